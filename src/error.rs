@@ -1,0 +1,273 @@
+//! Errors: whose fault, what became of the work, whether the connection lives, what to do next.
+//!
+//! An [`Error`] is 16 bytes and `Copy`. What the server said (message, detail, hint, position)
+//! stays in the receive buffer until the next call: see [`ServerError`].
+
+mod server;
+mod sqlstate;
+
+pub use server::ServerError;
+pub use sqlstate::SqlState;
+
+use crate::types::{Oid, TypeError};
+use crate::wire::WireError;
+
+/// Result of the driver's verbs.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// What went wrong, what became of the work, and whether the connection can be used further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Error {
+    kind: ErrorKind,
+    outcome: Outcome,
+    usable: bool,
+}
+
+const _: () = assert!(size_of::<Error>() <= 16);
+
+impl Error {
+    pub(crate) const fn new(kind: ErrorKind, outcome: Outcome, usable: bool) -> Self {
+        Self { kind, outcome, usable }
+    }
+
+    /// An error found before anything was sent, on a connection that stays as it was.
+    pub(crate) const fn unsent(kind: ErrorKind) -> Self {
+        Self::new(kind, Outcome::NotSent, true)
+    }
+
+    /// An error that ends the connection.
+    pub(crate) const fn fatal(kind: ErrorKind, outcome: Outcome) -> Self {
+        Self::new(kind, outcome, false)
+    }
+
+    /// An error about reading a result on this side.
+    pub(crate) const fn local(kind: ErrorKind) -> Self {
+        Self::new(kind, Outcome::Local, true)
+    }
+
+    /// Whose fault it is.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What became of the statement.
+    pub const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Whether the connection can be used further. When false: drop it and connect again.
+    pub const fn is_usable(&self) -> bool {
+        self.usable
+    }
+
+    /// The server's SQLSTATE, when the server sent the error.
+    pub const fn sqlstate(&self) -> Option<SqlState> {
+        match self.kind {
+            ErrorKind::Server(state) => Some(state),
+            _ => None,
+        }
+    }
+}
+
+/// Whose fault an error is, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The configuration cannot work. Nothing was sent. Correct it.
+    Config(ConfigError),
+    /// The login was refused on this side. The connection is dead.
+    Auth(AuthError),
+    /// The server refused, with this SQLSTATE. `Connection::server_error` has its words.
+    Server(SqlState),
+    /// The peer broke the protocol. The connection is dead: connect again, and if it recurs,
+    /// look at what stands between this machine and the server.
+    Protocol(ProtocolError),
+    /// The transport failed. The connection is dead: connect again.
+    Transport(embedded_io::ErrorKind),
+    /// The peer closed the link. The connection is dead: connect again.
+    Closed,
+    /// The deadline passed. The connection is dead, for the answer may still come.
+    TimedOut,
+    /// The connection died in an earlier call; the transport was not touched. Connect again.
+    Broken,
+    /// A buffer is too small: give it `needed` bytes, or make the value smaller.
+    Capacity {
+        /// Which buffer.
+        buffer: Buffer,
+        /// Bytes it has for this purpose.
+        have: u32,
+        /// Bytes that would have been enough.
+        needed: u32,
+    },
+    /// A value of the row is not what was asked for. The connection stays usable.
+    Column {
+        /// Index of the column, from 0.
+        column: u16,
+        /// Why.
+        reason: TypeError,
+        /// Type OID that the Rust type stands for.
+        wanted: Oid,
+        /// Type OID of the column (0 where there is no such column).
+        found: Oid,
+    },
+    /// A parameter or text could not be sent: see the reason. Nothing was sent.
+    Encode(WireError),
+    /// The call does not fit the connection's state or the statement: see the reason.
+    Usage(UsageError),
+}
+
+/// What became of the work of the call that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Outcome {
+    /// Nothing reached the server. It is safe to do it again.
+    NotSent,
+    /// The server refused: the statement had no effect, and an open transaction is now failed.
+    Refused,
+    /// The server may or may not have done it. Repeat only what is safe to do twice (a key made
+    /// by the client and `ON CONFLICT DO NOTHING`), or ask the server first.
+    Unknown,
+    /// The error is about reading the result on this side; the statement itself goes on. Its
+    /// fate is known when the rows are finished.
+    Local,
+}
+
+/// Buffers and capacities that can be too small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Buffer {
+    /// The receive buffer.
+    Rx,
+    /// The send buffer.
+    Tx,
+    /// The scratch bytes given to the connection string's parser.
+    Config,
+    /// A TLS record buffer.
+    TlsRecord,
+}
+
+/// What is wrong with the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No `user`.
+    NoUser,
+    /// The server asks for a password and there is none.
+    NoPassword,
+    /// `sslmode` asks for TLS, and this build or this client cannot do it.
+    TlsUnavailable,
+    /// The receive or send buffer is below [`limits::MIN_RX`](crate::limits::MIN_RX) or
+    /// [`limits::MIN_TX`](crate::limits::MIN_TX).
+    BufferTooSmall,
+    /// A parameter holds a NUL byte.
+    Nul,
+}
+
+/// Why the login was refused on this side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The server asks for a method that the policy (`require_auth`) does not allow.
+    MethodNotAllowed,
+    /// The server asks for a method this driver does not know.
+    UnknownMethod,
+    /// The platform has no entropy for the nonce.
+    NoEntropy,
+    /// The iteration count is below the minimum or above the maximum.
+    Iterations,
+    /// The server could not prove that it knows the password: do not trust it.
+    ServerSignature,
+    /// The server's nonce does not begin with ours.
+    Nonce,
+    /// A message of the exchange is malformed, or came when it should not.
+    Malformed,
+    /// The server ended the SCRAM exchange with an error (`e=…`).
+    Rejected,
+}
+
+/// How the peer broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A message type that is not legal now.
+    UnexpectedMessage,
+    /// A length outside what the message type allows.
+    BadLength,
+    /// The content of a message is malformed.
+    Malformed,
+    /// Bytes arrived that nothing asked for.
+    Unasked,
+    /// The answer to the TLS request is neither yes nor no.
+    BadTlsAnswer,
+    /// The server negotiated a protocol version that was not offered.
+    BadVersion,
+    /// The server changed `client_encoding` away from UTF8.
+    Encoding,
+    /// Too many notices, notifications and parameter changes in a row.
+    Flood,
+    /// The peer is not a PostgreSQL server of protocol 3.
+    NotPostgres,
+}
+
+/// A call that does not fit the moment. Nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum UsageError {
+    /// The prepared statement belongs to another session.
+    StaleStatement,
+    /// The number of parameters is not what the statement has.
+    ParameterCount,
+    /// A parameter's type is not what the statement was prepared with.
+    ParameterType,
+    /// No rows where one was asked for.
+    NoRows,
+    /// More than one row where one was asked for.
+    TooManyRows,
+    /// The statement asks for COPY; use the COPY verbs.
+    Copy,
+    /// The server keeps no cancel key for this session, or one that is too long to keep.
+    NoCancelKey,
+    /// COMMIT was answered with ROLLBACK: the transaction had failed before.
+    RolledBack,
+    /// The result has no such column.
+    NoColumn,
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.kind {
+            ErrorKind::Server(state) => write!(f, "server error {state}")?,
+            ErrorKind::Capacity { buffer, have, needed } => {
+                write!(f, "{buffer:?} buffer has {have} bytes, needs {needed}")?;
+            }
+            ErrorKind::Column { column, reason, wanted, found } => {
+                write!(f, "column {column}: {reason:?} (wanted type {wanted}, found {found})")?;
+            }
+            kind => write!(f, "{kind:?}")?,
+        }
+        write!(
+            f,
+            "; outcome {:?}, connection {}",
+            self.outcome,
+            if self.usable { "usable" } else { "dead" }
+        )
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<WireError> for ErrorKind {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Malformed => Self::Protocol(ProtocolError::Malformed),
+            other => Self::Encode(other),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! SQLSTATE, five characters.
+
+/// A SQLSTATE code as the server sent it: five characters, digits or upper-case letters
+/// (manual, appendix A).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SqlState([u8; 5]);
+
+impl SqlState {
+    /// Unique constraint violated.
+    pub const UNIQUE_VIOLATION: Self = Self(*b"23505");
+    /// NOT NULL constraint violated.
+    pub const NOT_NULL_VIOLATION: Self = Self(*b"23502");
+    /// CHECK constraint violated.
+    pub const CHECK_VIOLATION: Self = Self(*b"23514");
+    /// The password is wrong.
+    pub const INVALID_PASSWORD: Self = Self(*b"28P01");
+    /// The login is refused (pg_hba.conf, role, locked account).
+    pub const INVALID_AUTHORIZATION: Self = Self(*b"28000");
+    /// There is no such database.
+    pub const INVALID_CATALOG_NAME: Self = Self(*b"3D000");
+    /// The transaction failed earlier; only ROLLBACK is accepted.
+    pub const IN_FAILED_TRANSACTION: Self = Self(*b"25P02");
+    /// The two transactions blocked each other; repeat.
+    pub const DEADLOCK: Self = Self(*b"40P01");
+    /// The transaction must be repeated.
+    pub const SERIALIZATION_FAILURE: Self = Self(*b"40001");
+    /// All connection slots are taken; try later.
+    pub const TOO_MANY_CONNECTIONS: Self = Self(*b"53300");
+    /// The statement was cancelled, by request or by `statement_timeout`.
+    pub const QUERY_CANCELED: Self = Self(*b"57014");
+    /// An administrator ended the session or the server shuts down.
+    pub const ADMIN_SHUTDOWN: Self = Self(*b"57P01");
+    /// The server is starting up; try later.
+    pub const CANNOT_CONNECT_NOW: Self = Self(*b"57P03");
+    /// The server sent no SQLSTATE, or not five such characters.
+    pub const UNKNOWN: Self = Self(*b"XX000");
+
+    /// From the bytes of field `C`.
+    pub(crate) fn from_field(field: &[u8]) -> Self {
+        match <[u8; 5]>::try_from(field) {
+            Ok(code) if code.iter().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()) => {
+                Self(code)
+            }
+            _ => Self::UNKNOWN,
+        }
+    }
+
+    /// The five characters.
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or("XX000")
+    }
+
+    /// The first two characters, the class.
+    pub const fn class(&self) -> [u8; 2] {
+        [self.0[0], self.0[1]]
+    }
+
+    /// Whether the same work may succeed later, unchanged, on this server or its successor:
+    /// shutdown or start-up (57P01–57P03), too many connections (53300), connection exceptions
+    /// (08), read-only standby (25006), serialization failure and deadlock (40001, 40P01).
+    pub const fn is_transient(&self) -> bool {
+        matches!(
+            &self.0,
+            b"57P01" | b"57P02" | b"57P03" | b"53300" | b"25006" | b"40001" | b"40P01"
+        ) || matches!(self.class(), [b'0', b'8'])
+    }
+}
+
+impl core::fmt::Debug for SqlState {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl core::fmt::Display for SqlState {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for SqlState {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str}", self.as_str());
+    }
+}

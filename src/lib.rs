@@ -1,0 +1,38 @@
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs, unused_must_use)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::as_conversions,
+        clippy::arithmetic_side_effects
+    )
+)]
+#![doc = include_str!("../README.md")]
+
+#[cfg(test)]
+extern crate std;
+
+#[macro_use]
+mod log;
+pub mod limits;
+
+pub mod wire;
+
+pub mod types;
+
+mod config;
+mod error;
+mod platform;
+
+pub use config::{AuthMethods, Config, DEFAULT_PORT, Dialect, SslMode};
+pub use error::{
+    AuthError, Buffer, ConfigError, Error, ErrorKind, Outcome, ProtocolError, Result, ServerError,
+    SqlState, UsageError,
+};
+pub use platform::{NoEntropy, Platform};
+pub use types::{FromSql, Oid, ToSql};

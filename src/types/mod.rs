@@ -1,0 +1,169 @@
+//! Rust values and PostgreSQL's binary formats. Pure: bytes to values, values to bytes.
+//!
+//! Used by `rows` (reading) and `query` (parameters); may use `wire` and `limits` only.
+//!
+//! A parameter goes out in binary format with the type OID of its Rust type, so the server never
+//! has to guess. A column comes in binary from the extended protocol and as text from simple
+//! queries; each type says which it can read.
+
+mod basic;
+pub mod oid;
+
+use crate::wire::{WireError, Writer};
+
+/// The object identifier of a data type, as in `pg_type.oid`. Constants are in [`oid`].
+pub type Oid = u32;
+
+/// How a value's bytes are to be read (the protocol's format code).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Format {
+    /// Format code 0: the text that `psql` would show.
+    Text,
+    /// Format code 1: the type's own binary layout.
+    Binary,
+}
+
+/// A value that is not NULL, as it stands in the receive buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct RawValue<'a> {
+    /// Type of the column.
+    pub oid: Oid,
+    /// Format of `bytes`.
+    pub format: Format,
+    /// The value itself.
+    pub bytes: &'a [u8],
+}
+
+/// Why a value could not be turned into the wanted Rust type. The connection stays usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum TypeError {
+    /// The column's type is not one this Rust type accepts.
+    Mismatch,
+    /// The value is NULL and the wanted type is not an `Option`.
+    Null,
+    /// The bytes do not have the layout of the type.
+    Malformed,
+    /// The value does not fit the Rust type.
+    Range,
+    /// The text is not valid UTF-8.
+    Utf8,
+    /// This Rust type cannot be read from this format (text of a simple query, for example).
+    Format,
+    /// The value is longer than the fixed capacity it should go into.
+    Capacity,
+}
+
+/// A Rust type that can be read from a column.
+pub trait FromSql<'a>: Sized {
+    /// The type named in error messages as the wanted one.
+    const OID: Oid;
+
+    /// Whether a column of type `oid` can be read as this type. Checked before
+    /// [`from_sql`](Self::from_sql), once per column and row.
+    fn accepts(oid: Oid) -> bool;
+
+    /// Reads a value that is not NULL.
+    ///
+    /// # Errors
+    /// [`TypeError`] when the bytes do not make a value of this type.
+    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError>;
+
+    /// What NULL becomes. Only `Option` accepts it.
+    ///
+    /// # Errors
+    /// [`TypeError::Null`] by default.
+    fn from_null() -> Result<Self, TypeError> {
+        Err(TypeError::Null)
+    }
+}
+
+/// A Rust value that can be sent as a parameter.
+pub trait ToSql {
+    /// The type the server is told. 0 lets it infer one, which is safe only where the binary
+    /// layout of the inferred type is what [`to_sql`](Self::to_sql) writes.
+    const OID: Oid;
+
+    /// Writes the value in binary format, without its length. May be called more than once and
+    /// must write the same bytes each time.
+    ///
+    /// # Errors
+    /// What [`Writer`] returns, or [`WireError::Value`] when the value has no encoding.
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError>;
+
+    /// Whether the value is NULL; [`to_sql`](Self::to_sql) is not called then.
+    #[inline]
+    fn is_null(&self) -> bool {
+        false
+    }
+
+    /// Writes length and value, as Bind wants them. Only worth overriding for fixed sizes.
+    ///
+    /// # Errors
+    /// As [`to_sql`](Self::to_sql).
+    #[inline]
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        if self.is_null() { out.i32(-1) } else { out.prefixed(&|out| self.to_sql(out)) }
+    }
+}
+
+impl<'a, T: FromSql<'a>> FromSql<'a> for Option<T> {
+    const OID: Oid = T::OID;
+
+    #[inline]
+    fn accepts(oid: Oid) -> bool {
+        T::accepts(oid)
+    }
+
+    #[inline]
+    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
+        T::from_sql(value).map(Some)
+    }
+
+    #[inline]
+    fn from_null() -> Result<Self, TypeError> {
+        Ok(None)
+    }
+}
+
+impl<T: ToSql> ToSql for Option<T> {
+    const OID: Oid = T::OID;
+
+    #[inline]
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        self.as_ref().map_or(Ok(()), |value| value.to_sql(out))
+    }
+
+    #[inline]
+    fn is_null(&self) -> bool {
+        self.as_ref().is_none_or(ToSql::is_null)
+    }
+
+    #[inline]
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        match self {
+            Some(value) => value.param(out),
+            None => out.i32(-1),
+        }
+    }
+}
+
+impl<T: ToSql + ?Sized> ToSql for &T {
+    const OID: Oid = T::OID;
+
+    #[inline]
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        T::to_sql(self, out)
+    }
+
+    #[inline]
+    fn is_null(&self) -> bool {
+        T::is_null(self)
+    }
+
+    #[inline]
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        T::param(self, out)
+    }
+}

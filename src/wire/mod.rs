@@ -1,0 +1,33 @@
+//! The frontend/backend protocol as bytes. Pure: no I/O, no clock, no state.
+//!
+//! Used by everything above; may use nothing but [`limits`](crate::limits).
+//!
+//! Contract: a [`Reader`] never panics and never reads past its slice, whatever the peer sent. A
+//! [`Writer`] never writes past its buffer; what does not fit is an error before the first byte
+//! leaves the machine, or goes out in pieces where the writer was given a drain. NUL inside a
+//! string is refused in one place, [`Writer::cstr`].
+
+mod reader;
+mod writer;
+
+pub use reader::Reader;
+pub use writer::Writer;
+
+/// What went wrong while reading or writing bytes. One byte: it is returned from every small
+/// function of the codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum WireError {
+    /// The message ended before its content did, or went on after it.
+    Malformed,
+    /// The send buffer is full and may not be drained at this point.
+    Full,
+    /// A string holds a NUL byte, which the protocol cannot carry.
+    Nul,
+    /// A length or count does not fit the protocol's field (2^31 − 1 bytes, 65,535 parameters).
+    TooLong,
+    /// The value cannot be encoded as the type it claims.
+    Value,
+    /// The drain refused the bytes: the link failed in the middle.
+    Drain,
+}

@@ -1,0 +1,136 @@
+//! Reading big-endian integers and strings from a slice.
+
+use super::WireError;
+
+/// A cursor over bytes that a peer sent. Every method checks what is left.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// A reader over all of `bytes`.
+    #[inline]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// The bytes not yet read.
+    #[inline]
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// True when everything was read.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Checks that nothing is left.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] when bytes are left.
+    pub const fn finish(self) -> Result<(), WireError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(WireError::Malformed) }
+    }
+
+    /// The next `n` bytes.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] when fewer are left, as for all the methods below.
+    #[inline]
+    pub const fn bytes(&mut self, n: usize) -> Result<&'a [u8], WireError> {
+        match self.rest.split_at_checked(n) {
+            Some((head, tail)) => {
+                self.rest = tail;
+                Ok(head)
+            }
+            None => Err(WireError::Malformed),
+        }
+    }
+
+    /// The next `N` bytes as an array.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    #[inline]
+    pub const fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        match self.rest.split_first_chunk::<N>() {
+            Some((head, tail)) => {
+                self.rest = tail;
+                Ok(*head)
+            }
+            None => Err(WireError::Malformed),
+        }
+    }
+
+    /// One byte.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    #[inline]
+    pub const fn u8(&mut self) -> Result<u8, WireError> {
+        match self.array::<1>() {
+            Ok([byte]) => Ok(byte),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A NUL-terminated string as bytes, without its NUL.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), also when there is no NUL.
+    pub fn cstr(&mut self) -> Result<&'a [u8], WireError> {
+        let end = self.rest.iter().position(|&b| b == 0).ok_or(WireError::Malformed)?;
+        let text = self.bytes(end)?;
+        self.u8()?;
+        Ok(text)
+    }
+}
+
+macro_rules! integers {
+    ($($name:ident $what:literal),*) => {
+        impl Reader<'_> {$(
+            #[doc = concat!("A big-endian ", $what, ".")]
+            ///
+            /// # Errors
+            /// As [`bytes`](Self::bytes).
+            #[inline]
+            pub const fn $name(&mut self) -> Result<$name, WireError> {
+                match self.array() {
+                    Ok(bytes) => Ok($name::from_be_bytes(bytes)),
+                    Err(error) => Err(error),
+                }
+            }
+        )*}
+    };
+}
+
+integers!(
+    i16 "16-bit signed integer",
+    u16 "16-bit unsigned integer",
+    i32 "32-bit signed integer",
+    u32 "32-bit unsigned integer",
+    i64 "64-bit signed integer",
+    u64 "64-bit unsigned integer"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_is_there_and_no_more() {
+        let mut r = Reader::new(b"\x00\x01\xff\xff\xff\xfeab\0c");
+        assert_eq!(r.i16(), Ok(1));
+        assert_eq!(r.i32(), Ok(-2));
+        assert_eq!(r.cstr(), Ok(&b"ab"[..]));
+        assert_eq!(r.clone().finish(), Err(WireError::Malformed));
+        assert_eq!(r.clone().u16(), Err(WireError::Malformed));
+        assert_eq!(r.clone().cstr(), Err(WireError::Malformed));
+        assert_eq!(r.u8(), Ok(b'c'));
+        assert_eq!(r.u8(), Err(WireError::Malformed));
+        assert_eq!(r.finish(), Ok(()));
+    }
+}

@@ -1,0 +1,270 @@
+//! Writing messages into a buffer, measuring them, or sending them in pieces.
+//!
+//! One encoder serves three purposes. Into a **slice**: lengths are patched in afterwards. As a
+//! **counter**: nothing is stored, everything is checked and the length is known before a byte
+//! leaves. As a **drain**: the buffer is handed on whenever it is full, so that a message may be
+//! larger than the buffer; lengths come from counting first. An encoder must therefore write the
+//! same bytes each time it is called.
+
+use super::WireError;
+
+/// Takes the bytes of a full buffer away (see [`Writer::draining`]).
+pub(crate) type Drain<'w> = &'w mut dyn FnMut(&[u8]) -> Result<(), WireError>;
+
+/// Writes big-endian integers, strings and length-prefixed content.
+pub struct Writer<'w> {
+    buf: &'w mut [u8],
+    len: usize,
+    mode: Mode<'w>,
+}
+
+enum Mode<'w> {
+    Slice,
+    Count,
+    Drain(Drain<'w>),
+}
+
+/// An encoder of a part of a message.
+pub type Part<'p> = &'p dyn Fn(&mut Writer<'_>) -> Result<(), WireError>;
+
+impl<'w> Writer<'w> {
+    /// A writer into `buf`.
+    pub const fn new(buf: &'w mut [u8]) -> Self {
+        Self { buf, len: 0, mode: Mode::Slice }
+    }
+
+    /// A writer into `buf` behind the `len` bytes that are already there.
+    pub(crate) const fn append(buf: &'w mut [u8], len: usize) -> Self {
+        Self { buf, len, mode: Mode::Slice }
+    }
+
+    /// A writer that only measures.
+    pub(crate) const fn counter() -> Self {
+        Self { buf: &mut [], len: 0, mode: Mode::Count }
+    }
+
+    /// A writer that hands `buf` to `drain` whenever it is full.
+    pub(crate) const fn draining(buf: &'w mut [u8], drain: Drain<'w>) -> Self {
+        Self { buf, len: 0, mode: Mode::Drain(drain) }
+    }
+
+    /// Bytes in the buffer, or counted so far.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True when nothing was written yet.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Raw bytes.
+    ///
+    /// # Errors
+    /// [`WireError::Full`] when they do not fit the buffer, [`WireError::TooLong`] when the
+    /// message would pass 2^31 − 1 bytes. Nothing is written then.
+    #[inline]
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        let end = self.len.checked_add(bytes.len()).ok_or(WireError::TooLong)?;
+        if let Some(room) = self.buf.get_mut(self.len..end) {
+            room.copy_from_slice(bytes);
+            self.len = end;
+            return Ok(());
+        }
+        self.bytes_slow(bytes, end)
+    }
+
+    #[inline(never)]
+    fn bytes_slow(&mut self, mut bytes: &[u8], end: usize) -> Result<(), WireError> {
+        match &mut self.mode {
+            Mode::Slice => return Err(WireError::Full),
+            Mode::Count => {
+                i32::try_from(end).map_err(|_| WireError::TooLong)?;
+                self.len = end;
+            }
+            Mode::Drain(drain) => {
+                while !bytes.is_empty() {
+                    if self.len >= self.buf.len() {
+                        drain(self.buf)?;
+                        self.len = 0;
+                    }
+                    let room = self.buf.get_mut(self.len..).ok_or(WireError::Full)?;
+                    let n = room.len().min(bytes.len());
+                    if n == 0 {
+                        return Err(WireError::Full);
+                    }
+                    let (now, later) = bytes.split_at_checked(n).ok_or(WireError::Full)?;
+                    room.get_mut(..n).ok_or(WireError::Full)?.copy_from_slice(now);
+                    self.len = self.len.saturating_add(n);
+                    bytes = later;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One byte.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and so for all the methods below.
+    #[inline]
+    pub fn u8(&mut self, value: u8) -> Result<(), WireError> {
+        self.bytes(&[value])
+    }
+
+    /// A string with its terminating NUL.
+    ///
+    /// # Errors
+    /// [`WireError::Nul`] when the text itself holds a NUL.
+    pub fn cstr(&mut self, text: &str) -> Result<(), WireError> {
+        if text.as_bytes().contains(&0) {
+            return Err(WireError::Nul);
+        }
+        self.bytes(text.as_bytes())?;
+        self.u8(0)
+    }
+
+    /// A count as a 16-bit field.
+    ///
+    /// # Errors
+    /// [`WireError::TooLong`] above 65,535.
+    #[inline]
+    pub fn count(&mut self, n: usize) -> Result<(), WireError> {
+        self.u16(u16::try_from(n).map_err(|_| WireError::TooLong)?)
+    }
+
+    /// A message: type byte, length, body. `body` may run more than once.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and whatever `body` returns.
+    pub fn message(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
+        self.u8(tag)?;
+        self.sized(4, body)
+    }
+
+    /// A message without a type byte, as start-up packets are.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message).
+    pub fn untagged(&mut self, body: Part<'_>) -> Result<(), WireError> {
+        self.sized(4, body)
+    }
+
+    /// Content behind its own 32-bit length, as a parameter's value is.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message).
+    pub fn prefixed(&mut self, body: Part<'_>) -> Result<(), WireError> {
+        self.sized(0, body)
+    }
+
+    /// `extra`: what the length counts beside the content.
+    fn sized(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
+        if let Mode::Drain(_) = self.mode {
+            let mut counter = Writer::counter();
+            body(&mut counter)?;
+            self.i32(length(counter.len, extra)?)?;
+            return body(self);
+        }
+        let at = self.len;
+        self.i32(0)?;
+        let start = self.len;
+        body(self)?;
+        let length = length(self.len.saturating_sub(start), extra)?;
+        if let Some(field) = self.buf.get_mut(at..start) {
+            field.copy_from_slice(&length.to_be_bytes());
+        }
+        Ok(())
+    }
+
+    /// Hands what is left in the buffer to the drain.
+    pub(crate) fn finish(self) -> Result<(), WireError> {
+        match self.mode {
+            Mode::Drain(drain) => drain(self.buf.get(..self.len).unwrap_or(&[])),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn length(content: usize, extra: usize) -> Result<i32, WireError> {
+    let length = content.checked_add(extra).ok_or(WireError::TooLong)?;
+    i32::try_from(length).map_err(|_| WireError::TooLong)
+}
+
+macro_rules! integers {
+    ($($name:ident $what:literal),*) => {
+        impl Writer<'_> {$(
+            #[doc = concat!("A big-endian ", $what, ".")]
+            ///
+            /// # Errors
+            /// As [`bytes`](Self::bytes).
+            #[inline]
+            pub fn $name(&mut self, value: $name) -> Result<(), WireError> {
+                self.bytes(&value.to_be_bytes())
+            }
+        )*}
+    };
+}
+
+integers!(
+    i16 "16-bit signed integer",
+    u16 "16-bit unsigned integer",
+    i32 "32-bit signed integer",
+    u32 "32-bit unsigned integer",
+    i64 "64-bit signed integer",
+    u64 "64-bit unsigned integer"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn sample(w: &mut Writer<'_>) -> Result<(), WireError> {
+        w.message(b'P', &|w| {
+            w.cstr("name")?;
+            w.prefixed(&|w| w.bytes(b"0123456789"))?;
+            w.u16(7)
+        })
+    }
+
+    const SAMPLE: &[u8] = b"P\0\0\0\x19name\0\0\0\0\x0a0123456789\0\x07";
+
+    #[test]
+    fn slice_patches_lengths() {
+        let mut buf = [0; 64];
+        let mut w = Writer::new(&mut buf);
+        sample(&mut w).unwrap();
+        let n = w.len();
+        assert_eq!(&buf[..n], SAMPLE);
+    }
+
+    #[test]
+    fn counter_and_drain_agree_with_slice_for_every_buffer_size() {
+        let mut c = Writer::counter();
+        sample(&mut c).unwrap();
+        assert_eq!(c.len(), SAMPLE.len());
+        for size in 1..SAMPLE.len() + 2 {
+            let mut out = Vec::new();
+            let mut buf = std::vec![0; size];
+            let mut drain = |b: &[u8]| {
+                out.extend_from_slice(b);
+                Ok(())
+            };
+            let mut w = Writer::draining(&mut buf, &mut drain);
+            sample(&mut w).unwrap();
+            w.finish().unwrap();
+            assert_eq!(out, SAMPLE, "buffer of {size}");
+        }
+    }
+
+    #[test]
+    fn full_and_nul_are_refused() {
+        for size in 0..SAMPLE.len() {
+            let mut buf = std::vec![0; size];
+            assert_eq!(sample(&mut Writer::new(&mut buf)), Err(WireError::Full));
+        }
+        assert_eq!(Writer::counter().cstr("a\0b"), Err(WireError::Nul));
+        assert_eq!(Writer::counter().count(65_536), Err(WireError::TooLong));
+    }
+}
