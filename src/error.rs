@@ -186,6 +186,12 @@ pub enum AuthError {
     Nonce,
     /// A message of the exchange is malformed, or came when it should not.
     Malformed,
+    /// openGauss asks for MD5_SHA256, which no client can answer: a line of `pg_hba.conf` says
+    /// `md5` for a user whose password is stored as SHA256. Change the line to `sha256`.
+    GaussMd5Sha256,
+    /// The keys in the configuration were derived with another salt or iteration count than the
+    /// server has: the password was set again. Nothing was sent. Derive the keys again.
+    StaleKeys,
     /// The server ended the SCRAM exchange with an error (`e=…`).
     Rejected,
 }

@@ -25,10 +25,14 @@ pub mod wire;
 
 pub mod types;
 
+mod auth;
+
 mod config;
 mod error;
 mod platform;
 
+#[cfg(feature = "opengauss")]
+pub use auth::gauss::{GaussKeys, GaussMethod};
 pub use config::{AuthMethods, Config, DEFAULT_PORT, Dialect, SslMode};
 pub use error::{
     AuthError, Buffer, ConfigError, Error, ErrorKind, Outcome, ProtocolError, Result, ServerError,

@@ -26,6 +26,15 @@ pub const SCRAM_MIN_ITERATIONS: u32 = 4096;
 /// about two seconds; a hostile server that asks for 2^31 would stop it for days.
 pub const SCRAM_MAX_ITERATIONS: u32 = 20_000;
 
+/// Fewest iterations of openGauss's SHA256 and SM3 accepted: its own minimum
+/// (`auth_iteration_count` 2048 to 134217728, default 10000). A rogue server that asks for 1 could
+/// try passwords against the answer at no cost.
+pub const GAUSS_MIN_ITERATIONS: u32 = 2048;
+
+/// Most iterations of openGauss's SHA256 and SM3 accepted unless the caller raises it. 50,000
+/// cost a Cortex-M3 at 64 MHz about five seconds.
+pub const GAUSS_MAX_ITERATIONS: u32 = 50_000;
+
 /// Hash iterations between two calls of [`Platform::idle`](crate::Platform::idle): about one
 /// millisecond on a Cortex-M3 at 64 MHz.
 pub const HASH_SLICE: u32 = 16;
