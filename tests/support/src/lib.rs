@@ -1,1 +1,14 @@
-//! What the tests and xtask share.
+//! What the tests and xtask share: real servers that start in a second and leave nothing behind.
+//!
+//! A test that needs a server starts it here, or fails and says why. Nothing is skipped.
+//!
+//! * [`pg`]: private PostgreSQL clusters, one role per authentication method.
+//! * [`certs`]: a certificate authority and its certificates, made when a server starts.
+//! * [`provision`]: gets the server binaries and other tools, and says what it installs.
+//! * [`account`]: the unprivileged account that servers run under when the tests run as root.
+
+pub mod account;
+pub mod certs;
+pub mod pg;
+pub mod provision;
+pub mod scratch;
