@@ -1,0 +1,156 @@
+//! One TCP connection as an `embedded_io` transport.
+
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
+use smoltcp::iface::SocketHandle;
+use smoltcp::phy::Device;
+use smoltcp::socket::tcp::{RecvError, State};
+
+use crate::Stack;
+
+/// A TCP connection. Dropping it resets the connection, unless it was closed before.
+///
+/// The timeout (30 s without any sign of life while something is unanswered) and the keep-alive
+/// (10 s) of the socket are on. Deadlines of operations are the driver's.
+pub struct TcpStream<'s, 'a, D: Device> {
+    stack: &'s Stack<'a, D>,
+    handle: SocketHandle,
+    closed: bool,
+}
+
+/// Why a read or write failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// Nothing yet: try again.
+    TimedOut,
+    /// The peer reset the connection, or gave no sign of life for 30 s.
+    Reset,
+    /// This side has closed the connection for writing.
+    Closed,
+}
+
+impl core::fmt::Display for StreamError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "nothing yet",
+            Self::Reset => "connection reset or lost",
+            Self::Closed => "connection closed on this side",
+        })
+    }
+}
+
+impl core::error::Error for StreamError {}
+
+impl embedded_io::Error for StreamError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TimedOut => ErrorKind::TimedOut,
+            Self::Reset => ErrorKind::ConnectionReset,
+            Self::Closed => ErrorKind::NotConnected,
+        }
+    }
+}
+
+impl<'s, 'a, D: Device> TcpStream<'s, 'a, D> {
+    pub(crate) fn new(stack: &'s Stack<'a, D>, handle: SocketHandle) -> Self {
+        Self { stack, handle, closed: false }
+    }
+
+    /// Closes the connection in order: what was written is sent, then FIN. Waits for the peer's
+    /// acknowledgement and its own FIN, at most `timeout_ms`. Returns whether all of it came.
+    /// Afterwards there is nothing left to read, and writing is an error.
+    pub fn close(&mut self, timeout_ms: u32) -> bool {
+        let (stack, handle) = (self.stack, self.handle);
+        self.closed = true;
+        stack.with(|inner| inner.tcp(handle).close());
+        let deadline = stack.now_ms() + u64::from(timeout_ms);
+        let ended = stack.wait(deadline, |inner| {
+            let socket = inner.tcp(handle);
+            // What still arrives is nobody's any more; a full buffer would hold back the FIN.
+            while let Ok(n) = socket.recv(|bytes| (bytes.len(), bytes.len())) {
+                if n == 0 {
+                    break;
+                }
+            }
+            match socket.state() {
+                State::TimeWait => Some(true),
+                // A socket that lost its connection forgets the peer's FIN.
+                State::Closed => Some(matches!(socket.recv(|_| (0, ())), Err(RecvError::Finished))),
+                _ => None,
+            }
+        });
+        ended == Some(true)
+    }
+}
+
+impl<D: Device> Drop for TcpStream<'_, '_, D> {
+    fn drop(&mut self) {
+        self.stack.give_back(self.handle);
+    }
+}
+
+impl<D: Device> ErrorType for TcpStream<'_, '_, D> {
+    type Error = StreamError;
+}
+
+impl<D: Device> Read for TcpStream<'_, '_, D> {
+    /// `Ok(0)` is the peer's FIN. A reset is told from it by what the socket remembers.
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, StreamError> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let handle = self.handle;
+        self.stack
+            .wait_slice(|inner| match inner.tcp(handle).recv_slice(buf) {
+                Ok(0) => None,
+                Ok(n) => Some(Ok(n)),
+                Err(RecvError::Finished) => Some(Ok(0)),
+                Err(RecvError::InvalidState) => Some(Err(StreamError::Reset)),
+            })
+            .unwrap_or(Err(StreamError::TimedOut))
+    }
+}
+
+impl<D: Device> Write for TcpStream<'_, '_, D> {
+    /// Puts bytes into the socket's send buffer; waits a slice for room. They leave at the next
+    /// poll, at the latest in [`flush`](Write::flush).
+    fn write(&mut self, buf: &[u8]) -> Result<usize, StreamError> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let (handle, closed) = (self.handle, self.closed);
+        self.stack
+            .wait_slice(|inner| {
+                let socket = inner.tcp(handle);
+                match socket.send_slice(buf) {
+                    Ok(0) => None,
+                    Ok(n) => Some(Ok(n)),
+                    Err(_) if closed => Some(Err(StreamError::Closed)),
+                    Err(_) => Some(Err(StreamError::Reset)),
+                }
+            })
+            .unwrap_or(Err(StreamError::TimedOut))
+    }
+
+    /// Gives the written bytes to the network. It does not wait for the acknowledgement: the
+    /// answer is one, and repeating what was lost is TCP's work at every later poll.
+    fn flush(&mut self) -> Result<(), StreamError> {
+        self.stack.poll();
+        Ok(())
+    }
+}
+
+impl<D: Device> ReadReady for TcpStream<'_, '_, D> {
+    fn read_ready(&mut self) -> Result<bool, StreamError> {
+        self.stack.poll();
+        let handle = self.handle;
+        Ok(self
+            .stack
+            .with(|inner| {
+                let socket = inner.tcp(handle);
+                // The end of the stream is readable too.
+                socket.can_recv() || !socket.may_recv()
+            })
+            .unwrap_or(false))
+    }
+}

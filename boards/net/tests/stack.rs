@@ -1,0 +1,299 @@
+//! The stack and its streams over a simulated wire, in simulated time.
+
+mod world;
+
+use barepg_net::{Address, ConnectError, SLICE_MS, Setup, Stack, Storage, StreamError};
+use embedded_io::{Read, ReadReady, Write};
+use world::{End, Faults, Manner, OWN, OWN_MAC, PEER, PORT, World};
+
+type Net<'a> = Stack<'a, End>;
+
+fn fixed() -> Setup {
+    let address = Address::Static { address: OWN, prefix: 24, router: None, dns: Some(PEER) };
+    Setup { mac: OWN_MAC, seed: 1, address }
+}
+
+/// Runs a test on a fresh world.
+fn run(setup: Setup, seed: u64, faults: Faults, body: impl FnOnce(&World, &Net<'_>)) {
+    let (world, end) = World::new(seed, faults);
+    let mut storage: Storage<2048, 512> = Storage::new();
+    let stack = Stack::new(end, &world, setup, &mut storage);
+    body(&world, &stack);
+}
+
+/// As the driver does: tries again while there is nothing yet, for `ms` of simulated time.
+fn retry<R>(
+    world: &World,
+    ms: u64,
+    mut call: impl FnMut() -> Result<R, StreamError>,
+) -> Result<R, StreamError> {
+    use barepg_net::Clock;
+    let deadline = world.now_ms() + ms;
+    loop {
+        match call() {
+            Err(StreamError::TimedOut) if world.now_ms() < deadline => {}
+            result => return result,
+        }
+    }
+}
+
+fn now(world: &World) -> u64 {
+    barepg_net::Clock::now_ms(world)
+}
+
+/// Sends `total` bytes through an echo and checks what comes back.
+fn echo(world: &World, stack: &Net<'_>, total: usize) {
+    let mut stream = stack.connect("10.0.0.1", PORT, 20_000).unwrap();
+    let data: Vec<u8> = (0..total).map(|i| (i * 7 + i / 256) as u8).collect();
+    let (mut sent, mut back) = (0, Vec::<u8>::new());
+    while back.len() < total {
+        if sent < total {
+            let end = total.min(sent + 300);
+            if let Ok(n) = retry(world, 60_000, || stream.write(&data[sent..end])) {
+                sent += n;
+            }
+            stream.flush().unwrap();
+        }
+        if sent == total || stream.read_ready().unwrap() {
+            let mut buf = [0; 200];
+            let n = retry(world, 60_000, || stream.read(&mut buf)).unwrap();
+            assert_ne!(n, 0);
+            back.extend(&buf[..n]);
+        }
+    }
+    assert_eq!(back, data);
+    assert!(stream.close(20_000));
+}
+
+#[test]
+fn echoes_and_closes_in_order() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        echo(world, stack, 20_000);
+        assert!(world.peer.borrow().saw_fin);
+        assert!(now(world) < 4000, "took {} ms", now(world) - 1000);
+    });
+}
+
+#[test]
+fn recovers_from_loss_reordering_and_repetition() {
+    for seed in 0..12 {
+        run(fixed(), seed, Faults { loss: 10, late: 10, twice: 5 }, |world, stack| {
+            echo(world, stack, 3000);
+        });
+    }
+}
+
+#[test]
+fn end_of_file_is_not_a_reset() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        world.peer.borrow_mut().manner = Manner::Fin(100);
+        let mut stream = stack.connect("10.0.0.1", PORT, 1000).unwrap();
+        let mut buf = [0; 64];
+        assert_eq!(retry(world, 1000, || stream.read(&mut buf)), Ok(64));
+        assert_eq!(retry(world, 1000, || stream.read(&mut buf)), Ok(36));
+        assert_eq!(retry(world, 1000, || stream.read(&mut buf)), Ok(0));
+        assert_eq!(stream.read(&mut buf), Ok(0));
+        assert_eq!(stream.read_ready(), Ok(true));
+        // The other half is still open.
+        assert_eq!(stream.write(b"x"), Ok(1));
+        assert!(stream.close(1000));
+        assert_eq!(stream.write(b"x"), Err(StreamError::Closed));
+        drop(stream);
+
+        world.peer.borrow_mut().manner = Manner::Reset(10);
+        let mut stream = stack.connect("10.0.0.1", PORT, 1000).unwrap();
+        let n = retry(world, 1000, || stream.read(&mut buf));
+        assert!(n == Ok(10) || n == Err(StreamError::Reset), "{n:?}");
+        assert_eq!(retry(world, 1000, || stream.read(&mut buf)), Err(StreamError::Reset));
+        assert_eq!(stream.write(b"x"), Err(StreamError::Reset));
+        assert_eq!(stream.flush(), Ok(()));
+        assert!(!stream.close(1000));
+    });
+}
+
+#[test]
+fn a_read_waits_a_slice_and_no_longer() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        world.peer.borrow_mut().manner = Manner::Silent;
+        let mut stream = stack.connect("10.0.0.1", PORT, 1000).unwrap();
+        let (start, sleeps) = (now(world), world.sleeps.get());
+        assert_eq!(stream.read(&mut [0; 8]), Err(StreamError::TimedOut));
+        let waited = now(world) - start;
+        assert!((SLICE_MS..SLICE_MS + 5).contains(&waited), "{waited} ms");
+        // It sleeps, it does not spin.
+        assert!(world.sleeps.get() - sleeps < 10);
+        assert_eq!(stream.read_ready(), Ok(false));
+        assert_eq!(stream.read(&mut []), Ok(0));
+    });
+}
+
+#[test]
+fn a_write_waits_for_room_and_gives_up() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        world.peer.borrow_mut().manner = Manner::Deaf;
+        let mut stream = stack.connect("10.0.0.1", PORT, 1000).unwrap();
+        let mut total = 0;
+        let error = loop {
+            match retry(world, 500, || stream.write(&[0; 256])) {
+                Ok(n) => total += n,
+                Err(error) => break error,
+            }
+            assert!(total < 100_000);
+        };
+        assert_eq!(error, StreamError::TimedOut);
+        // The peer's window and the own send buffer.
+        assert_eq!(total, 4096 + 512);
+    });
+}
+
+#[test]
+fn a_peer_that_is_gone_is_found_by_keep_alive() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        let mut stream = stack.connect("10.0.0.1", PORT, 1000).unwrap();
+        retry(world, 1000, || stream.write(b"hello")).unwrap();
+        assert_eq!(retry(world, 1000, || stream.read(&mut [0; 8])), Ok(5));
+        world.peer.borrow_mut().manner = Manner::Gone;
+        let start = now(world);
+        assert_eq!(retry(world, 120_000, || stream.read(&mut [0; 8])), Err(StreamError::Reset));
+        let found = now(world) - start;
+        assert!((20_000..60_000).contains(&found), "{found} ms");
+    });
+}
+
+#[test]
+fn refused_unanswered_and_unroutable_are_told_apart() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        assert_eq!(stack.connect("10.0.0.1", 9, 1000).err(), Some(ConnectError::Refused));
+        let start = now(world);
+        assert_eq!(stack.connect("10.0.0.99", PORT, 1500).err(), Some(ConnectError::TimedOut));
+        let waited = now(world) - start;
+        assert!((1500..1550).contains(&waited), "{waited} ms");
+        // Longer than the socket's own time-out, which must not look like a refusal.
+        assert_eq!(stack.connect("10.0.0.99", PORT, 50_000).err(), Some(ConnectError::TimedOut));
+        assert_eq!(stack.connect("10.0.0.1", 0, 1000).err(), Some(ConnectError::Unreachable));
+        // And a good one afterwards, on the same socket.
+        echo(world, stack, 10);
+    });
+}
+
+#[test]
+fn every_connection_has_a_fresh_port_and_the_socket_comes_back() {
+    run(fixed(), 3, Faults::default(), |world, stack| {
+        for round in 0..40 {
+            let mut stream = stack.connect("10.0.0.1", PORT, 3000).unwrap();
+            assert_eq!(
+                stack.connect("10.0.0.1", PORT, 100).err(),
+                Some(ConnectError::NoSocket),
+                "one at a time"
+            );
+            retry(world, 1000, || stream.write(&[round])).unwrap();
+            let mut buf = [0; 4];
+            assert_eq!(retry(world, 1000, || stream.read(&mut buf)), Ok(1));
+            assert_eq!(buf[0], round);
+            if round % 2 == 0 {
+                assert!(stream.close(1000));
+            }
+            drop(stream);
+            // The peer's only socket must see the end before it can listen again.
+            world.tick();
+            world.tick();
+        }
+        let mut ports = world.peer.borrow().ports.clone();
+        assert_eq!(ports.len(), 40);
+        assert!(ports.iter().all(|port| *port >= 49152));
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 40);
+    });
+}
+
+#[test]
+fn a_dropped_stream_resets() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        let mut stream = stack.connect("10.0.0.1", PORT, 1000).unwrap();
+        retry(world, 1000, || stream.write(b"x")).unwrap();
+        stream.flush().unwrap();
+        for _ in 0..10 {
+            world.tick();
+        }
+        drop(stream);
+        for _ in 0..10 {
+            world.tick();
+        }
+        assert!(!world.peer.borrow().saw_fin);
+        assert_eq!(world.peer.borrow().accepted, 1);
+        echo(world, stack, 10);
+    });
+}
+
+#[test]
+fn two_connections_at_once() {
+    let (world, end) = World::new(1, Faults::default());
+    let mut storage: Storage<512, 512, 2> = Storage::new();
+    let stack = Stack::new(end, &world, fixed(), &mut storage);
+    let first = stack.connect("10.0.0.1", PORT, 1000).unwrap();
+    // The peer has one socket, which is taken.
+    assert_eq!(stack.connect("10.0.0.1", PORT, 1000).err(), Some(ConnectError::Refused));
+    drop(first);
+    for _ in 0..5 {
+        world.tick();
+    }
+    let _again = stack.connect("10.0.0.1", PORT, 1000).unwrap();
+}
+
+#[test]
+fn the_address_comes_by_dhcp() {
+    run(Setup::dhcp(OWN_MAC, 9), 1, Faults::default(), |world, stack| {
+        assert_eq!(stack.address(), None);
+        echo(world, stack, 100);
+        assert_eq!(stack.address(), Some(OWN));
+        // The name server came with it.
+        assert_eq!(stack.resolve("db.test", 1000), Ok(PEER));
+    });
+    for seed in 0..8 {
+        run(Setup::dhcp(OWN_MAC, 9), seed, Faults { loss: 20, ..Faults::default() }, |w, stack| {
+            echo(w, stack, 100);
+        });
+    }
+    run(Setup::dhcp(OWN_MAC, 9), 1, Faults::default(), |world, stack| {
+        world.peer.borrow_mut().answers_dhcp = false;
+        let start = now(world);
+        assert_eq!(stack.connect("10.0.0.1", PORT, 3000).err(), Some(ConnectError::NoAddress));
+        assert!((3000..3050).contains(&(now(world) - start)));
+        world.peer.borrow_mut().answers_dhcp = true;
+        echo(world, stack, 100);
+    });
+}
+
+#[test]
+fn names_are_looked_up() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        assert_eq!(stack.resolve("192.0.2.7", 0), Ok([192, 0, 2, 7].into()));
+        assert_eq!(stack.resolve("db.test", 1000), Ok(PEER));
+        assert_eq!(stack.resolve("db.test.", 1000), Ok(PEER));
+        assert_eq!(stack.resolve("nothing.test", 5000), Err(ConnectError::NameNotFound));
+        for bad in ["", "a..b", &"x".repeat(64), &"abcdefgh.".repeat(20)] {
+            assert_eq!(stack.resolve(bad, 1000), Err(ConnectError::NameNotFound), "{bad}");
+        }
+        world.peer.borrow_mut().answers_dns = false;
+        // More often than there are query slots.
+        for _ in 0..3 {
+            assert_eq!(stack.resolve("db.test", 700), Err(ConnectError::NameTimedOut));
+        }
+        world.peer.borrow_mut().answers_dns = true;
+        let mut stream = stack.connect("db.test", PORT, 1000).unwrap();
+        retry(world, 1000, || stream.write(b"x")).unwrap();
+    });
+    let address = Address::Static { address: OWN, prefix: 24, router: None, dns: None };
+    run(Setup { address, ..fixed() }, 1, Faults::default(), |_, stack| {
+        assert_eq!(stack.resolve("db.test", 100), Err(ConnectError::NameTimedOut));
+    });
+}
+
+#[test]
+fn error_kinds_are_what_the_driver_looks_at() {
+    use embedded_io::{Error, ErrorKind};
+    assert_eq!(StreamError::TimedOut.kind(), ErrorKind::TimedOut);
+    assert_eq!(StreamError::Reset.kind(), ErrorKind::ConnectionReset);
+    assert_ne!(StreamError::Closed.kind(), ErrorKind::TimedOut);
+}
