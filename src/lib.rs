@@ -33,7 +33,11 @@ mod platform;
 
 #[cfg(feature = "opengauss")]
 pub use auth::gauss::{GaussKeys, GaussMethod};
-pub use config::{AuthMethods, Config, DEFAULT_PORT, Dialect, SslMode};
+pub use config::{
+    AuthMethods, ChannelBinding, Config, DEFAULT_PORT, Dialect, HostSpec, Hosts, Keepalives,
+    LoadBalanceHosts, ParseError, ParseReason, ProtocolVersion, SslMode, SslNegotiation,
+    TargetSessionAttrs,
+};
 pub use error::{
     AuthError, Buffer, ConfigError, Error, ErrorKind, Outcome, ProtocolError, Result, ServerError,
     SqlState, UsageError,

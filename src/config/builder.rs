@@ -1,0 +1,139 @@
+//! The builder: one `const` method per keyword.
+
+use super::{
+    AuthMethods, ChannelBinding, Config, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion,
+    Secret, SslMode, SslNegotiation, TargetSessionAttrs,
+};
+
+macro_rules! setters {
+    ($( $(#[$doc:meta])* $name:ident($value:ident: $type:ty) $field:ident = $stored:expr; )*) => {
+        impl<'a> Config<'a> {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub const fn $name(mut self, $value: $type) -> Self {
+                    self.$field = $stored;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    /// Database name. Default: the user's name.
+    dbname(value: &'a str) dbname = Some(value);
+
+    /// User name. Required.
+    user(value: &'a str) user = Some(value);
+
+    /// Password, in UTF-8. For SCRAM, characters outside ASCII must already be in SASLprep's
+    /// form (NFKC): the driver carries no Unicode tables.
+    password(value: &'a str) password = Some(Secret(value));
+
+    /// Host name, address or directory of the UNIX socket; several separated by commas. Used by
+    /// whoever dials, and by TLS.
+    host(value: &'a str) host = Some(value);
+
+    /// Numeric address to dial instead of looking up `host`; as many as hosts, separated by
+    /// commas.
+    hostaddr(value: &'a str) hostaddr = Some(value);
+
+    /// Port, in decimal; one for all hosts, or as many as hosts, separated by commas. Default:
+    /// [`DEFAULT_PORT`](crate::DEFAULT_PORT).
+    port(value: &'a str) port = Some(value);
+
+    /// How TLS is used. Default: [`SslMode::Prefer`].
+    sslmode(value: SslMode) sslmode = value;
+
+    /// How TLS begins. Default: [`SslNegotiation::Postgres`].
+    sslnegotiation(value: SslNegotiation) sslnegotiation = value;
+
+    /// Name of the client certificate.
+    sslcert(value: &'a str) sslcert = Some(value);
+
+    /// Name of the client certificate's key.
+    sslkey(value: &'a str) sslkey = Some(value);
+
+    /// Name of the trusted root certificates.
+    sslrootcert(value: &'a str) sslrootcert = Some(value);
+
+    /// Whether the host's name is told to the server in TLS. Default: yes.
+    sslsni(value: bool) sslsni = value;
+
+    /// Whether the login is tied to the TLS session. Default: [`ChannelBinding::Prefer`].
+    channel_binding(value: ChannelBinding) channel_binding = value;
+
+    /// Shown in `pg_stat_activity` and in the server's log.
+    application_name(value: &'a str) application_name = Some(value);
+
+    /// Takes the place of `application_name` where that is not given.
+    fallback_application_name(value: &'a str) fallback_application_name = Some(value);
+
+    /// Command-line options for the server, such as `-c statement_timeout=5s`.
+    options(value: &'a str) options = Some(value);
+
+    /// Deadline of the whole login at one host, in milliseconds (libpq's `connect_timeout`
+    /// counts seconds). Default:
+    /// [`DEFAULT_CONNECT_TIMEOUT_MS`](crate::limits::DEFAULT_CONNECT_TIMEOUT_MS).
+    connect_timeout_ms(value: u32) connect_timeout_ms = value;
+
+    /// TCP keepalive, for the dialler. Default: [`Keepalives::SYSTEM`].
+    keepalives(value: Keepalives) keepalives = value;
+
+    /// Milliseconds that sent data may stay unacknowledged before TCP gives up, for the
+    /// dialler. 0, the default: the system's figure.
+    tcp_user_timeout_ms(value: u32) tcp_user_timeout_ms = value;
+
+    /// The only authentication methods that are answered. Default: every method but those that
+    /// show the password or its MD5 hash to a listener; these are answered over verified TLS.
+    require_auth(value: AuthMethods) require_auth = Some(value);
+
+    /// SCRAM's ClientKey in base64 (44 characters), instead of a password. It is good for one
+    /// salt and iteration count, those of the role when the key was made.
+    scram_client_key(value: &'a str) scram_client_key = Some(Secret(value));
+
+    /// SCRAM's ServerKey in base64 (44 characters); goes with `scram_client_key`.
+    scram_server_key(value: &'a str) scram_server_key = Some(Secret(value));
+
+    /// Oldest protocol version accepted. Default: 3.0.
+    min_protocol_version(value: ProtocolVersion) min_protocol_version = Some(value);
+
+    /// Newest protocol version asked for. Default: what `dialect` says.
+    max_protocol_version(value: ProtocolVersion) max_protocol_version = Some(value);
+
+    /// Which session is wanted of several hosts. Default: [`TargetSessionAttrs::Any`].
+    target_session_attrs(value: TargetSessionAttrs) target_session_attrs = value;
+
+    /// In which order hosts and addresses are tried. Default: [`LoadBalanceHosts::Disable`].
+    load_balance_hosts(value: LoadBalanceHosts) load_balance_hosts = value;
+
+    /// Which server family is expected. Default: [`Dialect::Auto`].
+    dialect(value: Dialect) dialect = value;
+}
+
+impl Config<'_> {
+    /// Fewest and most SCRAM iterations accepted. Defaults:
+    /// [`SCRAM_MIN_ITERATIONS`](crate::limits::SCRAM_MIN_ITERATIONS),
+    /// [`SCRAM_MAX_ITERATIONS`](crate::limits::SCRAM_MAX_ITERATIONS).
+    #[must_use]
+    pub const fn scram_iterations(mut self, min: u32, max: u32) -> Self {
+        self.scram_iterations = (min, max);
+        self
+    }
+
+    /// libpq's `connect_timeout`: the deadline of one attempt in seconds, 0 for none (which is
+    /// 49 days here).
+    #[must_use]
+    pub const fn connect_timeout(mut self, seconds: u32) -> Self {
+        self.connect_timeout_ms =
+            if seconds == 0 { u32::MAX } else { seconds.saturating_mul(1000) };
+        self
+    }
+}
+
+#[cfg(feature = "std")]
+setters! {
+    /// The file that passwords are looked up in. Default: `.pgpass` in the home directory.
+    passfile(value: &'a str) passfile = Some(value);
+}

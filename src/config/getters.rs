@@ -1,0 +1,89 @@
+//! What a configuration says, for diallers and for people. `get_` because the plain names belong
+//! to the builder.
+
+use super::{
+    AuthMethods, ChannelBinding, Config, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion,
+    SslMode, SslNegotiation, TargetSessionAttrs,
+};
+
+macro_rules! getters {
+    ($( $(#[$doc:meta])* $name:ident: $type:ty = $field:ident; )*) => {
+        impl<'a> Config<'a> {
+            $( $(#[$doc])* pub const fn $name(&self) -> $type { self.$field } )*
+        }
+    };
+}
+
+getters! {
+    /// `user`, if given.
+    get_user: Option<&'a str> = user;
+    /// `host`, the list as written; [`Config::hosts`] takes it apart.
+    get_host: Option<&'a str> = host;
+    /// `hostaddr`, the list as written.
+    get_hostaddr: Option<&'a str> = hostaddr;
+    /// `port`, the list as written.
+    get_port: Option<&'a str> = port;
+    /// `options`, if given.
+    get_options: Option<&'a str> = options;
+    /// `sslmode`.
+    get_sslmode: SslMode = sslmode;
+    /// `sslnegotiation`.
+    get_sslnegotiation: SslNegotiation = sslnegotiation;
+    /// `sslcert`, if given.
+    get_sslcert: Option<&'a str> = sslcert;
+    /// `sslkey`, if given.
+    get_sslkey: Option<&'a str> = sslkey;
+    /// `sslrootcert`, if given.
+    get_sslrootcert: Option<&'a str> = sslrootcert;
+    /// `sslsni`.
+    get_sslsni: bool = sslsni;
+    /// `channel_binding`.
+    get_channel_binding: ChannelBinding = channel_binding;
+    /// `connect_timeout`, in milliseconds.
+    get_connect_timeout_ms: u32 = connect_timeout_ms;
+    /// The four `keepalives` parameters.
+    get_keepalives: Keepalives = keepalives;
+    /// `tcp_user_timeout`, in milliseconds; 0 = the system's figure.
+    get_tcp_user_timeout_ms: u32 = tcp_user_timeout_ms;
+    /// `require_auth`; `None` = the default policy.
+    get_require_auth: Option<AuthMethods> = require_auth;
+    /// `min_protocol_version`, if given.
+    get_min_protocol_version: Option<ProtocolVersion> = min_protocol_version;
+    /// `max_protocol_version`, if given.
+    get_max_protocol_version: Option<ProtocolVersion> = max_protocol_version;
+    /// `target_session_attrs`.
+    get_target_session_attrs: TargetSessionAttrs = target_session_attrs;
+    /// `load_balance_hosts`.
+    get_load_balance_hosts: LoadBalanceHosts = load_balance_hosts;
+    /// `dialect`.
+    get_dialect: Dialect = dialect;
+}
+
+impl<'a> Config<'a> {
+    /// `dbname`, or else the user's name.
+    pub fn get_dbname(&self) -> Option<&'a str> {
+        self.dbname.filter(|name| !name.is_empty()).or(self.user)
+    }
+
+    /// The application name to send: `application_name`, or else `fallback_application_name`.
+    /// An empty `application_name` sends none.
+    pub fn get_application_name(&self) -> Option<&'a str> {
+        self.application_name.or(self.fallback_application_name).filter(|name| !name.is_empty())
+    }
+
+    /// Whether a password is given. The password itself is not given out.
+    pub fn has_password(&self) -> bool {
+        self.password.is_some_and(|password| !password.as_str().is_empty())
+    }
+
+    /// Whether both SCRAM keys are given.
+    pub const fn has_scram_keys(&self) -> bool {
+        self.scram_client_key.is_some() && self.scram_server_key.is_some()
+    }
+}
+
+#[cfg(feature = "std")]
+getters! {
+    /// `passfile`, if given.
+    get_passfile: Option<&'a str> = passfile;
+}

@@ -1,0 +1,140 @@
+//! What `connect` is to do: the connection parameters, named as libpq names them.
+//!
+//! A [`Config`] borrows its strings, so parameters in flash cost no RAM, and every method is
+//! `const`: a whole configuration can be a `static`. [`Config::parse`] reads the same parameters
+//! from a connection string. Pure: no I/O, no clock. May use `limits` only.
+
+mod builder;
+mod error;
+mod getters;
+mod hosts;
+mod keyword;
+mod number;
+mod parse;
+mod require_auth;
+mod scratch;
+mod uri;
+mod values;
+
+pub use error::{ParseError, ParseReason};
+pub use hosts::{HostSpec, Hosts};
+pub use require_auth::AuthMethods;
+pub use values::{
+    ChannelBinding, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion, SslMode,
+    SslNegotiation, TargetSessionAttrs,
+};
+
+pub(crate) use values::Secret;
+
+use crate::limits;
+
+/// The port where none is given.
+pub const DEFAULT_PORT: u16 = 5432;
+
+/// The connection parameters. Source: manual, "Parameter Key Words".
+///
+/// `Debug` and `defmt` output show `<redacted>` for the password and the SCRAM keys.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Config<'a> {
+    pub(crate) dbname: Option<&'a str>,
+    pub(crate) user: Option<&'a str>,
+    pub(crate) password: Option<Secret<'a>>,
+    pub(crate) host: Option<&'a str>,
+    pub(crate) hostaddr: Option<&'a str>,
+    pub(crate) port: Option<&'a str>,
+    pub(crate) sslmode: SslMode,
+    pub(crate) sslnegotiation: SslNegotiation,
+    pub(crate) sslcert: Option<&'a str>,
+    pub(crate) sslkey: Option<&'a str>,
+    pub(crate) sslrootcert: Option<&'a str>,
+    pub(crate) sslsni: bool,
+    pub(crate) channel_binding: ChannelBinding,
+    pub(crate) application_name: Option<&'a str>,
+    pub(crate) fallback_application_name: Option<&'a str>,
+    pub(crate) options: Option<&'a str>,
+    pub(crate) connect_timeout_ms: u32,
+    pub(crate) keepalives: Keepalives,
+    pub(crate) tcp_user_timeout_ms: u32,
+    pub(crate) require_auth: Option<AuthMethods>,
+    pub(crate) scram_client_key: Option<Secret<'a>>,
+    pub(crate) scram_server_key: Option<Secret<'a>>,
+    pub(crate) min_protocol_version: Option<ProtocolVersion>,
+    pub(crate) max_protocol_version: Option<ProtocolVersion>,
+    pub(crate) target_session_attrs: TargetSessionAttrs,
+    pub(crate) load_balance_hosts: LoadBalanceHosts,
+    pub(crate) dialect: Dialect,
+    pub(crate) scram_iterations: (u32, u32),
+    #[cfg(feature = "std")]
+    pub(crate) passfile: Option<&'a str>,
+}
+
+impl<'a> Config<'a> {
+    /// Nothing set: libpq's defaults, but for `connect_timeout`, which libpq leaves endless.
+    pub const fn new() -> Self {
+        Self {
+            dbname: None,
+            user: None,
+            password: None,
+            host: None,
+            hostaddr: None,
+            port: None,
+            sslmode: SslMode::Prefer,
+            sslnegotiation: SslNegotiation::Postgres,
+            sslcert: None,
+            sslkey: None,
+            sslrootcert: None,
+            sslsni: true,
+            channel_binding: ChannelBinding::Prefer,
+            application_name: None,
+            fallback_application_name: None,
+            options: None,
+            connect_timeout_ms: limits::DEFAULT_CONNECT_TIMEOUT_MS,
+            keepalives: Keepalives::SYSTEM,
+            tcp_user_timeout_ms: 0,
+            require_auth: None,
+            scram_client_key: None,
+            scram_server_key: None,
+            min_protocol_version: None,
+            max_protocol_version: None,
+            target_session_attrs: TargetSessionAttrs::Any,
+            load_balance_hosts: LoadBalanceHosts::Disable,
+            dialect: Dialect::Auto,
+            scram_iterations: (limits::SCRAM_MIN_ITERATIONS, limits::SCRAM_MAX_ITERATIONS),
+            #[cfg(feature = "std")]
+            passfile: None,
+        }
+    }
+
+    /// Reads a connection string: `keyword=value` pairs or a URI that begins with
+    /// `postgresql://`, `postgres://` or `opengauss://`. A keyword means what it means to libpq 18;
+    /// `database` is another name of `dbname`, and `dialect` is this driver's own.
+    ///
+    /// Values are borrowed from `text` where nothing has to be unescaped, and unescaped into
+    /// `scratch` otherwise; `text.len()` bytes of scratch are always enough. Nothing is cut.
+    ///
+    /// # Errors
+    /// [`ParseError`] names the keyword or the position and the reason. It holds no piece of the
+    /// text, hence no password.
+    pub fn parse(text: &'a str, scratch: &'a mut [u8]) -> Result<Self, ParseError> {
+        parse::text(Self::new(), text, scratch).map(|parsed| parsed.config)
+    }
+
+    /// The hosts to try, in the order written, each with its address and port.
+    ///
+    /// # Errors
+    /// The lists of `host`, `hostaddr` and `port` do not match in number, or a port is not a
+    /// number from 1 to 65535. A parsed configuration has been checked for both.
+    pub fn hosts(&self) -> Result<Hosts<'a>, ParseError> {
+        Hosts::new(self.host, self.hostaddr, self.port)
+    }
+}
+
+impl Default for Config<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;

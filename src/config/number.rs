@@ -1,0 +1,94 @@
+//! Whole numbers as libpq reads them, and the base64 of the SCRAM keys.
+
+/// What [`int`] takes.
+pub(super) const TAKES_INT: &str = "a whole number";
+
+/// libpq's integer: blanks, a sign, decimal digits, blanks; within `i32`.
+pub(super) fn int(text: &str) -> Option<i32> {
+    let text = text.trim_matches(super::parse::is_space);
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// As [`int`]; what is below zero counts as zero.
+pub(super) fn unsigned(text: &str) -> Option<u32> {
+    int(text).map(|value| u32::try_from(value).unwrap_or(0))
+}
+
+/// A port: 1 to 65535.
+pub(super) fn port(text: &str) -> Option<u16> {
+    int(text).and_then(|value| u16::try_from(value).ok()).filter(|&port| port != 0)
+}
+
+/// The 32 bytes that 44 characters of base64 stand for. `None` for anything else.
+pub(crate) fn key(text: &str) -> Option<[u8; 32]> {
+    let digits = text.strip_suffix('=').filter(|digits| digits.len() == 43)?;
+    let mut bytes = [0; 32];
+    let mut out = bytes.iter_mut();
+    let (mut bits, mut count) = (0_u32, 0_u32);
+    for digit in digits.bytes() {
+        bits = (bits << 6 | sextet(digit)?) & 0xffff;
+        count = count.wrapping_add(6);
+        if count >= 8 {
+            count = count.wrapping_sub(8);
+            let [.., byte] = (bits >> count).to_be_bytes();
+            *out.next()? = byte;
+        }
+    }
+    // The last digit carries two bits more than the key; they must be zero.
+    (bits & 3 == 0).then_some(bytes)
+}
+
+fn sextet(digit: u8) -> Option<u32> {
+    let value = match digit {
+        b'A'..=b'Z' => digit.wrapping_sub(b'A'),
+        b'a'..=b'z' => digit.wrapping_sub(b'a').wrapping_add(26),
+        b'0'..=b'9' => digit.wrapping_sub(b'0').wrapping_add(52),
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    };
+    Some(u32::from(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_libpqs() {
+        for (text, value) in [
+            ("5", Some(5)),
+            (" \t+5 \n", Some(5)),
+            ("-5", Some(-5)),
+            ("2147483647", Some(i32::MAX)),
+            ("2147483648", None),
+            ("", None),
+            (" ", None),
+            ("+", None),
+            ("5s", None),
+            ("0x5", None),
+            ("+-5", None),
+            ("- 5", None),
+        ] {
+            assert_eq!(int(text), value, "{text:?}");
+        }
+        assert_eq!(unsigned("-5"), Some(0));
+        assert_eq!((port("0"), port("65535"), port("65536")), (None, Some(65535), None));
+    }
+
+    #[test]
+    fn keys_are_32_bytes() {
+        assert_eq!(key("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="), {
+            let mut bytes = [0; 32];
+            bytes.iter_mut().zip(0..).for_each(|(byte, n)| *byte = n);
+            Some(bytes)
+        });
+        assert_eq!(key("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9="), None);
+        assert_eq!(key("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh"), None);
+        assert_eq!(key("AAEC"), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! Connection strings: `keyword=value` pairs, and what both forms have in common.
+
+use super::error::{ParseError, ParseReason};
+use super::scratch::Scratch;
+use super::{Config, keyword, uri};
+
+/// What a text said, and which keywords it named.
+pub(crate) struct Parsed<'a> {
+    pub(crate) config: Config<'a>,
+    #[allow(dead_code)] // the host's environment fills in what the text leaves out
+    pub(crate) named: keyword::Named,
+}
+
+/// Reads `text` over `base`.
+pub(crate) fn text<'a>(
+    base: Config<'a>,
+    text: &'a str,
+    scratch: &'a mut [u8],
+) -> Result<Parsed<'a>, ParseError> {
+    if let Some(position) = text.bytes().position(|byte| byte == 0) {
+        return Err(ParseError::new(None, position, ParseReason::Nul));
+    }
+    let mut sink = Sink {
+        text,
+        parsed: Parsed { config: base, named: keyword::Named::default() },
+        scratch: Scratch::new(scratch),
+    };
+    match uri::scheme(text) {
+        Some(rest) => uri::parse(&mut sink, rest)?,
+        None => pairs(&mut sink)?,
+    }
+    if let Some((keyword, reason)) = sink.scratch.miss() {
+        return Err(ParseError::new(keyword, 0, reason));
+    }
+    keyword::check(&mut sink.parsed)?;
+    Ok(sink.parsed)
+}
+
+/// Where both forms put what they read.
+pub(super) struct Sink<'a> {
+    text: &'a str,
+    parsed: Parsed<'a>,
+    pub(super) scratch: Scratch<'a>,
+}
+
+impl<'a> Sink<'a> {
+    /// Stores a value under its keyword. `part` is where the text says so.
+    pub(super) fn set(
+        &mut self,
+        name: &str,
+        part: &str,
+        value: Result<&'a str, ParseReason>,
+    ) -> Result<(), ParseError> {
+        let position = self.position(part);
+        let Some(keyword) = keyword::find(name) else {
+            return Err(ParseError::new(None, position, ParseReason::UnknownKeyword));
+        };
+        let named = Some(keyword.name());
+        let value = value.map_err(|reason| ParseError::new(named, position, reason))?;
+        if !self.scratch.fits(named) {
+            return Ok(());
+        }
+        keyword
+            .set(&mut self.parsed, value)
+            .map_err(|reason| ParseError::new(named, position, reason))
+    }
+
+    /// An error that is not yet about a keyword.
+    pub(super) fn error(&self, part: &str, reason: ParseReason) -> ParseError {
+        ParseError::new(None, self.position(part), reason)
+    }
+
+    /// Where `part`, a tail or piece of the text, begins.
+    fn position(&self, part: &str) -> usize {
+        part.as_ptr().addr().saturating_sub(self.text.as_ptr().addr()).min(self.text.len())
+    }
+}
+
+/// C's `isspace`, as libpq uses it.
+pub(crate) const fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
+}
+
+fn pairs(sink: &mut Sink<'_>) -> Result<(), ParseError> {
+    let mut rest = sink.text.trim_start_matches(is_space);
+    while !rest.is_empty() {
+        let word = rest;
+        let end = rest.find(|c| c == '=' || is_space(c)).unwrap_or(rest.len());
+        let (name, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let Some(tail) = tail.trim_start_matches(is_space).strip_prefix('=') else {
+            return Err(sink.error(word, ParseReason::MissingEquals));
+        };
+        let tail = tail.trim_start_matches(is_space);
+        let (raw, tail) = match tail.strip_prefix('\'') {
+            None => until(tail, is_space).unwrap_or((tail, "")),
+            Some(quoted) => until(quoted, |c| c == '\'')
+                .ok_or_else(|| sink.error(word, ParseReason::UnterminatedQuote))?,
+        };
+        let value = if raw.contains('\\') {
+            sink.scratch.store(&|put| {
+                unescape(raw, put);
+                Ok(())
+            })
+        } else {
+            Ok(raw)
+        };
+        sink.set(name, word, value)?;
+        rest = tail.trim_start_matches(is_space);
+    }
+    Ok(())
+}
+
+/// The text before and behind the first `end` that has no backslash in front of it.
+fn until(text: &str, end: impl Fn(char) -> bool) -> Option<(&str, &str)> {
+    let mut escaped = false;
+    let at = text.find(|c| {
+        let found = !escaped && end(c);
+        escaped = !escaped && c == '\\';
+        found
+    })?;
+    let (before, behind) = text.split_at_checked(at)?;
+    // `end` matches ASCII characters only, of one byte.
+    Some((before, behind.get(1..)?))
+}
+
+/// A backslash takes the next character as it is; at the end it stands for nothing.
+fn unescape(raw: &str, put: &mut dyn FnMut(u8)) {
+    let mut escaped = false;
+    for byte in raw.bytes() {
+        escaped = byte == b'\\' && !escaped;
+        if !escaped {
+            put(byte);
+        }
+    }
+}
