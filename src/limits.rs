@@ -54,3 +54,10 @@ pub const PIPELINE_WINDOW: u16 = 128;
 /// Bytes of the receive buffer kept free behind a pinned error or row description, for the
 /// control messages (at most 5 + 8 bytes) that follow.
 pub const RX_RESERVE: usize = 24;
+
+/// Most dimensions of an array, as in the server (`MAXDIM` of `utils/array.h`).
+pub const MAX_DIMENSIONS: usize = 6;
+
+/// Most fields of a composite value, as in the server (`MaxTupleAttributeNumber` of
+/// `access/htup_details.h`).
+pub const MAX_FIELDS: u32 = 1664;

@@ -1,4 +1,4 @@
-//! bool, integers, floats, text and bytea.
+//! bool, integers and floats.
 
 use super::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
@@ -30,13 +30,13 @@ impl ToSql for bool {
 
 /// Integers read their own width in binary, and text of any width that fits.
 macro_rules! integer {
-    ($($rust:ident $oid:path),*) => {$(
+    ($($rust:ident $oid:path $(| $alias:path)*),* $(,)?) => {$(
         impl<'a> FromSql<'a> for $rust {
             const OID: Oid = $oid;
 
             #[inline]
             fn accepts(oid: Oid) -> bool {
-                oid == $oid
+                matches!(oid, $oid $(| $alias)*)
             }
 
             #[inline]
@@ -61,7 +61,14 @@ macro_rules! integer {
     )*};
 }
 
-integer!(i16 oid::INT2, i32 oid::INT4, i64 oid::INT8, u32 oid::OID);
+integer!(
+    i16 oid::INT2,
+    i32 oid::INT4,
+    i64 oid::INT8,
+    // What PostgreSQL calls object identifier types, and the counters of the same layout.
+    u32 oid::OID | oid::XID | oid::CID | oid::REGPROC | oid::REGCLASS | oid::REGTYPE
+        | oid::REGNAMESPACE | oid::REGROLE,
+);
 
 /// Floats read their own width in binary. Text is refused: parsing it costs 19 KB of flash.
 macro_rules! float {
@@ -96,69 +103,6 @@ macro_rules! float {
 }
 
 float!(f32 oid::FLOAT4, f64 oid::FLOAT8);
-
-impl<'a> FromSql<'a> for &'a str {
-    const OID: Oid = oid::TEXT;
-
-    #[inline]
-    fn accepts(oid: Oid) -> bool {
-        matches!(oid, oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::UNKNOWN)
-    }
-
-    #[inline]
-    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        core::str::from_utf8(value.bytes).map_err(|_| TypeError::Utf8)
-    }
-}
-
-/// Sent as `text`, which every string type of the server accepts by assignment.
-impl ToSql for str {
-    const OID: Oid = oid::TEXT;
-
-    #[inline]
-    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        if self.as_bytes().contains(&0) {
-            return Err(WireError::Nul);
-        }
-        out.bytes(self.as_bytes())
-    }
-}
-
-/// Reads `bytea`. In text format only the bytes of the text can be had, so that is refused.
-impl<'a> FromSql<'a> for &'a [u8] {
-    const OID: Oid = oid::BYTEA;
-
-    #[inline]
-    fn accepts(oid: Oid) -> bool {
-        oid == oid::BYTEA
-    }
-
-    #[inline]
-    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        match value.format {
-            Format::Binary => Ok(value.bytes),
-            Format::Text => Err(TypeError::Format),
-        }
-    }
-}
-
-impl ToSql for [u8] {
-    const OID: Oid = oid::BYTEA;
-
-    #[inline]
-    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        out.bytes(self)
-    }
-}
-
-impl<const N: usize> ToSql for [u8; N] {
-    const OID: Oid = oid::BYTEA;
-
-    #[inline]
-    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        out.bytes(self)
-    }
-}
 
 /// A decimal integer with an optional sign, as the server prints them.
 fn integer_text(text: &[u8]) -> Result<i64, TypeError> {

@@ -6,10 +6,17 @@
 //! has to guess. A column comes in binary from the extended protocol and as text from simple
 //! queries; each type says which it can read.
 
+mod array;
 mod basic;
+mod datetime;
 pub mod oid;
+mod text;
 
-use crate::wire::{WireError, Writer};
+pub use array::{Array, ArrayElement, Dimension, Dimensioned, Elements};
+pub use datetime::{Date, Interval, Time, TimeTz, Timestamp, TimestampTz};
+pub use text::{AnyText, Char, bytes_from_text};
+
+use crate::wire::{Reader, WireError, Writer};
 
 /// The object identifier of a data type, as in `pg_type.oid`. Constants are in [`oid`].
 pub type Oid = u32;
@@ -25,7 +32,8 @@ pub enum Format {
 }
 
 /// A value that is not NULL, as it stands in the receive buffer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RawValue<'a> {
     /// Type of the column.
     pub oid: Oid,
@@ -33,6 +41,57 @@ pub struct RawValue<'a> {
     pub format: Format,
     /// The value itself.
     pub bytes: &'a [u8],
+}
+
+impl<'a> RawValue<'a> {
+    /// Reads the value as `T` after checking that `T` accepts its type.
+    ///
+    /// # Errors
+    /// [`TypeError::Mismatch`], or what [`FromSql::from_sql`] returns.
+    #[inline]
+    pub fn get<T: FromSql<'a>>(self) -> Result<T, TypeError> {
+        if T::accepts(self.oid) { T::from_sql(self) } else { Err(TypeError::Mismatch) }
+    }
+
+    /// A reader over the binary layout.
+    ///
+    /// # Errors
+    /// [`TypeError::Format`] when the value came as text.
+    #[inline]
+    pub fn binary(self) -> Result<Reader<'a>, TypeError> {
+        match self.format {
+            Format::Binary => Ok(Reader::new(self.bytes)),
+            Format::Text => Err(TypeError::Format),
+        }
+    }
+
+    /// The whole binary layout of a type of `N` bytes.
+    ///
+    /// # Errors
+    /// [`TypeError::Format`] when the value came as text, [`TypeError::Malformed`] when it has
+    /// another length.
+    #[inline]
+    pub fn fixed<const N: usize>(self) -> Result<[u8; N], TypeError> {
+        match self.format {
+            Format::Binary => self.bytes.try_into().map_err(|_| TypeError::Malformed),
+            Format::Text => Err(TypeError::Format),
+        }
+    }
+}
+
+/// Any type, as it came.
+impl<'a> FromSql<'a> for RawValue<'a> {
+    const OID: Oid = oid::UNKNOWN;
+
+    #[inline]
+    fn accepts(_: Oid) -> bool {
+        true
+    }
+
+    #[inline]
+    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
+        Ok(value)
+    }
 }
 
 /// Why a value could not be turned into the wanted Rust type. The connection stays usable.
@@ -53,6 +112,13 @@ pub enum TypeError {
     Format,
     /// The value is longer than the fixed capacity it should go into.
     Capacity,
+}
+
+/// Inside a value every shortage is the value's: its own length was checked before.
+impl From<WireError> for TypeError {
+    fn from(_: WireError) -> Self {
+        Self::Malformed
+    }
 }
 
 /// A Rust type that can be read from a column.
@@ -167,3 +233,6 @@ impl<T: ToSql + ?Sized> ToSql for &T {
         T::param(self, out)
     }
 }
+
+#[cfg(test)]
+mod tests;

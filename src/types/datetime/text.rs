@@ -1,0 +1,196 @@
+//! Decimal fields of dates and times, printed and parsed without `core::fmt`'s padding.
+
+use core::fmt::{self, Write};
+
+use super::{DAY, SECOND};
+use crate::types::TypeError;
+
+/// Prints `value` with at least `width` (at most 10) digits.
+pub(super) fn padded(f: &mut dyn Write, value: u32, width: usize) -> fmt::Result {
+    let mut digits = [b'0'; 10];
+    let mut left = value;
+    let mut used = 0_usize;
+    for (index, digit) in digits.iter_mut().rev().enumerate() {
+        if left == 0 {
+            break;
+        }
+        *digit = b'0' | u8::try_from(left % 10).unwrap_or(0);
+        left /= 10;
+        used = index.saturating_add(1);
+    }
+    let from = digits.len().saturating_sub(used.max(width).max(1));
+    let digits = digits.get(from..).unwrap_or_default();
+    f.write_str(core::str::from_utf8(digits).unwrap_or_default())
+}
+
+/// Prints a year, month and day; the era is printed by [`era`], after the time if there is one.
+pub(super) fn date(f: &mut dyn Write, (year, month, day): (i32, u8, u8)) -> fmt::Result {
+    let year = if year > 0 { year } else { 1_i32.saturating_sub(year) };
+    padded(f, year.unsigned_abs(), 4)?;
+    f.write_char('-')?;
+    padded(f, month.into(), 2)?;
+    f.write_char('-')?;
+    padded(f, day.into(), 2)
+}
+
+/// Prints ` BC` for the years before 1.
+pub(super) fn era(f: &mut dyn Write, year: i32) -> fmt::Result {
+    if year > 0 { Ok(()) } else { f.write_str(" BC") }
+}
+
+/// Prints microseconds as `HH:MM:SS[.ffffff]` without trailing zeros. Hours may pass 24.
+pub(super) fn clock(f: &mut dyn Write, micros: u64) -> fmt::Result {
+    let seconds = micros / 1_000_000;
+    let mut fraction = u32::try_from(micros % 1_000_000).unwrap_or(0);
+    padded(f, u32::try_from(seconds / 3600).unwrap_or(u32::MAX), 2)?;
+    let rest = u32::try_from(seconds % 3600).unwrap_or(0);
+    f.write_char(':')?;
+    padded(f, rest / 60, 2)?;
+    f.write_char(':')?;
+    padded(f, rest % 60, 2)?;
+    if fraction == 0 {
+        return Ok(());
+    }
+    f.write_char('.')?;
+    let mut width = 6_usize;
+    while fraction % 10 == 0 {
+        fraction /= 10;
+        width = width.saturating_sub(1);
+    }
+    padded(f, fraction, width)
+}
+
+/// Prints an offset from UTC in seconds as `+HH[:MM[:SS]]`.
+pub(super) fn offset(f: &mut dyn Write, seconds: i32) -> fmt::Result {
+    f.write_char(if seconds < 0 { '-' } else { '+' })?;
+    let seconds = seconds.unsigned_abs();
+    padded(f, seconds / 3600, 2)?;
+    if !seconds.is_multiple_of(3600) {
+        f.write_char(':')?;
+        padded(f, seconds / 60 % 60, 2)?;
+    }
+    if !seconds.is_multiple_of(60) {
+        f.write_char(':')?;
+        padded(f, seconds % 60, 2)?;
+    }
+    Ok(())
+}
+
+/// A cursor over the text the server prints with `DateStyle = ISO`.
+pub(super) struct Scan<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Scan<'a> {
+    /// A cursor over all of `text`.
+    pub(super) const fn new(text: &'a [u8]) -> Self {
+        Self { rest: text }
+    }
+
+    /// `year-month-day`; the year is as printed, the era follows later.
+    pub(super) fn date(&mut self) -> Result<(i32, u8, u8), TypeError> {
+        let year = i32::try_from(self.number()?).map_err(|_| TypeError::Range)?;
+        self.expect(b'-')?;
+        let month = self.small()?;
+        self.expect(b'-')?;
+        Ok((year, month, self.small()?))
+    }
+
+    /// ` BC` or nothing: the year counted as ISO 8601 does.
+    pub(super) fn era(&mut self, year: i32) -> Result<i32, TypeError> {
+        match self.rest.strip_prefix(b" BC") {
+            Some(rest) => {
+                self.rest = rest;
+                Ok(1_i32.saturating_sub(year))
+            }
+            // A printed year 0 does not exist.
+            None if year == 0 => Err(TypeError::Malformed),
+            None => Ok(year),
+        }
+    }
+
+    /// `HH:MM:SS[.ffffff]` up to 24:00:00, in microseconds.
+    pub(super) fn clock(&mut self) -> Result<i64, TypeError> {
+        let hour = i64::from(self.small()?);
+        self.expect(b':')?;
+        let minute = i64::from(self.small()?);
+        self.expect(b':')?;
+        let second = i64::from(self.small()?);
+        let mut fraction = 0_i64;
+        if self.take(b'.') {
+            let (before, mut scale) = (self.rest.len(), SECOND);
+            while let Some(digit) = self.digit() {
+                scale /= 10;
+                fraction = fraction.saturating_add(scale.saturating_mul(digit.into()));
+            }
+            if !(1..=6).contains(&before.saturating_sub(self.rest.len())) {
+                return Err(TypeError::Malformed);
+            }
+        }
+        if minute > 59 || second > 59 {
+            return Err(TypeError::Malformed);
+        }
+        let seconds = hour.saturating_mul(60).saturating_add(minute).saturating_mul(60);
+        let micros = seconds.saturating_add(second).saturating_mul(SECOND).saturating_add(fraction);
+        if micros > DAY { Err(TypeError::Malformed) } else { Ok(micros) }
+    }
+
+    /// `+HH[:MM[:SS]]`, in seconds east of UTC.
+    pub(super) fn offset(&mut self) -> Result<i32, TypeError> {
+        let west = self.take(b'-');
+        if !west {
+            self.expect(b'+')?;
+        }
+        let mut seconds = i32::from(self.small()?).saturating_mul(3600);
+        for unit in [60, 1] {
+            if !self.take(b':') {
+                break;
+            }
+            let part = i32::from(self.small()?);
+            if part > 59 {
+                return Err(TypeError::Malformed);
+            }
+            seconds = seconds.saturating_add(part.saturating_mul(unit));
+        }
+        Ok(if west { seconds.wrapping_neg() } else { seconds })
+    }
+
+    /// The byte `wanted`, else the text is malformed.
+    pub(super) fn expect(&mut self, wanted: u8) -> Result<(), TypeError> {
+        if self.take(wanted) { Ok(()) } else { Err(TypeError::Malformed) }
+    }
+
+    /// Checks that nothing is left.
+    pub(super) const fn finish(self) -> Result<(), TypeError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(TypeError::Malformed) }
+    }
+
+    fn take(&mut self, wanted: u8) -> bool {
+        let Some(rest) = self.rest.strip_prefix(&[wanted]) else { return false };
+        self.rest = rest;
+        true
+    }
+
+    fn digit(&mut self) -> Option<u8> {
+        let (first, rest) = self.rest.split_first()?;
+        let digit = first.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        self.rest = rest;
+        Some(digit)
+    }
+
+    fn number(&mut self) -> Result<u32, TypeError> {
+        let mut number = u32::from(self.digit().ok_or(TypeError::Malformed)?);
+        while let Some(digit) = self.digit() {
+            let shifted = number.checked_mul(10).ok_or(TypeError::Range)?;
+            number = shifted.checked_add(digit.into()).ok_or(TypeError::Range)?;
+        }
+        Ok(number)
+    }
+
+    fn small(&mut self) -> Result<u8, TypeError> {
+        u8::try_from(self.number()?).map_err(|_| TypeError::Malformed)
+    }
+}

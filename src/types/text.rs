@@ -1,0 +1,307 @@
+//! Character strings, and bytes that are shown as strings.
+
+use super::{ArrayElement, Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use crate::wire::{WireError, Writer};
+
+impl<'a> FromSql<'a> for &'a str {
+    const OID: Oid = oid::TEXT;
+
+    #[inline]
+    fn accepts(oid: Oid) -> bool {
+        is_text(oid)
+    }
+
+    #[inline]
+    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
+        utf8(value.bytes)
+    }
+}
+
+/// Sent as `text`, which every string type of the server accepts by assignment.
+impl ToSql for str {
+    const OID: Oid = oid::TEXT;
+
+    #[inline]
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        if self.as_bytes().contains(&0) {
+            return Err(WireError::Nul);
+        }
+        out.bytes(self.as_bytes())
+    }
+}
+
+impl ArrayElement for str {
+    const ARRAY_OID: Oid = oid::TEXT_ARRAY;
+
+    fn accepts_array(oid: Oid) -> bool {
+        is_text_array(oid)
+    }
+}
+
+/// Reads `bytea`, and openGauss's `blob` and `raw`. In text format only the digits of the text
+/// can be had, so that is refused; [`bytes_from_text`] decodes it.
+impl<'a> FromSql<'a> for &'a [u8] {
+    const OID: Oid = oid::BYTEA;
+
+    #[inline]
+    fn accepts(oid: Oid) -> bool {
+        is_bytes(oid)
+    }
+
+    #[inline]
+    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
+        match value.format {
+            Format::Binary => Ok(value.bytes),
+            Format::Text => Err(TypeError::Format),
+        }
+    }
+}
+
+/// Sent as `bytea`.
+impl ToSql for [u8] {
+    const OID: Oid = oid::BYTEA;
+
+    #[inline]
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        out.bytes(self)
+    }
+}
+
+impl ArrayElement for [u8] {
+    const ARRAY_OID: Oid = oid::BYTEA_ARRAY;
+
+    fn accepts_array(oid: Oid) -> bool {
+        matches!(oid, oid::BYTEA_ARRAY | oid::BLOB_ARRAY | oid::RAW_ARRAY)
+    }
+}
+
+/// Reads `bytea` of exactly `N` bytes.
+impl<'a, const N: usize> FromSql<'a> for [u8; N] {
+    const OID: Oid = oid::BYTEA;
+
+    #[inline]
+    fn accepts(oid: Oid) -> bool {
+        is_bytes(oid)
+    }
+
+    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
+        <&[u8]>::from_sql(value)?.try_into().map_err(|_| TypeError::Range)
+    }
+}
+
+/// Sent as `bytea`.
+impl<const N: usize> ToSql for [u8; N] {
+    const OID: Oid = oid::BYTEA;
+
+    #[inline]
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        out.bytes(self)
+    }
+}
+
+impl<const N: usize> ArrayElement for [u8; N] {
+    const ARRAY_OID: Oid = oid::BYTEA_ARRAY;
+}
+
+/// `"char"`, one byte (manual, section 8.3), not to be confused with `char(n)`. The server
+/// shows 0 as the empty string and bytes above 127 as `\ooo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Char(pub u8);
+
+impl<'a> FromSql<'a> for Char {
+    const OID: Oid = oid::CHAR;
+
+    fn accepts(oid: Oid) -> bool {
+        oid == oid::CHAR
+    }
+
+    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
+        match (value.format, value.bytes) {
+            (_, [byte]) => Ok(Self(*byte)),
+            (Format::Text, []) => Ok(Self(0)),
+            (Format::Text, [b'\\', digits @ ..]) if digits.len() == 3 => {
+                let digits = core::str::from_utf8(digits).map_err(|_| TypeError::Malformed)?;
+                u8::from_str_radix(digits, 8).map(Self).map_err(|_| TypeError::Malformed)
+            }
+            _ => Err(TypeError::Malformed),
+        }
+    }
+}
+
+impl ToSql for Char {
+    const OID: Oid = oid::CHAR;
+
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        out.u8(self.0)
+    }
+}
+
+/// Text of any type: what the server prints in a simple query, and the types whose binary format
+/// is their text, among them every enum. Use it for types this crate does not know.
+///
+/// As a parameter its type is left for the server to infer. That is right for enums and for the
+/// string types. For anything else write a cast in the statement and send a `&str`:
+/// `$1::text::mytype`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct AnyText<'a>(pub &'a str);
+
+impl<'a> FromSql<'a> for AnyText<'a> {
+    const OID: Oid = oid::TEXT;
+
+    #[inline]
+    fn accepts(_: Oid) -> bool {
+        true
+    }
+
+    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
+        if value.format == Format::Binary {
+            // Binary layouts of other types of a user hold lengths, and so zero bytes, which no
+            // text of the server does.
+            let textual =
+                is_text(value.oid) || (value.oid >= oid::FIRST_USER && !value.bytes.contains(&0));
+            if !textual {
+                return Err(TypeError::Mismatch);
+            }
+        }
+        utf8(value.bytes).map(Self)
+    }
+}
+
+impl ToSql for AnyText<'_> {
+    const OID: Oid = 0;
+
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        self.0.to_sql(out)
+    }
+}
+
+/// Only to be read: an array that is sent names the type of its elements.
+impl ArrayElement for AnyText<'_> {
+    const ARRAY_OID: Oid = oid::TEXT_ARRAY;
+
+    fn accepts_array(oid: Oid) -> bool {
+        is_text_array(oid) || oid >= oid::FIRST_USER
+    }
+}
+
+/// Decodes the text form of `bytea` (`\x` and hexadecimal digits, manual section 8.4.1) or of
+/// openGauss's `blob` and `raw` (digits alone) into `out`, and returns the part that was filled.
+///
+/// # Errors
+/// [`TypeError::Malformed`] for anything but pairs of digits (`bytea_output = escape`, for
+/// example), [`TypeError::Capacity`] when `out` is too small.
+pub fn bytes_from_text<'o>(text: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], TypeError> {
+    let digits = text.strip_prefix(b"\\x").unwrap_or(text);
+    let (pairs, []) = digits.as_chunks::<2>() else { return Err(TypeError::Malformed) };
+    let out = out.get_mut(..pairs.len()).ok_or(TypeError::Capacity)?;
+    for (byte, [high, low]) in out.iter_mut().zip(pairs) {
+        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
+    }
+    Ok(out)
+}
+
+/// The value of one hexadecimal digit.
+pub(super) fn hex_digit(digit: u8) -> Result<u8, TypeError> {
+    match digit {
+        b'0'..=b'9' => Ok(digit.wrapping_sub(b'0')),
+        b'a'..=b'f' => Ok(digit.wrapping_sub(b'a' - 10)),
+        b'A'..=b'F' => Ok(digit.wrapping_sub(b'A' - 10)),
+        _ => Err(TypeError::Malformed),
+    }
+}
+
+/// The one place where text is checked. (An ASCII test eight bytes at a time would be cheaper, but
+/// only `unsafe` turns its answer into a `&str`.)
+#[inline]
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str, TypeError> {
+    core::str::from_utf8(bytes).map_err(|_| TypeError::Utf8)
+}
+
+/// Types whose text and binary formats are both the text itself.
+fn is_text(oid: Oid) -> bool {
+    matches!(
+        oid,
+        oid::TEXT
+            | oid::VARCHAR
+            | oid::BPCHAR
+            | oid::NAME
+            | oid::UNKNOWN
+            | oid::JSON
+            | oid::XML
+            | oid::CSTRING
+            | oid::REFCURSOR
+            | oid::NVARCHAR2
+            | oid::CLOB
+    )
+}
+
+fn is_text_array(oid: Oid) -> bool {
+    matches!(
+        oid,
+        oid::TEXT_ARRAY
+            | oid::VARCHAR_ARRAY
+            | oid::BPCHAR_ARRAY
+            | oid::NAME_ARRAY
+            | oid::JSON_ARRAY
+            | oid::XML_ARRAY
+            | oid::NVARCHAR2_ARRAY
+            | oid::CLOB_ARRAY
+    )
+}
+
+fn is_bytes(oid: Oid) -> bool {
+    matches!(oid, oid::BYTEA | oid::BLOB | oid::RAW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(oid: Oid, format: Format, bytes: &[u8]) -> RawValue<'_> {
+        RawValue { oid, format, bytes }
+    }
+
+    #[test]
+    fn text_is_checked() {
+        assert_eq!(<&str>::from_sql(raw(25, Format::Binary, "Grüße".as_bytes())), Ok("Grüße"));
+        assert_eq!(<&str>::from_sql(raw(25, Format::Binary, b"\xff")), Err(TypeError::Utf8));
+        assert_eq!("a\0".to_sql(&mut Writer::counter()), Err(WireError::Nul));
+    }
+
+    #[test]
+    fn any_text_refuses_layouts_that_are_not_text() {
+        let enumeration = raw(16_400, Format::Binary, b"happy");
+        assert_eq!(AnyText::from_sql(enumeration), Ok(AnyText("happy")));
+        let hstore = raw(16_401, Format::Binary, &[0, 0, 0, 0]);
+        assert_eq!(AnyText::from_sql(hstore), Err(TypeError::Mismatch));
+        let int = raw(23, Format::Binary, b"abcd");
+        assert_eq!(AnyText::from_sql(int), Err(TypeError::Mismatch));
+        assert_eq!(AnyText::from_sql(raw(23, Format::Text, b"17")), Ok(AnyText("17")));
+    }
+
+    #[test]
+    fn bytes_from_both_servers_text() {
+        let mut out = [0; 3];
+        assert_eq!(bytes_from_text(b"\\x00fFa5", &mut out), Ok(&[0, 255, 0xA5][..]));
+        assert_eq!(bytes_from_text(b"00FFA5", &mut out), Ok(&[0, 255, 0xA5][..]));
+        assert_eq!(bytes_from_text(b"\\x", &mut out), Ok(&[][..]));
+        assert_eq!(bytes_from_text(b"\\x0", &mut out), Err(TypeError::Malformed));
+        assert_eq!(bytes_from_text(b"\\x0g", &mut out), Err(TypeError::Malformed));
+        assert_eq!(bytes_from_text(b"00000000", &mut out), Err(TypeError::Capacity));
+    }
+
+    #[test]
+    fn fixed_bytes_have_their_length() {
+        assert_eq!(<[u8; 2]>::from_sql(raw(17, Format::Binary, b"ab")), Ok(*b"ab"));
+        assert_eq!(<[u8; 2]>::from_sql(raw(17, Format::Binary, b"abc")), Err(TypeError::Range));
+    }
+
+    #[test]
+    fn internal_char() {
+        assert_eq!(Char::from_sql(raw(18, Format::Text, b"\\377")), Ok(Char(255)));
+        assert_eq!(Char::from_sql(raw(18, Format::Text, b"")), Ok(Char(0)));
+        assert_eq!(Char::from_sql(raw(18, Format::Binary, b"")), Err(TypeError::Malformed));
+    }
+}
