@@ -26,6 +26,8 @@ pub mod wire;
 pub mod types;
 
 mod auth;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 mod config;
 mod error;

@@ -61,3 +61,22 @@ pub const MAX_DIMENSIONS: usize = 6;
 /// Most fields of a composite value, as in the server (`MaxTupleAttributeNumber` of
 /// `access/htup_details.h`).
 pub const MAX_FIELDS: u32 = 1664;
+
+/// Intermediate certificates between the server's and a trusted one. Public authorities use one
+/// or two.
+#[cfg(feature = "tls")]
+pub const TLS_CHAIN_DEPTH: usize = 4;
+
+/// Signatures checked while looking for a chain, so that certificates with equal names cannot
+/// keep the processor busy: each costs 2 to 10 million instructions.
+#[cfg(feature = "tls")]
+pub const TLS_SIGNATURE_CHECKS: u8 = 8;
+
+/// Smallest RSA modulus, in bytes: 2048 bits, the least that NIST SP 800-57 and OpenSSL's default
+/// security level accept.
+#[cfg(feature = "tls")]
+pub const RSA_MIN_BYTES: usize = 256;
+
+/// Largest RSA modulus, in bytes: 4096 bits. A check needs five numbers of this size on the stack.
+#[cfg(feature = "tls")]
+pub const RSA_MAX_BYTES: usize = 512;

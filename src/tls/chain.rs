@@ -1,0 +1,191 @@
+//! Whether a server's certificates lead to a trusted one (RFC 5280 section 6, with libpq's
+//! choices where the RFC leaves some or the field differs).
+//!
+//! Anchors are whole certificates and are trusted as they are given: a root, an intermediate, or
+//! the server's own certificate byte for byte. Beside these, what libpq 15 with OpenSSL 3 accepts
+//! is accepted and the rest refused. Stricter on purpose: names are compared byte for byte, and a
+//! certificate of version 3 that signs others needs basicConstraints.
+
+use super::CertificateError;
+use super::der::Der;
+use super::name;
+use super::signature::{KeyKind, Scheme};
+use super::x509::{Certificate, key_usage};
+use crate::limits::{TLS_CHAIN_DEPTH, TLS_SIGNATURE_CHECKS};
+
+/// What a chain is checked against.
+#[derive(Clone, Copy)]
+pub(super) struct Trust<'a> {
+    /// DER certificates, one after the other.
+    pub anchors: &'a [u8],
+    /// Seconds since 1970; `None` leaves the dates unchecked.
+    pub now: Option<u64>,
+    /// The name or address the certificate must be for; `None` leaves it open (`verify-ca`).
+    pub host: Option<&'a str>,
+}
+
+/// Checks `chain`, whose first certificate is the server's; the others may stand in any order and
+/// may be useless. Returns the server's certificate.
+pub(super) fn verify<'c>(
+    chain: &[&'c [u8]],
+    trust: &Trust<'_>,
+) -> Result<Certificate<'c>, CertificateError> {
+    let (leaf_der, others) = chain.split_first().ok_or(CertificateError::Missing)?;
+    let leaf = Certificate::parse(leaf_der)?;
+    check_common(&leaf, trust.now)?;
+    check_server_key_usage(&leaf)?;
+    if !anchors(trust.anchors).any(|anchor| anchor == leaf.der) {
+        climb(&leaf, others, trust)?;
+    }
+    if let Some(host) = trust.host {
+        name::check_host(&leaf, host)?;
+    }
+    Ok(leaf)
+}
+
+/// Checks that `bytes` is one or more certificates, one after the other.
+pub(super) fn check_anchors(bytes: &[u8]) -> Result<(), CertificateError> {
+    let mut list = Der::new(bytes);
+    if list.is_empty() {
+        return Err(CertificateError::Missing);
+    }
+    while !list.is_empty() {
+        Certificate::parse(list.any()?.whole)?;
+    }
+    Ok(())
+}
+
+fn anchors(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut list = Der::new(bytes);
+    core::iter::from_fn(move || list.any().ok().map(|tlv| tlv.whole))
+}
+
+/// The certificates between leaf and anchor, nearest to the leaf first.
+struct Path<'a> {
+    ders: [&'a [u8]; TLS_CHAIN_DEPTH],
+    length: usize,
+    /// How many of them are not self-issued: what pathLenConstraint counts.
+    counted: u8,
+}
+
+impl<'a> Path<'a> {
+    fn push(&mut self, cert: &Certificate<'a>) -> Result<(), CertificateError> {
+        let slot = self.ders.get_mut(self.length).ok_or(CertificateError::TooMuchWork)?;
+        *slot = cert.der;
+        self.length = self.length.saturating_add(1);
+        self.counted = self.counted.saturating_add(u8::from(!cert.is_self_issued()));
+        Ok(())
+    }
+}
+
+/// Finds issuer after issuer, the anchors first, until one is an anchor. Never goes back: the
+/// first issuer that passes every check is taken, as OpenSSL does.
+fn climb(
+    leaf: &Certificate<'_>,
+    others: &[&[u8]],
+    trust: &Trust<'_>,
+) -> Result<(), CertificateError> {
+    let mut budget = TLS_SIGNATURE_CHECKS;
+    let mut path = Path { ders: [&[]; TLS_CHAIN_DEPTH], length: 0, counted: 0 };
+    let mut current = *leaf;
+    'up: loop {
+        let scheme = Scheme::from_algorithm(current.signature_algorithm)?;
+        let mut reason = CertificateError::UnknownIssuer;
+        let roots = anchors(trust.anchors).map(|der| (der, true));
+        let sent = others.iter().map(|der| (*der, false));
+        for (der, is_anchor) in roots.chain(sent) {
+            let Ok(issuer) = Certificate::parse(der) else { continue };
+            if issuer.subject != current.issuer {
+                continue;
+            }
+            budget = budget.checked_sub(1).ok_or(CertificateError::TooMuchWork)?;
+            if let Err(error) = check_issuer(&issuer, &current, scheme, &path, is_anchor, trust) {
+                reason = error;
+                continue;
+            }
+            check_constraints(&issuer, leaf, &path)?;
+            if is_anchor {
+                return Ok(());
+            }
+            path.push(&issuer)?;
+            current = issuer;
+            continue 'up;
+        }
+        return Err(reason);
+    }
+}
+
+/// Whether `issuer` may sign others here, and did sign `signed`.
+fn check_issuer(
+    issuer: &Certificate<'_>,
+    signed: &Certificate<'_>,
+    scheme: Scheme,
+    path: &Path<'_>,
+    is_anchor: bool,
+    trust: &Trust<'_>,
+) -> Result<(), CertificateError> {
+    let extensions = &issuer.extensions;
+    // The PostgreSQL manual's recipe makes version 3 roots, older ones made version 1, which has
+    // no extensions: trusted as a root only because the user says so.
+    let is_v1_root = is_anchor && !extensions.v3 && issuer.is_self_issued();
+    if !extensions.ca && !is_v1_root {
+        return Err(CertificateError::NotCa);
+    }
+    if extensions.key_usage.is_some_and(|bits| bits & key_usage::KEY_CERT_SIGN == 0) {
+        return Err(CertificateError::KeyUsage);
+    }
+    if extensions.path_len.is_some_and(|most| path.counted > most) {
+        return Err(CertificateError::PathLength);
+    }
+    check_common(issuer, trust.now)?;
+    KeyKind::from_algorithm(issuer.key_algorithm)?.verify(
+        issuer.key,
+        scheme,
+        &[signed.tbs],
+        signed.signature,
+    )
+}
+
+/// What every certificate of the chain must pass, the anchor too.
+fn check_common(cert: &Certificate<'_>, now: Option<u64>) -> Result<(), CertificateError> {
+    if let Some(now) = now {
+        if now < cert.not_before {
+            return Err(CertificateError::NotYetValid);
+        }
+        if now > cert.not_after {
+            return Err(CertificateError::Expired);
+        }
+    }
+    if cert.extensions.unknown_critical {
+        return Err(CertificateError::CriticalExtension);
+    }
+    if !cert.extensions.server_auth {
+        return Err(CertificateError::ExtendedKeyUsage);
+    }
+    Ok(())
+}
+
+fn check_server_key_usage(leaf: &Certificate<'_>) -> Result<(), CertificateError> {
+    match leaf.extensions.key_usage {
+        Some(bits) if bits & key_usage::TLS_SERVER == 0 => Err(CertificateError::KeyUsage),
+        _ => Ok(()),
+    }
+}
+
+/// The issuer's name constraints bind everything below it, except that a self-issued
+/// certificate between (a renewed key of the same authority) is free.
+fn check_constraints(
+    issuer: &Certificate<'_>,
+    leaf: &Certificate<'_>,
+    path: &Path<'_>,
+) -> Result<(), CertificateError> {
+    let Some(constraints) = issuer.extensions.name_constraints else { return Ok(()) };
+    name::check_constraints(constraints, leaf, true)?;
+    for der in path.ders.iter().take(path.length) {
+        let between = Certificate::parse(der)?;
+        if !between.is_self_issued() {
+            name::check_constraints(constraints, &between, false)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! Tests of the pure parts. The certificate matrix, judged beside libpq, is in `tests/tls`.
+
+mod wycheproof;
