@@ -1,0 +1,184 @@
+//! The compiler for the bare targets.
+//!
+//! First choice: the usual toolchain with `rustup target add`. Where rustup has nothing to fetch
+//! from, Debian's compiler and library sources make a private sysroot with `core` once, below
+//! `target`, and a wrapper that uses it.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use barepg_testkit::provision::{self, run};
+
+/// The targets that the boards are built for.
+pub const TARGETS: &[&str] =
+    &["thumbv6m-none-eabi", "thumbv7m-none-eabi", "riscv32imac-unknown-none-elf"];
+
+/// How to compile for the bare targets.
+#[derive(Debug, Clone, Default)]
+pub struct Compiler {
+    rustc: Option<PathBuf>,
+}
+
+impl Compiler {
+    /// A cargo command that compiles with this compiler.
+    pub fn cargo(&self) -> Command {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        if let Some(rustc) = &self.rustc {
+            command.env("RUSTC", rustc);
+        }
+        command
+    }
+}
+
+/// Finds a compiler with `core` for all targets, or gets one.
+pub fn compiler() -> Result<Compiler, String> {
+    let missing = missing("rustc");
+    if missing.is_empty() {
+        return Ok(Compiler::default());
+    }
+    let _lock = provision::Lock::take("rust")?;
+    let refused = match rustup(&missing) {
+        Ok(()) if self::missing("rustc").is_empty() => return Ok(Compiler::default()),
+        Ok(()) => "rustup added the targets, but rustc does not see them".to_string(),
+        Err(error) => error,
+    };
+    private_sysroot().map_err(|error| {
+        format!(
+            "no `core` for {}:\n{refused}\n{error}\nby hand: rustup target add {}",
+            missing.join(", "),
+            missing.join(" ")
+        )
+    })
+}
+
+fn missing(rustc: &str) -> Vec<&'static str> {
+    let has_core = |target: &&str| {
+        let told = run(Command::new(rustc).args(["--print", "target-libdir", "--target", target]));
+        let Ok(dir) = told else { return false };
+        let Ok(entries) = fs::read_dir(dir.trim()) else { return false };
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("libcore-") && name.ends_with(".rlib")
+        })
+    };
+    TARGETS.iter().copied().filter(|target| !has_core(target)).collect()
+}
+
+fn rustup(targets: &[&str]) -> Result<(), String> {
+    if std::env::var_os("BAREPG_NO_RUSTUP").is_some() {
+        return Err("BAREPG_NO_RUSTUP is set".into());
+    }
+    let rustup = provision::which("rustup").ok_or("rustup is not installed")?;
+    eprintln!("installing Rust targets: rustup target add {}", targets.join(" "));
+    run(Command::new(rustup).args(["target", "add"]).args(targets)).map(|_| ())
+}
+
+/// A compiler whose library sources are installed beside it.
+fn with_sources() -> Option<PathBuf> {
+    let mut candidates = vec![PathBuf::from("/usr/bin/rustc")];
+    candidates.extend(provision::which("rustc"));
+    if let Some(other) = std::env::var_os("BAREPG_RUSTC") {
+        candidates.insert(0, other.into());
+    }
+    candidates.into_iter().filter(|rustc| rustc.exists()).find(|rustc| {
+        sysroot_of(rustc)
+            .is_ok_and(|root| root.join("lib/rustlib/src/rust/library/core/Cargo.toml").exists())
+    })
+}
+
+fn sysroot_of(rustc: &Path) -> Result<PathBuf, String> {
+    run(Command::new(rustc).args(["--print", "sysroot"])).map(|path| path.trim().into())
+}
+
+/// Builds `core` for the targets with a compiler that has its sources, and a `rustc` that finds
+/// it. Made once for each compiler version.
+fn private_sysroot() -> Result<Compiler, String> {
+    let rustc = match with_sources() {
+        Some(rustc) => rustc,
+        None => {
+            provision::apt(
+                "a compiler with its library's sources",
+                &["rustc-web", "rust-web-src"],
+            )?;
+            with_sources().ok_or("the installed compiler has no library sources")?
+        }
+    };
+    let version = run(Command::new(&rustc).arg("-vV"))?;
+    let host = field(&version, "host: ").ok_or("rustc -vV names no host")?;
+    let release = field(&version, "release: ").ok_or("rustc -vV names no release")?;
+    let home = provision::cache()?.join(format!("sysroot-{release}"));
+    let wrapper = home.join("rustc");
+    let compiler = Compiler { rustc: Some(wrapper.clone()) };
+    if home.join("complete").exists() {
+        return Ok(compiler);
+    }
+    eprintln!("building `core` for the bare targets with rustc {release}, once (minutes)");
+    let _ = fs::remove_dir_all(&home);
+    let failed = |error: std::io::Error| format!("{}: {error}", home.display());
+    let sysroot = home.join("sysroot");
+    let rustlib = sysroot.join("lib/rustlib");
+    let original = sysroot_of(&rustc)?.join("lib/rustlib");
+    fs::create_dir_all(rustlib.join(host).join("bin")).map_err(failed)?;
+    symlink(original.join(host).join("lib"), rustlib.join(host).join("lib")).map_err(failed)?;
+    symlink(linker()?, rustlib.join(host).join("bin/rust-lld")).map_err(failed)?;
+    let dummy = home.join("dummy");
+    fs::create_dir_all(dummy.join("src")).map_err(failed)?;
+    fs::write(dummy.join("src/lib.rs"), "#![no_std]\n").map_err(failed)?;
+    fs::write(dummy.join("Cargo.toml"), DUMMY).map_err(failed)?;
+    for target in TARGETS {
+        let mut cargo = Compiler { rustc: Some(rustc.clone()) }.cargo();
+        cargo.args(["build", "--release", "-Zbuild-std=core", "--target", target]);
+        cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTFLAGS").current_dir(&dummy);
+        cargo.env("CARGO_TARGET_DIR", dummy.join("target"));
+        run(&mut cargo)?;
+        let lib = rustlib.join(target).join("lib");
+        fs::create_dir_all(&lib).map_err(failed)?;
+        let built = dummy.join("target").join(target).join("release/deps");
+        for entry in fs::read_dir(built).map_err(failed)?.flatten() {
+            let name = entry.file_name();
+            let text = name.to_string_lossy();
+            let wanted = text.starts_with("libcore-") || text.starts_with("libcompiler_builtins-");
+            if wanted && text.ends_with(".rlib") {
+                fs::copy(entry.path(), lib.join(&name)).map_err(failed)?;
+            }
+        }
+    }
+    let script =
+        format!("#!/bin/sh\nexec '{}' --sysroot '{}' \"$@\"\n", rustc.display(), sysroot.display());
+    fs::write(&wrapper, script).map_err(failed)?;
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).map_err(failed)?;
+    fs::write(home.join("complete"), &version).map_err(failed)?;
+    Ok(compiler)
+}
+
+const DUMMY: &str = "\
+[package]
+name = \"dummy\"
+version = \"0.0.0\"
+edition = \"2021\"
+
+[workspace]
+";
+
+/// A linker for all targets: the toolchain's own, else the system's. It must be linked to, not
+/// copied: it finds its libraries beside itself.
+fn linker() -> Result<PathBuf, String> {
+    if let Some(rustc) = provision::which("rustc")
+        && let Ok(sysroot) = sysroot_of(&rustc)
+        && let Ok(version) = run(Command::new(&rustc).arg("-vV"))
+        && let Some(host) = field(&version, "host: ")
+    {
+        let bundled = sysroot.join("lib/rustlib").join(host).join("bin/rust-lld");
+        if bundled.exists() {
+            return Ok(bundled);
+        }
+    }
+    provision::program("ld.lld", "lld")
+}
+
+fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(name))
+}

@@ -1,0 +1,35 @@
+//! Installs what is missing and says so; silent and offline when all is there.
+
+use std::path::Path;
+
+use barepg_testkit::provision;
+
+use crate::bare::{self, Compiler};
+
+/// A program, and the Debian package that carries it.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("qemu-system-arm", "qemu-system-arm"),
+    ("qemu-system-riscv32", "qemu-system-misc"),
+    ("cc", "gcc"),
+    ("openssl", "openssl"),
+    ("setpriv", "util-linux"),
+    ("tar", "tar"),
+];
+
+/// Everything that the boards need: programs of the system, and `core` for the bare targets.
+pub fn all() -> Result<Compiler, String> {
+    let mut packages: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| provision::which(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    if !Path::new("/usr/lib/postgresql").exists() {
+        packages.push("postgresql");
+    }
+    if !packages.is_empty() {
+        let _lock = provision::Lock::take("apt")?;
+        provision::apt("what the boards need", &packages)?;
+    }
+    provision::postgres(provision::USUAL_MAJOR)?;
+    bare::compiler()
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask test`: everything that must hold, in stages, the quick ones first.
+
+mod host;
+mod rules;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use barepg_testkit::provision;
+
+use crate::bare::Compiler;
+use crate::setup;
+
+/// What the stages share.
+pub struct Context {
+    pub compiler: Compiler,
+    /// The features of the driver, as its manifest lists them.
+    pub features: Vec<String>,
+    verbose: bool,
+    log: PathBuf,
+}
+
+/// How many things were checked, or why a stage failed.
+type Checked = Result<u32, String>;
+
+struct Stage {
+    name: &'static str,
+    /// Whether it is part of `--quick`.
+    quick: bool,
+    run: fn(&Context) -> Checked,
+}
+
+const STAGES: &[Stage] = &[
+    Stage { name: "format", quick: true, run: host::format },
+    Stage { name: "layers", quick: true, run: rules::layers },
+    Stage { name: "file sizes", quick: true, run: rules::sizes },
+    Stage { name: "dependencies", quick: true, run: rules::dependencies },
+    Stage { name: "clippy", quick: true, run: host::clippy },
+    Stage { name: "documentation", quick: false, run: host::documentation },
+    Stage { name: "bare targets", quick: true, run: host::bare_targets },
+    Stage { name: "tests, default features", quick: false, run: host::tests_default },
+    Stage { name: "tests, all features", quick: true, run: host::tests_all },
+];
+
+/// Runs the stages in order and stops at the first that fails.
+pub fn run(quick: bool, verbose: bool) -> Result<(), String> {
+    let begun = Instant::now();
+    let compiler = setup::all()?;
+    let log = provision::root().join("target").join("xtask-test.log");
+    let _ = fs::remove_file(&log);
+    let context = Context { compiler, features: rules::features()?, verbose, log };
+    let stages: Vec<&Stage> = STAGES.iter().filter(|stage| stage.quick || !quick).collect();
+    let mut passed = 0;
+    for (index, stage) in stages.iter().enumerate() {
+        let number = index + 1;
+        println!("[{number:2}/{}] {}", stages.len(), stage.name);
+        let started = Instant::now();
+        match (stage.run)(&context) {
+            Ok(0) => return Err(failed(passed, stage.name, "it checked nothing")),
+            Ok(count) => {
+                passed += count;
+                println!("        {count} passed in {:.1} s", started.elapsed().as_secs_f32());
+            }
+            Err(error) => return Err(failed(passed, stage.name, &error)),
+        }
+    }
+    println!("\nall of it in {:.0} s", begun.elapsed().as_secs_f32());
+    if quick {
+        println!("(a part only: the whole is `cargo xtask test`)");
+    }
+    println!("{passed} passed, 0 failed");
+    Ok(())
+}
+
+fn failed(passed: u32, stage: &str, error: &str) -> String {
+    println!("{error}\n\nfailed at: {stage}\n{passed} passed, 1 failed");
+    format!("stage failed: {stage}")
+}
+
+impl Context {
+    /// A cargo command at the root of the repository, for this machine.
+    pub fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        command.args(arguments).current_dir(provision::root());
+        command
+    }
+
+    /// Runs a command to its end. What it prints goes to the log, and with `--verbose` to the
+    /// terminal; when it fails, the last of it is in the error.
+    pub fn run(&self, command: &mut Command) -> Result<String, String> {
+        let shown = format!("{command:?}");
+        let shown = shown.replace('"', "");
+        if self.verbose {
+            println!("        $ {shown}");
+        }
+        let failed = |error: std::io::Error| format!("{}: {error}", self.log.display());
+        // One file for both streams keeps their order.
+        let name = format!("{}.part", std::process::id());
+        let part = self.log.with_extension(name);
+        let file = fs::File::create(&part).map_err(failed)?;
+        let stderr = file.try_clone().map_err(failed)?;
+        command.stdin(Stdio::null());
+        if self.verbose {
+            command.stderr(Stdio::inherit()).stdout(file);
+        } else {
+            command.stdout(file).stderr(stderr);
+        }
+        let status = command.status().map_err(|error| format!("{shown}: {error}"))?;
+        let output = fs::read(&part).map_err(failed)?;
+        let output = String::from_utf8_lossy(&output).into_owned();
+        let _ = fs::remove_file(&part);
+        if self.verbose {
+            print!("{output}");
+        }
+        let mut log =
+            fs::OpenOptions::new().create(true).append(true).open(&self.log).map_err(failed)?;
+        use std::io::Write as _;
+        writeln!(log, "$ {shown}\n{output}").map_err(failed)?;
+        if status.success() {
+            return Ok(output);
+        }
+        Err(format!(
+            "{}\n$ {shown}\n{status}; everything is in {}",
+            tail(&output),
+            self.log.display()
+        ))
+    }
+}
+
+fn tail(output: &str) -> String {
+    let mut last = VecDeque::new();
+    for line in output.lines() {
+        if last.len() == 150 {
+            last.pop_front();
+        }
+        last.push_back(line);
+    }
+    last.into_iter().collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,107 @@
+//! The stages that need no board: format, lints, documentation, tests.
+
+use super::{Checked, Context};
+use crate::bare::TARGETS;
+
+/// Features that need `std`, and so do not build for a bare target.
+const HOST_ONLY: &[&str] = &["std"];
+
+/// `cargo fmt --check`.
+pub fn format(context: &Context) -> Checked {
+    context.run(&mut context.cargo(&["fmt", "--all", "--check"]))?;
+    Ok(1)
+}
+
+/// `cargo clippy` with warnings denied: the driver without features, with each, with all; and
+/// all targets of the workspace.
+pub fn clippy(context: &Context) -> Checked {
+    let strict = ["--", "-D", "warnings"];
+    let mut checked = 0;
+    let mut run = |arguments: &[&str]| {
+        checked += 1;
+        context.run(context.cargo(&["clippy"]).args(arguments).args(strict)).map(|_| ())
+    };
+    run(&["--workspace", "--all-targets", "--all-features"])?;
+    run(&["--package", "barepg", "--all-targets"])?;
+    for feature in &context.features {
+        run(&["--package", "barepg", "--lib", "--features", feature])?;
+    }
+    Ok(checked)
+}
+
+/// `cargo doc` with warnings denied, private items too: their links must hold as well.
+pub fn documentation(context: &Context) -> Checked {
+    for private in [&[] as &[&str], &["--document-private-items"]] {
+        let mut command = context.cargo(&["doc", "--package", "barepg", "--no-deps"]);
+        command.arg("--all-features").args(private).env("RUSTDOCFLAGS", "-D warnings");
+        context.run(&mut command)?;
+    }
+    Ok(2)
+}
+
+/// The driver for every bare target, where `std` is absent and only `core` is to be had.
+pub fn bare_targets(context: &Context) -> Checked {
+    let features: Vec<&str> = context
+        .features
+        .iter()
+        .map(String::as_str)
+        .filter(|feature| !HOST_ONLY.contains(feature))
+        .collect();
+    let features = features.join(",");
+    for target in TARGETS {
+        for features in ["", &features] {
+            let mut command = context.compiler.cargo();
+            command.current_dir(barepg_testkit::provision::root());
+            command.args(["build", "--package", "barepg", "--lib", "--release"]);
+            command.args(["--target", target, "--features", features]);
+            context.run(&mut command)?;
+        }
+    }
+    Ok(2 * u32::try_from(TARGETS.len()).unwrap_or(0))
+}
+
+/// Every test with the default features.
+pub fn tests_default(context: &Context) -> Checked {
+    tests(context, &["--package", "barepg"])
+}
+
+/// Every test with all features, those of the testkit and of xtask among them.
+pub fn tests_all(context: &Context) -> Checked {
+    tests(context, &["--workspace", "--all-features"])
+}
+
+fn tests(context: &Context, arguments: &[&str]) -> Checked {
+    let output = context.run(context.cargo(&["test", "--no-fail-fast"]).args(arguments))?;
+    count(&output)
+}
+
+/// Adds up the lines `test result: ok. 3 passed; 0 failed; 0 ignored; …`.
+pub fn count(output: &str) -> Checked {
+    let mut passed = 0;
+    for line in output.lines().filter(|line| line.starts_with("test result: ")) {
+        let number = |what: &str| -> u32 {
+            let before =
+                line.split(what).next().and_then(|text| text.trim_end().rsplit(' ').next());
+            before.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+        };
+        if number(" ignored") > 0 {
+            return Err(format!("a test is ignored; it must run or go: {line}"));
+        }
+        passed += number(" passed");
+    }
+    Ok(passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adds_up_what_cargo_reports() {
+        let output = "running 2 tests\ntest result: ok. 2 passed; 0 failed; 0 ignored; 0 measured\n\
+            test result: ok. 11 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n";
+        assert_eq!(count(output), Ok(13));
+        assert_eq!(count("nothing"), Ok(0));
+        assert!(count("test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured").is_err());
+    }
+}

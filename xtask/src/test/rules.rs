@@ -1,0 +1,159 @@
+//! The stages that read the sources: who may use whom, how long a file may be, and one version
+//! of each hash in the dependencies.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use barepg_testkit::provision;
+
+use super::{Checked, Context};
+
+/// Directories of the pure core, which turns bytes into bytes.
+const PURE: &[&str] = &["src/wire", "src/auth", "src/types"];
+
+/// What the core may not name: the way to the network, and what is built on it.
+const FORBIDDEN: &[&str] =
+    &["embedded_io", "transport", "framed", "client", "connection", "rows", "startup", "query"];
+
+/// Crates of which a second version would cost flash.
+const SINGLE: &[&str] =
+    &["digest", "sha2", "sha1", "md-5", "hmac", "p256", "rand_core", "embedded-io"];
+
+/// The most lines of a file of the driver.
+const LINES: usize = 400;
+
+/// The features of the driver but `default`, from its manifest.
+pub fn features() -> Result<Vec<String>, String> {
+    let manifest = read(&provision::root().join("Cargo.toml"))?;
+    let section = manifest.split("[features]").nth(1).unwrap_or("");
+    let section = section.split("\n[").next().unwrap_or("");
+    let names = section.lines().filter(|line| !line.starts_with('#'));
+    let names = names.filter_map(|line| line.split_once(" = ").map(|(name, _)| name.trim()));
+    Ok(names.filter(|name| *name != "default" && !name.is_empty()).map(str::to_string).collect())
+}
+
+/// No file of the pure core names a module that reads or writes.
+pub fn layers(_: &Context) -> Checked {
+    let mut checked = 0;
+    for directory in PURE {
+        for path in sources(&provision::root().join(directory))? {
+            let text = read(&path)?;
+            if let Some((number, line)) = outward(&text) {
+                return Err(format!(
+                    "{}:{number}: the pure core may not know the way to the network: {line}",
+                    path.display()
+                ));
+            }
+            checked += 1;
+        }
+    }
+    Ok(checked)
+}
+
+/// No file of the driver is longer than a reader's patience.
+pub fn sizes(_: &Context) -> Checked {
+    let mut checked = 0;
+    for path in sources(&provision::root().join("src"))? {
+        let lines = read(&path)?.lines().count();
+        if lines > LINES {
+            return Err(format!("{} has {lines} lines; {LINES} are allowed", path.display()));
+        }
+        checked += 1;
+    }
+    Ok(checked)
+}
+
+/// One version of each hash: two SHA-256 in one flash would be one too many.
+pub fn dependencies(context: &Context) -> Checked {
+    let mut command = context.cargo(&["tree", "--package", "barepg", "--all-features"]);
+    command.args(["--edges", "normal", "--prefix", "none", "--target", "all"]);
+    let tree = context.run(&mut command)?;
+    single(&tree)
+}
+
+fn single(tree: &str) -> Checked {
+    let mut checked = 0;
+    for name in SINGLE {
+        let mut versions: Vec<&str> = tree
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(package, _)| package == name)
+            .filter_map(|(_, rest)| rest.split_whitespace().next())
+            .collect();
+        versions.sort_unstable();
+        versions.dedup();
+        if versions.len() > 1 {
+            return Err(format!("more than one version of {name}: {}", versions.join(", ")));
+        }
+        checked += u32::try_from(versions.len()).unwrap_or(0);
+    }
+    Ok(checked)
+}
+
+/// The first line of code, not of comment, that names a forbidden module.
+fn outward(text: &str) -> Option<(usize, &str)> {
+    let lines = text.lines().enumerate();
+    let code = lines.filter(|(_, line)| !line.trim_start().starts_with("//"));
+    code.map(|(index, line)| (index + 1, line.split(" //").next().unwrap_or(line)))
+        .find(|(_, line)| FORBIDDEN.iter().any(|module| names(line, module)))
+}
+
+fn names(line: &str, module: &str) -> bool {
+    let path = |prefix: &str| {
+        line.match_indices(prefix).any(|(at, _)| {
+            let rest = line.get(at + prefix.len()..).unwrap_or("");
+            let rest = rest.strip_prefix(module).unwrap_or("x");
+            !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+        })
+    };
+    if module == "embedded_io" { line.contains(module) } else { path("crate::") || path("super::") }
+}
+
+fn sources(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    let failed = |error| format!("{}: {error}", directory.display());
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            found.extend(sources(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_core_is_told_from_what_is_around_it() {
+        assert_eq!(outward("use crate::wire::Reader;\n// use embedded_io::Read;\n"), None);
+        assert_eq!(outward("use crate::rows_of::X; // crate::rows\n"), None);
+        assert_eq!(outward("\nuse embedded_io::Read;\n").map(|found| found.0), Some(2));
+        assert_eq!(outward("use crate::rows::Rows;").map(|found| found.0), Some(1));
+        assert_eq!(outward("use crate::framed;").map(|found| found.0), Some(1));
+        assert_eq!(outward("let x = super::super::client::X;").map(|found| found.0), Some(1));
+    }
+
+    #[test]
+    fn two_versions_are_one_too_many() {
+        let good = "barepg v0.1.0 (/x)\nsha2 v0.10.9\ndigest v0.10.7\nsha2 v0.10.9 (*)\n";
+        assert_eq!(single(good), Ok(2));
+        let bad = format!("{good}sha2 v0.11.0\n");
+        assert!(single(&bad).unwrap_err().contains("v0.10.9, v0.11.0"));
+    }
+
+    #[test]
+    fn the_manifest_has_features() {
+        let features = features().unwrap();
+        assert!(features.contains(&"defmt".to_string()), "{features:?}");
+        assert!(!features.contains(&"default".to_string()));
+    }
+}
