@@ -71,7 +71,19 @@ impl<'a> Config<'a> {
         self.application_name.or(self.fallback_application_name).filter(|name| !name.is_empty())
     }
 
-    /// Whether a password is given. The password itself is not given out.
+    /// The password, in clear. Every other way of looking at a configuration hides it.
+    pub fn reveal_password(&self) -> Option<&'a str> {
+        self.password.map(|password| password.as_str())
+    }
+
+    /// SCRAM's ClientKey and ServerKey as given, in clear base64. Whoever has the ClientKey can
+    /// log in.
+    pub fn reveal_scram_keys(&self) -> (Option<&'a str>, Option<&'a str>) {
+        let text = |key: super::Secret<'a>| key.as_str();
+        (self.scram_client_key.map(text), self.scram_server_key.map(text))
+    }
+
+    /// Whether a password is given.
     pub fn has_password(&self) -> bool {
         self.password.is_some_and(|password| !password.as_str().is_empty())
     }

@@ -3,7 +3,7 @@
 //! `postgresql://[user[:password]@][host[:port][,host[:port]…]][/dbname][?keyword=value[&…]]`
 
 use super::error::{ParseError, ParseReason};
-use super::parse::{Sink, is_space};
+use super::parse::Sink;
 
 /// What follows the scheme, if `text` begins with one.
 pub(super) fn scheme(text: &str) -> Option<&str> {
@@ -168,7 +168,7 @@ fn unescaped<'a>(sink: &mut Sink<'a>, part: &'a str) -> Result<&'a str, ParseRea
     let bare = part.trim_matches(' ');
     if bare.contains('%') {
         sink.scratch.store(&|put| decode(bare, put))
-    } else if bare.contains(is_space) {
+    } else if bare.contains(' ') {
         Err(ParseReason::Blank)
     } else {
         Ok(bare)
@@ -215,7 +215,6 @@ impl<'p> Decoder<'p> {
                 (State::Inside | State::Behind, b' ') => State::Behind,
                 (State::Behind, _) => return Err(ParseReason::Blank),
                 (_, b'%') => State::Percent,
-                (_, byte) if is_space(char::from(byte)) => return Err(ParseReason::Blank),
                 (_, byte) => {
                     (self.put)(byte);
                     State::Inside

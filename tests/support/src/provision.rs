@@ -90,6 +90,30 @@ pub fn client(program: &str) -> Result<PathBuf, String> {
     newest_client(program).ok_or(format!("{program} is missing after installing its package"))
 }
 
+/// The shared library of libpq of a major version: the one beside its server, else the system's.
+pub fn libpq(major: u16) -> Result<PathBuf, String> {
+    const NAME: &str = "libpq.so.5";
+    let bin = postgres(major)?;
+    let beside = bin.with_file_name("lib").join(NAME);
+    if beside.exists() {
+        return Ok(beside);
+    }
+    // By its path: two libraries of one name cannot be told apart by the dynamic linker.
+    let system = || {
+        let list = run(Command::new("ldconfig").arg("-p")).ok()?;
+        let line = list.lines().find(|line| line.trim().starts_with(NAME))?;
+        line.split_once("=> ").map(|(_, path)| PathBuf::from(path.trim()))
+    };
+    if let Some(path) = system() {
+        return Ok(path);
+    }
+    let _lock = Lock::take("apt")?;
+    if system().is_none() {
+        apt("libpq", &["libpq5"])?;
+    }
+    system().ok_or(format!("{NAME} is missing after installing its package"))
+}
+
 /// A program of the system, installed from Debian's `package` if it is missing.
 pub fn program(name: &str, package: &str) -> Result<PathBuf, String> {
     if let Some(found) = which(name) {
