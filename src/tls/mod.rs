@@ -9,6 +9,8 @@ mod chain;
 mod der;
 mod drbg;
 mod error;
+#[cfg(feature = "_fuzzing")]
+mod fuzzing;
 mod key;
 mod name;
 pub mod pem;
@@ -21,3 +23,5 @@ mod x509;
 mod tests;
 
 pub use error::CertificateError;
+#[cfg(feature = "_fuzzing")]
+pub use fuzzing::fuzz;
