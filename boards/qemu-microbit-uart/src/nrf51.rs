@@ -1,0 +1,187 @@
+//! The three peripherals of the nRF51822 that are used here: timer, UART, random number
+//! generator. Source: "nRF51 Series Reference Manual".
+
+use core::cell::Cell;
+
+use cortex_m::interrupt::InterruptNumber;
+use cortex_m::peripheral::NVIC;
+use embedded_io::{ErrorKind, ErrorType, Read, Write};
+
+/// Longest wait of one `read` or `write`, in milliseconds, before it says "nothing yet".
+const SLICE_MS: u64 = 20;
+
+const UART: usize = 0x4000_2000;
+const TIMER0: usize = 0x4000_8000;
+const RNG: usize = 0x4000_D000;
+
+fn read(address: usize) -> u32 {
+    // SAFETY: called below with addresses of registers of this chip.
+    unsafe { core::ptr::without_provenance::<u32>(address).read_volatile() }
+}
+
+fn write(address: usize, value: u32) {
+    // SAFETY: as for `read`.
+    unsafe { core::ptr::without_provenance_mut::<u32>(address).write_volatile(value) }
+}
+
+#[derive(Clone, Copy)]
+struct Line(u8);
+
+// SAFETY: built from the two constants below alone.
+unsafe impl InterruptNumber for Line {
+    fn number(self) -> u16 {
+        u16::from(self.0)
+    }
+}
+
+const UART_LINE: Line = Line(2);
+const TIMER0_LINE: Line = Line(8);
+
+/// Time from timer 0: 32 bits at 1 MHz, extended here. It must be looked at once in 71 minutes,
+/// which every wait does.
+pub struct Clock {
+    last: Cell<u32>,
+    wraps: Cell<u32>,
+}
+
+impl Clock {
+    /// Starts the timer, and lets it and the UART end `wfi`. Interrupts stay disabled: a pending
+    /// one ends the sleep all the same, and no handlers are needed.
+    pub fn start() -> Self {
+        cortex_m::interrupt::disable();
+        write(TIMER0 + 0x504, 0); // MODE: timer
+        write(TIMER0 + 0x508, 3); // BITMODE: 32
+        write(TIMER0 + 0x510, 4); // PRESCALER: 16 MHz / 2^4
+        write(TIMER0 + 0x304, 1 << 17); // INTENSET: COMPARE[1]
+        write(TIMER0 + 0x00C, 1); // TASKS_CLEAR
+        write(TIMER0, 1); // TASKS_START
+        write(UART + 0x304, 1 << 2); // INTENSET: RXDRDY
+        // SAFETY: with interrupts disabled they only wake.
+        unsafe {
+            NVIC::unmask(UART_LINE);
+            NVIC::unmask(TIMER0_LINE);
+        }
+        Self { last: Cell::new(0), wraps: Cell::new(0) }
+    }
+
+    fn micros(&self) -> u64 {
+        write(TIMER0 + 0x040, 1); // TASKS_CAPTURE[0]
+        let now = read(TIMER0 + 0x540);
+        if now < self.last.replace(now) {
+            self.wraps.set(self.wraps.get().wrapping_add(1));
+        }
+        u64::from(self.wraps.get()) << 32 | u64::from(now)
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        self.micros() / 1000
+    }
+
+    /// Sleeps until a byte has arrived, at most this many milliseconds.
+    fn wait_for_byte(&self, ms: u32) {
+        write(TIMER0 + 0x144, 0); // EVENTS_COMPARE[1]
+        let now = self.micros() as u32;
+        write(TIMER0 + 0x544, now.wrapping_add(ms * 1000)); // CC[1]
+        if read(UART + 0x108) == 0 {
+            cortex_m::asm::wfi();
+        }
+        write(TIMER0 + 0x144, 0);
+        NVIC::unpend(UART_LINE);
+        NVIC::unpend(TIMER0_LINE);
+    }
+}
+
+/// The serial line. What is at its other end speaks PostgreSQL's protocol: a converter from
+/// serial to TCP, or QEMU. Nothing on the line tells that the other end has closed, so only
+/// deadlines end a wait.
+pub struct Uart<'a>(&'a Clock);
+
+impl<'a> Uart<'a> {
+    /// Starts the UART at 115200 baud without flow control: the receiver must be as quick as the
+    /// line, so keep results small.
+    pub fn start(clock: &'a Clock) -> Self {
+        write(UART + 0x50C, 24); // PSELTXD: the micro:bit's USB side
+        write(UART + 0x514, 25); // PSELRXD
+        write(UART + 0x524, 0x01D7_E000); // BAUDRATE: 115200
+        write(UART + 0x500, 4); // ENABLE
+        write(UART + 0x008, 1); // TASKS_STARTTX
+        write(UART, 1); // TASKS_STARTRX
+        Self(clock)
+    }
+
+    fn byte(&self) -> Option<u8> {
+        if read(UART + 0x108) == 0 {
+            return None;
+        }
+        write(UART + 0x108, 0); // EVENTS_RXDRDY
+        Some(read(UART + 0x518).to_le_bytes()[0])
+    }
+}
+
+impl ErrorType for Uart<'_> {
+    type Error = ErrorKind;
+}
+
+impl Read for Uart<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let deadline = self.0.now_ms() + SLICE_MS;
+        while read(UART + 0x108) == 0 {
+            let left = deadline.saturating_sub(self.0.now_ms());
+            if left == 0 {
+                return Err(ErrorKind::TimedOut);
+            }
+            self.0.wait_for_byte(left as u32);
+        }
+        let mut count = 0;
+        for slot in buf {
+            let Some(byte) = self.byte() else { break };
+            *slot = byte;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+impl Write for Uart<'_> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        let deadline = self.0.now_ms() + SLICE_MS;
+        for (count, &byte) in buf.iter().enumerate() {
+            write(UART + 0x11C, 0); // EVENTS_TXDRDY
+            write(UART + 0x51C, u32::from(byte)); // TXD
+            while read(UART + 0x11C) == 0 {
+                if self.0.now_ms() >= deadline {
+                    // This byte is in the transmitter and will leave when it can.
+                    return Ok(count + 1);
+                }
+            }
+        }
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+/// Random bytes from the generator in the chip, with its bias correction on. False if it does
+/// not deliver.
+pub fn random(clock: &Clock, buf: &mut [u8]) -> bool {
+    write(RNG + 0x504, 1); // CONFIG: bias correction
+    write(RNG, 1); // TASKS_START
+    // With correction a byte takes 0.7 ms on average, without upper bound.
+    let deadline = clock.now_ms() + 1000;
+    for slot in buf {
+        write(RNG + 0x100, 0); // EVENTS_VALRDY
+        while read(RNG + 0x100) == 0 {
+            if clock.now_ms() > deadline {
+                return false;
+            }
+        }
+        *slot = read(RNG + 0x508).to_le_bytes()[0];
+    }
+    write(RNG + 0x004, 1); // TASKS_STOP
+    true
+}

@@ -1,0 +1,135 @@
+#![no_std]
+#![deny(missing_docs, unused_must_use)]
+//! What the emulated boards share: arguments, output and exit code through semihosting, marks for
+//! counting instructions, and the measuring of the stack.
+//!
+//! Semihosting is a trap that the debugger or emulator answers. Without one attached, the first
+//! call stops the processor: none of this is for a deployed firmware.
+
+use core::fmt::Write;
+use core::mem::MaybeUninit;
+use core::panic::PanicInfo;
+
+use semihosting::io::Write as _;
+
+pub mod stack;
+
+/// Longest command line, in bytes.
+pub const MAX_COMMAND_LINE: usize = 512;
+
+/// The command line: QEMU's `-semihosting-config …,arg=A,arg=B` as `A B`. Empty if it does not
+/// fit `buffer` or is not UTF-8.
+pub fn command_line(buffer: &mut [MaybeUninit<u8>; MAX_COMMAND_LINE]) -> &str {
+    match semihosting::sys::arm_compat::sys_get_cmdline_uninit(buffer) {
+        Ok(bytes) => core::str::from_utf8(bytes).unwrap_or("").trim_end_matches('\0'),
+        Err(_) => "",
+    }
+}
+
+/// Standard output, a line at a time: every semihosting call stops the machine.
+pub struct Output {
+    line: [u8; 128],
+    length: usize,
+}
+
+impl Output {
+    /// Nothing printed yet.
+    pub const fn new() -> Self {
+        Self { line: [0; 128], length: 0 }
+    }
+
+    /// Prints what is held back.
+    pub fn flush(&mut self) {
+        let (line, _) = self.line.split_at(self.length);
+        if let Ok(mut stdout) = semihosting::io::stdout() {
+            // There is nowhere to report it to.
+            let _ = stdout.write_all(line);
+        }
+        self.length = 0;
+    }
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Write for Output {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        for &byte in text.as_bytes() {
+            if let Some(place) = self.line.get_mut(self.length) {
+                *place = byte;
+                self.length += 1;
+            }
+            if byte == b'\n' || self.length == self.line.len() {
+                self.flush();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prints the stack's high-water mark and the closing line, and ends the emulator: exit code 0
+/// for success, 1 for failure, 103 if the stack ran through its floor.
+pub fn finish(mut output: Output, success: bool) -> ! {
+    let used = stack::high_water();
+    let _ = writeln!(output, "@stack {used}");
+    if !stack::floor_intact() {
+        let _ = writeln!(output, "@done stack overflow");
+        exit(103);
+    }
+    let _ = writeln!(output, "@done {}", if success { "ok" } else { "failed" });
+    output.flush();
+    exit(if success { 0 } else { 1 })
+}
+
+/// Ends the emulator with this exit code.
+pub fn exit(code: i32) -> ! {
+    semihosting::process::exit(code)
+}
+
+/// For exception handlers: says so and ends with exit code 102.
+pub fn fault(name: &str) -> ! {
+    let mut output = Output::new();
+    let _ = writeln!(output, "@done fault: {name}");
+    exit(102)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    let mut output = Output::new();
+    let _ = writeln!(output, "{info}");
+    let _ = writeln!(output, "@done panic");
+    exit(101)
+}
+
+/// Where the counting of a piece of work begins: an instruction counter stops at this symbol.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn barepg_mark_begin(id: u32) {
+    // SAFETY: no instruction. The comment differs from the other mark's, so that the two
+    // functions are not merged.
+    unsafe { core::arch::asm!("/* begin {0} */", in(reg) id) }
+}
+
+/// Where the counting of a piece of work ends.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn barepg_mark_end(id: u32) {
+    // SAFETY: no instruction.
+    unsafe { core::arch::asm!("/* end {0} */", in(reg) id) }
+}
+
+/// Random bytes from the machine that runs the emulator or debugger, named as what it is: these
+/// machines have no random number generator, and a firmware must not pretend to have one.
+#[cfg(feature = "host-rng")]
+pub struct SemihostingHostRng;
+
+#[cfg(feature = "host-rng")]
+impl SemihostingHostRng {
+    /// Fills `buf`. False where the host has no `/dev/urandom`.
+    pub fn fill(&self, buf: &mut [u8]) -> bool {
+        semihosting::experimental::random::fill_bytes(buf).is_ok()
+    }
+}
