@@ -112,32 +112,43 @@ impl<D: Device> Read for TcpStream<'_, '_, D> {
 }
 
 impl<D: Device> Write for TcpStream<'_, '_, D> {
-    /// Puts bytes into the socket's send buffer; waits a slice for room. They leave at the next
-    /// poll, at the latest in [`flush`](Write::flush).
+    /// Puts bytes into the socket's send buffer, waiting a slice for room, and sends them.
     fn write(&mut self, buf: &[u8]) -> Result<usize, StreamError> {
         if buf.is_empty() {
             return Ok(0);
         }
         let (handle, closed) = (self.handle, self.closed);
-        self.stack
+        let taken = self
+            .stack
             .wait_slice(|inner| {
                 let socket = inner.tcp(handle);
                 match socket.send_slice(buf) {
                     Ok(0) => None,
                     Ok(n) => Some(Ok(n)),
-                    Err(_) if closed => Some(Err(StreamError::Closed)),
-                    Err(_) => Some(Err(StreamError::Reset)),
+                    Err(_) => Some(Err(ended(closed))),
                 }
             })
-            .unwrap_or(Err(StreamError::TimedOut))
+            .unwrap_or(Err(StreamError::TimedOut))?;
+        self.stack.poll();
+        Ok(taken)
     }
 
-    /// Gives the written bytes to the network. It does not wait for the acknowledgement: the
-    /// answer is one, and repeating what was lost is TCP's work at every later poll.
+    /// Sends what a busy network interface could not take before. It does not wait for the
+    /// acknowledgement: the answer is one, and repeating what was lost is TCP's work at every
+    /// later poll.
     fn flush(&mut self) -> Result<(), StreamError> {
         self.stack.poll();
-        Ok(())
+        let (handle, closed) = (self.handle, self.closed);
+        match self.stack.with(|inner| inner.tcp(handle).may_send()) {
+            Some(false) => Err(ended(closed)),
+            _ => Ok(()),
+        }
     }
+}
+
+/// Why a socket that was open takes no more bytes.
+fn ended(closed: bool) -> StreamError {
+    if closed { StreamError::Closed } else { StreamError::Reset }
 }
 
 impl<D: Device> ReadReady for TcpStream<'_, '_, D> {

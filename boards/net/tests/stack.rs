@@ -98,6 +98,7 @@ fn end_of_file_is_not_a_reset() {
         assert_eq!(stream.write(b"x"), Ok(1));
         assert!(stream.close(1000));
         assert_eq!(stream.write(b"x"), Err(StreamError::Closed));
+        assert_eq!(stream.flush(), Err(StreamError::Closed));
         drop(stream);
 
         world.peer.borrow_mut().manner = Manner::Reset(10);
@@ -106,7 +107,7 @@ fn end_of_file_is_not_a_reset() {
         assert!(n == Ok(10) || n == Err(StreamError::Reset), "{n:?}");
         assert_eq!(retry(world, 1000, || stream.read(&mut buf)), Err(StreamError::Reset));
         assert_eq!(stream.write(b"x"), Err(StreamError::Reset));
-        assert_eq!(stream.flush(), Ok(()));
+        assert_eq!(stream.flush(), Err(StreamError::Reset));
         assert!(!stream.close(1000));
     });
 }
@@ -124,6 +125,34 @@ fn a_read_waits_a_slice_and_no_longer() {
         assert!(world.sleeps.get() - sleeps < 10);
         assert_eq!(stream.read_ready(), Ok(false));
         assert_eq!(stream.read(&mut []), Ok(0));
+    });
+}
+
+#[test]
+fn written_bytes_leave_without_a_flush() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        let mut stream = stack.connect("10.0.0.1", PORT, 1000).unwrap();
+        stream.write(b"bye").unwrap();
+        for _ in 0..5 {
+            world.tick();
+        }
+        assert_eq!(world.peer.borrow().received, b"bye");
+    });
+}
+
+#[test]
+fn what_came_before_a_reset_can_still_be_read() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        world.peer.borrow_mut().manner = Manner::Reset(100);
+        let mut stream = stack.connect("10.0.0.1", PORT, 1000).unwrap();
+        for _ in 0..50 {
+            world.tick();
+            stack.poll();
+        }
+        let mut buf = [0; 60];
+        assert_eq!(stream.read(&mut buf), Ok(60));
+        assert_eq!(stream.read(&mut buf), Ok(40));
+        assert_eq!(stream.read(&mut buf), Err(StreamError::Reset));
     });
 }
 

@@ -5,7 +5,9 @@
 use core::mem::MaybeUninit;
 
 use barepg_net::{Setup, Stack, Storage, TcpStream};
-use barepg_semihost::{MAX_COMMAND_LINE, Output, SemihostingHostRng, command_line, fault, finish, stack};
+use barepg_semihost::{
+    MAX_COMMAND_LINE, Output, SemihostingHostRng, command_line, fault, finish, stack,
+};
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 
 mod clock;
@@ -21,7 +23,12 @@ impl<'s, 'a> barepg_app::Dial for Board<'s, 'a> {
     type Transport = TcpStream<'s, 'a, Ethernet>;
     type Error = barepg_net::ConnectError;
 
-    fn dial(&mut self, host: &str, port: u16, timeout_ms: u32) -> Result<Self::Transport, Self::Error> {
+    fn dial(
+        &mut self,
+        host: &str,
+        port: u16,
+        timeout_ms: u32,
+    ) -> Result<Self::Transport, Self::Error> {
         self.0.connect(host, port, timeout_ms)
     }
 
@@ -42,7 +49,8 @@ fn main() -> ! {
         fault("no entropy")
     }
     let mut storage: Storage<2048, 512> = Storage::new();
-    let stack = Stack::new(ethernet, &clock, Setup::dhcp(mac, u64::from_le_bytes(seed)), &mut storage);
+    let stack =
+        Stack::new(ethernet, &clock, Setup::dhcp(mac, u64::from_le_bytes(seed)), &mut storage);
     let mut line = [MaybeUninit::uninit(); MAX_COMMAND_LINE];
     let success = barepg_app::run(command_line(&mut line), &mut Board(&stack), &mut output);
     finish(output, success)

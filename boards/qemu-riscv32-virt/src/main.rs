@@ -20,7 +20,12 @@ impl<'s, 'a> barepg_app::Dial for Board<'s, 'a> {
     type Transport = TcpStream<'s, 'a, Net>;
     type Error = barepg_net::ConnectError;
 
-    fn dial(&mut self, host: &str, port: u16, timeout_ms: u32) -> Result<Self::Transport, Self::Error> {
+    fn dial(
+        &mut self,
+        host: &str,
+        port: u16,
+        timeout_ms: u32,
+    ) -> Result<Self::Transport, Self::Error> {
         self.0.connect(host, port, timeout_ms)
     }
 

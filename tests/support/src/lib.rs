@@ -4,12 +4,14 @@
 //!
 //! * [`pg`]: private PostgreSQL clusters, one role per authentication method.
 //! * [`certs`]: a certificate authority and its certificates, made when a server starts.
+//! * [`faults`]: servers that misbehave on purpose.
 //! * [`provision`]: gets the server binaries and other tools, and says what it installs.
 //! * [`libpq`]: PostgreSQL's client library, to compare with.
 //! * [`account`]: the unprivileged account that servers run under when the tests run as root.
 
 pub mod account;
 pub mod certs;
+pub mod faults;
 pub mod libpq;
 pub mod pg;
 pub mod provision;
