@@ -5,6 +5,7 @@
 //! * [`pg`]: private PostgreSQL clusters, one role per authentication method.
 //! * [`certs`]: a certificate authority and its certificates, made when a server starts.
 //! * [`faults`]: servers that misbehave on purpose.
+//! * [`gauss`]: an openGauss front before such a cluster.
 //! * [`provision`]: gets the server binaries and other tools, and says what it installs.
 //! * [`libpq`]: PostgreSQL's client library, to compare with.
 //! * [`account`]: the unprivileged account that servers run under when the tests run as root.
@@ -12,6 +13,7 @@
 pub mod account;
 pub mod certs;
 pub mod faults;
+pub mod gauss;
 pub mod libpq;
 pub mod pg;
 pub mod provision;

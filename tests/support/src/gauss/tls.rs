@@ -1,0 +1,99 @@
+//! TLS before the front: certificates as openGauss's manual has them made, and OpenSSL, which is
+//! what openGauss links, in a small Python program.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::provision;
+use crate::scratch::Scratch;
+
+/// What the server's certificate is called: openGauss's manual says "any name".
+const SERVER_NAME: &str = "any-name";
+
+/// Certificates made when the front starts, RSA-2048 throughout. Each is `<name>.crt` (PEM) and
+/// `<name>.der`, its key `<name>.key`: `ca`, `server` (a common name that is no host, and no
+/// alternative names), `cert_user`.
+pub struct Certificates {
+    scratch: Scratch,
+}
+
+impl Certificates {
+    /// The path of a file.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.scratch.path().join(file)
+    }
+
+    fn make() -> Result<Certificates, String> {
+        provision::program("openssl", "openssl")?;
+        let scratch =
+            Scratch::new("barepg-gauss", "").map_err(|error| format!("directory: {error}"))?;
+        let openssl = |line: &str| {
+            let mut command = Command::new("openssl");
+            command.args(line.split_whitespace()).current_dir(scratch.path());
+            provision::run(&mut command).map(|_| ())
+        };
+        openssl(
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.crt -subj /CN=gauss-ca",
+        )?;
+        openssl("x509 -in ca.crt -outform DER -out ca.der")?;
+        for (name, subject) in [("server", SERVER_NAME), ("cert_user", "cert_user")] {
+            openssl(&format!(
+                "req -new -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={subject}"
+            ))?;
+            openssl(&format!(
+                "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 \
+                 -days 2 -out {name}.crt"
+            ))?;
+            openssl(&format!("x509 -in {name}.crt -outform DER -out {name}.der"))?;
+        }
+        Ok(Certificates { scratch })
+    }
+}
+
+/// The running terminator; ends when dropped or when this process does.
+pub(super) struct Terminator {
+    certificates: Certificates,
+    child: Child,
+    port: u16,
+}
+
+impl Terminator {
+    /// Starts it. Plain sessions go to `inner`, a port of the loopback interface.
+    pub(super) fn start(inner: u16) -> Result<Terminator, String> {
+        let python = provision::program("python3", "python3")?;
+        let certificates = Certificates::make()?;
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gauss/tls.py");
+        let mut child = Command::new(python)
+            .arg(script)
+            .arg(certificates.path("server.crt"))
+            .arg(certificates.path("server.key"))
+            .arg(certificates.path("ca.crt"))
+            .arg(inner.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("TLS terminator: {error}"))?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().ok_or("TLS terminator: no output")?;
+        let read = BufReader::new(stdout).read_line(&mut line);
+        read.map_err(|error| format!("TLS terminator: {error}"))?;
+        let port = line.trim().parse().map_err(|_| format!("TLS terminator said {line:?}"))?;
+        Ok(Terminator { certificates, child, port })
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+}
+
+impl Drop for Terminator {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
