@@ -18,7 +18,7 @@ use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -111,6 +111,12 @@ impl Options {
 /// `ldap_user` (asked for the password in clear), `sha256_2048_user` (2,048 iterations),
 /// `tls_user` (`hostssl` only). Iterations are 10,000 where nothing else is said.
 pub fn users() -> Vec<User> {
+    // Hashed once per process.
+    static USERS: OnceLock<Vec<User>> = OnceLock::new();
+    USERS.get_or_init(make_users).clone()
+}
+
+fn make_users() -> Vec<User> {
     let user = |name: &str, kind, hba| User::new(name, PASSWORD, kind, 10_000, hba);
     vec![
         user("sha256_user", Kind::Sha256, Hba::Sha256),
@@ -220,7 +226,7 @@ impl Drop for Front {
         // Wakes both listeners, so that their threads and ports go.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         let _ = TcpStream::connect(("127.0.0.1", self.shared.inner_port));
-        for stream in self.shared.state().streams.drain(..) {
+        for (_, stream) in self.shared.state().streams.drain() {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -245,7 +251,8 @@ struct State {
     tokens_used: usize,
     /// Slot → our key, and process and key of the PostgreSQL session behind it.
     sessions: HashMap<u32, ([u8; 4], [u8; 8])>,
-    streams: Vec<TcpStream>,
+    streams: HashMap<u64, TcpStream>,
+    next_stream: u64,
 }
 
 impl Shared {
@@ -277,11 +284,16 @@ fn accept(listener: TcpListener, shared: Arc<Shared>, inner: bool) {
             thread::spawn(move || {
                 let mut state = shared.state();
                 state.connections += usize::from(!inner);
-                state.streams.extend(stream.try_clone());
+                state.next_stream += 1;
+                let id = state.next_stream;
+                state.streams.extend(stream.try_clone().map(|stream| (id, stream)));
                 drop(state);
                 let _ = stream.set_nodelay(true);
                 // An error is the client's or PostgreSQL's going away.
                 let _ = session::serve(&shared, stream, inner);
+                if let Some(stream) = shared.state().streams.remove(&id) {
+                    let _ = stream.shutdown(Shutdown::Both);
+                }
             });
         }
     });

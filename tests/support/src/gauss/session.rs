@@ -214,10 +214,8 @@ fn upstream_startup(startup: &Startup) -> Vec<u8> {
     let user = startup.get("user").unwrap_or_default();
     put("user", "postgres");
     put("database", startup.get("database").unwrap_or(user));
-    for (name, value) in [("DateStyle", "ISO, DMY"), ("TimeZone", "UCT")] {
-        if startup.get(name).is_none() {
-            put(name, value);
-        }
+    if startup.get("TimeZone").is_none() {
+        put("TimeZone", "UCT");
     }
     for (name, value) in &startup.parameters {
         match name.as_str() {
