@@ -42,8 +42,8 @@ pub(super) fn translate(body: &[u8]) -> Vec<u8> {
     put(b'C', code);
     put(b'd', b"BACKEND");
     for tag in *b"DHWPpq" {
-        // The context of a refusal made in `rewrite` is not the client's business.
-        if own && tag == b'W' {
+        // No context in notices; that of a refusal made in `rewrite` is not the client's business.
+        if tag == b'W' && (own || find(b'S') == b"NOTICE") {
             continue;
         }
         if !find(tag).is_empty() {
