@@ -14,7 +14,7 @@
 )]
 #![doc = include_str!("../README.md")]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 #[macro_use]
@@ -30,7 +30,10 @@ mod auth;
 pub mod tls;
 
 mod config;
+mod dial;
 mod error;
+#[cfg(feature = "std")]
+pub mod host;
 mod platform;
 
 #[cfg(feature = "opengauss")]
@@ -40,6 +43,7 @@ pub use config::{
     LoadBalanceHosts, ParseError, ParseReason, ProtocolVersion, SslMode, SslNegotiation,
     TargetSessionAttrs,
 };
+pub use dial::{Dial, DialError, Target};
 pub use error::{
     AuthError, Buffer, ConfigError, Error, ErrorKind, Outcome, ProtocolError, Result, ServerError,
     SqlState, UsageError,

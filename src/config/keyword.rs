@@ -218,6 +218,11 @@ impl Named {
         self.0 |= bit(serve);
     }
 
+    #[cfg(feature = "std")]
+    pub(crate) fn includes(self, keyword: Keyword) -> bool {
+        self.has(keyword.entry().1)
+    }
+
     fn has(self, serve: Serve) -> bool {
         self.0 & bit(serve) != 0
     }

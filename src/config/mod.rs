@@ -24,6 +24,8 @@ pub use values::{
     SslNegotiation, TargetSessionAttrs,
 };
 
+#[cfg(feature = "std")]
+pub(crate) use parse::parse_with;
 pub(crate) use values::Secret;
 
 use crate::limits;
@@ -117,7 +119,7 @@ impl<'a> Config<'a> {
     /// [`ParseError`] names the keyword or the position and the reason. It holds no piece of the
     /// text, hence no password.
     pub fn parse(text: &'a str, scratch: &'a mut [u8]) -> Result<Self, ParseError> {
-        parse::text(Self::new(), text, scratch).map(|parsed| parsed.config)
+        parse::parse_with(text, scratch, |_| Ok(()))
     }
 
     /// The hosts to try, in the order written, each with its address and port.

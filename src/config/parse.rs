@@ -7,37 +7,37 @@ use super::{Config, keyword, uri};
 /// What a text said, and which keywords it named.
 pub(crate) struct Parsed<'a> {
     pub(crate) config: Config<'a>,
-    #[allow(dead_code)] // the host's environment fills in what the text leaves out
     pub(crate) named: keyword::Named,
 }
 
-/// Reads `text` over `base`.
-pub(crate) fn text<'a>(
-    base: Config<'a>,
+/// Reads `text`; what it leaves out, `rest` may fill in before the whole is checked.
+pub(crate) fn parse_with<'a>(
     text: &'a str,
     scratch: &'a mut [u8],
-) -> Result<Parsed<'a>, ParseError> {
+    rest: impl FnOnce(&mut Sink<'a>) -> Result<(), ParseError>,
+) -> Result<Config<'a>, ParseError> {
     if let Some(position) = text.bytes().position(|byte| byte == 0) {
         return Err(ParseError::new(None, position, ParseReason::Nul));
     }
     let mut sink = Sink {
         text,
-        parsed: Parsed { config: base, named: keyword::Named::default() },
+        parsed: Parsed { config: Config::new(), named: keyword::Named::default() },
         scratch: Scratch::new(scratch),
     };
     match uri::scheme(text) {
-        Some(rest) => uri::parse(&mut sink, rest)?,
+        Some(behind) => uri::parse(&mut sink, behind)?,
         None => pairs(&mut sink)?,
     }
+    rest(&mut sink)?;
     if let Some((keyword, reason)) = sink.scratch.miss() {
         return Err(ParseError::new(keyword, 0, reason));
     }
     keyword::check(&mut sink.parsed)?;
-    Ok(sink.parsed)
+    Ok(sink.parsed.config)
 }
 
 /// Where both forms put what they read.
-pub(super) struct Sink<'a> {
+pub(crate) struct Sink<'a> {
     text: &'a str,
     parsed: Parsed<'a>,
     pub(super) scratch: Scratch<'a>,
@@ -63,6 +63,22 @@ impl<'a> Sink<'a> {
         keyword
             .set(&mut self.parsed, value)
             .map_err(|reason| ParseError::new(named, position, reason))
+    }
+
+    /// Whether the text, or who came after it, said anything of a keyword.
+    #[cfg(feature = "std")]
+    pub(crate) fn names(&self, name: &str) -> bool {
+        keyword::find(name).is_some_and(|keyword| self.parsed.named.includes(keyword))
+    }
+
+    /// As [`set`](Self::set) for a value that is not part of the text: it is copied.
+    #[cfg(feature = "std")]
+    pub(crate) fn set_copy(&mut self, name: &str, value: &[u8]) -> Result<(), ParseError> {
+        let value = self.scratch.store(&|put| {
+            value.iter().for_each(|byte| put(*byte));
+            Ok(())
+        });
+        self.set(name, self.text, value)
     }
 
     /// An error that is not yet about a keyword.

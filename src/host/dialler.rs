@@ -1,0 +1,130 @@
+//! Opens TCP and UNIX sockets.
+
+use core::fmt::Write as _;
+use std::net::ToSocketAddrs;
+
+use socket2::SockAddr;
+
+use crate::config::{Config, HostSpec};
+use crate::dial::{Dial, DialError, Target};
+
+use super::files::PathBuffer;
+use super::link::Link;
+use super::passfile::{self, PASSWORD, PassfileProblem};
+
+/// Where the UNIX socket is looked for when no host is given: Debian's directory, then the one
+/// of PostgreSQL as its authors ship it.
+pub(super) const SOCKET_DIRS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// The operating system's sockets and resolver as a [`Dial`].
+///
+/// Names go to the system's resolver, which has a timeout of its own: it does not know of
+/// `connect_timeout`. Passwords come from `passfile` or `~/.pgpass`.
+#[derive(Clone)]
+pub struct Dialler {
+    password: [u8; PASSWORD],
+    problem: Option<PassfileProblem>,
+}
+
+impl Dialler {
+    /// A dialler.
+    pub const fn new() -> Self {
+        Self { password: [0; PASSWORD], problem: None }
+    }
+
+    /// Why the password file was not used at the last login, where it could not be.
+    pub const fn passfile_problem(&self) -> Option<PassfileProblem> {
+        self.problem
+    }
+}
+
+impl Default for Dialler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl core::fmt::Debug for Dialler {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Dialler").field("problem", &self.problem).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Dialler {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.password);
+    }
+}
+
+impl Dial for Dialler {
+    type Transport = Link;
+
+    fn dial(&mut self, target: &Target<'_>) -> Result<Link, DialError> {
+        let HostSpec { host, hostaddr, port } = target.host;
+        if hostaddr.is_empty() && host.is_empty() {
+            let dir = SOCKET_DIRS.get(usize::from(target.address));
+            return unix(dir.ok_or(DialError::NoMoreAddresses)?, target);
+        }
+        if target.host.is_unix() {
+            return if target.address == 0 {
+                unix(host, target)
+            } else {
+                Err(DialError::NoMoreAddresses)
+            };
+        }
+        let name = if hostaddr.is_empty() { host } else { hostaddr };
+        let mut addresses = (name, port).to_socket_addrs().map_err(|_| DialError::UnknownHost)?;
+        let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        let wanted = u32::from(target.address);
+        if wanted >= count {
+            return Err(DialError::NoMoreAddresses);
+        }
+        let place = wanted.wrapping_add(target.rotation.checked_rem(count).unwrap_or(0));
+        let place = usize::try_from(place.checked_rem(count).unwrap_or(0)).unwrap_or(0);
+        let address = addresses.nth(place).ok_or(DialError::NoMoreAddresses)?;
+        Link::open(&SockAddr::from(address), target)
+    }
+
+    fn password(
+        &mut self,
+        target: &Target<'_>,
+        config: &Config<'_>,
+    ) -> Result<Option<&str>, DialError> {
+        let found = passfile::look_up(&target.host, config, &mut self.password, &mut self.problem)?;
+        let bytes = found.and_then(|length| self.password.get(..length));
+        // Passwords are UTF-8 to the server too.
+        Ok(bytes.and_then(|bytes| str::from_utf8(bytes).ok()).filter(|text| !text.is_empty()))
+    }
+}
+
+/// The socket in a directory, or below an abstract name that begins with `@`.
+fn unix(dir: &str, target: &Target<'_>) -> Result<Link, DialError> {
+    let mut file = FileName::default();
+    // Cannot fail: 14 characters and at most 5 digits.
+    let _ = write!(file, "/.s.PGSQL.{}", target.host.port);
+    let name = file.bytes.get(..file.length).unwrap_or(&[]);
+    let too_long = DialError::Failed(embedded_io::ErrorKind::InvalidInput);
+    let path = match dir.strip_prefix('@') {
+        Some(rest) => PathBuffer::new(&[b"\0", rest.as_bytes(), name]),
+        None => PathBuffer::new(&[dir.as_bytes(), name]),
+    };
+    let path = path.ok_or(too_long)?;
+    let address = SockAddr::unix(path.as_path()).map_err(|_| too_long)?;
+    Link::open(&address, target)
+}
+
+#[derive(Default)]
+struct FileName {
+    bytes: [u8; 24],
+    length: usize,
+}
+
+impl core::fmt::Write for FileName {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let end = self.length.saturating_add(text.len());
+        let room = self.bytes.get_mut(self.length..end).ok_or(core::fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! A TCP or UNIX socket as a transport.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use embedded_io::{ErrorKind, ErrorType, Read, Write};
+use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+
+use crate::dial::{DialError, Target};
+
+/// Longest wait of one `read` or `write`. A sleeping read wakes when bytes arrive, so a longer
+/// slice would only make deadlines coarser.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// Pause between two attempts at a UNIX socket whose queue is full.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// An open TCP or UNIX socket. Dropping it closes it.
+#[derive(Debug)]
+pub struct Link {
+    socket: Socket,
+}
+
+impl Link {
+    /// Connects to an address.
+    pub(super) fn open(address: &SockAddr, target: &Target<'_>) -> Result<Self, DialError> {
+        let timeout = Duration::from_millis(u64::from(target.timeout_ms));
+        let link = if address.is_unix() {
+            Self::open_unix(address, timeout)
+        } else {
+            Self::open_tcp(address, timeout, target)
+        };
+        link.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => DialError::TimedOut,
+            kind => DialError::Failed(kind.into()),
+        })
+    }
+
+    fn open_tcp(address: &SockAddr, timeout: Duration, target: &Target<'_>) -> io::Result<Self> {
+        let socket = Socket::new(address.domain(), Type::STREAM, None)?;
+        // The driver writes whole requests; holding back their ends only costs time.
+        socket.set_tcp_nodelay(true)?;
+        if target.keepalives.on {
+            let seconds = |s: u32| Duration::from_secs(u64::from(s));
+            let mut keepalive = TcpKeepalive::new();
+            if target.keepalives.idle_s != 0 {
+                keepalive = keepalive.with_time(seconds(target.keepalives.idle_s));
+            }
+            if target.keepalives.interval_s != 0 {
+                keepalive = keepalive.with_interval(seconds(target.keepalives.interval_s));
+            }
+            if target.keepalives.count != 0 {
+                keepalive = keepalive.with_retries(target.keepalives.count);
+            }
+            socket.set_keepalive(true)?;
+            socket.set_tcp_keepalive(&keepalive)?;
+        }
+        #[cfg(target_os = "linux")]
+        if target.tcp_user_timeout_ms != 0 {
+            let limit = Duration::from_millis(u64::from(target.tcp_user_timeout_ms));
+            socket.set_tcp_user_timeout(Some(limit))?;
+        }
+        socket.connect_timeout(address, timeout)?;
+        Self::new(socket)
+    }
+
+    /// A UNIX socket connects at once or not at all; a full queue is worth another try.
+    fn open_unix(address: &SockAddr, timeout: Duration) -> io::Result<Self> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        let start = Instant::now();
+        loop {
+            match socket.connect(address) {
+                Ok(()) => break,
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock && start.elapsed() < timeout =>
+                {
+                    std::thread::sleep(RETRY);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        socket.set_nonblocking(false)?;
+        Self::new(socket)
+    }
+
+    fn new(socket: Socket) -> io::Result<Self> {
+        socket.set_read_timeout(Some(SLICE))?;
+        socket.set_write_timeout(Some(SLICE))?;
+        Ok(Self { socket })
+    }
+
+    /// Wraps a connected TCP socket.
+    ///
+    /// # Errors
+    /// The operating system refuses to set its timeouts.
+    pub fn from_tcp(stream: std::net::TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Self::new(Socket::from(stream))
+    }
+
+    /// Wraps a connected UNIX socket.
+    ///
+    /// # Errors
+    /// The operating system refuses to set its timeouts.
+    pub fn from_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        Self::new(Socket::from(stream))
+    }
+
+    /// Whether keepalive probes are on, for those who check.
+    pub fn keepalive(&self) -> bool {
+        SockRef::from(&self.socket).keepalive().unwrap_or(false)
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl ErrorType for Link {
+    type Error = ErrorKind;
+}
+
+impl Read for Link {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.socket.read(buf).map_err(kind)
+    }
+}
+
+impl Write for Link {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        self.socket.write(buf).map_err(kind)
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+/// A slice that ends without a byte is `WouldBlock` to the operating system.
+fn kind(error: io::Error) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ErrorKind::TimedOut,
+        kind => kind.into(),
+    }
+}

@@ -1,0 +1,18 @@
+//! The driver on a machine with an operating system: TCP and UNIX sockets, the system's clock and
+//! random numbers, `PG*` variables, password and certificate files.
+//!
+//! Feature `std`. The driver's own code keeps no heap here either; what the standard library
+//! needs for looking up names and variables is its own.
+
+mod dialler;
+mod env;
+mod files;
+mod link;
+mod passfile;
+mod platform;
+
+pub use dialler::Dialler;
+pub use env::parse;
+pub use link::Link;
+pub use passfile::PassfileProblem;
+pub use platform::SystemPlatform;
