@@ -300,6 +300,10 @@ fn shape(mut bytes: Reader<'_>) -> Result<Shape<'_>, TypeError> {
     Ok(Shape { dimensions, element: element_oid, count, elements })
 }
 
+impl<const N: usize> ArrayElement for super::Numeric<N> {
+    const ARRAY_OID: Oid = oid::NUMERIC_ARRAY;
+}
+
 macro_rules! elements {
     ($($ty:ty: $array:ident $(| $more:ident)*;)*) => {$(
         impl ArrayElement for $ty {

@@ -9,11 +9,13 @@
 mod array;
 mod basic;
 mod datetime;
+mod numeric;
 pub mod oid;
 mod text;
 
 pub use array::{Array, ArrayElement, Dimension, Dimensioned, Elements};
 pub use datetime::{Date, Interval, Time, TimeTz, Timestamp, TimestampTz};
+pub use numeric::{Numeric, Scaled};
 pub use text::{AnyText, Char, bytes_from_text};
 
 use crate::wire::{Reader, WireError, Writer};

@@ -3,6 +3,7 @@
 
 mod array;
 mod datetime;
+mod numeric;
 
 use core::fmt::{Debug, Display};
 use core::str::FromStr;
