@@ -6,7 +6,11 @@
 
 use core::marker::PhantomData;
 
-use super::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use super::{
+    Bits, Char, Cidr, Date, Format, FromSql, Inet, Int1, Interval, Json, JsonPath, Jsonb, MacAddr,
+    MacAddr8, Money, Numeric, Oid, PgLsn, RawValue, Tid, Time, TimeTz, Timestamp, TimestampTz,
+    ToSql, TypeError, Uuid, Xid, geo, oid,
+};
 use crate::limits::MAX_DIMENSIONS;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -300,7 +304,7 @@ fn shape(mut bytes: Reader<'_>) -> Result<Shape<'_>, TypeError> {
     Ok(Shape { dimensions, element: element_oid, count, elements })
 }
 
-impl<const N: usize> ArrayElement for super::Numeric<N> {
+impl<const N: usize> ArrayElement for Numeric<N> {
     const ARRAY_OID: Oid = oid::NUMERIC_ARRAY;
 }
 
@@ -322,14 +326,37 @@ elements! {
     i16: INT2_ARRAY | INT2VECTOR;
     i32: INT4_ARRAY;
     i64: INT8_ARRAY;
+    i128: INT16_ARRAY;
     u32: OID_ARRAY | OIDVECTOR;
     f32: FLOAT4_ARRAY;
     f64: FLOAT8_ARRAY;
-    super::Char: CHAR_ARRAY;
-    super::Date: DATE_ARRAY | TIMESTAMP_ARRAY;
-    super::Time: TIME_ARRAY;
-    super::TimeTz: TIMETZ_ARRAY;
-    super::Timestamp: TIMESTAMP_ARRAY | SMALLDATETIME_ARRAY;
-    super::TimestampTz: TIMESTAMPTZ_ARRAY;
-    super::Interval: INTERVAL_ARRAY;
+    core::net::IpAddr: INET_ARRAY | CIDR_ARRAY;
+    Bits<'_>: VARBIT_ARRAY | BIT_ARRAY;
+    Char: CHAR_ARRAY;
+    Cidr: CIDR_ARRAY;
+    Date: DATE_ARRAY | TIMESTAMP_ARRAY;
+    Inet: INET_ARRAY | CIDR_ARRAY;
+    Int1: INT1_ARRAY;
+    Interval: INTERVAL_ARRAY;
+    Json<'_>: JSON_ARRAY | JSONB_ARRAY;
+    JsonPath<'_>: JSONPATH_ARRAY;
+    Jsonb<'_>: JSONB_ARRAY | JSON_ARRAY;
+    MacAddr: MACADDR_ARRAY;
+    MacAddr8: MACADDR8_ARRAY;
+    Money: MONEY_ARRAY;
+    PgLsn: PG_LSN_ARRAY;
+    Tid: TID_ARRAY;
+    Time: TIME_ARRAY;
+    TimeTz: TIMETZ_ARRAY;
+    Timestamp: TIMESTAMP_ARRAY | SMALLDATETIME_ARRAY;
+    TimestampTz: TIMESTAMPTZ_ARRAY;
+    Uuid: UUID_ARRAY;
+    Xid: XID8_ARRAY | XID_ARRAY;
+    geo::Box: BOX_ARRAY;
+    geo::Circle: CIRCLE_ARRAY;
+    geo::Line: LINE_ARRAY;
+    geo::Lseg: LSEG_ARRAY;
+    geo::Path<'_>: PATH_ARRAY;
+    geo::Point: POINT_ARRAY;
+    geo::Polygon<'_>: POLYGON_ARRAY;
 }

@@ -104,6 +104,21 @@ macro_rules! float {
 
 float!(f32 oid::FLOAT4, f64 oid::FLOAT8);
 
+/// Decimal digits.
+pub(super) fn unsigned_text(digits: &[u8]) -> Result<u64, TypeError> {
+    if digits.is_empty() {
+        return Err(TypeError::Malformed);
+    }
+    digits.iter().try_fold(0_u64, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(TypeError::Malformed);
+        }
+        let value = value.checked_mul(10).and_then(|value| value.checked_add(digit.into()));
+        value.ok_or(TypeError::Range)
+    })
+}
+
 /// A decimal integer with an optional sign, as the server prints them.
 fn integer_text(text: &[u8]) -> Result<i64, TypeError> {
     let (negative, digits) = match text {

@@ -8,14 +8,27 @@
 
 mod array;
 mod basic;
+mod bits;
+mod composite;
 mod datetime;
+pub mod geo;
+mod json;
+mod misc;
+mod net;
 mod numeric;
 pub mod oid;
+mod range;
 mod text;
 
 pub use array::{Array, ArrayElement, Dimension, Dimensioned, Elements};
+pub use bits::Bits;
+pub use composite::{Composite, Fields, Hstore, Pair, Pairs, Record};
 pub use datetime::{Date, Interval, Time, TimeTz, Timestamp, TimestampTz};
+pub use json::{Json, JsonPath, Jsonb};
+pub use misc::{Int1, Money, PgLsn, Tid, Uuid, Xid};
+pub use net::{Cidr, Inet, MacAddr, MacAddr8};
 pub use numeric::{Numeric, Scaled};
+pub use range::{Multirange, Range, RangeElement, Ranges};
 pub use text::{AnyText, Char, bytes_from_text};
 
 use crate::wire::{Reader, WireError, Writer};

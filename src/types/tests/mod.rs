@@ -4,6 +4,8 @@
 mod array;
 mod datetime;
 mod numeric;
+mod scalars;
+mod structured;
 
 use core::fmt::{Debug, Display};
 use core::str::FromStr;
