@@ -33,7 +33,13 @@ impl Compiler {
 }
 
 /// Finds a compiler with `core` for all targets, or gets one.
+///
+/// The environment variable `BAREPG_RUSTC` names a compiler with library sources to use instead.
 pub fn compiler() -> Result<Compiler, String> {
+    if let Some(rustc) = std::env::var_os("BAREPG_RUSTC") {
+        let _lock = provision::Lock::take("rust")?;
+        return private_sysroot(Path::new(&rustc));
+    }
     let missing = missing("rustc");
     if missing.is_empty() {
         return Ok(Compiler::default());
@@ -44,7 +50,7 @@ pub fn compiler() -> Result<Compiler, String> {
         Ok(()) => "rustup added the targets, but rustc does not see them".to_string(),
         Err(error) => error,
     };
-    private_sysroot().map_err(|error| {
+    debian().and_then(|rustc| private_sysroot(&rustc)).map_err(|error| {
         format!(
             "no `core` for {}:\n{refused}\n{error}\nby hand: rustup target add {}",
             missing.join(", "),
@@ -68,25 +74,20 @@ fn missing(rustc: &str) -> Vec<&'static str> {
 }
 
 fn rustup(targets: &[&str]) -> Result<(), String> {
-    if std::env::var_os("BAREPG_NO_RUSTUP").is_some() {
-        return Err("BAREPG_NO_RUSTUP is set".into());
-    }
     let rustup = provision::which("rustup").ok_or("rustup is not installed")?;
     eprintln!("installing Rust targets: rustup target add {}", targets.join(" "));
     run(Command::new(rustup).args(["target", "add"]).args(targets)).map(|_| ())
 }
 
-/// A compiler whose library sources are installed beside it.
-fn with_sources() -> Option<PathBuf> {
-    let mut candidates = vec![PathBuf::from("/usr/bin/rustc")];
-    candidates.extend(provision::which("rustc"));
-    if let Some(other) = std::env::var_os("BAREPG_RUSTC") {
-        candidates.insert(0, other.into());
+/// Debian's compiler, whose library sources are a package.
+fn debian() -> Result<PathBuf, String> {
+    let rustc = PathBuf::from("/usr/bin/rustc");
+    let has_sources = |root: PathBuf| root.join("lib/rustlib/src/rust/library/core").exists();
+    let usable = || rustc.exists() && sysroot_of(&rustc).is_ok_and(has_sources);
+    if !usable() {
+        provision::apt("a compiler with its library's sources", &["rustc-web", "rust-web-src"])?;
     }
-    candidates.into_iter().filter(|rustc| rustc.exists()).find(|rustc| {
-        sysroot_of(rustc)
-            .is_ok_and(|root| root.join("lib/rustlib/src/rust/library/core/Cargo.toml").exists())
-    })
+    if usable() { Ok(rustc) } else { Err("the installed compiler has no library sources".into()) }
 }
 
 fn sysroot_of(rustc: &Path) -> Result<PathBuf, String> {
@@ -95,18 +96,8 @@ fn sysroot_of(rustc: &Path) -> Result<PathBuf, String> {
 
 /// Builds `core` for the targets with a compiler that has its sources, and a `rustc` that finds
 /// it. Made once for each compiler version.
-fn private_sysroot() -> Result<Compiler, String> {
-    let rustc = match with_sources() {
-        Some(rustc) => rustc,
-        None => {
-            provision::apt(
-                "a compiler with its library's sources",
-                &["rustc-web", "rust-web-src"],
-            )?;
-            with_sources().ok_or("the installed compiler has no library sources")?
-        }
-    };
-    let version = run(Command::new(&rustc).arg("-vV"))?;
+fn private_sysroot(rustc: &Path) -> Result<Compiler, String> {
+    let version = run(Command::new(rustc).arg("-vV"))?;
     let host = field(&version, "host: ").ok_or("rustc -vV names no host")?;
     let release = field(&version, "release: ").ok_or("rustc -vV names no release")?;
     let home = provision::cache()?.join(format!("sysroot-{release}"));
@@ -120,7 +111,7 @@ fn private_sysroot() -> Result<Compiler, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", home.display());
     let sysroot = home.join("sysroot");
     let rustlib = sysroot.join("lib/rustlib");
-    let original = sysroot_of(&rustc)?.join("lib/rustlib");
+    let original = sysroot_of(rustc)?.join("lib/rustlib");
     fs::create_dir_all(rustlib.join(host).join("bin")).map_err(failed)?;
     symlink(original.join(host).join("lib"), rustlib.join(host).join("lib")).map_err(failed)?;
     symlink(linker()?, rustlib.join(host).join("bin/rust-lld")).map_err(failed)?;
@@ -129,7 +120,7 @@ fn private_sysroot() -> Result<Compiler, String> {
     fs::write(dummy.join("src/lib.rs"), "#![no_std]\n").map_err(failed)?;
     fs::write(dummy.join("Cargo.toml"), DUMMY).map_err(failed)?;
     for target in TARGETS {
-        let mut cargo = Compiler { rustc: Some(rustc.clone()) }.cargo();
+        let mut cargo = Compiler { rustc: Some(rustc.into()) }.cargo();
         cargo.args(["build", "--release", "-Zbuild-std=core", "--target", target]);
         cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTFLAGS").current_dir(&dummy);
         cargo.env("CARGO_TARGET_DIR", dummy.join("target"));

@@ -11,6 +11,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("qemu-system-arm", "qemu-system-arm"),
     ("qemu-system-riscv32", "qemu-system-misc"),
     ("cc", "gcc"),
+    ("c++", "g++"),
     ("openssl", "openssl"),
     ("setpriv", "util-linux"),
     ("tar", "tar"),

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold, in stages, the quick ones first.
 
+mod fuzz;
 mod host;
 mod rules;
 
@@ -19,6 +20,8 @@ pub struct Context {
     pub compiler: Compiler,
     /// The features of the driver, as its manifest lists them.
     pub features: Vec<String>,
+    /// Whether the run is to be short.
+    pub quick: bool,
     verbose: bool,
     log: PathBuf,
 }
@@ -43,6 +46,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "bare targets", quick: true, run: host::bare_targets },
     Stage { name: "tests, default features", quick: false, run: host::tests_default },
     Stage { name: "tests, all features", quick: true, run: host::tests_all },
+    Stage { name: "fuzzing", quick: false, run: fuzz::run },
 ];
 
 /// Runs the stages in order and stops at the first that fails.
@@ -51,7 +55,7 @@ pub fn run(quick: bool, verbose: bool) -> Result<(), String> {
     let compiler = setup::all()?;
     let log = provision::root().join("target").join("xtask-test.log");
     let _ = fs::remove_file(&log);
-    let context = Context { compiler, features: rules::features()?, verbose, log };
+    let context = Context { compiler, features: rules::features()?, quick, verbose, log };
     let stages: Vec<&Stage> = STAGES.iter().filter(|stage| stage.quick || !quick).collect();
     let mut passed = 0;
     for (index, stage) in stages.iter().enumerate() {
@@ -86,6 +90,13 @@ impl Context {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
         command.args(arguments).current_dir(provision::root());
         command
+    }
+
+    /// The target triple of this machine.
+    pub fn host(&self) -> Result<String, String> {
+        let told = self.run(Command::new("rustc").arg("-vV"))?;
+        let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+        host.map(str::to_string).ok_or(format!("rustc -vV names no host:\n{told}"))
     }
 
     /// Runs a command to its end. What it prints goes to the log, and with `--verbose` to the

@@ -1,5 +1,7 @@
 //! The stages that need no board: format, lints, documentation, tests.
 
+use barepg_testkit::provision::root;
+
 use super::{Checked, Context};
 use crate::bare::TARGETS;
 
@@ -8,12 +10,16 @@ const HOST_ONLY: &[&str] = &["std"];
 
 /// `cargo fmt --check`.
 pub fn format(context: &Context) -> Checked {
-    context.run(&mut context.cargo(&["fmt", "--all", "--check"]))?;
-    Ok(1)
+    for directory in ["", "boards", "fuzz"] {
+        let mut command = context.cargo(&["fmt", "--all", "--check"]);
+        command.current_dir(root().join(directory));
+        context.run(&mut command)?;
+    }
+    Ok(3)
 }
 
-/// `cargo clippy` with warnings denied: the driver without features, with each, with all; and
-/// all targets of the workspace.
+/// `cargo clippy` with warnings denied: all targets of the workspace with all features, and the
+/// driver with the default ones, without any and with each alone (`--quick` leaves that out).
 pub fn clippy(context: &Context) -> Checked {
     let strict = ["--", "-D", "warnings"];
     let mut checked = 0;
@@ -23,9 +29,11 @@ pub fn clippy(context: &Context) -> Checked {
     };
     run(&["--workspace", "--all-targets", "--all-features"])?;
     run(&["--package", "barepg", "--all-targets"])?;
-    for feature in &context.features {
-        run(&["--package", "barepg", "--lib", "--features", feature])?;
+    let alone = ["--package", "barepg", "--lib", "--no-default-features", "--features"];
+    for feature in if context.quick { &[] } else { context.features.as_slice() } {
+        run(&[&alone[..], &[feature]].concat())?;
     }
+    run(&[&alone[..], &[""]].concat())?;
     Ok(checked)
 }
 
@@ -51,8 +59,9 @@ pub fn bare_targets(context: &Context) -> Checked {
     for target in TARGETS {
         for features in ["", &features] {
             let mut command = context.compiler.cargo();
-            command.current_dir(barepg_testkit::provision::root());
-            command.args(["build", "--package", "barepg", "--lib", "--release"]);
+            command.arg("build").arg("--no-default-features");
+            command.current_dir(root());
+            command.args(["--package", "barepg", "--lib", "--release"]);
             command.args(["--target", target, "--features", features]);
             context.run(&mut command)?;
         }
