@@ -238,12 +238,14 @@ pub enum UsageError {
     TooManyRows,
     /// The statement asks for COPY; use the COPY verbs.
     Copy,
-    /// The server keeps no cancel key for this session, or one that is too long to keep.
-    NoCancelKey,
+    /// A transaction is open already.
+    InTransaction,
     /// COMMIT was answered with ROLLBACK: the transaction had failed before.
     RolledBack,
-    /// The result has no such column.
+    /// The result has no such column, or the receive buffer had no room for its name.
     NoColumn,
+    /// The row has more columns than the type it should become.
+    ColumnCount,
 }
 
 impl core::fmt::Display for Error {

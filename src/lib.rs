@@ -23,9 +23,9 @@ pub mod limits;
 
 pub mod wire;
 
+mod auth;
 pub mod types;
 
-mod auth;
 #[cfg(feature = "tls")]
 pub mod tls;
 
@@ -36,17 +36,44 @@ mod error;
 pub mod host;
 mod platform;
 
+mod framed;
+pub mod transport;
+
+mod cancel;
+mod params;
+mod query;
+mod row;
+mod rows;
+mod server;
+mod session;
+mod startup;
+mod statement;
+mod transaction;
+
+mod client;
+mod connection;
+
 #[cfg(feature = "opengauss")]
 pub use auth::gauss::{GaussKeys, GaussMethod};
+pub use cancel::CancelToken;
+pub use client::{Buffers, Client, Storage};
 pub use config::{
     AuthMethods, ChannelBinding, Config, DEFAULT_PORT, Dialect, HostSpec, Hosts, Keepalives,
     LoadBalanceHosts, ParseError, ParseReason, ProtocolVersion, SslMode, SslNegotiation,
     TargetSessionAttrs,
 };
+pub use connection::Connection;
 pub use dial::{Dial, DialError, Target};
 pub use error::{
     AuthError, Buffer, ConfigError, Error, ErrorKind, Outcome, ProtocolError, Result, ServerError,
     SqlState, UsageError,
 };
+pub use framed::Stats;
+pub use params::{Parameter, Params};
 pub use platform::{NoEntropy, Platform};
+pub use row::{Column, Columns, FromRow, Row, Values};
+pub use rows::Rows;
+pub use session::TransactionStatus;
+pub use statement::{Sql, Statement};
+pub use transaction::Transaction;
 pub use types::{FromSql, Oid, ToSql};

@@ -35,9 +35,14 @@ pub const GAUSS_MIN_ITERATIONS: u32 = 2048;
 /// cost a Cortex-M3 at 64 MHz about five seconds.
 pub const GAUSS_MAX_ITERATIONS: u32 = 50_000;
 
+/// Longest SCRAM salt, in bytes. PostgreSQL makes 16; its own client sets no limit.
+pub const SCRAM_SALT: usize = 64;
+
 /// Hash iterations between two calls of [`Platform::idle`](crate::Platform::idle): about one
 /// millisecond on a Cortex-M3 at 64 MHz.
 pub const HASH_SLICE: u32 = 16;
+
+const _: () = assert!(HASH_SLICE.is_power_of_two());
 
 /// Longest cancel key kept, in bytes. PostgreSQL up to 17 and openGauss send 4, PostgreSQL 18
 /// sends 32. The protocol allows 256: longer keys are not kept, and never cut.
@@ -80,3 +85,10 @@ pub const RSA_MIN_BYTES: usize = 256;
 /// Largest RSA modulus, in bytes: 4096 bits. A check needs five numbers of this size on the stack.
 #[cfg(feature = "tls")]
 pub const RSA_MAX_BYTES: usize = 512;
+
+/// How long the driver looks for the server's last words after a write failed, in milliseconds.
+pub const SALVAGE_MS: u32 = 500;
+
+/// Parameters of a prepared statement whose types are remembered, to refuse a wrong Rust type
+/// before it is sent. 4 bytes each, in the caller's [`Statement`](crate::Statement).
+pub const STATEMENT_PARAMETERS: usize = 16;

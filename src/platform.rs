@@ -12,9 +12,10 @@ pub trait Platform {
     /// with it.
     fn now_ms(&self) -> u64;
 
-    /// Called in every loop that waits, reads, writes, skips or hashes: feed the watchdog, poll
-    /// the network stack, sleep until the next interrupt. Must return within a few milliseconds,
-    /// for deadlines are only checked between two calls. The default does nothing.
+    /// Called in every turn of a loop that reads, writes, skips or hashes: feed the watchdog, do
+    /// other short work. It must not wait: the transport waits inside its `read` and `write`
+    /// (for a slice of at most 50 ms), and deadlines are only checked between two calls. The
+    /// default does nothing.
     fn idle(&self) {}
 
     /// Fills `buf` with bytes nobody can predict. Asked once per login, for 18 to 48 bytes: the

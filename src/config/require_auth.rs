@@ -28,7 +28,7 @@ impl AuthMethods {
     /// Mark of a set made by taking away: its methods were not named, so the ones that show the
     /// password to a listener stay bound to TLS.
     const UNNAMED: Self = Self(128);
-    const ALL: Self = Self(63);
+    pub(crate) const ALL: Self = Self(63);
 
     /// Both sets together.
     #[must_use]

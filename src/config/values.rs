@@ -27,6 +27,13 @@ impl defmt::Format for Secret<'_> {
     }
 }
 
+impl SslMode {
+    /// Whether a session without TLS is out of the question.
+    pub(crate) const fn demands_tls(self) -> bool {
+        matches!(self, Self::Require | Self::VerifyCa | Self::VerifyFull)
+    }
+}
+
 /// An enum whose variants are spelt as in a connection string.
 macro_rules! spelt {
     (

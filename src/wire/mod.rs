@@ -7,11 +7,14 @@
 //! leaves the machine, or goes out in pieces where the writer was given a drain. NUL inside a
 //! string is refused in one place, [`Writer::cstr`].
 
+pub mod backend;
+pub(crate) mod frontend;
 mod reader;
 mod writer;
 
 pub use reader::Reader;
-pub use writer::Writer;
+
+pub use writer::{Part, Writer};
 
 /// What went wrong while reading or writing bytes. One byte: it is returned from every small
 /// function of the codec.

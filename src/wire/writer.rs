@@ -178,6 +178,7 @@ impl<'w> Writer<'w> {
     }
 
     /// Hands what is left in the buffer to the drain.
+    #[cfg(test)]
     pub(crate) fn finish(self) -> Result<(), WireError> {
         match self.mode {
             Mode::Drain(drain) => drain(self.buf.get(..self.len).unwrap_or(&[])),

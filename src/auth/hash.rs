@@ -1,0 +1,223 @@
+//! SHA-256 and HMAC-SHA-256 with precomputed key states.
+//!
+//! RustCrypto's compression function does the hashing; this file keeps the chaining values, so
+//! that a keyed HMAC costs two compressions per short message instead of four, and nothing is
+//! copied that can be hashed where it is.
+
+use sha2::compress256;
+use sha2::digest::generic_array::GenericArray;
+use zeroize::Zeroize;
+
+/// Initial hash value (FIPS 180-4, section 5.3.3).
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+const BLOCK: usize = 64;
+
+/// A running SHA-256.
+pub(crate) struct Sha256 {
+    state: [u32; 8],
+    block: [u8; BLOCK],
+    /// Bytes hashed so far.
+    length: u64,
+}
+
+impl Drop for Sha256 {
+    fn drop(&mut self) {
+        self.block.zeroize();
+        self.state.zeroize();
+    }
+}
+
+impl Sha256 {
+    pub(crate) const fn new() -> Self {
+        Self::resume(INITIAL, 0)
+    }
+
+    /// Goes on from a chaining value reached after `length` bytes, a multiple of 64.
+    const fn resume(state: [u32; 8], length: u64) -> Self {
+        Self { state, block: [0; BLOCK], length }
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            let filled = self.filled();
+            if let Some(room) = self.block.get_mut(filled) {
+                *room = byte;
+            }
+            self.length = self.length.wrapping_add(1);
+            if self.filled() == 0 {
+                compress(&mut self.state, &self.block);
+            }
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> [u8; 32] {
+        let bits = self.length.wrapping_mul(8);
+        self.update(&[0x80]);
+        while self.filled() != 56 {
+            self.update(&[0]);
+        }
+        self.update(&bits.to_be_bytes());
+        bytes_of(&self.state)
+    }
+
+    fn filled(&self) -> usize {
+        usize::try_from(self.length & 63).unwrap_or(0)
+    }
+}
+
+/// A key for HMAC-SHA-256: the two chaining values behind the padded key (RFC 2104).
+pub(crate) struct HmacKey {
+    inner: [u32; 8],
+    outer: [u32; 8],
+}
+
+impl Drop for HmacKey {
+    fn drop(&mut self) {
+        self.inner.zeroize();
+        self.outer.zeroize();
+    }
+}
+
+impl HmacKey {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        let mut block = [0; BLOCK];
+        if let Some(room) = block.get_mut(..key.len()) {
+            room.copy_from_slice(key);
+        } else {
+            let mut hash = Sha256::new();
+            hash.update(key);
+            if let Some(room) = block.first_chunk_mut() {
+                *room = hash.finish();
+            }
+        }
+        let mut this = Self { inner: INITIAL, outer: INITIAL };
+        block.iter_mut().for_each(|b| *b ^= 0x36);
+        compress(&mut this.inner, &block);
+        block.iter_mut().for_each(|b| *b ^= 0x36 ^ 0x5c);
+        compress(&mut this.outer, &block);
+        block.zeroize();
+        this
+    }
+
+    /// The MAC of the parts, one behind the other.
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hash = Sha256::resume(self.inner, 64);
+        for part in parts {
+            hash.update(part);
+        }
+        let digest = hash.finish();
+        let mut outer = Sha256::resume(self.outer, 64);
+        outer.update(&digest);
+        outer.finish()
+    }
+
+    /// Replaces the round's 32 bytes with their MAC, in exactly two compressions.
+    pub(crate) fn round(&self, round: &mut Round) {
+        for key in [&self.inner, &self.outer] {
+            let mut state = *key;
+            compress(&mut state, &round.0);
+            if let Some(head) = round.0.first_chunk_mut() {
+                *head = bytes_of(&state);
+            }
+        }
+    }
+}
+
+/// A block that holds 32 bytes and the padding of a 96-byte message: what each round of PBKDF2
+/// hashes.
+pub(crate) struct Round([u8; BLOCK]);
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl Round {
+    pub(crate) fn new(value: &[u8; 32]) -> Self {
+        let mut block = [0; BLOCK];
+        if let Some((head, padding)) = block.split_first_chunk_mut::<32>() {
+            *head = *value;
+            // 0x80, zeros, and the length: 96 bytes are 0x300 bits.
+            if let [first, .., high, _] = padding {
+                *first = 0x80;
+                *high = 3;
+            }
+        }
+        Self(block)
+    }
+
+    pub(crate) fn value(&self) -> &[u8; 32] {
+        self.0.first_chunk().unwrap_or(&[0; 32])
+    }
+}
+
+/// HMAC-SHA-256 of one message under a key used once.
+#[cfg(test)]
+pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    HmacKey::new(key).mac(&[message])
+}
+
+fn compress(state: &mut [u32; 8], block: &[u8; BLOCK]) {
+    compress256(state, core::slice::from_ref(GenericArray::from_slice(block)));
+}
+
+fn bytes_of(state: &[u32; 8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (chunk, word) in bytes.chunks_exact_mut(4).zip(state) {
+        chunk.copy_from_slice(&word.to_be_bytes());
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::Digest;
+    use std::vec;
+
+    #[test]
+    fn sha256_agrees_with_the_crate_at_every_length() {
+        for length in 0..200 {
+            let data = vec![0xa5; length];
+            let mut hash = Sha256::new();
+            hash.update(&data[..length / 3]);
+            hash.update(&data[length / 3..]);
+            assert_eq!(hash.finish()[..], sha2::Sha256::digest(&data)[..], "{length}");
+        }
+    }
+
+    #[test]
+    fn hmac_agrees_with_rfc_4231() {
+        // Test cases 2 and 6 (a key longer than the block).
+        let hex = |s: &str| -> vec::Vec<u8> {
+            (0..s.len()).step_by(2).map(|i| u8::from_str_radix(&s[i..i + 2], 16).unwrap()).collect()
+        };
+        assert_eq!(
+            hmac_sha256(b"Jefe", b"what do ya want for nothing?")[..],
+            hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+        );
+        assert_eq!(
+            hmac_sha256(&[0xaa; 131], b"Test Using Larger Than Block-Size Key - Hash Key First")[..],
+            hex("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")
+        );
+    }
+
+    #[test]
+    fn a_round_is_a_mac_of_its_value() {
+        let key = HmacKey::new(b"key");
+        let mut round = Round::new(&[7; 32]);
+        key.round(&mut round);
+        assert_eq!(*round.value(), key.mac(&[&[7; 32]]));
+    }
+}

@@ -1,0 +1,327 @@
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as PostgreSQL uses it: the user name is empty.
+//!
+//! The server's messages are hashed where they lie in the receive buffer; nothing is copied but
+//! the two signatures.
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+use super::hash::Round;
+use super::{HmacKey, Sha256, Tick, base64_decode, base64_encode};
+use crate::error::{AuthError, ErrorKind};
+use crate::limits;
+use crate::wire::{WireError, Writer};
+
+/// The mechanism's name.
+pub(crate) const MECHANISM: &str = "SCRAM-SHA-256";
+/// Bytes of entropy in the client's nonce: 24 characters, as libpq sends.
+pub(crate) const NONCE: usize = 18;
+/// Base64 text of the nonce.
+const NONCE_TEXT: usize = 24;
+/// GS2 header: no channel binding, no authorization identity.
+const GS2: &[u8] = b"n,,";
+/// Base64 of [`GS2`].
+const GS2_TEXT: &[u8] = b"biws";
+
+/// One exchange. Made with a fresh nonce, used for one login.
+pub(crate) struct Scram {
+    nonce: [u8; NONCE_TEXT],
+    proof: [u8; 32],
+    server_signature: [u8; 32],
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    First,
+    Final,
+    Verified,
+    Failed,
+}
+
+impl Drop for Scram {
+    fn drop(&mut self) {
+        self.proof.zeroize();
+        self.server_signature.zeroize();
+    }
+}
+
+impl Scram {
+    pub(crate) fn new(entropy: &[u8; NONCE]) -> Self {
+        let mut nonce = [0; NONCE_TEXT];
+        base64_encode(entropy, &mut nonce);
+        Self { nonce, proof: [0; 32], server_signature: [0; 32], state: State::First }
+    }
+
+    /// The body of SASLInitialResponse.
+    pub(crate) fn initial(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
+        w.cstr(MECHANISM)?;
+        w.prefixed(&|w| {
+            w.bytes(GS2)?;
+            w.bytes(b"n=,r=")?;
+            w.bytes(&self.nonce)
+        })
+    }
+
+    /// Takes the server-first message: checks it, and only then derives the keys.
+    pub(crate) fn server_first(
+        &mut self,
+        message: &[u8],
+        password: &[u8],
+        iterations: (u32, u32),
+        tick: Tick<'_>,
+    ) -> Result<(), ErrorKind> {
+        let expected = core::mem::replace(&mut self.state, State::Failed) == State::First;
+        if !expected {
+            return Err(ErrorKind::Auth(AuthError::Malformed));
+        }
+        let first = ServerFirst::decode(message).map_err(ErrorKind::Auth)?;
+        if !first.nonce.starts_with(&self.nonce) || first.nonce.len() == NONCE_TEXT {
+            return Err(ErrorKind::Auth(AuthError::Nonce));
+        }
+        if first.iterations < iterations.0 || first.iterations > iterations.1 {
+            return Err(ErrorKind::Auth(AuthError::Iterations));
+        }
+        let mut salt = [0; limits::SCRAM_SALT];
+        let salt = base64_decode(first.salt, &mut salt)
+            .filter(|salt| !salt.is_empty())
+            .ok_or(ErrorKind::Auth(AuthError::Malformed))?;
+
+        let mut salted = salted_password(password, salt, first.iterations, tick)?;
+        let keys = HmacKey::new(&salted);
+        salted.zeroize();
+        let mut client_key = keys.mac(&[b"Client Key"]);
+        let mut server_key = keys.mac(&[b"Server Key"]);
+        drop(keys);
+        self.sign(&client_key, &server_key, message, first.nonce);
+        client_key.zeroize();
+        server_key.zeroize();
+        self.state = State::Final;
+        Ok(())
+    }
+
+    /// The body of SASLResponse: client-final. `server_first` as before.
+    pub(crate) fn client_final(
+        &self,
+        server_first: &[u8],
+        w: &mut Writer<'_>,
+    ) -> Result<(), WireError> {
+        let first = ServerFirst::decode(server_first).map_err(|_| WireError::Malformed)?;
+        let mut text = [0; 44];
+        let proof = base64_encode(&self.proof, &mut text).ok_or(WireError::Value)?;
+        for part in [b"c=", GS2_TEXT, b",r=", first.nonce, b",p=", proof] {
+            w.bytes(part)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the server-final message: the server proves that it knows the password.
+    pub(crate) fn server_final(&mut self, message: &[u8]) -> Result<(), AuthError> {
+        let expected = core::mem::replace(&mut self.state, State::Failed) == State::Final;
+        if !expected {
+            return Err(AuthError::Malformed);
+        }
+        if message.starts_with(b"e=") {
+            return Err(AuthError::Rejected);
+        }
+        let text = message.strip_prefix(b"v=").ok_or(AuthError::Malformed)?;
+        let mut signature = [0; 33];
+        let signature = base64_decode(text, &mut signature).ok_or(AuthError::Malformed)?;
+        if !bool::from(signature.ct_eq(&self.server_signature)) {
+            return Err(AuthError::ServerSignature);
+        }
+        self.state = State::Verified;
+        Ok(())
+    }
+
+    /// Whether the server has proved itself.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.state == State::Verified
+    }
+
+    /// Computes proof and expected server signature over AuthMessage, which is hashed in parts.
+    fn sign(
+        &mut self,
+        client_key: &[u8; 32],
+        server_key: &[u8; 32],
+        server_first: &[u8],
+        nonce: &[u8],
+    ) {
+        let parts: [&[u8]; 8] =
+            [b"n=,r=", &self.nonce, b",", server_first, b",c=", GS2_TEXT, b",r=", nonce];
+        let mut stored_key = Sha256::new();
+        stored_key.update(client_key);
+        let mut signature = HmacKey::new(&stored_key.finish()).mac(&parts);
+        self.server_signature = HmacKey::new(server_key).mac(&parts);
+        for ((proof, key), sign) in self.proof.iter_mut().zip(client_key).zip(&signature) {
+            *proof = key ^ sign;
+        }
+        signature.zeroize();
+    }
+}
+
+/// The server-first message, `r=nonce,s=salt,i=iterations`, and extensions behind it.
+struct ServerFirst<'a> {
+    nonce: &'a [u8],
+    salt: &'a [u8],
+    iterations: u32,
+}
+
+impl<'a> ServerFirst<'a> {
+    fn decode(message: &'a [u8]) -> Result<Self, AuthError> {
+        let mut fields = message.split(|&b| b == b',');
+        let mut field = |name: &[u8]| {
+            let field = fields.next().and_then(|field| field.strip_prefix(name));
+            field.filter(|value| !value.is_empty()).ok_or(AuthError::Malformed)
+        };
+        // A mandatory extension (`m=…`) would stand first, and is refused as RFC 5802 demands.
+        let nonce = field(b"r=")?;
+        let salt = field(b"s=")?;
+        let iterations = decimal(field(b"i=")?)?;
+        if !nonce.iter().all(|&b| (0x21..=0x7e).contains(&b)) {
+            return Err(AuthError::Malformed);
+        }
+        Ok(Self { nonce, salt, iterations })
+    }
+}
+
+fn decimal(text: &[u8]) -> Result<u32, AuthError> {
+    if text.starts_with(b"0") || text.len() > 10 {
+        return Err(AuthError::Malformed);
+    }
+    let value = text.iter().try_fold(0_u64, |value, byte| {
+        let digit = u64::from(byte.wrapping_sub(b'0'));
+        if digit > 9 { None } else { value.checked_mul(10)?.checked_add(digit) }
+    });
+    // Ten digits that pass 32 bits are a number, and too large a one.
+    u32::try_from(value.ok_or(AuthError::Malformed)?).map_err(|_| AuthError::Iterations)
+}
+
+/// PBKDF2-HMAC-SHA-256 with one block of output (RFC 5802's `Hi`).
+fn salted_password(
+    password: &[u8],
+    salt: &[u8],
+    iterations: u32,
+    tick: Tick<'_>,
+) -> Result<[u8; 32], ErrorKind> {
+    let key = HmacKey::new(password);
+    let mut result = key.mac(&[salt, &1_u32.to_be_bytes()]);
+    let mut round = Round::new(&result);
+    for i in 1..iterations {
+        if i & limits::HASH_SLICE.wrapping_sub(1) == 0 {
+            tick()?;
+        }
+        key.round(&mut round);
+        for (sum, byte) in result.iter_mut().zip(round.value()) {
+            *sum ^= byte;
+        }
+    }
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hmac_sha256;
+    use super::*;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    const NO_TICK: Tick<'static> = &|| Ok(());
+    /// RFC 7677 section 3.
+    const SALT: &[u8] = b"W22ZaJ0SNY7soEsUEjb6gQ==";
+
+    #[test]
+    fn salted_password_and_signatures_agree_with_rfc_7677() {
+        let mut salt = [0; 16];
+        let salt = base64_decode(SALT, &mut salt).unwrap();
+        let salted = salted_password(b"pencil", salt, 4096, NO_TICK).unwrap();
+        let message: &[u8] = b"n=user,r=rOprNGfwEbeRWgbNEkqO,\
+            r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,\
+            c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+        let server_key = hmac_sha256(&salted, b"Server Key");
+        let mut text = [0; 44];
+        assert_eq!(
+            base64_encode(&hmac_sha256(&server_key, message), &mut text).unwrap(),
+            b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+        );
+        let client_key = hmac_sha256(&salted, b"Client Key");
+        let mut stored = Sha256::new();
+        stored.update(&client_key);
+        let signature = hmac_sha256(&stored.finish(), message);
+        let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
+        assert_eq!(
+            base64_encode(&proof, &mut text).unwrap(),
+            b"dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+        );
+    }
+
+    fn exchange(server_first: &str) -> (Scram, Result<(), ErrorKind>) {
+        let mut scram = Scram::new(&[0; NONCE]);
+        let result = scram.server_first(server_first.as_bytes(), b"pw", (4096, 20_000), NO_TICK);
+        (scram, result)
+    }
+
+    fn first(rest: &str) -> String {
+        let mut text = "r=AAAAAAAAAAAAAAAAAAAAAAAA".to_string();
+        text.push_str(rest);
+        text
+    }
+
+    #[test]
+    fn what_the_server_may_not_say() {
+        let auth = |e| Err(ErrorKind::Auth(e));
+        for (rest, expected) in [
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", Ok(())),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,x=ext", Ok(())),
+            (",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", auth(AuthError::Nonce)),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4095", auth(AuthError::Iterations)),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=20001", auth(AuthError::Iterations)),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=2147483647", auth(AuthError::Iterations)),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4294971392", auth(AuthError::Iterations)),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=9999999999", auth(AuthError::Iterations)),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=10000000000", auth(AuthError::Malformed)),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=+4096", auth(AuthError::Malformed)),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=", auth(AuthError::Malformed)),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ,i=4096", auth(AuthError::Malformed)),
+            ("x,s=,i=4096", auth(AuthError::Malformed)),
+            ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==", auth(AuthError::Malformed)),
+        ] {
+            assert_eq!(exchange(&first(rest)).1, expected, "{rest}");
+        }
+        assert_eq!(exchange("m=x,r=AAAA,s=AAAA,i=4096").1, auth(AuthError::Malformed));
+        let other = "r=BAAAAAAAAAAAAAAAAAAAAAAAx,s=AAAA,i=4096";
+        assert_eq!(exchange(other).1, auth(AuthError::Nonce));
+    }
+
+    #[test]
+    fn the_server_must_prove_itself_once_and_in_order() {
+        let message = first("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
+        let (mut scram, _) = exchange(&message);
+        let mut text = [0; 44];
+        let signature = base64_encode(&scram.server_signature, &mut text).unwrap();
+        let mut good = b"v=".to_vec();
+        good.extend_from_slice(signature);
+        assert!(!scram.is_verified());
+        assert_eq!(scram.server_final(&good), Ok(()));
+        assert!(scram.is_verified());
+        assert_eq!(scram.server_final(&good), Err(AuthError::Malformed));
+        assert!(!scram.is_verified());
+
+        let (mut scram, _) = exchange(&message);
+        let mut bad = good.clone();
+        bad[5] ^= 1;
+        assert_eq!(scram.server_final(&bad), Err(AuthError::ServerSignature));
+        let (mut scram, _) = exchange(&message);
+        assert_eq!(scram.server_final(b"e=invalid-proof"), Err(AuthError::Rejected));
+        assert_eq!(Scram::new(&[0; NONCE]).server_final(&good), Err(AuthError::Malformed));
+    }
+
+    #[test]
+    fn hashing_stops_when_told() {
+        let mut scram = Scram::new(&[0; NONCE]);
+        let message = first("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
+        let tick: Tick<'_> = &|| Err(ErrorKind::TimedOut);
+        let result = scram.server_first(message.as_bytes(), b"pw", (4096, 4096), tick);
+        assert_eq!(result, Err(ErrorKind::TimedOut));
+    }
+}

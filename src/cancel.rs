@@ -1,0 +1,105 @@
+//! Cancelling a statement from elsewhere.
+
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::limits;
+use crate::platform::Platform;
+use crate::server::ServerInfo;
+use crate::transport::{Io, is_pause};
+use crate::wire::{Writer, frontend};
+use embedded_io::{Read, Write};
+
+/// What it takes to cancel the running statement of one session: small, `Copy` and `Send`, so it
+/// may sit with an interrupt handler or another core. Good until the session ends.
+///
+/// It is as secret as the session: no formatter prints the key.
+#[derive(Clone, Copy)]
+pub struct CancelToken {
+    server: ServerInfo,
+}
+
+/// CancelRequest with the longest key.
+const REQUEST: usize = 12 + limits::CANCEL_KEY;
+
+impl CancelToken {
+    pub(crate) fn new(server: ServerInfo) -> Option<Self> {
+        server.cancel_key()?;
+        Some(Self { server })
+    }
+
+    /// Asks the server over a new link of its own, and waits until the server closes that link,
+    /// which it does when the request is handled. Whether there was anything to cancel is not
+    /// told; the statement then fails with
+    /// [`SqlState::QUERY_CANCELED`](crate::SqlState::QUERY_CANCELED).
+    ///
+    /// The link should be protected as the session's is: the key goes over it.
+    /// Source: manual, "Canceling Requests in Progress".
+    ///
+    /// # Errors
+    /// When the request could not be sent within `timeout_ms`.
+    pub fn cancel<T: Read + Write>(
+        &self,
+        transport: &mut T,
+        platform: &dyn Platform,
+        timeout_ms: u32,
+    ) -> Result<()> {
+        self.send(transport, platform, timeout_ms)
+            .map_err(|kind| Error::fatal(kind, Outcome::Unknown))
+    }
+
+    fn send(
+        &self,
+        io: &mut dyn Io,
+        platform: &dyn Platform,
+        timeout_ms: u32,
+    ) -> core::result::Result<(), ErrorKind> {
+        let deadline = platform.now_ms().saturating_add(u64::from(timeout_ms));
+        let mut buf = [0; REQUEST];
+        let mut w = Writer::new(&mut buf);
+        frontend::cancel_request(&mut w, self.server.pid, self.server.cancel_key().unwrap_or(&[]))?;
+        let length = w.len();
+        let mut request = buf.get(..length).unwrap_or(&[]);
+        let mut flushed = false;
+        loop {
+            platform.idle();
+            if platform.now_ms() >= deadline {
+                return Err(ErrorKind::TimedOut);
+            }
+            let result = if !request.is_empty() {
+                io.write(request).map(|n| {
+                    request = request.get(n..).unwrap_or(&[]);
+                    n > 0
+                })
+            } else if !flushed {
+                io.flush().map(|()| {
+                    flushed = true;
+                    true
+                })
+            } else {
+                let mut nothing = [0; 16];
+                match io.read(&mut nothing) {
+                    Ok(0) | Err(embedded_io::ErrorKind::ConnectionReset) => return Ok(()),
+                    other => other.map(|_| true),
+                }
+            };
+            match result {
+                Ok(true) => {}
+                Ok(false) => return Err(ErrorKind::Transport(embedded_io::ErrorKind::WriteZero)),
+                Err(kind) if is_pause(kind) => {}
+                Err(kind) => return Err(ErrorKind::Transport(kind)),
+            }
+        }
+    }
+}
+
+impl core::fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "CancelToken({})", self.server.pid)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for CancelToken {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "CancelToken({})", self.server.pid);
+    }
+}

@@ -1,0 +1,127 @@
+//! The client: buffers and configuration that outlive every link.
+
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::error::{ConfigError, Error, ErrorKind, Outcome, Result, ServerError};
+use crate::framed::{Framed, Stats};
+use crate::limits;
+use crate::platform::Platform;
+use crate::session::Session;
+use crate::startup::Protection;
+use embedded_io::{Read, Write};
+
+/// The two byte buffers of a client, lent by the caller.
+///
+/// The receive buffer must hold a row (its packed column descriptions stay beside it: 6 bytes and
+/// the name for each); larger rows are skipped with an error. The send buffer only decides how
+/// many pieces a message goes out in.
+pub struct Buffers<'b> {
+    rx: &'b mut [u8],
+    tx: &'b mut [u8],
+}
+
+impl<'b> Buffers<'b> {
+    /// A receive buffer of at least [`limits::MIN_RX`] bytes and a send buffer of at least
+    /// [`limits::MIN_TX`].
+    pub const fn new(rx: &'b mut [u8], tx: &'b mut [u8]) -> Self {
+        Self { rx, tx }
+    }
+
+    /// Splits one piece of memory: the first `rx` bytes for receiving, the rest for sending.
+    pub fn split(memory: &'b mut [u8], rx: usize) -> Self {
+        let (rx, tx) = memory.split_at_mut(rx.min(memory.len()));
+        Self { rx, tx }
+    }
+}
+
+/// Memory for a client, to sit in a `static` or on a stack.
+///
+/// ```
+/// let mut storage = barepg::Storage::<512, 512>::new();
+/// let buffers = storage.buffers();
+/// # let _ = buffers;
+/// ```
+pub struct Storage<
+    const RX: usize = { limits::DEFAULT_BUFFER },
+    const TX: usize = { limits::DEFAULT_BUFFER },
+> {
+    rx: [u8; RX],
+    tx: [u8; TX],
+}
+
+impl<const RX: usize, const TX: usize> Storage<RX, TX> {
+    /// Zeroed memory.
+    pub const fn new() -> Self {
+        const { assert!(RX >= limits::MIN_RX && TX >= limits::MIN_TX) };
+        Self { rx: [0; RX], tx: [0; TX] }
+    }
+
+    /// Lends the buffers.
+    pub const fn buffers(&mut self) -> Buffers<'_> {
+        Buffers::new(&mut self.rx, &mut self.tx)
+    }
+}
+
+impl<const RX: usize, const TX: usize> Default for Storage<RX, TX> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Everything that outlives a link: buffers, configuration, counters. Lives as long as the
+/// firmware; a reconnect needs no new memory.
+pub struct Client<'b> {
+    session: Session<'b>,
+    config: Config<'b>,
+}
+
+impl<'b> Client<'b> {
+    /// A client. Nothing is sent yet.
+    pub fn new(buffers: Buffers<'b>, config: Config<'b>, platform: &'b dyn Platform) -> Self {
+        let link = Framed::new(buffers.rx, buffers.tx, platform);
+        Self { session: Session::new(link), config }
+    }
+
+    /// Logs in over an open transport and returns the session.
+    ///
+    /// The transport must keep the rules of [`transport`](crate::transport). Pass `&mut` of it to
+    /// have it back after a failure.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]: correct the configuration. [`ErrorKind::Auth`]: the login was
+    /// refused on this side; do not simply try again. [`ErrorKind::Server`]: the server refused,
+    /// [`server_error`](Self::server_error) has its words; try again only if
+    /// [`SqlState::is_transient`](crate::SqlState::is_transient). Everything else: the link
+    /// failed; open a new one after a pause. The transport is dropped with the error.
+    pub fn connect<T: Read + Write>(&mut self, transport: T) -> Result<Connection<'_, 'b, T>> {
+        self.session.open(&self.config)?;
+        if self.config.sslmode.demands_tls() {
+            let kind = ErrorKind::Config(ConfigError::TlsUnavailable);
+            return Err(Error::fatal(kind, Outcome::NotSent));
+        }
+        let mut transport = transport;
+        self.session.login(&mut transport, &self.config, Protection::None)?;
+        Ok(Connection::new(&mut self.session, transport))
+    }
+
+    /// What the server said when it refused the last `connect` or ended the last session.
+    pub fn server_error(&self) -> Option<ServerError<'_>> {
+        self.session.server_error()
+    }
+
+    /// The configuration, for changes between two connections.
+    pub const fn config_mut(&mut self) -> &mut Config<'b> {
+        &mut self.config
+    }
+
+    /// Deadline of one operation of all sessions to come, in milliseconds. Default:
+    /// [`limits::DEFAULT_TIMEOUT_MS`].
+    pub const fn set_timeout_ms(&mut self, timeout_ms: u32) {
+        self.session.timeout_ms = timeout_ms;
+    }
+
+    /// What went over all links so far.
+    pub const fn stats(&self) -> Stats {
+        self.session.link.stats
+    }
+}

@@ -1,0 +1,229 @@
+//! A session: what the user works with.
+
+use crate::cancel::CancelToken;
+use crate::error::{Error, ErrorKind, Outcome, Result, ServerError, UsageError};
+use crate::framed::Stats;
+use crate::params::Params;
+use crate::row::Row;
+use crate::rows::Rows;
+use crate::session::{Life, Session, TransactionStatus};
+use crate::statement::{Sql, Statement};
+use crate::transaction::Transaction;
+use crate::types::Oid;
+use crate::wire::frontend;
+use embedded_io::{Read, Write};
+
+/// One session with a server, over a transport it owns. Everything else is borrowed from the
+/// [`Client`](crate::Client) and free again when the connection is dropped.
+///
+/// Statements run in autocommit mode unless a [`transaction`](Self::transaction) is open. Each
+/// verb takes one round trip and ends within the deadline
+/// ([`set_timeout_ms`](Self::set_timeout_ms)). Dropping a connection sends nothing; the server
+/// notices when the transport closes. [`close`](Self::close) says goodbye in order.
+pub struct Connection<'c, 'b, T> {
+    pub(crate) session: &'c mut Session<'b>,
+    pub(crate) transport: T,
+}
+
+impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
+    pub(crate) const fn new(session: &'c mut Session<'b>, transport: T) -> Self {
+        Self { session, transport }
+    }
+
+    /// Runs a statement and returns its rows: `query("select … where id = $1", (7_i32,))`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`]: refused, no effect, connection usable. [`ErrorKind::Capacity`]: the
+    /// column descriptions do not fit the receive buffer; connection usable.
+    /// [`ErrorKind::Encode`], [`ErrorKind::Usage`]: nothing was sent. After anything else the
+    /// connection is dead, and [`Error::outcome`] says what is known of the work.
+    pub fn query<'q, P: Params>(
+        &mut self,
+        sql: impl Into<Sql<'q>>,
+        params: P,
+    ) -> Result<Rows<'_, 'b>> {
+        self.session.query(&mut self.transport, sql.into(), &params)
+    }
+
+    /// Runs a statement that returns exactly one row.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query); [`UsageError::NoRows`], [`UsageError::TooManyRows`]: the
+    /// statement ran, the connection is usable.
+    pub fn query_one<'q, P: Params>(
+        &mut self,
+        sql: impl Into<Sql<'q>>,
+        params: P,
+    ) -> Result<Row<'_>> {
+        let row = self.query_opt(sql, params)?;
+        row.ok_or(Error::local(ErrorKind::Usage(UsageError::NoRows)))
+    }
+
+    /// Runs a statement that returns one row or none.
+    ///
+    /// # Errors
+    /// As [`query_one`](Self::query_one).
+    pub fn query_opt<'q, P: Params>(
+        &mut self,
+        sql: impl Into<Sql<'q>>,
+        params: P,
+    ) -> Result<Option<Row<'_>>> {
+        self.query(sql, params)?.only()
+    }
+
+    /// Runs a statement and returns how many rows it touched. Rows it returns are dropped.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn execute<'q, P: Params>(&mut self, sql: impl Into<Sql<'q>>, params: P) -> Result<u64> {
+        self.session.execute(&mut self.transport, sql.into(), &params)
+    }
+
+    /// Runs a statement once for every item, all in one batch: one round trip for up to
+    /// [`limits::PIPELINE_WINDOW`](crate::limits::PIPELINE_WINDOW) items. Outside of a
+    /// transaction the batch is one of its own: all items take effect or none. Returns how many
+    /// rows were touched.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query). [`batch_done`](Self::batch_done) is the index of the item that
+    /// was refused.
+    pub fn execute_many<'q, P: Params>(
+        &mut self,
+        sql: impl Into<Sql<'q>>,
+        items: impl IntoIterator<Item = P>,
+    ) -> Result<u64> {
+        self.session.execute_many(&mut self.transport, sql.into(), &mut items.into_iter())
+    }
+
+    /// How many items of the last [`execute_many`](Self::execute_many) the server answered.
+    pub const fn batch_done(&self) -> u32 {
+        self.session.batch_done
+    }
+
+    /// Runs one or more statements without parameters, as text, and returns their results as
+    /// text. Several statements are one transaction unless they say otherwise.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn simple_query(&mut self, sql: &str) -> Result<Rows<'_, 'b>> {
+        self.session.simple_query(&mut self.transport, sql)
+    }
+
+    /// Runs one or more statements without parameters; their rows are dropped.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn batch_execute(&mut self, sql: &str) -> Result<()> {
+        self.session.command(&mut self.transport, sql).map(|_| ())
+    }
+
+    /// Prepares a statement. `types` are the parameters' types (see
+    /// [`types::oid`](crate::types::oid)); those not given, or 0, the server infers.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn prepare(&mut self, sql: &str, types: &[Oid]) -> Result<Statement> {
+        self.session.prepare(&mut self.transport, sql, types)
+    }
+
+    /// Makes the server forget a prepared statement.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn close_statement(&mut self, statement: &Statement) -> Result<()> {
+        self.session.close_statement(&mut self.transport, statement)
+    }
+
+    /// Opens a transaction. The guard it returns is used like the connection, and rolls back
+    /// unless it is committed.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query). [`UsageError::InTransaction`]: one is open already.
+    pub fn transaction(&mut self) -> Result<Transaction<'_, 'c, 'b, T>> {
+        Transaction::begin(self)
+    }
+
+    /// One round trip that touches nothing: does the server still answer?
+    ///
+    /// # Errors
+    /// The connection is dead after every error.
+    pub fn ping(&mut self) -> Result<()> {
+        self.session.ping(&mut self.transport)
+    }
+
+    /// Says goodbye and returns the transport, still open.
+    ///
+    /// # Errors
+    /// When the goodbye could not be sent; the server then notices when the transport closes. An
+    /// open transaction is rolled back in either case.
+    pub fn close(mut self) -> Result<T> {
+        if self.session.life != Life::Alive {
+            return Err(Error::fatal(ErrorKind::Broken, Outcome::NotSent));
+        }
+        self.session.link.begin(self.session.timeout_ms);
+        let (session, io) = (&mut *self.session, &mut self.transport);
+        let sent =
+            session.link.write(io, &frontend::terminate).and_then(|()| session.link.flush(io));
+        session.life = Life::None;
+        match sent {
+            Ok(()) => Ok(self.transport),
+            Err(kind) => Err(Error::fatal(kind, Outcome::NotSent)),
+        }
+    }
+
+    /// The transport, without a goodbye.
+    pub fn into_inner(self) -> T {
+        self.session.life = Life::None;
+        self.transport
+    }
+
+    /// What the server said with the last error: message, detail, hint, position. There until
+    /// the next call.
+    pub fn server_error(&self) -> Option<ServerError<'_>> {
+        self.session.server_error()
+    }
+
+    /// Whether the connection can be used. When false: drop it and connect again.
+    pub fn is_usable(&self) -> bool {
+        self.session.life == Life::Alive
+    }
+
+    /// The server's view of the transaction after the last finished verb.
+    pub const fn transaction_status(&self) -> TransactionStatus {
+        self.session.transaction
+    }
+
+    /// Deadline of each verb from now on, in milliseconds. Default:
+    /// [`limits::DEFAULT_TIMEOUT_MS`](crate::limits::DEFAULT_TIMEOUT_MS). For [`Rows`] it counts
+    /// from the statement on and holds for all of its rows.
+    pub const fn set_timeout_ms(&mut self, timeout_ms: u32) {
+        self.session.timeout_ms = timeout_ms;
+    }
+
+    /// The server's version as libpq counts it (150018 is 15.18), 0 while unknown. openGauss says
+    /// 90204.
+    pub const fn server_version(&self) -> u32 {
+        self.session.server.version
+    }
+
+    /// Whether the server is openGauss.
+    pub const fn is_opengauss(&self) -> bool {
+        self.session.server.is_opengauss()
+    }
+
+    /// What it takes to cancel this session's statements from elsewhere; `None` when the server
+    /// gave no key, or one longer than [`limits::CANCEL_KEY`](crate::limits::CANCEL_KEY).
+    pub fn cancel_token(&self) -> Option<CancelToken> {
+        CancelToken::new(self.session.server)
+    }
+
+    /// Process number of the backend (openGauss: index of the session).
+    pub const fn backend_pid(&self) -> u32 {
+        self.session.server.pid
+    }
+
+    /// What went over all links of this client so far.
+    pub const fn stats(&self) -> Stats {
+        self.session.link.stats
+    }
+}

@@ -1,0 +1,135 @@
+//! What is known of the server: version, process, cancel key, the parameters that matter.
+
+use crate::error::ProtocolError;
+use crate::limits;
+
+/// What the server said of itself during and after the login.
+#[derive(Clone, Copy)]
+pub(crate) struct ServerInfo {
+    /// Major × 10000 + minor; 9.x.y as 9xxyy. 0 while unknown.
+    pub(crate) version: u32,
+    pub(crate) pid: u32,
+    key: [u8; limits::CANCEL_KEY],
+    key_length: u8,
+    /// `in_hot_standby` and `default_transaction_read_only`, where they are reported.
+    pub(crate) in_hot_standby: Option<bool>,
+    pub(crate) read_only: Option<bool>,
+    /// A parameter that only openGauss reports was seen.
+    gauss_parameter: bool,
+    /// The server negotiated the protocol version: only PostgreSQL does.
+    pub(crate) negotiated: bool,
+    /// The server refused the minor version that was offered: ask for 3.0 next time.
+    pub(crate) minor_refused: bool,
+}
+
+impl ServerInfo {
+    pub(crate) const fn new() -> Self {
+        Self {
+            version: 0,
+            pid: 0,
+            key: [0; limits::CANCEL_KEY],
+            key_length: 0,
+            in_hot_standby: None,
+            read_only: None,
+            gauss_parameter: false,
+            negotiated: false,
+            minor_refused: false,
+        }
+    }
+
+    /// Forgets all but what the next login must know.
+    pub(crate) fn forget(&mut self) {
+        let minor_refused = self.minor_refused;
+        *self = Self::new();
+        self.minor_refused = minor_refused;
+    }
+
+    /// Whether the server is openGauss: it says version 9.2.4 and reports parameters that
+    /// PostgreSQL does not have.
+    pub(crate) const fn is_opengauss(&self) -> bool {
+        self.gauss_parameter && !self.negotiated
+    }
+
+    /// Keeps process number and cancel key. A key too long to keep is not kept at all.
+    pub(crate) fn backend_key(&mut self, pid: u32, key: &[u8]) {
+        self.pid = pid;
+        self.key_length = 0;
+        if let (Some(room), Ok(length)) = (self.key.get_mut(..key.len()), u8::try_from(key.len())) {
+            room.copy_from_slice(key);
+            self.key_length = length;
+        }
+    }
+
+    /// The cancel key, if there is one.
+    pub(crate) fn cancel_key(&self) -> Option<&[u8]> {
+        self.key.get(..usize::from(self.key_length)).filter(|key| !key.is_empty())
+    }
+
+    /// Takes a ParameterStatus.
+    pub(crate) fn parameter(&mut self, name: &[u8], value: &[u8]) -> Result<(), ProtocolError> {
+        match name {
+            b"client_encoding" => {
+                let utf8 = [&b"UTF8"[..], b"UTF-8", b"UNICODE"];
+                if !utf8.iter().any(|known| value.eq_ignore_ascii_case(known)) {
+                    return Err(ProtocolError::Encoding);
+                }
+            }
+            b"server_version" => self.version = version(value),
+            b"in_hot_standby" => self.in_hot_standby = Some(value == b"on"),
+            b"default_transaction_read_only" => self.read_only = Some(value == b"on"),
+            b"is_sysadmin" | b"behavior_compat_options" | b"connection_info" => {
+                self.gauss_parameter = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// `15.18 (Debian …)` as 150018, `9.2.4` as 90204, as libpq's `PQserverVersion` counts.
+fn version(text: &[u8]) -> u32 {
+    let mut parts = text.split(|b| !b.is_ascii_digit()).map(|part| {
+        part.iter().fold(0_u32, |value, byte| {
+            value.saturating_mul(10).saturating_add(u32::from(byte.wrapping_sub(b'0')))
+        })
+    });
+    let mut next = || parts.next().unwrap_or(0).min(9999);
+    let (major, minor) = (next(), next());
+    let major_value = major.saturating_mul(10_000);
+    if major >= 10 {
+        major_value.saturating_add(minor)
+    } else {
+        major_value.saturating_add(minor.saturating_mul(100)).saturating_add(next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_count_as_in_libpq() {
+        assert_eq!(version(b"15.18 (Debian 15.18-0+deb12u1)"), 150_018);
+        assert_eq!(version(b"9.2.4"), 90_204);
+        assert_eq!(version(b"18beta1"), 180_000);
+        assert_eq!(version(b""), 0);
+        assert_eq!(version(b"999999999999.9"), 99_990_009);
+    }
+
+    #[test]
+    fn keys_are_kept_whole_or_not_at_all() {
+        let mut info = ServerInfo::new();
+        assert_eq!(info.cancel_key(), None);
+        info.backend_key(7, &[1; 32]);
+        assert_eq!(info.cancel_key(), Some(&[1; 32][..]));
+        info.backend_key(7, &[2; 33]);
+        assert_eq!(info.cancel_key(), None);
+    }
+
+    #[test]
+    fn the_encoding_must_stay() {
+        let mut info = ServerInfo::new();
+        assert_eq!(info.parameter(b"client_encoding", b"utf8"), Ok(()));
+        assert_eq!(info.parameter(b"client_encoding", b"GBK"), Err(ProtocolError::Encoding));
+    }
+}

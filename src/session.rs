@@ -1,0 +1,421 @@
+//! What a link is in the middle of, and the rules that hold for every verb.
+//!
+//! Used by `startup`, `query`, `rows` and the objects the user holds. Everything here works on
+//! `&mut dyn Io`, so it is compiled once.
+//!
+//! The rules: a verb starts with [`Session::begin`]; any failure goes through
+//! [`Session::fail`], which decides what became of the work and whether the link lives; a link
+//! that failed is never touched again; the answer of one verb is never taken for that of
+//! another.
+
+use crate::error::{Error, ErrorKind, Outcome, ProtocolError, ServerError, SqlState};
+use crate::framed::{Framed, Span};
+use crate::limits;
+use crate::server::ServerInfo;
+use crate::transport::Io;
+use crate::wire::backend::{CommandTag, Phase, legal, tag};
+use crate::wire::{Reader, WireError, frontend};
+
+/// The server's view of the transaction, from ReadyForQuery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum TransactionStatus {
+    /// No transaction is open.
+    #[default]
+    Idle,
+    /// A transaction is open.
+    InTransaction,
+    /// The open transaction has failed: only ROLLBACK is accepted.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// No link.
+    None,
+    Alive,
+    /// Failed: the transport is not to be touched any more.
+    Broken,
+}
+
+pub(crate) struct Session<'b> {
+    pub(crate) link: Framed<'b>,
+    pub(crate) phase: Phase,
+    pub(crate) life: Life,
+    pub(crate) transaction: TransactionStatus,
+    /// ReadyForQuery is still to come.
+    pub(crate) busy: bool,
+    /// The answer awaited is one of the extended protocol.
+    pub(crate) extended: bool,
+    /// Messages of the extended protocol were sent without a Sync behind them.
+    pub(crate) unsynced: bool,
+    /// Items of the last batch that the server answered.
+    pub(crate) batch_done: u32,
+    /// A transaction guard was dropped: roll back before anything else.
+    pub(crate) rollback_first: bool,
+    /// An error is pinned in the receive buffer; `Some(true)` when its end was cut.
+    error: Option<bool>,
+    /// A notice announced that the server ends the session.
+    farewell: Option<SqlState>,
+    /// Asynchronous messages since the last other one.
+    in_a_row: u16,
+    /// Number of the session, and of the last prepared statement in it.
+    pub(crate) epoch: u16,
+    pub(crate) statements: u16,
+    /// Deadline of one operation, in milliseconds.
+    pub(crate) timeout_ms: u32,
+    pub(crate) server: ServerInfo,
+}
+
+impl<'b> Session<'b> {
+    pub(crate) fn new(link: Framed<'b>) -> Self {
+        Self {
+            link,
+            phase: Phase::Authentication,
+            life: Life::None,
+            transaction: TransactionStatus::Idle,
+            busy: false,
+            extended: false,
+            unsynced: false,
+            batch_done: 0,
+            rollback_first: false,
+            error: None,
+            farewell: None,
+            in_a_row: 0,
+            epoch: 0,
+            statements: 0,
+            timeout_ms: limits::DEFAULT_TIMEOUT_MS,
+            server: ServerInfo::new(),
+        }
+    }
+
+    /// Forgets the last link and gets ready for a new one.
+    pub(crate) fn reset(&mut self) {
+        self.link.reset();
+        self.phase = Phase::Authentication;
+        self.life = Life::Alive;
+        self.transaction = TransactionStatus::Idle;
+        (self.busy, self.rollback_first, self.unsynced) = (false, false, false);
+        (self.error, self.farewell, self.in_a_row) = (None, None, 0);
+        self.epoch = self.epoch.wrapping_add(1);
+        self.statements = 0;
+        self.server.forget();
+    }
+
+    /// Starts a verb: checks that the link lives, starts the deadline, finishes what an earlier
+    /// verb left behind.
+    pub(crate) fn begin(&mut self, io: &mut dyn Io) -> Result<(), Error> {
+        if self.life != Life::Alive {
+            return Err(Error::fatal(ErrorKind::Broken, Outcome::NotSent));
+        }
+        self.link.begin(self.timeout_ms);
+        self.error = None;
+        self.link.unpin(0);
+        let settled = self.settle(io);
+        // What went wrong so far concerned earlier verbs; of this one nothing was sent.
+        settled.map_err(|kind| {
+            let kind = self.fail(kind).kind();
+            self.life = Life::Broken;
+            Error::fatal(kind, Outcome::NotSent)
+        })
+    }
+
+    fn settle(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        self.finish_answer(io)?;
+        self.take_unasked(io)?;
+        if self.rollback_first {
+            self.rollback_first = false;
+            self.extended = false;
+            self.link.write(io, &|w| frontend::query(w, "ROLLBACK"))?;
+            self.link.flush(io)?;
+            self.busy = true;
+            self.finish_answer(io)?;
+        }
+        self.link.begin(self.timeout_ms);
+        Ok(())
+    }
+
+    /// Reads and drops the rest of an answer. An error in it was the earlier verb's, unless it
+    /// ends the session.
+    pub(crate) fn finish_answer(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        if self.busy {
+            self.synchronize(io)?;
+        }
+        while self.busy {
+            match self.next(io)? {
+                tag::READY_FOR_QUERY => self.ready(io)?,
+                tag::ERROR_RESPONSE => {
+                    let (state, fatal) = self.take_error(io)?;
+                    if fatal {
+                        return Err(ErrorKind::Server(state));
+                    }
+                    self.error = None;
+                    self.link.unpin(0);
+                }
+                tag::COPY_IN_RESPONSE => self.refuse_copy(io)?,
+                _ => self.link.skip(io)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Between verbs only asynchronous messages and a FATAL error may arrive.
+    fn take_unasked(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        while self.link.has_unread() {
+            let (tag, whole) = self.link.peek();
+            match tag {
+                tag::NOTICE_RESPONSE | tag::PARAMETER_STATUS | tag::NOTIFICATION_RESPONSE => {
+                    if !whole {
+                        return Ok(());
+                    }
+                    let (tag, body) = self.link.header(io)?;
+                    self.check(tag, body)?;
+                    self.take_async(io, tag)?;
+                    self.link.skip(io)?;
+                }
+                tag::ERROR_RESPONSE => {
+                    let (tag, body) = self.link.header(io)?;
+                    self.check(tag, body)?;
+                    let (state, _) = self.take_error(io)?;
+                    return Err(ErrorKind::Server(state));
+                }
+                _ => return Err(ErrorKind::Protocol(ProtocolError::Unasked)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message that is not asynchronous. Its body is still to be taken.
+    pub(crate) fn next(&mut self, io: &mut dyn Io) -> Result<u8, ErrorKind> {
+        loop {
+            let (tag, body) = self.link.header(io)?;
+            let known = self.check(tag, body)?;
+            if known && !self.take_async(io, tag)? {
+                self.in_a_row = 0;
+                return Ok(tag);
+            }
+            self.in_a_row = self.in_a_row.wrapping_add(1);
+            if self.in_a_row > limits::MAX_ASYNC_MESSAGES {
+                return Err(ErrorKind::Protocol(ProtocolError::Flood));
+            }
+        }
+    }
+
+    /// Whether the message is known; an error when it is not legal now.
+    fn check(&self, tag: u8, body: u32) -> Result<bool, ErrorKind> {
+        match (legal(self.phase, tag, body), self.phase) {
+            (Some(true), _) => Ok(true),
+            // openGauss has more message types than the manual; they are skipped by length.
+            (None, Phase::Normal) if self.server.is_opengauss() => Ok(false),
+            (_, Phase::Authentication) => Err(ErrorKind::Protocol(ProtocolError::NotPostgres)),
+            (Some(false), _) => Err(ErrorKind::Protocol(ProtocolError::BadLength)),
+            (None, _) => Err(ErrorKind::Protocol(ProtocolError::UnexpectedMessage)),
+        }
+    }
+
+    /// Handles an asynchronous message; `false` when it is none.
+    fn take_async(&mut self, io: &mut dyn Io, tag: u8) -> Result<bool, ErrorKind> {
+        match tag {
+            tag::NOTICE_RESPONSE => {
+                if let Some(span) = self.small_body(io)? {
+                    let notice = ServerError::new(self.link.get(span), false);
+                    debug!("notice {}", notice);
+                    let state = notice.sqlstate();
+                    if matches!(state.as_str(), "57P01" | "57P02") {
+                        self.farewell = Some(state);
+                    }
+                }
+            }
+            tag::PARAMETER_STATUS => {
+                if let Some(span) = self.small_body(io)? {
+                    let mut reader = Reader::new(self.link.get(span));
+                    let (name, value) = (reader.cstr()?, reader.cstr()?);
+                    reader.finish()?;
+                    self.server.parameter(name, value).map_err(ErrorKind::Protocol)?;
+                }
+            }
+            tag::NOTIFICATION_RESPONSE => debug!("notification"),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// The body, if it fits the buffer.
+    fn small_body(&mut self, io: &mut dyn Io) -> Result<Option<Span>, ErrorKind> {
+        if self.link.left() > self.link.room() { Ok(None) } else { self.link.body(io).map(Some) }
+    }
+
+    /// Takes ReadyForQuery.
+    pub(crate) fn ready(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        let span = self.link.body(io)?;
+        self.transaction = match self.link.get(span) {
+            // openGauss may send a second byte.
+            [b'I'] | [b'I', _] => TransactionStatus::Idle,
+            [b'T'] | [b'T', _] => TransactionStatus::InTransaction,
+            [b'E'] | [b'E', _] => TransactionStatus::Failed,
+            _ => return Err(WireError::Malformed.into()),
+        };
+        self.busy = false;
+        Ok(())
+    }
+
+    /// Takes ErrorResponse and pins it; what does not fit is cut. Returns its SQLSTATE and
+    /// whether the server ends the session.
+    pub(crate) fn take_error(&mut self, io: &mut dyn Io) -> Result<(SqlState, bool), ErrorKind> {
+        self.link.unpin(0);
+        let room = self.link.room().saturating_sub(limits::RX_RESERVE);
+        let left = self.link.left();
+        let span = self.link.take(io, left.min(room))?;
+        self.link.pin(span);
+        self.error = Some(left > room);
+        self.link.skip(io)?;
+        let (state, fatal) = self
+            .server_error()
+            .map_or((SqlState::UNKNOWN, false), |error| (error.sqlstate(), error.is_fatal()));
+        warning!("server error {}", state);
+        Ok((state, fatal))
+    }
+
+    /// The pinned error.
+    pub(crate) fn server_error(&self) -> Option<ServerError<'_>> {
+        let cut = self.error?;
+        Some(ServerError::new(self.link.get((0, self.link.pinned())), cut))
+    }
+
+    /// After ErrorResponse in the answer to a verb: takes it, reads on to ReadyForQuery.
+    pub(crate) fn refused(&mut self, io: &mut dyn Io) -> Error {
+        let (state, fatal) = match self.take_error(io) {
+            Ok(error) => error,
+            Err(kind) => return self.fail(kind),
+        };
+        let kind = ErrorKind::Server(state);
+        let ready = self.synchronize(io).and_then(|()| self.until_ready(io));
+        if fatal || ready.is_err() {
+            self.life = Life::Broken;
+            return Error::fatal(kind, Outcome::Refused);
+        }
+        Error::new(kind, Outcome::Refused, true)
+    }
+
+    /// Sends the Sync that is owed: only then the server goes on after an error.
+    fn synchronize(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        if core::mem::take(&mut self.unsynced) {
+            self.link.write(io, &frontend::sync)?;
+            self.link.flush(io)?;
+        }
+        Ok(())
+    }
+
+    /// Behind an error nothing but ReadyForQuery comes.
+    fn until_ready(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        match self.next(io)? {
+            tag::READY_FOR_QUERY => self.ready(io),
+            _ => Err(ErrorKind::Protocol(ProtocolError::UnexpectedMessage)),
+        }
+    }
+
+    /// Turns a failure into the error the user sees, and ends the link where it cannot go on.
+    #[inline(never)]
+    pub(crate) fn fail(&mut self, kind: ErrorKind) -> Error {
+        let outcome = if self.link.has_sent() { Outcome::Unknown } else { Outcome::NotSent };
+        match kind {
+            ErrorKind::Encode(_) | ErrorKind::Usage(_) | ErrorKind::Config(_)
+                if outcome == Outcome::NotSent =>
+            {
+                self.link.discard_staged();
+                Error::unsent(kind)
+            }
+            ErrorKind::Capacity { .. } if outcome == Outcome::Unknown => Error::local(kind),
+            ErrorKind::Capacity { .. } => {
+                self.link.discard_staged();
+                Error::unsent(kind)
+            }
+            ErrorKind::Closed | ErrorKind::Transport(_) if self.farewell.is_some() => {
+                self.life = Life::Broken;
+                Error::fatal(self.farewell.map_or(kind, ErrorKind::Server), outcome)
+            }
+            _ => {
+                self.life = Life::Broken;
+                Error::fatal(kind, outcome)
+            }
+        }
+    }
+
+    /// As [`fail`](Self::fail) for a failure while sending: a FATAL error that the server sent
+    /// before it closed the link is what the user wants to see.
+    pub(crate) fn fail_sending(&mut self, io: &mut dyn Io, kind: ErrorKind) -> Error {
+        let error = self.fail(kind);
+        if matches!(kind, ErrorKind::Closed | ErrorKind::Transport(_)) {
+            self.link.begin(limits::SALVAGE_MS);
+            while let Ok(tag) = self.next(io) {
+                if tag == tag::ERROR_RESPONSE {
+                    if let Ok((state, _)) = self.take_error(io) {
+                        return Error::fatal(ErrorKind::Server(state), error.outcome());
+                    }
+                    break;
+                }
+            }
+        }
+        error
+    }
+
+    /// Sends what is staged; from here on an answer is due.
+    pub(crate) fn send(&mut self, io: &mut dyn Io) -> Result<(), Error> {
+        self.busy = true;
+        self.link.flush(io).map_err(|kind| self.fail_sending(io, kind))
+    }
+
+    /// A simple query whose rows nobody wants. Returns the last CommandComplete.
+    pub(crate) fn command(&mut self, io: &mut dyn Io, sql: &str) -> Result<CommandTag, Error> {
+        self.begin(io)?;
+        self.extended = false;
+        self.link
+            .write(io, &|w| frontend::query(w, sql))
+            .map_err(|kind| self.fail_sending(io, kind))?;
+        self.send(io)?;
+        let mut last = CommandTag::default();
+        loop {
+            match self.next(io).map_err(|kind| self.fail(kind))? {
+                tag::ERROR_RESPONSE => return Err(self.refused(io)),
+                tag::READY_FOR_QUERY => {
+                    self.ready(io).map_err(|kind| self.fail(kind))?;
+                    return Ok(last);
+                }
+                tag::COMMAND_COMPLETE => {
+                    last = self.command_complete(io).map_err(|kind| self.fail(kind))?;
+                }
+                tag::COPY_IN_RESPONSE => {
+                    self.refuse_copy(io).map_err(|kind| self.fail(kind))?;
+                }
+                tag::ROW_DESCRIPTION
+                | tag::DATA_ROW
+                | tag::EMPTY_QUERY_RESPONSE
+                | tag::COPY_OUT_RESPONSE
+                | tag::COPY_DATA
+                | tag::COPY_DONE => self.link.skip(io).map_err(|kind| self.fail(kind))?,
+                _ => {
+                    let kind = ErrorKind::Protocol(ProtocolError::UnexpectedMessage);
+                    return Err(self.fail(kind));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn command_complete(&mut self, io: &mut dyn Io) -> Result<CommandTag, ErrorKind> {
+        let span = self.link.body(io)?;
+        Ok(CommandTag::decode(self.link.get(span))?)
+    }
+
+    /// Answers CopyInResponse nobody asked for: the server then reports an error.
+    pub(crate) fn refuse_copy(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        self.link.skip(io)?;
+        let extended = self.extended;
+        self.unsynced = false;
+        self.link.write(io, &|w| {
+            frontend::copy_fail(w, "COPY was not asked for")?;
+            // While it copied, the server swallowed the Sync of the extended protocol.
+            if extended { frontend::sync(w) } else { Ok(()) }
+        })?;
+        self.link.flush(io)
+    }
+}

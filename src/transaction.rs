@@ -1,0 +1,79 @@
+//! Transactions.
+
+use core::ops::{Deref, DerefMut};
+
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Outcome, Result, UsageError};
+use crate::session::TransactionStatus;
+use embedded_io::{Read, Write};
+
+/// An open transaction: used like the [`Connection`] it was opened on.
+///
+/// Ends with [`commit`](Self::commit) or [`rollback`](Self::rollback). A guard that is dropped
+/// before sends nothing then (drop never blocks): the next verb on the connection rolls back
+/// first, and a closed connection is rolled back by the server.
+pub struct Transaction<'t, 'c, 'b, T> {
+    connection: &'t mut Connection<'c, 'b, T>,
+    open: bool,
+}
+
+impl<'t, 'c, 'b, T: Read + Write> Transaction<'t, 'c, 'b, T> {
+    pub(crate) fn begin(connection: &'t mut Connection<'c, 'b, T>) -> Result<Self> {
+        let session = &mut *connection.session;
+        session.begin(&mut connection.transport)?;
+        if session.transaction != TransactionStatus::Idle {
+            return Err(Error::unsent(ErrorKind::Usage(UsageError::InTransaction)));
+        }
+        session.command(&mut connection.transport, "BEGIN")?;
+        Ok(Self { connection, open: true })
+    }
+
+    /// Makes the work permanent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`] (a deferred constraint, for example) and
+    /// [`UsageError::RolledBack`] (a statement of the transaction had failed): nothing of it was
+    /// kept; the connection is usable. When the link fails, [`Outcome::Unknown`]: the server may
+    /// have committed.
+    pub fn commit(mut self) -> Result<()> {
+        self.open = false;
+        let connection = &mut *self.connection;
+        let tag = connection.session.command(&mut connection.transport, "COMMIT")?;
+        if tag.rollback {
+            let kind = ErrorKind::Usage(UsageError::RolledBack);
+            return Err(Error::new(kind, Outcome::Refused, true));
+        }
+        Ok(())
+    }
+
+    /// Takes the work back.
+    ///
+    /// # Errors
+    /// When the link fails; the server rolls back then too.
+    pub fn rollback(mut self) -> Result<()> {
+        self.open = false;
+        self.connection.batch_execute("ROLLBACK")
+    }
+}
+
+impl<'c, 'b, T> Deref for Transaction<'_, 'c, 'b, T> {
+    type Target = Connection<'c, 'b, T>;
+
+    fn deref(&self) -> &Self::Target {
+        self.connection
+    }
+}
+
+impl<T> DerefMut for Transaction<'_, '_, '_, T> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.connection
+    }
+}
+
+impl<T> Drop for Transaction<'_, '_, '_, T> {
+    fn drop(&mut self) {
+        if self.open {
+            self.connection.session.rollback_first = true;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What a transport owes the driver, and the driver's own view of one.
+//!
+//! # For authors of transports
+//! A transport is anything that implements [`embedded_io::Read`] and [`embedded_io::Write`] and
+//! keeps these rules. `barepg_testkit::transport_rules` checks them all.
+//!
+//! 1. `read` and `write` return within a slice of time, 50 ms at the most, even when nothing
+//!    happens: then with an error of kind [`TimedOut`](embedded_io::ErrorKind::TimedOut) and
+//!    without having consumed or sent anything. That means "nothing yet"; the driver calls
+//!    [`Platform::idle`](crate::Platform::idle), looks at its deadline and tries again.
+//! 2. `read` returns as soon as there is at least one byte. It does not wait to fill the buffer.
+//! 3. `read` returns `Ok(0)` at the end of the stream (the peer closed in order), and from then
+//!    on always. It never returns `Ok(0)` for "nothing yet".
+//! 4. What the peer sent before it closed or reset can still be read first, as far as the
+//!    network delivered it.
+//! 5. `write` returns how many bytes it took, at least one. `Ok(0)` counts as a failure.
+//! 6. `flush` returns when the bytes are on their way; `TimedOut` as in rule 1. Bytes taken by
+//!    `write` are on their way even if `flush` is never called again.
+//! 7. A reset link is an error other than `TimedOut` or `Interrupted`, from every call.
+//! 8. No call panics, whatever the state.
+
+use embedded_io::{Error as _, ErrorKind, Read, Write};
+
+/// The transport as everything below `Connection` sees it: one compiled driver for all of them.
+pub(crate) trait Io {
+    /// As `embedded_io::Read::read`.
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind>;
+    /// As `embedded_io::Write::write`.
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind>;
+    /// As `embedded_io::Write::flush`.
+    fn flush(&mut self) -> Result<(), ErrorKind>;
+}
+
+impl<T: Read + Write> Io for T {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        Read::read(self, buf).map_err(|error| error.kind())
+    }
+
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        Write::write(self, buf).map_err(|error| error.kind())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Write::flush(self).map_err(|error| error.kind())
+    }
+}
+
+/// Whether an error only means "nothing yet".
+pub(crate) const fn is_pause(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::TimedOut | ErrorKind::Interrupted)
+}

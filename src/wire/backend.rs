@@ -1,0 +1,194 @@
+//! Messages from the backend: which are legal when, how long they may be, and their content.
+//!
+//! Source: manual, "Message Formats"; the bounds are those of libpq (`fe-protocol3.c`) or
+//! tighter.
+
+use super::{Reader, WireError};
+
+/// Message type bytes of the backend.
+pub mod tag {
+    /// AuthenticationOk and all other authentication requests.
+    pub const AUTHENTICATION: u8 = b'R';
+    /// BackendKeyData
+    pub const BACKEND_KEY_DATA: u8 = b'K';
+    /// BindComplete
+    pub const BIND_COMPLETE: u8 = b'2';
+    /// CloseComplete
+    pub const CLOSE_COMPLETE: u8 = b'3';
+    /// CommandComplete
+    pub const COMMAND_COMPLETE: u8 = b'C';
+    /// CopyData
+    pub const COPY_DATA: u8 = b'd';
+    /// CopyDone
+    pub const COPY_DONE: u8 = b'c';
+    /// CopyInResponse
+    pub const COPY_IN_RESPONSE: u8 = b'G';
+    /// CopyOutResponse
+    pub const COPY_OUT_RESPONSE: u8 = b'H';
+    /// DataRow
+    pub const DATA_ROW: u8 = b'D';
+    /// EmptyQueryResponse
+    pub const EMPTY_QUERY_RESPONSE: u8 = b'I';
+    /// ErrorResponse
+    pub const ERROR_RESPONSE: u8 = b'E';
+    /// NegotiateProtocolVersion
+    pub const NEGOTIATE_PROTOCOL_VERSION: u8 = b'v';
+    /// NoData
+    pub const NO_DATA: u8 = b'n';
+    /// NoticeResponse
+    pub const NOTICE_RESPONSE: u8 = b'N';
+    /// NotificationResponse
+    pub const NOTIFICATION_RESPONSE: u8 = b'A';
+    /// ParameterDescription
+    pub const PARAMETER_DESCRIPTION: u8 = b't';
+    /// ParameterStatus
+    pub const PARAMETER_STATUS: u8 = b'S';
+    /// ParseComplete
+    pub const PARSE_COMPLETE: u8 = b'1';
+    /// PortalSuspended
+    pub const PORTAL_SUSPENDED: u8 = b's';
+    /// ReadyForQuery
+    pub const READY_FOR_QUERY: u8 = b'Z';
+    /// RowDescription
+    pub const ROW_DESCRIPTION: u8 = b'T';
+}
+
+/// Where a session stands, as far as it decides which messages are legal at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// From StartupMessage to AuthenticationOk.
+    Authentication,
+    /// From AuthenticationOk to the first ReadyForQuery.
+    Settling,
+    /// After the first ReadyForQuery.
+    Normal,
+}
+
+/// Whether a message of this type and body length (without its length field) is legal in this
+/// phase. `None`: the type is not legal. `Some(false)`: the length is not.
+pub const fn legal(phase: Phase, tag: u8, body: u32) -> Option<bool> {
+    const ANY: u32 = 0x3fff_ffff;
+    let (min, max) = match (phase, tag) {
+        (_, tag::ERROR_RESPONSE | tag::NOTICE_RESPONSE) => {
+            // An unauthenticated peer gets no more than libpq grants it.
+            if let Phase::Normal = phase { (1, ANY) } else { (1, 30_000) }
+        }
+        (Phase::Authentication, tag::AUTHENTICATION) => (4, 2_000),
+        (Phase::Authentication, tag::NEGOTIATE_PROTOCOL_VERSION) => (8, 2_000),
+        (Phase::Settling | Phase::Normal, tag::PARAMETER_STATUS) => (2, 65_536),
+        (Phase::Settling, tag::BACKEND_KEY_DATA) => (8, 260),
+        (Phase::Settling | Phase::Normal, tag::READY_FOR_QUERY) => (1, 2),
+        (Phase::Normal, tag::NOTIFICATION_RESPONSE) => (6, 65_536),
+        (
+            Phase::Normal,
+            tag::PARSE_COMPLETE
+            | tag::BIND_COMPLETE
+            | tag::CLOSE_COMPLETE
+            | tag::NO_DATA
+            | tag::PORTAL_SUSPENDED
+            | tag::EMPTY_QUERY_RESPONSE
+            | tag::COPY_DONE,
+        ) => (0, 0),
+        (Phase::Normal, tag::COMMAND_COMPLETE) => (1, 256),
+        (Phase::Normal, tag::ROW_DESCRIPTION | tag::DATA_ROW | tag::PARAMETER_DESCRIPTION) => {
+            (2, ANY)
+        }
+        (Phase::Normal, tag::COPY_IN_RESPONSE | tag::COPY_OUT_RESPONSE) => (3, 65_536),
+        (Phase::Normal, tag::COPY_DATA) => (0, ANY),
+        _ => return None,
+    };
+    Some(body >= min && body <= max)
+}
+
+/// What CommandComplete says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommandTag {
+    /// Rows touched, 0 where the tag names none.
+    pub rows: u64,
+    /// The tag is `ROLLBACK`: what COMMIT of a failed transaction is answered with.
+    pub rollback: bool,
+}
+
+impl CommandTag {
+    /// Reads the body of CommandComplete: the number is the last word, if it is one.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] when the body is not one string.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(body);
+        let text = reader.cstr()?;
+        reader.finish()?;
+        let number = text.rsplit(|&b| b == b' ').next().unwrap_or(&[]);
+        let rows = number.iter().try_fold(0_u64, |value, byte| {
+            let digit = u64::from(byte.wrapping_sub(b'0'));
+            if digit > 9 { None } else { value.checked_mul(10)?.checked_add(digit) }
+        });
+        Ok(Self { rows: rows.unwrap_or(0), rollback: text == b"ROLLBACK" })
+    }
+}
+
+/// Checks that a DataRow's body holds exactly `columns` values and nothing else. Returns the
+/// bytes behind the count.
+///
+/// # Errors
+/// [`WireError::Malformed`]. Lengths below −1 are malformed, not NULL.
+pub fn check_row(body: &[u8], columns: u16) -> Result<&[u8], WireError> {
+    let mut reader = Reader::new(body);
+    if reader.u16()? != columns {
+        return Err(WireError::Malformed);
+    }
+    let values = reader.rest();
+    for _ in 0..columns {
+        match reader.i32()? {
+            -1 => {}
+            length => {
+                reader.bytes(usize::try_from(length).map_err(|_| WireError::Malformed)?)?;
+            }
+        }
+    }
+    reader.finish()?;
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_give_their_counts() {
+        let rows = |text: &[u8]| CommandTag::decode(text).unwrap().rows;
+        assert_eq!(rows(b"INSERT 0 5\0"), 5);
+        assert_eq!(rows(b"SELECT 18446744073709551615\0"), u64::MAX);
+        assert_eq!(rows(b"SELECT 18446744073709551616\0"), 0);
+        assert_eq!(rows(b"CREATE TABLE\0"), 0);
+        assert_eq!(rows(b"\0"), 0);
+        assert!(CommandTag::decode(b"ROLLBACK\0").unwrap().rollback);
+        assert!(CommandTag::decode(b"INSERT 0 5").is_err());
+        assert!(CommandTag::decode(b"INSERT\0x").is_err());
+    }
+
+    #[test]
+    fn rows_are_checked_to_the_last_byte() {
+        let row = b"\0\x02\0\0\0\x01a\xff\xff\xff\xff";
+        assert!(check_row(row, 2).is_ok());
+        assert!(check_row(row, 1).is_err());
+        assert!(check_row(row, 3).is_err());
+        assert!(check_row(b"\0\x01\xff\xff\xff\xfe", 1).is_err());
+        assert!(check_row(b"\0\x01\x80\0\0\0", 1).is_err());
+        for end in 0..row.len() {
+            assert!(check_row(&row[..end], 2).is_err());
+        }
+    }
+
+    #[test]
+    fn nothing_is_legal_before_its_time() {
+        use Phase::*;
+        assert_eq!(legal(Authentication, b'D', 10), None);
+        assert_eq!(legal(Authentication, b'Z', 1), None);
+        assert_eq!(legal(Settling, b'R', 4), None);
+        assert_eq!(legal(Normal, b'R', 4), None);
+        assert_eq!(legal(Normal, b'K', 8), None);
+        assert_eq!(legal(Normal, b'Z', 5), Some(false));
+        assert_eq!(legal(Authentication, b'E', 40_000), Some(false));
+    }
+}

@@ -1,0 +1,186 @@
+//! Messages from the frontend, each a function that writes one message.
+//!
+//! Source: manual, "Message Formats".
+
+use super::{Part, WireError, Writer};
+
+/// Protocol 3.0, which every server since 7.4 speaks.
+pub const PROTOCOL_3_0: u32 = 0x0003_0000;
+/// Protocol 3.51, openGauss's newest. PostgreSQL negotiates it down.
+pub const PROTOCOL_3_51: u32 = 0x0003_0033;
+const SSL_REQUEST: u32 = 80_877_103;
+const CANCEL_REQUEST: u32 = 80_877_102;
+
+type Done = Result<(), WireError>;
+
+/// A prepared statement's name on the wire: the number of the statement, `None` for the unnamed.
+pub type StatementId = Option<u16>;
+
+/// StartupMessage. `parameters` writes name and value pairs, each as [`Writer::cstr`].
+pub fn startup(w: &mut Writer<'_>, version: u32, parameters: Part<'_>) -> Done {
+    w.untagged(&|w| {
+        w.u32(version)?;
+        parameters(w)?;
+        w.u8(0)
+    })
+}
+
+/// SSLRequest
+pub fn ssl_request(w: &mut Writer<'_>) -> Done {
+    w.u32(8)?;
+    w.u32(SSL_REQUEST)
+}
+
+/// CancelRequest
+pub fn cancel_request(w: &mut Writer<'_>, pid: u32, key: &[u8]) -> Done {
+    w.untagged(&|w| {
+        w.u32(CANCEL_REQUEST)?;
+        w.u32(pid)?;
+        w.bytes(key)
+    })
+}
+
+/// PasswordMessage, SASLInitialResponse, SASLResponse: `body` decides.
+pub fn password(w: &mut Writer<'_>, body: Part<'_>) -> Done {
+    w.message(b'p', body)
+}
+
+/// Query, the simple query protocol.
+pub fn query(w: &mut Writer<'_>, sql: &str) -> Done {
+    w.message(b'Q', &|w| w.cstr(sql))
+}
+
+/// Parse. `types` writes one OID per parameter, `count` of them.
+pub fn parse(
+    w: &mut Writer<'_>,
+    id: StatementId,
+    sql: &str,
+    count: usize,
+    types: Part<'_>,
+) -> Done {
+    w.message(b'P', &|w| {
+        statement_name(w, id)?;
+        w.cstr(sql)?;
+        w.count(count)?;
+        types(w)
+    })
+}
+
+/// Bind to the unnamed portal: parameters and results in binary format. `values` writes length
+/// and value of `count` parameters.
+pub fn bind(w: &mut Writer<'_>, id: StatementId, count: usize, values: Part<'_>) -> Done {
+    w.message(b'B', &|w| {
+        w.u8(0)?;
+        statement_name(w, id)?;
+        // One format code for all parameters: binary.
+        w.u32(0x0001_0001)?;
+        w.count(count)?;
+        values(w)?;
+        w.u32(0x0001_0001)
+    })
+}
+
+/// Describe the unnamed portal.
+pub fn describe_portal(w: &mut Writer<'_>) -> Done {
+    w.bytes(b"D\0\0\0\x06P\0")
+}
+
+/// Describe a statement.
+pub fn describe_statement(w: &mut Writer<'_>, id: StatementId) -> Done {
+    w.message(b'D', &|w| {
+        w.u8(b'S')?;
+        statement_name(w, id)
+    })
+}
+
+/// Execute the unnamed portal to its end.
+pub fn execute(w: &mut Writer<'_>) -> Done {
+    w.bytes(b"E\0\0\0\x09\0\0\0\0\0")
+}
+
+/// Execute a portal that does not exist: makes the server abort what was sent since the last
+/// Sync. Used to take back a batch of which a part was sent.
+pub fn execute_nothing(w: &mut Writer<'_>) -> Done {
+    w.bytes(b"E\0\0\0\x0f abort\0\0\0\0\0")
+}
+
+/// Close a statement.
+pub fn close_statement(w: &mut Writer<'_>, id: StatementId) -> Done {
+    w.message(b'C', &|w| {
+        w.u8(b'S')?;
+        statement_name(w, id)
+    })
+}
+
+/// CopyFail
+pub fn copy_fail(w: &mut Writer<'_>, reason: &str) -> Done {
+    w.message(b'f', &|w| w.cstr(reason))
+}
+
+/// Flush
+pub fn flush(w: &mut Writer<'_>) -> Done {
+    w.bytes(b"H\0\0\0\x04")
+}
+
+/// Sync
+pub fn sync(w: &mut Writer<'_>) -> Done {
+    w.bytes(b"S\0\0\0\x04")
+}
+
+/// Terminate
+pub fn terminate(w: &mut Writer<'_>) -> Done {
+    w.bytes(b"X\0\0\0\x04")
+}
+
+/// `s` and four hexadecimal digits, or the empty name.
+fn statement_name(w: &mut Writer<'_>, id: StatementId) -> Done {
+    if let Some(id) = id {
+        let digit = |shift: u32| match id.wrapping_shr(shift).to_le_bytes()[0] & 15 {
+            n @ 0..=9 => b'0'.wrapping_add(n),
+            n => b'W'.wrapping_add(n),
+        };
+        w.bytes(&[b's', digit(12), digit(8), digit(4), digit(0)])?;
+    }
+    w.u8(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn bytes(f: impl Fn(&mut Writer<'_>) -> Done) -> Vec<u8> {
+        let mut buf = [0; 128];
+        let mut w = Writer::new(&mut buf);
+        f(&mut w).unwrap();
+        let n = w.len();
+        buf[..n].to_vec()
+    }
+
+    #[test]
+    fn messages_have_the_manuals_layout() {
+        let startup_message = bytes(|w| {
+            startup(w, PROTOCOL_3_51, &|w| {
+                for text in ["user", "jack", "database", "postgres", "client_encoding", "UTF8"] {
+                    w.cstr(text)?;
+                }
+                Ok(())
+            })
+        });
+        // 58 bytes: the known answer of the openGauss vectors.
+        assert_eq!(&startup_message[..9], b"\0\0\0\x3a\0\x03\0\x33u");
+        assert_eq!(startup_message.len(), 0x3a);
+        assert_eq!(bytes(ssl_request), b"\0\0\0\x08\x04\xd2\x16\x2f");
+        assert_eq!(
+            bytes(|w| bind(w, Some(0x1f), 1, &|w| w.i32(-1))),
+            b"B\0\0\0\x19\0s001f\0\0\x01\0\x01\0\x01\xff\xff\xff\xff\0\x01\0\x01"
+        );
+        assert_eq!(
+            bytes(|w| parse(w, None, "select 1", 0, &|_| Ok(()))),
+            b"P\0\0\0\x10\0select 1\0\0\0"
+        );
+        assert_eq!(bytes(|w| close_statement(w, Some(0xab))), b"C\0\0\0\x0bSs00ab\0");
+        assert_eq!(bytes(execute_nothing).len(), 16);
+        assert_eq!(bytes(|w| query(w, "")), b"Q\0\0\0\x05\0");
+    }
+}
