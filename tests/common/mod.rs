@@ -1,0 +1,111 @@
+//! What the driver's integration tests share: a transport over std sockets and a platform.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use barepg::{Client, Config, Connection, NoEntropy, Platform, Storage};
+use embedded_io::ErrorKind;
+
+/// A std stream as a transport: waits at most a slice of time in each call.
+#[derive(Debug)]
+pub struct Std<S>(pub S);
+
+pub type Tcp = Std<TcpStream>;
+
+pub fn tcp(port: u16) -> Tcp {
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server's port is open");
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+    stream.set_nodelay(true).unwrap();
+    Std(stream)
+}
+
+#[derive(Debug)]
+pub struct IoError(std::io::Error);
+
+impl std::fmt::Display for IoError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for IoError {}
+
+impl embedded_io::Error for IoError {
+    fn kind(&self) -> ErrorKind {
+        match self.0.kind() {
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => ErrorKind::TimedOut,
+            std::io::ErrorKind::Interrupted => ErrorKind::Interrupted,
+            std::io::ErrorKind::ConnectionReset => ErrorKind::ConnectionReset,
+            std::io::ErrorKind::BrokenPipe => ErrorKind::BrokenPipe,
+            _ => ErrorKind::Other,
+        }
+    }
+}
+
+impl<S> embedded_io::ErrorType for Std<S> {
+    type Error = IoError;
+}
+
+impl<S: std::io::Read> embedded_io::Read for Std<S> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, IoError> {
+        self.0.read(buf).map_err(IoError)
+    }
+}
+
+impl<S: std::io::Write> embedded_io::Write for Std<S> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, IoError> {
+        self.0.write(buf).map_err(IoError)
+    }
+
+    fn flush(&mut self) -> Result<(), IoError> {
+        self.0.flush().map_err(IoError)
+    }
+}
+
+/// The machine the tests run on.
+pub struct Host;
+
+impl Platform for Host {
+    fn now_ms(&self) -> u64 {
+        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        START.get_or_init(Instant::now).elapsed().as_millis().try_into().unwrap()
+    }
+
+    fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
+        let mut source = std::fs::File::open("/dev/urandom").map_err(|_| NoEntropy)?;
+        source.read_exact(buf).map_err(|_| NoEntropy)
+    }
+}
+
+/// Runs `f` on a session over TCP.
+pub fn with_session<R>(
+    port: u16,
+    config: Config<'_>,
+    f: impl FnOnce(&mut Connection<'_, '_, Tcp>) -> R,
+) -> R {
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), config, &Host);
+    let connected = client.connect(tcp(port)).map(|mut connection| {
+        let result = f(&mut connection);
+        connection.close().expect("the goodbye is sent");
+        result
+    });
+    match connected {
+        Ok(result) => result,
+        Err(error) => panic!("no session: {error}; {:?}", client.server_error()),
+    }
+}
+
+/// The configuration of a test role: `scram_user`, `md5_user`, ….
+pub fn role(name: &'static str) -> Config<'static> {
+    let password = match name {
+        "trust_user" => "",
+        "pass_user" => "pass_user_pw",
+        "md5_user" => "md5_user_pw",
+        _ => "scram_user_pw",
+    };
+    Config::new().user(name).password(password).dbname("test")
+}

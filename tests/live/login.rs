@@ -1,0 +1,123 @@
+//! Logging in: each method, right, wrong and missing.
+
+use barepg::{
+    AuthError, AuthMethods, Client, Config, ConfigError, Dialect, ErrorKind, Outcome, SqlState,
+    Storage,
+};
+
+use crate::common::{Host, role, tcp, with_session};
+use crate::on_each;
+
+const NAMED: AuthMethods = AuthMethods::PASSWORD.or(AuthMethods::MD5);
+
+fn refused(port: u16, config: Config<'_>) -> (ErrorKind, String) {
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), config, &Host);
+    let error = match client.connect(tcp(port)) {
+        Ok(_) => panic!("logged in"),
+        Err(error) => error,
+    };
+    assert!(!error.is_usable());
+    let words = client.server_error().map(|e| e.message().to_string()).unwrap_or_default();
+    (error.kind(), words)
+}
+
+#[test]
+fn every_method_logs_in() {
+    on_each(|cluster| {
+        for user in ["trust_user", "scram_user"] {
+            let name = with_session(cluster.port(), role(user), |c| {
+                c.query_one("select current_user", ()).unwrap().get::<&str>(0).unwrap().to_string()
+            });
+            assert_eq!(name, user);
+        }
+        for user in ["pass_user", "md5_user"] {
+            with_session(cluster.port(), role(user).require_auth(NAMED), |c| c.ping().unwrap());
+        }
+    });
+}
+
+#[test]
+fn every_dialect_that_postgresql_speaks() {
+    on_each(|cluster| {
+        for dialect in [Dialect::Auto, Dialect::PostgreSql] {
+            with_session(cluster.port(), role("scram_user").dialect(dialect), |c| {
+                assert_eq!(c.server_version() / 10_000, u32::from(cluster.major()));
+                assert!(!c.is_opengauss());
+                assert!(c.cancel_token().is_some());
+            });
+        }
+    });
+}
+
+#[test]
+fn wrong_and_missing_passwords() {
+    on_each(|cluster| {
+        let port = cluster.port();
+        let (kind, words) = refused(port, role("scram_user").password("wrong"));
+        assert_eq!(kind, ErrorKind::Server(SqlState::INVALID_PASSWORD));
+        assert!(words.contains("password authentication failed"), "{words}");
+        let wrong = role("md5_user").password("wrong").require_auth(NAMED);
+        assert_eq!(refused(port, wrong).0, ErrorKind::Server(SqlState::INVALID_PASSWORD));
+        let missing = Config::new().user("scram_user").dbname("test");
+        assert_eq!(refused(port, missing).0, ErrorKind::Config(ConfigError::NoPassword));
+    });
+}
+
+#[test]
+fn what_the_policy_does_not_name_is_not_answered() {
+    on_each(|cluster| {
+        let port = cluster.port();
+        let not_allowed = ErrorKind::Auth(AuthError::MethodNotAllowed);
+        for user in ["pass_user", "md5_user"] {
+            assert_eq!(refused(port, role(user)).0, not_allowed, "{user}");
+        }
+        let only_scram = role("trust_user").require_auth(AuthMethods::SCRAM_SHA_256);
+        assert_eq!(refused(port, only_scram).0, not_allowed);
+    });
+}
+
+#[test]
+fn unknown_database_and_user() {
+    on_each(|cluster| {
+        let (kind, words) = refused(cluster.port(), role("scram_user").dbname("nowhere"));
+        assert_eq!(kind, ErrorKind::Server(SqlState::INVALID_CATALOG_NAME));
+        assert!(words.contains("nowhere"), "{words}");
+    });
+}
+
+#[test]
+fn a_client_logs_in_again_and_again_with_the_same_memory() {
+    let cluster = barepg_testkit::pg::shared(15);
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
+    for turn in 0..20 {
+        let mut connection = client.connect(tcp(cluster.port())).unwrap();
+        assert_eq!(connection.query_one("select 1", ()).unwrap().get::<i32>(0), Ok(1));
+        if turn % 2 == 0 {
+            connection.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_smallest_buffers_log_in() {
+    on_each(|cluster| {
+        let mut storage = Storage::<{ barepg::limits::MIN_RX }, { barepg::limits::MIN_TX }>::new();
+        let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
+        let mut connection = client.connect(tcp(cluster.port())).unwrap();
+        let row = connection.query_one("select 42, 'text'", ()).unwrap();
+        assert_eq!(row.decode::<(i32, &str)>(), Ok((42, "text")));
+    });
+}
+
+#[test]
+fn nothing_is_sent_with_a_configuration_that_cannot_work() {
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), Config::new(), &Host);
+    let cluster = barepg_testkit::pg::shared(15);
+    let error = client.connect(tcp(cluster.port())).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Config(ConfigError::NoUser));
+    assert_eq!(error.outcome(), Outcome::NotSent);
+    assert_eq!(client.stats().bytes_out, 0);
+}
