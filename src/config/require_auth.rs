@@ -54,7 +54,6 @@ impl AuthMethods {
     }
 
     /// Whether the methods of this set were named by the user, which allows them without TLS.
-    #[allow(dead_code)] // the login asks
     pub(crate) const fn is_named(self) -> bool {
         !self.contains(Self::UNNAMED)
     }
@@ -111,6 +110,22 @@ impl AuthMethods {
     }
 }
 
+impl core::fmt::Display for AuthMethods {
+    /// As a connection string spells the set.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut separator = "";
+        for name in ["none", "password", "md5", "scram-sha-256", "sha256", "sm3"] {
+            let Some((_, method)) = Self::named(name) else { continue };
+            if self.contains(method) == self.is_named() {
+                let negation = if self.is_named() { "" } else { "!" };
+                write!(f, "{separator}{negation}{name}")?;
+                separator = ",";
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,5 +145,7 @@ mod tests {
         assert!(!set.contains(AuthMethods::NONE) && !set.contains(AuthMethods::MD5));
         assert!(AuthMethods::parse("!gss").unwrap().unwrap().contains(AuthMethods::NONE));
         assert!(AuthMethods::MD5.is_named());
+        assert_eq!(std::format!("{set}"), "!none,!md5");
+        assert_eq!(std::format!("{}", scram.or(AuthMethods::MD5)), "md5,scram-sha-256");
     }
 }

@@ -3,6 +3,7 @@
 //! A test that needs a server starts it here, or fails and says why. Nothing is skipped.
 //!
 //! * [`pg`]: private PostgreSQL clusters, one role per authentication method.
+//! * [`pgbouncer`]: PgBouncer in front of one.
 //! * [`certs`]: a certificate authority and its certificates, made when a server starts.
 //! * [`faults`]: servers that misbehave on purpose.
 //! * [`gauss`]: an openGauss front before such a cluster.
@@ -16,5 +17,6 @@ pub mod faults;
 pub mod gauss;
 pub mod libpq;
 pub mod pg;
+pub mod pgbouncer;
 pub mod provision;
 pub mod scratch;

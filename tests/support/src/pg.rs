@@ -339,7 +339,7 @@ fn copy_in(bin: &Path, dir: &Path) -> Result<PathBuf, String> {
     Ok(copy.join("bin"))
 }
 
-fn free_port() -> Result<u16, String> {
+pub(crate) fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("port: {error}"))?;
     listener.local_addr().map(|address| address.port()).map_err(|error| format!("port: {error}"))
 }

@@ -1,0 +1,4 @@
+//! The driver on a host: environment, password file, and the examples that people run.
+
+mod environment;
+mod programs;
