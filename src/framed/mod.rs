@@ -1,0 +1,118 @@
+//! Messages over a transport: the only place that reads and writes.
+//!
+//! The receive buffer is `[pinned | free | window]`: what must stay for a while (a row
+//! description, an error) sits at its start, unread bytes lie between `start` and `end` behind
+//! it. A message is first a header, then a body that is taken whole, in pieces, or skipped.
+
+mod pin;
+mod receive;
+mod send;
+
+use crate::error::ErrorKind;
+use crate::platform::Platform;
+use crate::wire::{WireError, Writer};
+
+/// What went over the transport since the client was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Stats {
+    /// Reads that brought bytes.
+    pub reads: u32,
+    /// Writes that took bytes.
+    pub writes: u32,
+    /// Flushes.
+    pub flushes: u32,
+    /// Bytes received.
+    pub bytes_in: u32,
+    /// Bytes sent.
+    pub bytes_out: u32,
+    /// Times the driver turned from sending to waiting for an answer.
+    pub round_trips: u32,
+}
+
+/// Where a piece of the receive buffer is.
+pub(crate) type Span = (usize, usize);
+
+/// An encoder of a message made of received bytes.
+pub(crate) type PartFrom<'p> = &'p dyn Fn(&mut Writer<'_>, &[u8]) -> Result<(), WireError>;
+
+pub(crate) struct Framed<'b> {
+    rx: &'b mut [u8],
+    tx: &'b mut [u8],
+    clock: Clock<'b>,
+    /// Bytes at the start of `rx` that stay.
+    pinned: usize,
+    /// First unread byte.
+    start: usize,
+    /// Behind the last byte read.
+    end: usize,
+    /// Bytes of the current message's body that were not taken yet.
+    body: usize,
+    /// Bytes staged in `tx`.
+    staged: usize,
+    /// Whether any byte left since `begin`.
+    sent: bool,
+    pub(crate) stats: Stats,
+}
+
+#[derive(Clone, Copy)]
+struct Clock<'b> {
+    platform: &'b dyn Platform,
+    deadline: u64,
+}
+
+impl Clock<'_> {
+    /// One turn of a wait loop.
+    fn tick(&self) -> Result<(), ErrorKind> {
+        self.platform.idle();
+        if self.platform.now_ms() >= self.deadline { Err(ErrorKind::TimedOut) } else { Ok(()) }
+    }
+}
+
+impl<'b> Framed<'b> {
+    pub(crate) fn new(rx: &'b mut [u8], tx: &'b mut [u8], platform: &'b dyn Platform) -> Self {
+        Self {
+            rx,
+            tx,
+            clock: Clock { platform, deadline: 0 },
+            pinned: 0,
+            start: 0,
+            end: 0,
+            body: 0,
+            staged: 0,
+            sent: false,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Forgets everything about the last link.
+    pub(crate) fn reset(&mut self) {
+        (self.pinned, self.start, self.end) = (0, 0, 0);
+        (self.body, self.staged, self.sent) = (0, 0, false);
+    }
+
+    /// Starts an operation that must end within `timeout_ms`.
+    pub(crate) fn begin(&mut self, timeout_ms: u32) {
+        self.clock.deadline = self.clock.platform.now_ms().saturating_add(u64::from(timeout_ms));
+        self.sent = false;
+        self.staged = 0;
+    }
+
+    /// Whether a byte left since `begin`.
+    pub(crate) const fn has_sent(&self) -> bool {
+        self.sent
+    }
+
+    pub(crate) const fn platform(&self) -> &'b dyn Platform {
+        self.clock.platform
+    }
+
+    pub(crate) const fn sizes(&self) -> (usize, usize) {
+        (self.rx.len(), self.tx.len())
+    }
+
+    /// One turn of a loop that computes instead of waiting.
+    pub(crate) fn tick(&self) -> Result<(), ErrorKind> {
+        self.clock.tick()
+    }
+}

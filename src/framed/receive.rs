@@ -1,0 +1,181 @@
+//! Receiving: headers, bodies whole or in pieces, skipping.
+
+use super::{Framed, Span};
+use crate::error::{Buffer, ErrorKind, ProtocolError};
+use crate::transport::{Io, is_pause};
+use crate::wire::{Reader, WireError};
+
+impl Framed<'_> {
+    /// Whether bytes were received that nobody has taken.
+    pub(crate) const fn has_unread(&self) -> bool {
+        self.end > self.start
+    }
+
+    /// The type of the next unread message, and whether all of it lies in the buffer.
+    pub(crate) fn peek(&self) -> (u8, bool) {
+        let mut reader = Reader::new(self.rx.get(self.start..self.end).unwrap_or(&[]));
+        let tag = reader.u8().unwrap_or(0);
+        let length = reader.u32().ok().and_then(|length| usize::try_from(length).ok());
+        (tag, length.is_some_and(|n| reader.rest().len() >= n.saturating_sub(4)))
+    }
+
+    /// Takes the next message's header, skipping what is left of the last body.
+    pub(crate) fn header(&mut self, io: &mut dyn Io) -> Result<(u8, u32), ErrorKind> {
+        self.skip(io)?;
+        self.need(io, 5)?;
+        let mut reader = Reader::new(self.get((self.start, 5)));
+        let (tag, length) = (reader.u8()?, reader.u32()?);
+        let body = length.checked_sub(4).ok_or(ErrorKind::Protocol(ProtocolError::BadLength))?;
+        self.body = usize::try_from(body).map_err(|_| WireError::TooLong)?;
+        self.start = self.start.saturating_add(5);
+        Ok((tag, body))
+    }
+
+    /// Takes what is left of the body as one piece. It stays readable until the next call that
+    /// receives.
+    pub(crate) fn body(&mut self, io: &mut dyn Io) -> Result<Span, ErrorKind> {
+        self.take(io, self.body)
+    }
+
+    /// Takes the next `n` bytes of the body.
+    pub(crate) fn take(&mut self, io: &mut dyn Io, n: usize) -> Result<Span, ErrorKind> {
+        let left = self.body.checked_sub(n).ok_or(WireError::Malformed)?;
+        self.need(io, n)?;
+        let span = (self.start, n);
+        self.start = self.start.saturating_add(n);
+        self.body = left;
+        Ok(span)
+    }
+
+    /// Bytes of the body not taken yet.
+    pub(crate) const fn left(&self) -> usize {
+        self.body
+    }
+
+    /// Length of the string at the head of the body, without its NUL, receiving until it is all
+    /// there. The string is not taken.
+    pub(crate) fn cstr_len(&mut self, io: &mut dyn Io) -> Result<usize, ErrorKind> {
+        let mut seen = 0_usize;
+        loop {
+            let have = self.end.saturating_sub(self.start).min(self.body);
+            let window = self.get((self.start, have));
+            if let Some(at) = window.get(seen..).and_then(|w| w.iter().position(|&b| b == 0)) {
+                return Ok(seen.saturating_add(at));
+            }
+            if have == self.body {
+                return Err(WireError::Malformed.into());
+            }
+            seen = have;
+            self.need(io, have.saturating_add(1))?;
+        }
+    }
+
+    /// Drops what is left of the body.
+    pub(crate) fn skip(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        loop {
+            let n = self.end.saturating_sub(self.start).min(self.body);
+            self.start = self.start.saturating_add(n);
+            self.body = self.body.saturating_sub(n);
+            if self.body == 0 {
+                return Ok(());
+            }
+            self.read_more(io)?;
+        }
+    }
+
+    /// Exactly one byte outside of any message (the answer to SSLRequest). Nothing may follow.
+    pub(crate) fn lone_byte(&mut self, io: &mut dyn Io) -> Result<u8, ErrorKind> {
+        let mut byte = [0];
+        loop {
+            self.clock.tick()?;
+            match io.read(&mut byte) {
+                Ok(0) => return Err(ErrorKind::Closed),
+                Ok(_) => break,
+                Err(kind) if is_pause(kind) => {}
+                Err(kind) => return Err(ErrorKind::Transport(kind)),
+            }
+        }
+        self.count_read(1);
+        Ok(byte[0])
+    }
+
+    /// The bytes of a span.
+    pub(crate) fn get(&self, (start, length): Span) -> &[u8] {
+        self.rx.get(start..start.saturating_add(length)).unwrap_or(&[])
+    }
+
+    /// Makes sure that `n` unread bytes lie in the buffer in one piece.
+    fn need(&mut self, io: &mut dyn Io, n: usize) -> Result<(), ErrorKind> {
+        if self.end.saturating_sub(self.start) >= n {
+            return Ok(());
+        }
+        if n > self.room() {
+            return Err(self.too_small(n));
+        }
+        if self.start.saturating_add(n) > self.rx.len() {
+            self.compact();
+        }
+        while self.end.saturating_sub(self.start) < n {
+            self.read_more(io)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that a message can use.
+    pub(crate) fn room(&self) -> usize {
+        self.rx.len().saturating_sub(self.pinned)
+    }
+
+    /// The receive buffer lacks room for `n` bytes behind what is pinned.
+    pub(crate) fn too_small(&self, n: usize) -> ErrorKind {
+        let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        ErrorKind::Capacity {
+            buffer: Buffer::Rx,
+            have: size(self.rx.len()),
+            needed: size(n.saturating_add(self.pinned)),
+        }
+    }
+
+    /// Moves the unread bytes to the start of the window.
+    fn compact(&mut self) {
+        let (start, end) = (self.start.min(self.end), self.end.min(self.rx.len()));
+        if self.pinned <= start && start <= end {
+            self.rx.copy_within(start..end, self.pinned);
+        }
+        self.end = self.pinned.saturating_add(end.saturating_sub(start));
+        self.start = self.pinned;
+    }
+
+    /// Receives at least one byte.
+    fn read_more(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        if self.start == self.end {
+            (self.start, self.end) = (self.pinned, self.pinned);
+        } else if self.end >= self.rx.len() {
+            self.compact();
+        }
+        loop {
+            self.clock.tick()?;
+            let free = self.rx.get_mut(self.end..).unwrap_or(&mut []);
+            let size = free.len();
+            if size == 0 {
+                return Err(self.too_small(self.rx.len().saturating_add(1)));
+            }
+            match io.read(free) {
+                Ok(0) => return Err(ErrorKind::Closed),
+                Ok(n) if n <= size => {
+                    self.end = self.end.saturating_add(n);
+                    self.count_read(n);
+                    return Ok(());
+                }
+                Ok(_) => return Err(ErrorKind::Transport(embedded_io::ErrorKind::Other)),
+                Err(kind) if is_pause(kind) => {}
+                Err(kind) => return Err(ErrorKind::Transport(kind)),
+            }
+        }
+    }
+
+    fn count_read(&mut self, n: usize) {
+        self.stats.reads = self.stats.reads.wrapping_add(1);
+        self.stats.bytes_in = self.stats.bytes_in.wrapping_add(u32::try_from(n).unwrap_or(0));
+    }
+}

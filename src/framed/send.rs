@@ -1,0 +1,120 @@
+//! Sending: messages are staged in the send buffer and leave in one write.
+
+use super::{Clock, Framed, PartFrom, Span, Stats};
+use crate::error::{Buffer, ErrorKind};
+use crate::transport::{Io, is_pause};
+use crate::wire::{Part, WireError, Writer};
+
+impl Framed<'_> {
+    /// Stages messages behind those staged already. What does not fit the send buffer is checked
+    /// whole first and then sent in pieces.
+    pub(crate) fn write(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), ErrorKind> {
+        let mut writer = Writer::append(self.tx, self.staged);
+        match part(&mut writer) {
+            Ok(()) => {
+                self.staged = writer.len();
+                Ok(())
+            }
+            Err(WireError::Full) => self.write_in_pieces(io, part),
+            Err(error) => Err(ErrorKind::Encode(error)),
+        }
+    }
+
+    /// As [`write`](Self::write) for a message made of received bytes: the closure gets the span.
+    pub(crate) fn write_from(&mut self, span: Span, part: PartFrom<'_>) -> Result<(), ErrorKind> {
+        let (start, length) = span;
+        let source = self.rx.get(start..start.saturating_add(length)).unwrap_or(&[]);
+        let mut writer = Writer::append(self.tx, self.staged);
+        match part(&mut writer, source) {
+            Ok(()) => {
+                self.staged = writer.len();
+                Ok(())
+            }
+            Err(WireError::Full) => {
+                let mut counter = Writer::counter();
+                part(&mut counter, source)?;
+                let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                Err(ErrorKind::Capacity {
+                    buffer: Buffer::Tx,
+                    have: size(self.tx.len()),
+                    needed: size(counter.len().saturating_add(self.staged)),
+                })
+            }
+            Err(error) => Err(ErrorKind::Encode(error)),
+        }
+    }
+
+    #[inline(never)]
+    fn write_in_pieces(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), ErrorKind> {
+        part(&mut Writer::counter()).map_err(ErrorKind::Encode)?;
+        self.send_staged(io)?;
+        let Self { tx, clock, stats, sent, .. } = self;
+        let mut failure = None;
+        let mut drain = |bytes: &[u8]| {
+            write_all(io, clock, stats, sent, bytes).map_err(|kind| {
+                failure = Some(kind);
+                WireError::Drain
+            })
+        };
+        let mut writer = Writer::draining(tx, &mut drain);
+        let result = part(&mut writer);
+        self.staged = writer.len();
+        result.map_err(|error| failure.unwrap_or(ErrorKind::Encode(error)))
+    }
+
+    /// Sends what is staged, without flushing.
+    pub(crate) fn send_staged(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        let bytes = self.tx.get(..self.staged).unwrap_or(&[]);
+        self.staged = 0;
+        write_all(io, &self.clock, &mut self.stats, &mut self.sent, bytes)
+    }
+
+    /// Sends what is staged and flushes: from here on the answer is awaited.
+    pub(crate) fn flush(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+        self.send_staged(io)?;
+        self.stats.flushes = self.stats.flushes.wrapping_add(1);
+        self.stats.round_trips = self.stats.round_trips.wrapping_add(1);
+        loop {
+            match io.flush() {
+                Ok(()) => return Ok(()),
+                Err(kind) if is_pause(kind) => self.clock.tick()?,
+                Err(kind) => return Err(ErrorKind::Transport(kind)),
+            }
+        }
+    }
+
+    /// Forgets what is staged and was not sent.
+    pub(crate) fn discard_staged(&mut self) {
+        self.staged = 0;
+    }
+
+    /// Overwrites the send buffer, which may hold what a password was sent in.
+    pub(crate) fn wipe_tx(&mut self) {
+        zeroize::Zeroize::zeroize(&mut *self.tx);
+    }
+}
+
+fn write_all(
+    io: &mut dyn Io,
+    clock: &Clock<'_>,
+    stats: &mut Stats,
+    sent: &mut bool,
+    mut bytes: &[u8],
+) -> Result<(), ErrorKind> {
+    while !bytes.is_empty() {
+        clock.tick()?;
+        match io.write(bytes) {
+            Ok(0) => return Err(ErrorKind::Transport(embedded_io::ErrorKind::WriteZero)),
+            Ok(n) => {
+                bytes =
+                    bytes.get(n..).ok_or(ErrorKind::Transport(embedded_io::ErrorKind::Other))?;
+                *sent = true;
+                stats.writes = stats.writes.wrapping_add(1);
+                stats.bytes_out = stats.bytes_out.wrapping_add(u32::try_from(n).unwrap_or(0));
+            }
+            Err(kind) if is_pause(kind) => {}
+            Err(kind) => return Err(ErrorKind::Transport(kind)),
+        }
+    }
+    Ok(())
+}
