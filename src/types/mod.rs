@@ -19,6 +19,7 @@ mod numeric;
 pub mod oid;
 mod range;
 mod text;
+mod with;
 
 pub use array::{Array, ArrayElement, Dimension, Dimensioned, Elements};
 pub use bits::Bits;
@@ -30,6 +31,8 @@ pub use net::{Cidr, Inet, MacAddr, MacAddr8};
 pub use numeric::{Numeric, Scaled};
 pub use range::{Multirange, Range, RangeElement, Ranges};
 pub use text::{AnyText, Char, bytes_from_text};
+#[cfg(feature = "with-serde-json-core")]
+pub use with::JsonError;
 
 use crate::wire::{Reader, WireError, Writer};
 

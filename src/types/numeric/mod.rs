@@ -231,6 +231,32 @@ impl<const N: usize> ToSql for Numeric<N> {
     }
 }
 
+/// Writes a number whose digits may begin and end with zeros; decimal places that are zeros at the
+/// end are not counted either.
+#[cfg(feature = "with-fixed")]
+pub(super) fn write_digits(
+    out: &mut Writer<'_>,
+    negative: bool,
+    mut weight: i16,
+    mut scale: u16,
+    mut digits: &[u16],
+) -> Result<(), WireError> {
+    while let [0, rest @ ..] = digits {
+        digits = rest;
+        weight = weight.saturating_sub(1);
+    }
+    while let [rest @ .., 0] = digits {
+        digits = rest;
+    }
+    let [.., last] = digits else { return wire::write(out, Sign::Positive, 0, 0, &[]) };
+    if scale > 0 {
+        let zeros = [10, 100, 1000].iter().take_while(|unit| last.is_multiple_of(**unit)).count();
+        scale = scale.saturating_sub(u16::try_from(zeros).unwrap_or(0));
+    }
+    let sign = if negative { Sign::Negative } else { Sign::Positive };
+    wire::write(out, sign, weight, scale, digits)
+}
+
 /// Prints digits to base 10,000, the first one of weight `weight`, with `places` decimal places.
 fn print_decimal(
     f: &mut fmt::Formatter<'_>,

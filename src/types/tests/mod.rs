@@ -6,6 +6,16 @@ mod datetime;
 mod numeric;
 mod scalars;
 mod structured;
+#[cfg(any(
+    feature = "with-chrono",
+    feature = "with-fixed",
+    feature = "with-heapless",
+    feature = "with-jiff",
+    feature = "with-serde-json-core",
+    feature = "with-time",
+    feature = "with-uuid"
+))]
+mod with;
 
 use core::fmt::{Debug, Display};
 use core::str::FromStr;

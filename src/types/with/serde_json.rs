@@ -1,0 +1,67 @@
+//! Crate `serde-json-core`: JSON text to and from types with serde's derives.
+
+use ::serde::{Deserialize, Serialize};
+
+use crate::types::{Json, Jsonb};
+
+/// Why JSON could not be read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum JsonError {
+    /// The text is not the JSON of the wanted type.
+    Malformed,
+    /// The buffer is too small for the text.
+    Capacity,
+}
+
+macro_rules! json {
+    ($($name:ident),*) => {$(
+        impl<'a> $name<'a> {
+            /// Reads the text as a `T`. Strings are lent from it; those with escapes need
+            /// [`parse_escaped`](Self::parse_escaped).
+            ///
+            /// # Errors
+            /// [`JsonError::Malformed`].
+            pub fn parse<T: Deserialize<'a>>(self) -> Result<T, JsonError> {
+                let (value, _) = ::serde_json_core::from_str(self.0)
+                    .map_err(|_| JsonError::Malformed)?;
+                Ok(value)
+            }
+
+            /// Reads the text as a `T`, with `scratch` for strings while their escapes are
+            /// resolved.
+            ///
+            /// # Errors
+            /// [`JsonError::Malformed`], also when `scratch` is shorter than such a string.
+            pub fn parse_escaped<T: Deserialize<'a>>(
+                self,
+                scratch: &mut [u8],
+            ) -> Result<T, JsonError> {
+                let (value, _) = ::serde_json_core::from_str_escaped(self.0, scratch)
+                    .map_err(|_| JsonError::Malformed)?;
+                Ok(value)
+            }
+
+            /// Writes `value` as JSON into `buf`, to be sent as a parameter.
+            ///
+            /// # Errors
+            /// [`JsonError::Capacity`] when `buf` is too small, [`JsonError::Malformed`] for
+            /// values JSON does not have.
+            pub fn serialize<T: Serialize + ?Sized>(
+                value: &T,
+                buf: &'a mut [u8],
+            ) -> Result<Self, JsonError> {
+                use ::serde_json_core::ser::Error;
+                let len = ::serde_json_core::to_slice(value, buf).map_err(|error| match error {
+                    Error::BufferFull => JsonError::Capacity,
+                    _ => JsonError::Malformed,
+                })?;
+                let text = buf.get(..len).and_then(|text| core::str::from_utf8(text).ok());
+                text.map(Self).ok_or(JsonError::Malformed)
+            }
+        }
+    )*};
+}
+
+json!(Json, Jsonb);
