@@ -43,7 +43,7 @@ impl CancelToken {
         timeout_ms: u32,
     ) -> Result<()> {
         self.send(transport, platform, timeout_ms)
-            .map_err(|kind| Error::fatal(kind, Outcome::Unknown))
+            .map_err(|kind| Error::new(kind, Outcome::Unknown, false))
     }
 
     fn send(
@@ -55,7 +55,8 @@ impl CancelToken {
         let deadline = platform.now_ms().saturating_add(u64::from(timeout_ms));
         let mut buf = [0; REQUEST];
         let mut w = Writer::new(&mut buf);
-        frontend::cancel_request(&mut w, self.server.pid, self.server.cancel_key().unwrap_or(&[]))?;
+        frontend::cancel_request(&mut w, self.server.pid, self.server.cancel_key().unwrap_or(&[]))
+            .map_err(ErrorKind::Encode)?;
         let length = w.len();
         let mut request = buf.get(..length).unwrap_or(&[]);
         let mut flushed = false;

@@ -2,12 +2,11 @@
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::error::{ConfigError, Error, ErrorKind, Outcome, Result, ServerError};
+use crate::error::{Result, ServerError};
 use crate::framed::{Framed, Stats};
 use crate::limits;
 use crate::platform::Platform;
 use crate::session::Session;
-use crate::startup::Protection;
 use embedded_io::{Read, Write};
 
 /// The two byte buffers of a client, lent by the caller.
@@ -88,20 +87,18 @@ impl<'b> Client<'b> {
     /// have it back after a failure.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`]: correct the configuration. [`ErrorKind::Auth`]: the login was
-    /// refused on this side; do not simply try again. [`ErrorKind::Server`]: the server refused,
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): correct the configuration.
+    /// [`ErrorKind::Auth`](crate::ErrorKind::Auth): the login was refused on this side; do not
+    /// simply try again. [`ErrorKind::Server`](crate::ErrorKind::Server): the server refused,
     /// [`server_error`](Self::server_error) has its words; try again only if
     /// [`SqlState::is_transient`](crate::SqlState::is_transient). Everything else: the link
     /// failed; open a new one after a pause. The transport is dropped with the error.
     pub fn connect<T: Read + Write>(&mut self, transport: T) -> Result<Connection<'_, 'b, T>> {
-        self.session.open(&self.config)?;
-        if self.config.sslmode.demands_tls() {
-            let kind = ErrorKind::Config(ConfigError::TlsUnavailable);
-            return Err(Error::fatal(kind, Outcome::NotSent));
-        }
         let mut transport = transport;
-        self.session.login(&mut transport, &self.config, Protection::None)?;
-        Ok(Connection::new(&mut self.session, transport))
+        match self.session.connect(&mut transport, &self.config) {
+            Ok(()) => Ok(Connection::new(&mut self.session, transport)),
+            Err(fault) => Err(self.session.verdict(fault)),
+        }
     }
 
     /// What the server said when it refused the last `connect` or ended the last session.

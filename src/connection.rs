@@ -1,7 +1,7 @@
 //! A session: what the user works with.
 
 use crate::cancel::CancelToken;
-use crate::error::{Error, ErrorKind, Outcome, Result, ServerError, UsageError};
+use crate::error::{Error, ErrorKind, Result, ServerError, UsageError};
 use crate::framed::Stats;
 use crate::params::Params;
 use crate::row::Row;
@@ -10,7 +10,6 @@ use crate::session::{Life, Session, TransactionStatus};
 use crate::statement::{Sql, Statement};
 use crate::transaction::Transaction;
 use crate::types::Oid;
-use crate::wire::frontend;
 use embedded_io::{Read, Write};
 
 /// One session with a server, over a transport it owns. Everything else is borrowed from the
@@ -42,7 +41,10 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         sql: impl Into<Sql<'q>>,
         params: P,
     ) -> Result<Rows<'_, 'b>> {
-        self.session.query(&mut self.transport, sql.into(), &params)
+        match self.session.query(&mut self.transport, sql.into(), &params) {
+            Ok(columns) => Ok(Rows::new(self.session, &mut self.transport, columns)),
+            Err(fault) => Err(self.session.verdict(fault)),
+        }
     }
 
     /// Runs a statement that returns exactly one row.
@@ -76,7 +78,8 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn execute<'q, P: Params>(&mut self, sql: impl Into<Sql<'q>>, params: P) -> Result<u64> {
-        self.session.execute(&mut self.transport, sql.into(), &params)
+        let result = self.session.execute(&mut self.transport, sql.into(), &params);
+        result.map_err(|fault| self.session.verdict(fault))
     }
 
     /// Runs a statement once for every item, all in one batch: one round trip for up to
@@ -92,7 +95,9 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         sql: impl Into<Sql<'q>>,
         items: impl IntoIterator<Item = P>,
     ) -> Result<u64> {
-        self.session.execute_many(&mut self.transport, sql.into(), &mut items.into_iter())
+        let (io, mut items) = (&mut self.transport, items.into_iter());
+        let result = self.session.execute_many(io, sql.into(), &mut items);
+        result.map_err(|fault| self.session.verdict(fault))
     }
 
     /// How many items of the last [`execute_many`](Self::execute_many) the server answered.
@@ -106,7 +111,11 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn simple_query(&mut self, sql: &str) -> Result<Rows<'_, 'b>> {
-        self.session.simple_query(&mut self.transport, sql)
+        let sent = self.session.simple_query(&mut self.transport, sql);
+        sent.map_err(|fault| self.session.verdict(fault))?;
+        let mut rows = Rows::new(self.session, &mut self.transport, 0);
+        rows.next_result()?;
+        Ok(rows)
     }
 
     /// Runs one or more statements without parameters; their rows are dropped.
@@ -114,7 +123,8 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn batch_execute(&mut self, sql: &str) -> Result<()> {
-        self.session.command(&mut self.transport, sql).map(|_| ())
+        let result = self.session.command(&mut self.transport, sql);
+        result.map(|_| ()).map_err(|fault| self.session.verdict(fault))
     }
 
     /// Prepares a statement. `types` are the parameters' types (see
@@ -123,7 +133,8 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn prepare(&mut self, sql: &str, types: &[Oid]) -> Result<Statement> {
-        self.session.prepare(&mut self.transport, sql, types)
+        let result = self.session.prepare(&mut self.transport, sql, types);
+        result.map_err(|fault| self.session.verdict(fault))
     }
 
     /// Makes the server forget a prepared statement.
@@ -131,7 +142,8 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn close_statement(&mut self, statement: &Statement) -> Result<()> {
-        self.session.close_statement(&mut self.transport, statement)
+        let result = self.session.close_statement(&mut self.transport, statement);
+        result.map_err(|fault| self.session.verdict(fault))
     }
 
     /// Opens a transaction. The guard it returns is used like the connection, and rolls back
@@ -148,7 +160,8 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// The connection is dead after every error.
     pub fn ping(&mut self) -> Result<()> {
-        self.session.ping(&mut self.transport)
+        let result = self.session.ping(&mut self.transport);
+        result.map_err(|fault| self.session.verdict(fault))
     }
 
     /// Says goodbye and returns the transport, still open.
@@ -157,17 +170,9 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// When the goodbye could not be sent; the server then notices when the transport closes. An
     /// open transaction is rolled back in either case.
     pub fn close(mut self) -> Result<T> {
-        if self.session.life != Life::Alive {
-            return Err(Error::fatal(ErrorKind::Broken, Outcome::NotSent));
-        }
-        self.session.link.begin(self.session.timeout_ms);
-        let (session, io) = (&mut *self.session, &mut self.transport);
-        let sent =
-            session.link.write(io, &frontend::terminate).and_then(|()| session.link.flush(io));
-        session.life = Life::None;
-        match sent {
+        match self.session.goodbye(&mut self.transport) {
             Ok(()) => Ok(self.transport),
-            Err(kind) => Err(Error::fatal(kind, Outcome::NotSent)),
+            Err(fault) => Err(self.session.verdict(fault)),
         }
     }
 

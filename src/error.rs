@@ -3,9 +3,11 @@
 //! An [`Error`] is 16 bytes and `Copy`. What the server said (message, detail, hint, position)
 //! stays in the receive buffer until the next call: see [`ServerError`].
 
+mod fault;
 mod server;
 mod sqlstate;
 
+pub(crate) use fault::Fault;
 pub use server::ServerError;
 pub use sqlstate::SqlState;
 
@@ -13,7 +15,7 @@ use crate::types::{Oid, TypeError};
 use crate::wire::WireError;
 
 /// Result of the driver's verbs.
-pub type Result<T> = core::result::Result<T, Error>;
+pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// What went wrong, what became of the work, and whether the connection can be used further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,16 +31,6 @@ const _: () = assert!(size_of::<Error>() <= 16);
 impl Error {
     pub(crate) const fn new(kind: ErrorKind, outcome: Outcome, usable: bool) -> Self {
         Self { kind, outcome, usable }
-    }
-
-    /// An error found before anything was sent, on a connection that stays as it was.
-    pub(crate) const fn unsent(kind: ErrorKind) -> Self {
-        Self::new(kind, Outcome::NotSent, true)
-    }
-
-    /// An error that ends the connection.
-    pub(crate) const fn fatal(kind: ErrorKind, outcome: Outcome) -> Self {
-        Self::new(kind, outcome, false)
     }
 
     /// An error about reading a result on this side.
@@ -270,12 +262,3 @@ impl core::fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
-
-impl From<WireError> for ErrorKind {
-    fn from(error: WireError) -> Self {
-        match error {
-            WireError::Malformed => Self::Protocol(ProtocolError::Malformed),
-            other => Self::Encode(other),
-        }
-    }
-}

@@ -1,32 +1,29 @@
 //! Running statements: the extended protocol in one round trip, simple queries, batches.
 
-use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::error::Fault;
 use crate::limits;
 use crate::params::Params;
-use crate::rows::Rows;
-use crate::session::Session;
+use crate::session::{Life, Session};
 use crate::statement::Sql;
 use crate::transport::Io;
 use crate::wire::backend::tag;
 use crate::wire::{WireError, Writer, frontend};
 
-impl<'b> Session<'b> {
-    /// Runs a statement and gets ready to read its rows.
-    pub(crate) fn query<'r>(
-        &'r mut self,
-        io: &'r mut (dyn Io + 'r),
+impl Session<'_> {
+    /// Runs a statement and gets ready to read its rows. Returns how many columns they have.
+    pub(crate) fn query(
+        &mut self,
+        io: &mut dyn Io,
         sql: Sql<'_>,
         params: &dyn Params,
-    ) -> Result<Rows<'r, 'b>> {
+    ) -> Result<u16, Fault> {
         self.send_statement(io, sql, params, true)?;
         self.bound(io, sql)?;
-        let columns = match self.next(io).map_err(|kind| self.fail(kind))? {
-            tag::ROW_DESCRIPTION => self.describe(io).map_err(|kind| self.fail(kind))?,
-            tag::NO_DATA => 0,
-            tag::ERROR_RESPONSE => return Err(self.refused(io)),
-            other => return Err(self.unexpected(io, other)),
-        };
-        Ok(Rows::new(self, io, columns))
+        match self.next(io)? {
+            tag::ROW_DESCRIPTION => self.describe(io),
+            tag::NO_DATA => Ok(0),
+            other => Err(self.unexpected(io, other)),
+        }
     }
 
     /// Runs a statement whose rows nobody wants; returns how many it touched.
@@ -35,7 +32,7 @@ impl<'b> Session<'b> {
         io: &mut dyn Io,
         sql: Sql<'_>,
         params: &dyn Params,
-    ) -> Result<u64> {
+    ) -> Result<u64, Fault> {
         self.send_statement(io, sql, params, false)?;
         self.bound(io, sql)?;
         let rows = self.executed(io)?;
@@ -44,25 +41,28 @@ impl<'b> Session<'b> {
     }
 
     /// Sends a simple query and gets ready to read its results.
-    pub(crate) fn simple_query<'r>(
-        &'r mut self,
-        io: &'r mut (dyn Io + 'r),
-        sql: &str,
-    ) -> Result<Rows<'r, 'b>> {
+    pub(crate) fn simple_query(&mut self, io: &mut dyn Io, sql: &str) -> Result<(), Fault> {
         self.begin(io)?;
         self.extended = false;
-        self.link
-            .write(io, &|w| frontend::query(w, sql))
-            .map_err(|kind| self.fail_sending(io, kind))?;
-        self.send(io)?;
-        let mut rows = Rows::new(self, io, 0);
-        rows.next_result()?;
-        Ok(rows)
+        self.stage(io, &|w| frontend::query(w, sql))?;
+        self.send(io)
     }
 
     /// Empty query: a round trip that touches nothing.
-    pub(crate) fn ping(&mut self, io: &mut dyn Io) -> Result<()> {
+    pub(crate) fn ping(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         self.command(io, "").map(|_| ())
+    }
+
+    /// Terminate.
+    pub(crate) fn goodbye(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        if self.life != Life::Alive {
+            return Err(Fault::Broken);
+        }
+        self.link.begin(self.timeout_ms);
+        self.link.write(io, &frontend::terminate)?;
+        self.link.flush(io)?;
+        self.life = Life::None;
+        Ok(())
     }
 
     /// Parse (of text), Bind, Describe, Execute, Sync: one write.
@@ -72,60 +72,54 @@ impl<'b> Session<'b> {
         sql: Sql<'_>,
         params: &dyn Params,
         describe: bool,
-    ) -> Result<()> {
+    ) -> Result<(), Fault> {
         self.begin(io)?;
         self.check_params(sql, params)?;
         self.extended = true;
-        self.link
-            .write(io, &|w| {
-                parse(w, sql, params)?;
-                bind(w, sql, params)?;
-                if describe {
-                    frontend::describe_portal(w)?;
-                }
-                frontend::execute(w)?;
-                frontend::sync(w)
-            })
-            .map_err(|kind| self.fail_sending(io, kind))?;
+        self.stage(io, &|w| {
+            parse(w, sql, params)?;
+            bind(w, sql, params)?;
+            if describe {
+                frontend::describe_portal(w)?;
+            }
+            frontend::execute(w)?;
+            frontend::sync(w)
+        })?;
         self.send(io)
     }
 
-    fn check_params(&mut self, sql: Sql<'_>, params: &dyn Params) -> Result<()> {
+    fn check_params(&self, sql: Sql<'_>, params: &dyn Params) -> Result<(), Fault> {
         match sql {
             Sql::Text(_) => Ok(()),
-            Sql::Prepared(statement) => statement
-                .check(self.epoch, params)
-                .map_err(|problem| self.fail(ErrorKind::Usage(problem))),
+            Sql::Prepared(statement) => Ok(statement.check(self.epoch, params)?),
         }
     }
 
     /// ParseComplete (of text) and BindComplete.
-    fn bound(&mut self, io: &mut dyn Io, sql: Sql<'_>) -> Result<()> {
+    fn bound(&mut self, io: &mut dyn Io, sql: Sql<'_>) -> Result<(), Fault> {
         if let Sql::Text(_) = sql {
             self.expect(io, tag::PARSE_COMPLETE)?;
         }
         self.expect(io, tag::BIND_COMPLETE)
     }
 
-    fn expect(&mut self, io: &mut dyn Io, expected: u8) -> Result<()> {
-        match self.next(io).map_err(|kind| self.fail(kind))? {
+    fn expect(&mut self, io: &mut dyn Io, expected: u8) -> Result<(), Fault> {
+        match self.next(io)? {
             tag if tag == expected => Ok(()),
-            tag::ERROR_RESPONSE => Err(self.refused(io)),
             other => Err(self.unexpected(io, other)),
         }
     }
 
     /// Reads over rows to the end of one Execute; returns CommandComplete's count.
-    fn executed(&mut self, io: &mut dyn Io) -> Result<u64> {
+    fn executed(&mut self, io: &mut dyn Io) -> Result<u64, Fault> {
         loop {
-            match self.next(io).map_err(|kind| self.fail(kind))? {
-                tag::DATA_ROW => self.link.skip(io).map_err(|kind| self.fail(kind))?,
+            match self.next(io)? {
+                tag::DATA_ROW => self.link.skip(io)?,
                 tag::COMMAND_COMPLETE => {
-                    let tag = self.command_complete(io).map_err(|kind| self.fail(kind))?;
+                    let tag = self.command_complete(io)?;
                     return Ok(tag.rows);
                 }
                 tag::EMPTY_QUERY_RESPONSE => return Ok(0),
-                tag::ERROR_RESPONSE => return Err(self.refused(io)),
                 other => return Err(self.unexpected(io, other)),
             }
         }
@@ -139,7 +133,7 @@ impl<'b> Session<'b> {
         io: &mut dyn Io,
         sql: Sql<'_>,
         items: &mut dyn Iterator<Item = P>,
-    ) -> Result<u64> {
+    ) -> Result<u64, Fault> {
         self.begin(io)?;
         self.batch_done = 0;
         let Some(first) = items.next() else { return Ok(0) };
@@ -150,7 +144,7 @@ impl<'b> Session<'b> {
             self.add_to_batch(io, sql, &item, &mut batch)?;
             next = items.next();
         }
-        self.link.write(io, &frontend::sync).map_err(|kind| self.fail_sending(io, kind))?;
+        self.stage(io, &frontend::sync)?;
         self.unsynced = false;
         self.send(io)?;
         self.take_batch(io, &mut batch)?;
@@ -158,13 +152,17 @@ impl<'b> Session<'b> {
         Ok(batch.rows)
     }
 
-    fn start_batch(&mut self, io: &mut dyn Io, sql: Sql<'_>, first: &dyn Params) -> Result<()> {
+    fn start_batch(
+        &mut self,
+        io: &mut dyn Io,
+        sql: Sql<'_>,
+        first: &dyn Params,
+    ) -> Result<(), Fault> {
         self.check_params(sql, first)?;
-        (self.extended, self.unsynced) = (true, true);
-        self.link.write(io, &|w| parse(w, sql, first)).map_err(|kind| {
-            self.unsynced = false;
-            self.fail_sending(io, kind)
-        })
+        self.extended = true;
+        let staged = self.stage(io, &|w| parse(w, sql, first));
+        self.unsynced = staged.is_ok();
+        staged
     }
 
     fn add_to_batch(
@@ -173,57 +171,45 @@ impl<'b> Session<'b> {
         sql: Sql<'_>,
         item: &dyn Params,
         batch: &mut Batch,
-    ) -> Result<()> {
+    ) -> Result<(), Fault> {
         if batch.waiting >= limits::PIPELINE_WINDOW {
-            self.link.write(io, &frontend::flush).map_err(|kind| self.fail_sending(io, kind))?;
+            self.stage(io, &frontend::flush)?;
             self.send(io)?;
             self.take_batch(io, batch)?;
         }
-        let fits = match sql {
-            Sql::Text(_) => Ok(()),
-            Sql::Prepared(statement) => statement.check(self.epoch, item).map_err(ErrorKind::Usage),
-        };
-        let written = fits.and_then(|()| {
-            self.link.write(io, &|w| {
+        let written = self.check_params(sql, item).and_then(|()| {
+            self.stage(io, &|w| {
                 bind(w, sql, item)?;
                 frontend::execute(w)
             })
         });
         batch.waiting = batch.waiting.saturating_add(1);
         match written {
-            Ok(()) => Ok(()),
-            Err(kind @ (ErrorKind::Encode(_) | ErrorKind::Usage(_))) => {
-                Err(self.take_back(io, kind))
-            }
-            Err(kind) => Err(self.fail_sending(io, kind)),
+            Err(fault @ (Fault::Encode(_) | Fault::Usage(_))) => Err(self.take_back(io, fault)),
+            written => written,
         }
     }
 
     /// An item cannot be sent: makes the server forget those that were.
-    fn take_back(&mut self, io: &mut dyn Io, kind: ErrorKind) -> Error {
+    #[cold]
+    fn take_back(&mut self, io: &mut dyn Io, fault: Fault) -> Fault {
         self.unsynced = false;
         if !self.link.has_sent() {
-            return self.fail(kind);
+            return fault;
         }
         let taken_back = self
-            .link
-            .write(io, &|w| {
+            .stage(io, &|w| {
                 frontend::execute_nothing(w)?;
                 frontend::sync(w)
             })
-            .and_then(|()| {
-                self.busy = true;
-                self.link.flush(io)
-            })
+            .and_then(|()| self.send(io))
             .and_then(|()| self.finish_answer(io));
-        match taken_back {
-            Ok(()) => Error::new(kind, Outcome::Refused, true),
-            Err(kind) => self.fail(kind),
-        }
+        self.taken_back = taken_back.is_ok();
+        taken_back.err().unwrap_or(fault)
     }
 
     /// Takes the answers to the items that wait for them.
-    fn take_batch(&mut self, io: &mut dyn Io, batch: &mut Batch) -> Result<()> {
+    fn take_batch(&mut self, io: &mut dyn Io, batch: &mut Batch) -> Result<(), Fault> {
         if core::mem::take(&mut batch.parse) {
             self.expect(io, tag::PARSE_COMPLETE)?;
         }
@@ -246,21 +232,13 @@ struct Batch {
     parse: bool,
 }
 
-fn parse(
-    w: &mut Writer<'_>,
-    sql: Sql<'_>,
-    params: &dyn Params,
-) -> core::result::Result<(), WireError> {
+fn parse(w: &mut Writer<'_>, sql: Sql<'_>, params: &dyn Params) -> Result<(), WireError> {
     let Sql::Text(text) = sql else { return Ok(()) };
     let count = params.count();
     frontend::parse(w, None, text, count, &|w| (0..count).try_for_each(|i| w.u32(params.oid(i))))
 }
 
-fn bind(
-    w: &mut Writer<'_>,
-    sql: Sql<'_>,
-    params: &dyn Params,
-) -> core::result::Result<(), WireError> {
+fn bind(w: &mut Writer<'_>, sql: Sql<'_>, params: &dyn Params) -> Result<(), WireError> {
     let id = match sql {
         Sql::Text(_) => None,
         Sql::Prepared(statement) => Some(statement.id),

@@ -1,6 +1,6 @@
 //! Results: rows one at a time, lent from the receive buffer.
 
-use crate::error::{Error, ErrorKind, ProtocolError, Result, UsageError};
+use crate::error::{Fault, ProtocolError, Result, UsageError};
 use crate::framed::Span;
 use crate::limits;
 use crate::row::{COLUMN_HEAD, Columns, Row};
@@ -41,14 +41,16 @@ impl<'r, 'b> Rows<'r, 'b> {
     /// The next row, or `None` at the end of the result.
     ///
     /// # Errors
-    /// A row larger than the receive buffer gives [`ErrorKind::Capacity`]: it was skipped, and
-    /// the next call goes on behind it. [`ErrorKind::Server`]: the statement failed and had no
-    /// effect. After any other error the connection is dead.
+    /// A row larger than the receive buffer gives
+    /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): it was skipped, and the next call goes
+    /// on behind it. [`ErrorKind::Server`](crate::ErrorKind::Server): the statement failed and had
+    /// no effect. After any other error the connection is dead.
     #[allow(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
-        match self.step()? {
-            Some(span) => self.lend(span).map(Some),
-            None => Ok(None),
+        match self.step() {
+            Ok(Some(span)) => Ok(Some(self.session.row(span, self.columns))),
+            Ok(None) => Ok(None),
+            Err(fault) => Err(self.session.verdict(fault)),
         }
     }
 
@@ -68,17 +70,8 @@ impl<'r, 'b> Rows<'r, 'b> {
     /// # Errors
     /// As [`next`](Self::next); rows that are too large are no error here.
     pub fn finish(mut self) -> Result<u64> {
-        loop {
-            match self.step() {
-                Ok(Some(_)) => {}
-                Ok(None) if self.state == State::Between => {
-                    self.next_result()?;
-                }
-                Ok(None) => return Ok(self.affected),
-                Err(error) if matches!(error.kind(), ErrorKind::Capacity { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        while self.next_result()? {}
+        Ok(self.affected)
     }
 
     /// Goes on to the next result of a simple query with several statements. `false` when there
@@ -87,113 +80,105 @@ impl<'r, 'b> Rows<'r, 'b> {
     /// # Errors
     /// As [`next`](Self::next).
     pub fn next_result(&mut self) -> Result<bool> {
+        self.advance().map_err(|fault| self.session.verdict(fault))
+    }
+
+    pub(crate) fn advance(&mut self) -> Result<bool, Fault> {
         while self.state == State::Rows {
             match self.step() {
-                Err(error) if !matches!(error.kind(), ErrorKind::Capacity { .. }) => {
-                    return Err(error);
-                }
-                _ => {}
+                Ok(_) | Err(Fault::Capacity) => {}
+                Err(fault) => return Err(fault),
             }
         }
         if self.state == State::Done {
             return Ok(false);
         }
-        self.session.link.unpin(0);
+        // If anything fails the rest is read over by the next verb.
+        self.state = State::Done;
         self.columns = 0;
         let (session, io) = (&mut *self.session, &mut *self.io);
+        session.link.unpin(0);
         loop {
-            match session.next(io).map_err(|kind| session.fail(kind))? {
+            match session.next(io)? {
                 tag::ROW_DESCRIPTION => {
-                    // If this fails the rest is read over by the next verb.
-                    self.state = State::Done;
-                    self.columns = session.describe(io).map_err(|kind| session.fail(kind))?;
+                    self.columns = session.describe(io)?;
                     self.state = State::Rows;
                     return Ok(true);
                 }
                 tag::COMMAND_COMPLETE => {
-                    let tag = session.command_complete(io).map_err(|kind| session.fail(kind))?;
-                    self.affected = tag.rows;
+                    self.affected = session.command_complete(io)?.rows;
+                    self.state = State::Between;
                     return Ok(true);
                 }
                 tag::EMPTY_QUERY_RESPONSE => self.affected = 0,
-                tag::READY_FOR_QUERY => {
-                    self.state = State::Done;
-                    session.ready(io).map_err(|kind| session.fail(kind))?;
-                    return Ok(false);
-                }
-                tag::ERROR_RESPONSE => {
-                    self.state = State::Done;
-                    return Err(session.refused(io));
-                }
+                tag::READY_FOR_QUERY => return session.ready(io).map(|()| false),
+                tag::ERROR_RESPONSE => return Err(session.refused(io)),
                 other => return Err(session.unexpected(io, other)),
             }
         }
     }
 
-    /// The next row's place, with its count, or `None` at the end.
-    fn step(&mut self) -> Result<Option<Span>> {
+    /// The next row's place, checked, or `None` at the end.
+    fn step(&mut self) -> Result<Option<Span>, Fault> {
         if self.state != State::Rows {
             return Ok(None);
         }
         let (session, io) = (&mut *self.session, &mut *self.io);
-        match session.next(io).map_err(|kind| session.fail(kind))? {
+        match session.next(io)? {
             tag::DATA_ROW => {
                 let needed = session.link.left();
                 if needed > session.link.room() {
-                    return Err(Error::local(session.link.too_small(needed)));
+                    return Err(session.link.too_small(needed));
                 }
-                session.link.body(io).map(Some).map_err(|kind| session.fail(kind))
+                let span = session.link.body(io)?;
+                check_row(session.link.get(span), self.columns)?;
+                return Ok(Some(span));
             }
             tag::COMMAND_COMPLETE => {
-                let tag = session.command_complete(io).map_err(|kind| session.fail(kind))?;
-                self.affected = tag.rows;
-                self.state = State::Between;
-                if session.extended {
-                    self.state = State::Done;
-                    session.expect_ready(io)?;
+                self.affected = session.command_complete(io)?.rows;
+                if !session.extended {
+                    self.state = State::Between;
+                    return Ok(None);
                 }
-                Ok(None)
+                self.state = State::Done;
+                session.expect_ready(io)?;
             }
             tag::EMPTY_QUERY_RESPONSE => {
                 self.state = State::Done;
                 session.expect_ready(io)?;
-                Ok(None)
-            }
-            tag::ERROR_RESPONSE => {
-                self.state = State::Done;
-                Err(session.refused(io))
             }
             other => {
                 self.state = State::Done;
-                Err(session.unexpected(io, other))
+                return Err(session.unexpected(io, other));
             }
         }
-    }
-
-    /// The row at a span that was just taken.
-    fn lend(&mut self, span: Span) -> Result<Row<'_>> {
-        // Checked here, once: a malformed row ends the connection.
-        if check_row(self.session.link.get(span), self.columns).is_err() {
-            self.state = State::Done;
-            return Err(self.session.fail(ErrorKind::Protocol(ProtocolError::Malformed)));
-        }
-        Ok(self.session.row(span, self.columns))
+        Ok(None)
     }
 
     /// The only row, pinned, with the statement finished. `None` when there is none.
     pub(crate) fn only(mut self) -> Result<Option<Row<'r>>> {
+        match self.find_only() {
+            Ok(Some(span)) => {
+                let (session, columns) = (self.session, self.columns);
+                Ok(Some(session.row(span, columns)))
+            }
+            Ok(None) => Ok(None),
+            Err(fault) => Err(self.session.verdict(fault)),
+        }
+    }
+
+    fn find_only(&mut self) -> Result<Option<Span>, Fault> {
         let Some(span) = self.step()? else { return Ok(None) };
-        self.lend(span)?;
         let needed = span.1.saturating_add(limits::RX_RESERVE);
         if needed > self.session.link.room() {
-            return Err(Error::local(self.session.link.too_small(needed)));
+            return Err(self.session.link.too_small(needed));
         }
+        // Behind its column descriptions.
         let span = self.session.link.pin(span);
-        if self.step()?.is_some() {
-            return Err(Error::local(ErrorKind::Usage(UsageError::TooManyRows)));
+        match self.step()? {
+            None => Ok(Some(span)),
+            Some(_) => Err(UsageError::TooManyRows.into()),
         }
-        let (session, columns) = (self.session, self.columns);
-        Ok(Some(session.row(span, columns)))
     }
 }
 
@@ -206,7 +191,7 @@ impl Session<'_> {
     /// Takes RowDescription and pins it, packed: 6 bytes a column and its name. Where names take
     /// more than half of the receive buffer they are dropped. Works for descriptions larger than
     /// the buffer.
-    pub(crate) fn describe(&mut self, io: &mut dyn Io) -> core::result::Result<u16, ErrorKind> {
+    pub(crate) fn describe(&mut self, io: &mut dyn Io) -> Result<u16, Fault> {
         self.link.unpin(0);
         let (size, _) = self.link.sizes();
         let mut names = true;
@@ -240,16 +225,16 @@ impl Session<'_> {
         if self.link.left() == 0 { Ok(count) } else { Err(WireError::Malformed.into()) }
     }
 
-    /// A message that has no place in the answer: COPY, which has its own verbs, or a violation.
-    pub(crate) fn unexpected(&mut self, io: &mut dyn Io, tag: u8) -> Error {
-        let copy = Error::local(ErrorKind::Usage(UsageError::Copy));
+    /// A message that is not the one awaited: an error, COPY (which has its own verbs), or a
+    /// violation.
+    #[inline(never)]
+    pub(crate) fn unexpected(&mut self, io: &mut dyn Io, tag: u8) -> Fault {
         match tag {
+            tag::ERROR_RESPONSE => self.refused(io),
             // The server answers with an error, which the next verb reads over.
-            tag::COPY_IN_RESPONSE => {
-                self.refuse_copy(io).map_or_else(|kind| self.fail(kind), |()| copy)
-            }
-            tag::COPY_OUT_RESPONSE => copy,
-            _ => self.fail(ErrorKind::Protocol(ProtocolError::UnexpectedMessage)),
+            tag::COPY_IN_RESPONSE => self.refuse_copy(io).err().unwrap_or(UsageError::Copy.into()),
+            tag::COPY_OUT_RESPONSE => UsageError::Copy.into(),
+            _ => ProtocolError::UnexpectedMessage.into(),
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::auth::{NONCE, Request, Scram, md5_answer};
 use crate::config::{AuthMethods, Config, Dialect};
-use crate::error::{AuthError, ConfigError, Error, ErrorKind, Outcome, ProtocolError, SqlState};
+use crate::error::{AuthError, ConfigError, Fault, ProtocolError};
 use crate::limits;
 use crate::session::{Life, Session};
 use crate::transport::Io;
@@ -25,8 +25,18 @@ pub(crate) enum Protection {
 }
 
 impl Session<'_> {
+    /// Logs in over an open transport without TLS.
+    pub(crate) fn connect(&mut self, io: &mut dyn Io, config: &Config<'_>) -> Result<(), Fault> {
+        self.open(config)?;
+        if config.sslmode.demands_tls() {
+            self.life = Life::None;
+            return Err(ConfigError::TlsUnavailable.into());
+        }
+        self.login(io, config, Protection::None)
+    }
+
     /// Starts a link: checks what can be checked before a byte is sent.
-    pub(crate) fn open(&mut self, config: &Config<'_>) -> Result<(), Error> {
+    pub(crate) fn open(&mut self, config: &Config<'_>) -> Result<(), Fault> {
         self.reset();
         self.link.begin(config.connect_timeout_ms);
         let (rx, tx) = self.link.sizes();
@@ -38,30 +48,27 @@ impl Session<'_> {
             return Ok(());
         };
         self.life = Life::None;
-        Err(Error::fatal(ErrorKind::Config(problem), Outcome::NotSent))
+        Err(problem.into())
     }
 
-    /// Logs in over an open link.
+    /// Logs in over an open link. After a failure the link is dead, whatever the fault.
     pub(crate) fn login(
         &mut self,
         io: &mut dyn Io,
         config: &Config<'_>,
         protection: Protection,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Fault> {
         let result = self.start(io, config, protection);
         // A password may have been in the send buffer.
         self.link.wipe_tx();
-        result.map_err(|kind| {
-            let error = match kind {
-                ErrorKind::Server(_) => kind,
-                other => self.fail(other).kind(),
-            };
+        if let Err(fault) = result {
             self.life = Life::Broken;
-            Error::fatal(
-                error,
-                if let ErrorKind::Server(_) = error { Outcome::Refused } else { Outcome::NotSent },
-            )
-        })
+            // No work was asked for yet.
+            if fault != Fault::Server {
+                self.link.forget_sent();
+            }
+        }
+        result
     }
 
     fn start(
@@ -69,7 +76,7 @@ impl Session<'_> {
         io: &mut dyn Io,
         config: &Config<'_>,
         protection: Protection,
-    ) -> Result<(), ErrorKind> {
+    ) -> Result<(), Fault> {
         let version = match config.dialect {
             Dialect::PostgreSql => frontend::PROTOCOL_3_0,
             Dialect::Auto if self.server.minor_refused => frontend::PROTOCOL_3_0,
@@ -109,10 +116,10 @@ impl Session<'_> {
         config: &Config<'_>,
         protection: Protection,
         version: u32,
-    ) -> Result<(), ErrorKind> {
+    ) -> Result<(), Fault> {
         let allowed = allowed_methods(config, protection);
         let password = || {
-            let password = config.password.ok_or(ErrorKind::Config(ConfigError::NoPassword));
+            let password = config.password.ok_or(Fault::Config(ConfigError::NoPassword));
             password.map(|password| password.as_bytes())
         };
         let mut scram: Option<Scram> = None;
@@ -126,26 +133,26 @@ impl Session<'_> {
                     continue;
                 }
                 tag::ERROR_RESPONSE => {
-                    let (state, _) = self.take_error(io)?;
+                    self.take_error(io)?;
                     self.server.minor_refused |= !asked
                         && version != frontend::PROTOCOL_3_0
-                        && matches!(state.as_str(), "08P01" | "0A000");
-                    return Err(ErrorKind::Server(state));
+                        && matches!(self.sqlstate().as_str(), "08P01" | "0A000");
+                    return Err(Fault::Server);
                 }
-                _ => return Err(ErrorKind::Protocol(ProtocolError::UnexpectedMessage)),
+                _ => return Err(Fault::Protocol(ProtocolError::UnexpectedMessage)),
             }
             asked = true;
             let code = self.link.take(io, 4)?;
             let code = Reader::new(self.link.get(code)).u32()?;
             let span = self.link.body(io)?;
-            let request = Request::decode(code, self.link.get(span)).map_err(ErrorKind::Auth)?;
+            let request = Request::decode(code, self.link.get(span))?;
             debug!("authentication request {}", code);
             match (request, &mut scram) {
                 (Request::Ok, Some(exchange)) if exchange.is_verified() => return Ok(()),
-                (Request::Ok, Some(_)) => return Err(ErrorKind::Auth(AuthError::ServerSignature)),
+                (Request::Ok, Some(_)) => return Err(Fault::Auth(AuthError::ServerSignature)),
                 (Request::Ok, None) if answered => return Ok(()),
                 _ if !allowed.contains(request.method()) => {
-                    return Err(ErrorKind::Auth(AuthError::MethodNotAllowed));
+                    return Err(Fault::Auth(AuthError::MethodNotAllowed));
                 }
                 (Request::Ok, None) => return Ok(()),
                 // From here on every request is answered, each kind once.
@@ -185,41 +192,41 @@ impl Session<'_> {
                     })?;
                 }
                 (Request::SaslFinal, Some(exchange)) => {
-                    exchange.server_final(self.link.get(span)).map_err(ErrorKind::Auth)?;
+                    exchange.server_final(self.link.get(span))?;
                     continue;
                 }
-                _ => return Err(ErrorKind::Auth(AuthError::Malformed)),
+                _ => return Err(Fault::Auth(AuthError::Malformed)),
             }
             self.link.flush(io)?;
         }
     }
 
-    fn new_scram(&self, password: &[u8]) -> Result<Scram, ErrorKind> {
+    fn new_scram(&self, password: &[u8]) -> Result<Scram, Fault> {
         if password.is_empty() {
-            return Err(ErrorKind::Config(ConfigError::NoPassword));
+            return Err(Fault::Config(ConfigError::NoPassword));
         }
         let mut entropy = [0; NONCE];
         let platform = self.link.platform();
-        platform.entropy(&mut entropy).map_err(|_| ErrorKind::Auth(AuthError::NoEntropy))?;
+        platform.entropy(&mut entropy).map_err(|_| Fault::Auth(AuthError::NoEntropy))?;
         Ok(Scram::new(&entropy))
     }
 
     /// NegotiateProtocolVersion: a version between 3.0 and the one asked for, and none of the
     /// options refused that were sent, for none were sent.
-    fn negotiate(&mut self, io: &mut dyn Io, asked: u32) -> Result<(), ErrorKind> {
+    fn negotiate(&mut self, io: &mut dyn Io, asked: u32) -> Result<(), Fault> {
         let span = self.link.body(io)?;
         let mut reader = Reader::new(self.link.get(span));
         let (version, options) = (reader.u32()?, reader.u32()?);
         reader.finish()?;
         if version < frontend::PROTOCOL_3_0 || version > asked || options != 0 {
-            return Err(ErrorKind::Protocol(ProtocolError::BadVersion));
+            return Err(Fault::Protocol(ProtocolError::BadVersion));
         }
         self.server.negotiated = true;
         Ok(())
     }
 
     /// From AuthenticationOk to ReadyForQuery.
-    fn settle_in(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    fn settle_in(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         loop {
             match self.next(io)? {
                 tag::BACKEND_KEY_DATA => {
@@ -230,24 +237,24 @@ impl Session<'_> {
                 }
                 tag::READY_FOR_QUERY => return self.ready(io),
                 tag::ERROR_RESPONSE => {
-                    let (state, _): (SqlState, bool) = self.take_error(io)?;
-                    return Err(ErrorKind::Server(state));
+                    self.take_error(io)?;
+                    return Err(Fault::Server);
                 }
-                _ => return Err(ErrorKind::Protocol(ProtocolError::UnexpectedMessage)),
+                _ => return Err(Fault::Protocol(ProtocolError::UnexpectedMessage)),
             }
         }
     }
 
     /// Asks for TLS: `true` when the server agrees. Not one byte more than its answer is read.
     #[allow(dead_code, reason = "called by the TLS layer")]
-    pub(crate) fn request_tls(&mut self, io: &mut dyn Io) -> Result<bool, ErrorKind> {
+    pub(crate) fn request_tls(&mut self, io: &mut dyn Io) -> Result<bool, Fault> {
         self.link.write(io, &frontend::ssl_request)?;
         self.link.flush(io)?;
         match self.link.lone_byte(io)? {
             b'S' => Ok(true),
             b'N' => Ok(false),
             // Also an ErrorResponse: nobody has vouched for its text, so it is not shown.
-            _ => Err(ErrorKind::Protocol(ProtocolError::BadTlsAnswer)),
+            _ => Err(Fault::Protocol(ProtocolError::BadTlsAnswer)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Statements: SQL text, or a prepared statement.
 
-use crate::error::{Error, ErrorKind, ProtocolError, UsageError};
+use crate::error::{Fault, ProtocolError, UsageError};
 use crate::limits;
 use crate::params::Params;
 use crate::session::Session;
@@ -88,37 +88,32 @@ impl Session<'_> {
         io: &mut dyn Io,
         sql: &str,
         types: &[Oid],
-    ) -> Result<Statement, Error> {
+    ) -> Result<Statement, Fault> {
         self.begin(io)?;
         let id = self.statements;
         self.extended = true;
-        self.link
-            .write(io, &|w| {
-                frontend::parse(w, Some(id), sql, types.len(), &|w| {
-                    types.iter().try_for_each(|&oid| w.u32(oid))
-                })?;
-                frontend::describe_statement(w, Some(id))?;
-                frontend::sync(w)
-            })
-            .map_err(|kind| self.fail_sending(io, kind))?;
+        self.stage(io, &|w| {
+            frontend::parse(w, Some(id), sql, types.len(), &|w| {
+                types.iter().try_for_each(|&oid| w.u32(oid))
+            })?;
+            frontend::describe_statement(w, Some(id))?;
+            frontend::sync(w)
+        })?;
         self.statements = self.statements.wrapping_add(1);
         self.send(io)?;
         let mut statement =
             Statement { id, epoch: self.epoch, count: 0, types: [0; limits::STATEMENT_PARAMETERS] };
         for expected in [tag::PARSE_COMPLETE, tag::PARAMETER_DESCRIPTION, tag::ROW_DESCRIPTION] {
-            let tag = self.next(io).map_err(|kind| self.fail(kind))?;
+            let tag = self.next(io)?;
             match tag {
                 tag::ERROR_RESPONSE => return Err(self.refused(io)),
                 tag::NO_DATA if expected == tag::ROW_DESCRIPTION => {}
                 tag if tag != expected => {
-                    let kind = ErrorKind::Protocol(ProtocolError::UnexpectedMessage);
-                    return Err(self.fail(kind));
+                    return Err(ProtocolError::UnexpectedMessage.into());
                 }
-                tag::PARAMETER_DESCRIPTION => self
-                    .parameter_description(io, &mut statement)
-                    .map_err(|kind| self.fail(kind))?,
+                tag::PARAMETER_DESCRIPTION => self.parameter_description(io, &mut statement)?,
                 // The row description is asked for again with every execution.
-                _ => self.link.skip(io).map_err(|kind| self.fail(kind))?,
+                _ => self.link.skip(io)?,
             }
         }
         self.expect_ready(io)?;
@@ -129,7 +124,7 @@ impl Session<'_> {
         &mut self,
         io: &mut dyn Io,
         statement: &mut Statement,
-    ) -> Result<(), ErrorKind> {
+    ) -> Result<(), Fault> {
         let count = self.link.take(io, 2)?;
         statement.count = Reader::new(self.link.get(count)).u16()?;
         for index in 0..usize::from(statement.count) {
@@ -139,11 +134,7 @@ impl Session<'_> {
                 *place = oid;
             }
         }
-        if self.link.left() == 0 {
-            Ok(())
-        } else {
-            Err(ErrorKind::Protocol(ProtocolError::Malformed))
-        }
+        if self.link.left() == 0 { Ok(()) } else { Err(ProtocolError::Malformed.into()) }
     }
 
     /// Close, Sync: the server forgets the statement.
@@ -151,32 +142,28 @@ impl Session<'_> {
         &mut self,
         io: &mut dyn Io,
         statement: &Statement,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Fault> {
         self.begin(io)?;
         if statement.epoch != self.epoch {
-            return Err(self.fail(ErrorKind::Usage(UsageError::StaleStatement)));
+            return Err(UsageError::StaleStatement.into());
         }
         self.extended = true;
-        self.link
-            .write(io, &|w| {
-                frontend::close_statement(w, Some(statement.id))?;
-                frontend::sync(w)
-            })
-            .map_err(|kind| self.fail_sending(io, kind))?;
+        self.stage(io, &|w| {
+            frontend::close_statement(w, Some(statement.id))?;
+            frontend::sync(w)
+        })?;
         self.send(io)?;
-        match self.next(io).map_err(|kind| self.fail(kind))? {
+        match self.next(io)? {
             tag::CLOSE_COMPLETE => self.expect_ready(io),
-            tag::ERROR_RESPONSE => Err(self.refused(io)),
-            _ => Err(self.fail(ErrorKind::Protocol(ProtocolError::UnexpectedMessage))),
+            other => Err(self.unexpected(io, other)),
         }
     }
 
     /// The end of an answer: ReadyForQuery, or an error before it.
-    pub(crate) fn expect_ready(&mut self, io: &mut dyn Io) -> Result<(), Error> {
-        match self.next(io).map_err(|kind| self.fail(kind))? {
-            tag::READY_FOR_QUERY => self.ready(io).map_err(|kind| self.fail(kind)),
-            tag::ERROR_RESPONSE => Err(self.refused(io)),
-            _ => Err(self.fail(ErrorKind::Protocol(ProtocolError::UnexpectedMessage))),
+    pub(crate) fn expect_ready(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        match self.next(io)? {
+            tag::READY_FOR_QUERY => self.ready(io),
+            other => Err(self.unexpected(io, other)),
         }
     }
 }

@@ -3,8 +3,9 @@
 use core::ops::{Deref, DerefMut};
 
 use crate::connection::Connection;
-use crate::error::{Error, ErrorKind, Outcome, Result, UsageError};
-use crate::session::TransactionStatus;
+use crate::error::{Fault, Result, UsageError};
+use crate::session::{Session, TransactionStatus};
+use crate::transport::Io;
 use embedded_io::{Read, Write};
 
 /// An open transaction: used like the [`Connection`] it was opened on.
@@ -19,31 +20,23 @@ pub struct Transaction<'t, 'c, 'b, T> {
 
 impl<'t, 'c, 'b, T: Read + Write> Transaction<'t, 'c, 'b, T> {
     pub(crate) fn begin(connection: &'t mut Connection<'c, 'b, T>) -> Result<Self> {
-        let session = &mut *connection.session;
-        session.begin(&mut connection.transport)?;
-        if session.transaction != TransactionStatus::Idle {
-            return Err(Error::unsent(ErrorKind::Usage(UsageError::InTransaction)));
-        }
-        session.command(&mut connection.transport, "BEGIN")?;
+        let result = connection.session.start_transaction(&mut connection.transport);
+        result.map_err(|fault| connection.session.verdict(fault))?;
         Ok(Self { connection, open: true })
     }
 
     /// Makes the work permanent.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`] (a deferred constraint, for example) and
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server) (a deferred constraint, for example) and
     /// [`UsageError::RolledBack`] (a statement of the transaction had failed): nothing of it was
-    /// kept; the connection is usable. When the link fails, [`Outcome::Unknown`]: the server may
+    /// kept; the connection is usable. When the link fails, [`Outcome::Unknown`](crate::Outcome::Unknown): the server may
     /// have committed.
     pub fn commit(mut self) -> Result<()> {
         self.open = false;
         let connection = &mut *self.connection;
-        let tag = connection.session.command(&mut connection.transport, "COMMIT")?;
-        if tag.rollback {
-            let kind = ErrorKind::Usage(UsageError::RolledBack);
-            return Err(Error::new(kind, Outcome::Refused, true));
-        }
-        Ok(())
+        let result = connection.session.commit(&mut connection.transport);
+        result.map_err(|fault| connection.session.verdict(fault))
     }
 
     /// Takes the work back.
@@ -75,5 +68,22 @@ impl<T> Drop for Transaction<'_, '_, '_, T> {
         if self.open {
             self.connection.session.rollback_first = true;
         }
+    }
+}
+
+impl Session<'_> {
+    fn start_transaction(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        self.begin(io)?;
+        if self.transaction != TransactionStatus::Idle {
+            return Err(UsageError::InTransaction.into());
+        }
+        self.command(io, "BEGIN").map(|_| ())
+    }
+
+    fn commit(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        if self.command(io, "COMMIT")?.rollback {
+            return Err(UsageError::RolledBack.into());
+        }
+        Ok(())
     }
 }

@@ -20,11 +20,11 @@ pub(crate) use md5::md5_answer;
 pub(crate) use scram::{MECHANISM, NONCE, Scram};
 
 use crate::config::AuthMethods;
-use crate::error::{AuthError, ErrorKind};
+use crate::error::{AuthError, Fault};
 use crate::wire::Reader;
 
 /// A turn of a loop that hashes: watchdog and deadline. Its error ends the computation.
-pub(crate) type Tick<'t> = &'t dyn Fn() -> Result<(), ErrorKind>;
+pub(crate) type Tick<'t> = &'t dyn Fn() -> Result<(), Fault>;
 
 /// An authentication request, told apart by code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

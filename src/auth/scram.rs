@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 use super::hash::Round;
 use super::{HmacKey, Sha256, Tick, base64_decode, base64_encode};
-use crate::error::{AuthError, ErrorKind};
+use crate::error::{AuthError, Fault};
 use crate::limits;
 use crate::wire::{WireError, Writer};
 
@@ -70,22 +70,22 @@ impl Scram {
         password: &[u8],
         iterations: (u32, u32),
         tick: Tick<'_>,
-    ) -> Result<(), ErrorKind> {
+    ) -> Result<(), Fault> {
         let expected = core::mem::replace(&mut self.state, State::Failed) == State::First;
         if !expected {
-            return Err(ErrorKind::Auth(AuthError::Malformed));
+            return Err(Fault::Auth(AuthError::Malformed));
         }
-        let first = ServerFirst::decode(message).map_err(ErrorKind::Auth)?;
+        let first = ServerFirst::decode(message).map_err(Fault::Auth)?;
         if !first.nonce.starts_with(&self.nonce) || first.nonce.len() == NONCE_TEXT {
-            return Err(ErrorKind::Auth(AuthError::Nonce));
+            return Err(Fault::Auth(AuthError::Nonce));
         }
         if first.iterations < iterations.0 || first.iterations > iterations.1 {
-            return Err(ErrorKind::Auth(AuthError::Iterations));
+            return Err(Fault::Auth(AuthError::Iterations));
         }
         let mut salt = [0; limits::SCRAM_SALT];
         let salt = base64_decode(first.salt, &mut salt)
             .filter(|salt| !salt.is_empty())
-            .ok_or(ErrorKind::Auth(AuthError::Malformed))?;
+            .ok_or(Fault::Auth(AuthError::Malformed))?;
 
         let mut salted = salted_password(password, salt, first.iterations, tick)?;
         let keys = HmacKey::new(&salted);
@@ -203,7 +203,7 @@ fn salted_password(
     salt: &[u8],
     iterations: u32,
     tick: Tick<'_>,
-) -> Result<[u8; 32], ErrorKind> {
+) -> Result<[u8; 32], Fault> {
     let key = HmacKey::new(password);
     let mut result = key.mac(&[salt, &1_u32.to_be_bytes()]);
     let mut round = Round::new(&result);
@@ -255,7 +255,7 @@ mod tests {
         );
     }
 
-    fn exchange(server_first: &str) -> (Scram, Result<(), ErrorKind>) {
+    fn exchange(server_first: &str) -> (Scram, Result<(), Fault>) {
         let mut scram = Scram::new(&[0; NONCE]);
         let result = scram.server_first(server_first.as_bytes(), b"pw", (4096, 20_000), NO_TICK);
         (scram, result)
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_the_server_may_not_say() {
-        let auth = |e| Err(ErrorKind::Auth(e));
+        let auth = |e| Err(Fault::Auth(e));
         for (rest, expected) in [
             ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", Ok(())),
             ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,x=ext", Ok(())),
@@ -320,8 +320,8 @@ mod tests {
     fn hashing_stops_when_told() {
         let mut scram = Scram::new(&[0; NONCE]);
         let message = first("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
-        let tick: Tick<'_> = &|| Err(ErrorKind::TimedOut);
+        let tick: Tick<'_> = &|| Err(Fault::TimedOut);
         let result = scram.server_first(message.as_bytes(), b"pw", (4096, 4096), tick);
-        assert_eq!(result, Err(ErrorKind::TimedOut));
+        assert_eq!(result, Err(Fault::TimedOut));
     }
 }

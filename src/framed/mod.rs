@@ -8,7 +8,7 @@ mod pin;
 mod receive;
 mod send;
 
-use crate::error::ErrorKind;
+use crate::error::{Buffer, ErrorKind, Fault};
 use crate::platform::Platform;
 use crate::wire::{WireError, Writer};
 
@@ -52,6 +52,8 @@ pub(crate) struct Framed<'b> {
     staged: usize,
     /// Whether any byte left since `begin`.
     sent: bool,
+    /// What was too small last, and the bytes that would have been enough.
+    lacking: (Buffer, usize),
     pub(crate) stats: Stats,
 }
 
@@ -63,9 +65,9 @@ struct Clock<'b> {
 
 impl Clock<'_> {
     /// One turn of a wait loop.
-    fn tick(&self) -> Result<(), ErrorKind> {
+    fn tick(&self) -> Result<(), Fault> {
         self.platform.idle();
-        if self.platform.now_ms() >= self.deadline { Err(ErrorKind::TimedOut) } else { Ok(()) }
+        if self.platform.now_ms() >= self.deadline { Err(Fault::TimedOut) } else { Ok(()) }
     }
 }
 
@@ -81,6 +83,7 @@ impl<'b> Framed<'b> {
             body: 0,
             staged: 0,
             sent: false,
+            lacking: (Buffer::Rx, 0),
             stats: Stats::default(),
         }
     }
@@ -93,14 +96,32 @@ impl<'b> Framed<'b> {
 
     /// Starts an operation that must end within `timeout_ms`.
     pub(crate) fn begin(&mut self, timeout_ms: u32) {
-        self.clock.deadline = self.clock.platform.now_ms().saturating_add(u64::from(timeout_ms));
+        self.limit(timeout_ms);
         self.sent = false;
         self.staged = 0;
+    }
+
+    /// Starts the deadline anew.
+    pub(crate) fn limit(&mut self, timeout_ms: u32) {
+        self.clock.deadline = self.clock.platform.now_ms().saturating_add(u64::from(timeout_ms));
     }
 
     /// Whether a byte left since `begin`.
     pub(crate) const fn has_sent(&self) -> bool {
         self.sent
+    }
+
+    /// From here on it counts as if nothing was sent.
+    pub(crate) const fn forget_sent(&mut self) {
+        self.sent = false;
+    }
+
+    /// What [`Fault::Capacity`] was about.
+    pub(crate) fn capacity(&self) -> ErrorKind {
+        let (buffer, needed) = self.lacking;
+        let have = if buffer == Buffer::Tx { self.tx.len() } else { self.rx.len() };
+        let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        ErrorKind::Capacity { buffer, have: size(have), needed: size(needed) }
     }
 
     pub(crate) const fn platform(&self) -> &'b dyn Platform {
@@ -112,7 +133,7 @@ impl<'b> Framed<'b> {
     }
 
     /// One turn of a loop that computes instead of waiting.
-    pub(crate) fn tick(&self) -> Result<(), ErrorKind> {
+    pub(crate) fn tick(&self) -> Result<(), Fault> {
         self.clock.tick()
     }
 }

@@ -1,7 +1,7 @@
 //! Pinning: bytes at the start of the receive buffer that stay while messages pass behind them.
 
 use super::{Framed, Span};
-use crate::error::ErrorKind;
+use crate::error::Fault;
 use crate::wire::WireError;
 
 impl Framed<'_> {
@@ -28,11 +28,7 @@ impl Framed<'_> {
 
     /// Pins `head` and then the bytes of a span that was just taken. The span must be long
     /// enough that both end before the first unread byte.
-    pub(crate) fn pin_entry(
-        &mut self,
-        head: &[u8],
-        (start, length): Span,
-    ) -> Result<(), ErrorKind> {
+    pub(crate) fn pin_entry(&mut self, head: &[u8], (start, length): Span) -> Result<(), Fault> {
         let text_at = self.pinned.saturating_add(head.len());
         let end = text_at.saturating_add(length);
         if end > self.start {

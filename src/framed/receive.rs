@@ -1,7 +1,7 @@
 //! Receiving: headers, bodies whole or in pieces, skipping.
 
 use super::{Framed, Span};
-use crate::error::{Buffer, ErrorKind, ProtocolError};
+use crate::error::{Buffer, Fault, ProtocolError};
 use crate::transport::{Io, is_pause};
 use crate::wire::{Reader, WireError};
 
@@ -20,12 +20,12 @@ impl Framed<'_> {
     }
 
     /// Takes the next message's header, skipping what is left of the last body.
-    pub(crate) fn header(&mut self, io: &mut dyn Io) -> Result<(u8, u32), ErrorKind> {
+    pub(crate) fn header(&mut self, io: &mut dyn Io) -> Result<(u8, u32), Fault> {
         self.skip(io)?;
         self.need(io, 5)?;
         let mut reader = Reader::new(self.get((self.start, 5)));
         let (tag, length) = (reader.u8()?, reader.u32()?);
-        let body = length.checked_sub(4).ok_or(ErrorKind::Protocol(ProtocolError::BadLength))?;
+        let body = length.checked_sub(4).ok_or(ProtocolError::BadLength)?;
         self.body = usize::try_from(body).map_err(|_| WireError::TooLong)?;
         self.start = self.start.saturating_add(5);
         Ok((tag, body))
@@ -33,12 +33,12 @@ impl Framed<'_> {
 
     /// Takes what is left of the body as one piece. It stays readable until the next call that
     /// receives.
-    pub(crate) fn body(&mut self, io: &mut dyn Io) -> Result<Span, ErrorKind> {
+    pub(crate) fn body(&mut self, io: &mut dyn Io) -> Result<Span, Fault> {
         self.take(io, self.body)
     }
 
     /// Takes the next `n` bytes of the body.
-    pub(crate) fn take(&mut self, io: &mut dyn Io, n: usize) -> Result<Span, ErrorKind> {
+    pub(crate) fn take(&mut self, io: &mut dyn Io, n: usize) -> Result<Span, Fault> {
         let left = self.body.checked_sub(n).ok_or(WireError::Malformed)?;
         self.need(io, n)?;
         let span = (self.start, n);
@@ -54,7 +54,7 @@ impl Framed<'_> {
 
     /// Length of the string at the head of the body, without its NUL, receiving until it is all
     /// there. The string is not taken.
-    pub(crate) fn cstr_len(&mut self, io: &mut dyn Io) -> Result<usize, ErrorKind> {
+    pub(crate) fn cstr_len(&mut self, io: &mut dyn Io) -> Result<usize, Fault> {
         let mut seen = 0_usize;
         loop {
             let have = self.end.saturating_sub(self.start).min(self.body);
@@ -71,7 +71,7 @@ impl Framed<'_> {
     }
 
     /// Drops what is left of the body.
-    pub(crate) fn skip(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    pub(crate) fn skip(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         loop {
             let n = self.end.saturating_sub(self.start).min(self.body);
             self.start = self.start.saturating_add(n);
@@ -84,15 +84,15 @@ impl Framed<'_> {
     }
 
     /// Exactly one byte outside of any message (the answer to SSLRequest). Nothing may follow.
-    pub(crate) fn lone_byte(&mut self, io: &mut dyn Io) -> Result<u8, ErrorKind> {
+    pub(crate) fn lone_byte(&mut self, io: &mut dyn Io) -> Result<u8, Fault> {
         let mut byte = [0];
         loop {
             self.clock.tick()?;
             match io.read(&mut byte) {
-                Ok(0) => return Err(ErrorKind::Closed),
+                Ok(0) => return Err(Fault::Closed),
                 Ok(_) => break,
                 Err(kind) if is_pause(kind) => {}
-                Err(kind) => return Err(ErrorKind::Transport(kind)),
+                Err(kind) => return Err(Fault::Transport(kind)),
             }
         }
         self.count_read(1);
@@ -105,7 +105,7 @@ impl Framed<'_> {
     }
 
     /// Makes sure that `n` unread bytes lie in the buffer in one piece.
-    fn need(&mut self, io: &mut dyn Io, n: usize) -> Result<(), ErrorKind> {
+    fn need(&mut self, io: &mut dyn Io, n: usize) -> Result<(), Fault> {
         if self.end.saturating_sub(self.start) >= n {
             return Ok(());
         }
@@ -127,13 +127,10 @@ impl Framed<'_> {
     }
 
     /// The receive buffer lacks room for `n` bytes behind what is pinned.
-    pub(crate) fn too_small(&self, n: usize) -> ErrorKind {
-        let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        ErrorKind::Capacity {
-            buffer: Buffer::Rx,
-            have: size(self.rx.len()),
-            needed: size(n.saturating_add(self.pinned)),
-        }
+    #[cold]
+    pub(crate) fn too_small(&mut self, n: usize) -> Fault {
+        self.lacking = (Buffer::Rx, n.saturating_add(self.pinned));
+        Fault::Capacity
     }
 
     /// Moves the unread bytes to the start of the window.
@@ -147,7 +144,7 @@ impl Framed<'_> {
     }
 
     /// Receives at least one byte.
-    fn read_more(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    fn read_more(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         if self.start == self.end {
             (self.start, self.end) = (self.pinned, self.pinned);
         } else if self.end >= self.rx.len() {
@@ -161,15 +158,15 @@ impl Framed<'_> {
                 return Err(self.too_small(self.rx.len().saturating_add(1)));
             }
             match io.read(free) {
-                Ok(0) => return Err(ErrorKind::Closed),
+                Ok(0) => return Err(Fault::Closed),
                 Ok(n) if n <= size => {
                     self.end = self.end.saturating_add(n);
                     self.count_read(n);
                     return Ok(());
                 }
-                Ok(_) => return Err(ErrorKind::Transport(embedded_io::ErrorKind::Other)),
+                Ok(_) => return Err(Fault::Transport(embedded_io::ErrorKind::Other)),
                 Err(kind) if is_pause(kind) => {}
-                Err(kind) => return Err(ErrorKind::Transport(kind)),
+                Err(kind) => return Err(Fault::Transport(kind)),
             }
         }
     }

@@ -1,14 +1,14 @@
 //! Sending: messages are staged in the send buffer and leave in one write.
 
 use super::{Clock, Framed, PartFrom, Span, Stats};
-use crate::error::{Buffer, ErrorKind};
+use crate::error::{Buffer, Fault};
 use crate::transport::{Io, is_pause};
 use crate::wire::{Part, WireError, Writer};
 
 impl Framed<'_> {
     /// Stages messages behind those staged already. What does not fit the send buffer is checked
     /// whole first and then sent in pieces.
-    pub(crate) fn write(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), ErrorKind> {
+    pub(crate) fn write(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), Fault> {
         let mut writer = Writer::append(self.tx, self.staged);
         match part(&mut writer) {
             Ok(()) => {
@@ -16,12 +16,12 @@ impl Framed<'_> {
                 Ok(())
             }
             Err(WireError::Full) => self.write_in_pieces(io, part),
-            Err(error) => Err(ErrorKind::Encode(error)),
+            Err(error) => Err(Fault::Encode(error)),
         }
     }
 
     /// As [`write`](Self::write) for a message made of received bytes: the closure gets the span.
-    pub(crate) fn write_from(&mut self, span: Span, part: PartFrom<'_>) -> Result<(), ErrorKind> {
+    pub(crate) fn write_from(&mut self, span: Span, part: PartFrom<'_>) -> Result<(), Fault> {
         let (start, length) = span;
         let source = self.rx.get(start..start.saturating_add(length)).unwrap_or(&[]);
         let mut writer = Writer::append(self.tx, self.staged);
@@ -33,20 +33,16 @@ impl Framed<'_> {
             Err(WireError::Full) => {
                 let mut counter = Writer::counter();
                 part(&mut counter, source)?;
-                let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-                Err(ErrorKind::Capacity {
-                    buffer: Buffer::Tx,
-                    have: size(self.tx.len()),
-                    needed: size(counter.len().saturating_add(self.staged)),
-                })
+                self.lacking = (Buffer::Tx, counter.len().saturating_add(self.staged));
+                Err(Fault::Capacity)
             }
-            Err(error) => Err(ErrorKind::Encode(error)),
+            Err(error) => Err(Fault::Encode(error)),
         }
     }
 
     #[inline(never)]
-    fn write_in_pieces(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), ErrorKind> {
-        part(&mut Writer::counter()).map_err(ErrorKind::Encode)?;
+    fn write_in_pieces(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), Fault> {
+        part(&mut Writer::counter()).map_err(Fault::Encode)?;
         self.send_staged(io)?;
         let Self { tx, clock, stats, sent, .. } = self;
         let mut failure = None;
@@ -59,18 +55,18 @@ impl Framed<'_> {
         let mut writer = Writer::draining(tx, &mut drain);
         let result = part(&mut writer);
         self.staged = writer.len();
-        result.map_err(|error| failure.unwrap_or(ErrorKind::Encode(error)))
+        result.map_err(|error| failure.unwrap_or(Fault::Encode(error)))
     }
 
     /// Sends what is staged, without flushing.
-    pub(crate) fn send_staged(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    pub(crate) fn send_staged(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         let bytes = self.tx.get(..self.staged).unwrap_or(&[]);
         self.staged = 0;
         write_all(io, &self.clock, &mut self.stats, &mut self.sent, bytes)
     }
 
     /// Sends what is staged and flushes: from here on the answer is awaited.
-    pub(crate) fn flush(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    pub(crate) fn flush(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         self.send_staged(io)?;
         self.stats.flushes = self.stats.flushes.wrapping_add(1);
         self.stats.round_trips = self.stats.round_trips.wrapping_add(1);
@@ -78,7 +74,7 @@ impl Framed<'_> {
             match io.flush() {
                 Ok(()) => return Ok(()),
                 Err(kind) if is_pause(kind) => self.clock.tick()?,
-                Err(kind) => return Err(ErrorKind::Transport(kind)),
+                Err(kind) => return Err(Fault::Transport(kind)),
             }
         }
     }
@@ -100,20 +96,19 @@ fn write_all(
     stats: &mut Stats,
     sent: &mut bool,
     mut bytes: &[u8],
-) -> Result<(), ErrorKind> {
+) -> Result<(), Fault> {
     while !bytes.is_empty() {
         clock.tick()?;
         match io.write(bytes) {
-            Ok(0) => return Err(ErrorKind::Transport(embedded_io::ErrorKind::WriteZero)),
+            Ok(0) => return Err(Fault::Transport(embedded_io::ErrorKind::WriteZero)),
             Ok(n) => {
-                bytes =
-                    bytes.get(n..).ok_or(ErrorKind::Transport(embedded_io::ErrorKind::Other))?;
+                bytes = bytes.get(n..).ok_or(Fault::Transport(embedded_io::ErrorKind::Other))?;
                 *sent = true;
                 stats.writes = stats.writes.wrapping_add(1);
                 stats.bytes_out = stats.bytes_out.wrapping_add(u32::try_from(n).unwrap_or(0));
             }
             Err(kind) if is_pause(kind) => {}
-            Err(kind) => return Err(ErrorKind::Transport(kind)),
+            Err(kind) => return Err(Fault::Transport(kind)),
         }
     }
     Ok(())

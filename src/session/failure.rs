@@ -1,16 +1,18 @@
 //! Failing: what the user is told, and whether the link lives on.
 
 use super::{Life, Session};
-use crate::error::{Error, ErrorKind, Outcome, ProtocolError, ServerError, SqlState};
+use crate::error::{
+    Error, ErrorKind, Fault, Outcome, ProtocolError, ServerError, SqlState, UsageError,
+};
 use crate::limits;
 use crate::transport::Io;
 use crate::wire::backend::tag;
 use crate::wire::frontend;
 
 impl Session<'_> {
-    /// Takes ErrorResponse and pins it; what does not fit is cut. Returns its SQLSTATE and
+    /// Takes ErrorResponse and pins it; what does not fit is cut. Keeps its SQLSTATE, returns
     /// whether the server ends the session.
-    pub(crate) fn take_error(&mut self, io: &mut dyn Io) -> Result<(SqlState, bool), ErrorKind> {
+    pub(crate) fn take_error(&mut self, io: &mut dyn Io) -> Result<bool, Fault> {
         self.link.unpin(0);
         let room = self.link.room().saturating_sub(limits::RX_RESERVE);
         let left = self.link.left();
@@ -18,11 +20,15 @@ impl Session<'_> {
         self.link.pin(span);
         self.error = Some(left > room);
         self.link.skip(io)?;
-        let (state, fatal) = self
-            .server_error()
-            .map_or((SqlState::UNKNOWN, false), |error| (error.sqlstate(), error.is_fatal()));
+        let Some(error) = self.server_error() else { return Ok(false) };
+        let (state, fatal) = (error.sqlstate(), error.is_fatal());
         warning!("server error {}", state);
-        Ok((state, fatal))
+        self.sqlstate = state;
+        Ok(fatal)
+    }
+
+    pub(crate) const fn sqlstate(&self) -> SqlState {
+        self.sqlstate
     }
 
     /// The pinned error.
@@ -32,22 +38,22 @@ impl Session<'_> {
     }
 
     /// After ErrorResponse in the answer to a verb: takes it, reads on to ReadyForQuery.
-    pub(crate) fn refused(&mut self, io: &mut dyn Io) -> Error {
-        let (state, fatal) = match self.take_error(io) {
-            Ok(error) => error,
-            Err(kind) => return self.fail(kind),
-        };
-        let kind = ErrorKind::Server(state);
-        let ready = self.synchronize(io).and_then(|()| self.until_ready(io));
-        if fatal || ready.is_err() {
-            self.life = Life::Broken;
-            return Error::fatal(kind, Outcome::Refused);
+    #[inline(never)]
+    pub(crate) fn refused(&mut self, io: &mut dyn Io) -> Fault {
+        match self.take_error(io) {
+            Ok(fatal) => {
+                let ready = self.synchronize(io).and_then(|()| self.until_ready(io));
+                if fatal || ready.is_err() {
+                    self.life = Life::Broken;
+                }
+                Fault::Server
+            }
+            Err(fault) => fault,
         }
-        Error::new(kind, Outcome::Refused, true)
     }
 
     /// Sends the Sync that is owed: only then the server goes on after an error.
-    pub(super) fn synchronize(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    pub(super) fn synchronize(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         if core::mem::take(&mut self.unsynced) {
             self.link.write(io, &frontend::sync)?;
             self.link.flush(io)?;
@@ -56,55 +62,67 @@ impl Session<'_> {
     }
 
     /// Behind an error nothing but ReadyForQuery comes.
-    fn until_ready(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    fn until_ready(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         match self.next(io)? {
             tag::READY_FOR_QUERY => self.ready(io),
-            _ => Err(ErrorKind::Protocol(ProtocolError::UnexpectedMessage)),
+            _ => Err(ProtocolError::UnexpectedMessage.into()),
         }
     }
 
-    /// Turns a failure into the error the user sees, and ends the link where it cannot go on.
-    #[inline(never)]
-    pub(crate) fn fail(&mut self, kind: ErrorKind) -> Error {
-        let outcome = if self.link.has_sent() { Outcome::Unknown } else { Outcome::NotSent };
-        match kind {
-            ErrorKind::Encode(_) | ErrorKind::Usage(_) | ErrorKind::Config(_)
-                if outcome == Outcome::NotSent =>
-            {
-                self.link.discard_staged();
-                Error::unsent(kind)
-            }
-            ErrorKind::Capacity { .. } if outcome == Outcome::Unknown => Error::local(kind),
-            ErrorKind::Capacity { .. } => {
-                self.link.discard_staged();
-                Error::unsent(kind)
-            }
-            ErrorKind::Closed | ErrorKind::Transport(_) if self.farewell.is_some() => {
-                self.life = Life::Broken;
-                Error::fatal(self.farewell.map_or(kind, ErrorKind::Server), outcome)
-            }
-            _ => {
-                self.life = Life::Broken;
-                Error::fatal(kind, outcome)
-            }
-        }
-    }
-
-    /// As [`fail`](Self::fail) for a failure while sending: a FATAL error that the server sent
-    /// before it closed the link is what the user wants to see.
-    pub(crate) fn fail_sending(&mut self, io: &mut dyn Io, kind: ErrorKind) -> Error {
-        let error = self.fail(kind);
-        if matches!(kind, ErrorKind::Closed | ErrorKind::Transport(_)) {
-            self.link.begin(limits::SALVAGE_MS);
+    /// A failure while sending: a FATAL error that the server sent before it closed the link is
+    /// what the user wants to see.
+    #[cold]
+    pub(super) fn last_words(&mut self, io: &mut dyn Io, fault: Fault) -> Fault {
+        if matches!(fault, Fault::Closed | Fault::Transport(_)) {
+            self.life = Life::Broken;
+            self.link.limit(limits::SALVAGE_MS);
             while let Ok(tag) = self.next(io) {
                 if tag == tag::ERROR_RESPONSE {
-                    if let Ok((state, _)) = self.take_error(io) {
-                        return Error::fatal(ErrorKind::Server(state), error.outcome());
-                    }
-                    break;
+                    return self.take_error(io).map_or(fault, |_| Fault::Server);
                 }
             }
         }
-        error
+        fault
+    }
+
+    /// Turns the fault that ended a verb into the error the user sees, and ends the link where it
+    /// cannot go on.
+    #[inline(never)]
+    pub(crate) fn verdict(&mut self, fault: Fault) -> Error {
+        let sent = self.link.has_sent();
+        let kind = match fault {
+            Fault::Config(problem) => ErrorKind::Config(problem),
+            Fault::Auth(problem) => ErrorKind::Auth(problem),
+            Fault::Server => ErrorKind::Server(self.sqlstate),
+            Fault::Protocol(problem) => ErrorKind::Protocol(problem),
+            Fault::Transport(kind) => {
+                self.farewell.map_or(ErrorKind::Transport(kind), ErrorKind::Server)
+            }
+            Fault::Closed => self.farewell.map_or(ErrorKind::Closed, ErrorKind::Server),
+            Fault::TimedOut => ErrorKind::TimedOut,
+            Fault::Broken => ErrorKind::Broken,
+            Fault::Capacity => self.link.capacity(),
+            Fault::Encode(problem) => ErrorKind::Encode(problem),
+            Fault::Usage(problem) => ErrorKind::Usage(problem),
+        };
+        let (outcome, recoverable) = match fault {
+            Fault::Broken => (Outcome::NotSent, false),
+            Fault::Server if sent => (Outcome::Refused, true),
+            Fault::Usage(UsageError::RolledBack) => (Outcome::Refused, true),
+            Fault::Encode(_) | Fault::Usage(_) if core::mem::take(&mut self.taken_back) => {
+                (Outcome::Refused, true)
+            }
+            Fault::Usage(_) | Fault::Capacity if sent => (Outcome::Local, true),
+            Fault::Encode(_) | Fault::Usage(_) | Fault::Capacity | Fault::Config(_) if !sent => {
+                self.link.discard_staged();
+                (Outcome::NotSent, true)
+            }
+            _ if sent => (Outcome::Unknown, false),
+            _ => (Outcome::NotSent, false),
+        };
+        if !recoverable && self.life == Life::Alive {
+            self.life = Life::Broken;
+        }
+        Error::new(kind, outcome, self.life == Life::Alive)
     }
 }

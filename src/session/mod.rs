@@ -10,13 +10,13 @@
 
 mod failure;
 
-use crate::error::{Error, ErrorKind, Outcome, ProtocolError, ServerError, SqlState};
+use crate::error::{Fault, ProtocolError, ServerError, SqlState};
 use crate::framed::{Framed, Span};
 use crate::limits;
 use crate::server::ServerInfo;
 use crate::transport::Io;
 use crate::wire::backend::{CommandTag, Phase, legal, tag};
-use crate::wire::{Reader, WireError, frontend};
+use crate::wire::{Part, Reader, WireError, frontend};
 
 /// The server's view of the transaction, from ReadyForQuery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,10 @@ pub(crate) struct Session<'b> {
     pub(crate) rollback_first: bool,
     /// An error is pinned in the receive buffer; `Some(true)` when its end was cut.
     error: Option<bool>,
+    /// SQLSTATE of the last error.
+    sqlstate: SqlState,
+    /// The server was made to forget what was sent of a batch.
+    pub(crate) taken_back: bool,
     /// A notice announced that the server ends the session.
     farewell: Option<SqlState>,
     /// Asynchronous messages since the last other one.
@@ -82,6 +86,8 @@ impl<'b> Session<'b> {
             batch_done: 0,
             rollback_first: false,
             error: None,
+            sqlstate: SqlState::UNKNOWN,
+            taken_back: false,
             farewell: None,
             in_a_row: 0,
             epoch: 0,
@@ -106,40 +112,43 @@ impl<'b> Session<'b> {
 
     /// Starts a verb: checks that the link lives, starts the deadline, finishes what an earlier
     /// verb left behind.
-    pub(crate) fn begin(&mut self, io: &mut dyn Io) -> Result<(), Error> {
+    pub(crate) fn begin(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         if self.life != Life::Alive {
-            return Err(Error::fatal(ErrorKind::Broken, Outcome::NotSent));
+            return Err(Fault::Broken);
         }
         self.link.begin(self.timeout_ms);
         self.error = None;
         self.link.unpin(0);
-        let settled = self.settle(io);
-        // What went wrong so far concerned earlier verbs; of this one nothing was sent.
-        settled.map_err(|kind| {
-            let kind = self.fail(kind).kind();
-            self.life = Life::Broken;
-            Error::fatal(kind, Outcome::NotSent)
-        })
+        if self.busy || self.rollback_first || self.link.has_unread() {
+            let settled = self.settle(io);
+            // What was sent so far concerned earlier verbs; of this one nothing was sent.
+            self.link.forget_sent();
+            if settled.is_err() {
+                self.life = Life::Broken;
+            }
+            return settled;
+        }
+        Ok(())
     }
 
-    fn settle(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    #[inline(never)]
+    fn settle(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         self.finish_answer(io)?;
         self.take_unasked(io)?;
-        if self.rollback_first {
-            self.rollback_first = false;
+        if core::mem::take(&mut self.rollback_first) {
             self.extended = false;
             self.link.write(io, &|w| frontend::query(w, "ROLLBACK"))?;
             self.link.flush(io)?;
             self.busy = true;
             self.finish_answer(io)?;
         }
-        self.link.begin(self.timeout_ms);
+        self.link.limit(self.timeout_ms);
         Ok(())
     }
 
     /// Reads and drops the rest of an answer. An error in it was the earlier verb's, unless it
     /// ends the session.
-    pub(crate) fn finish_answer(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    pub(crate) fn finish_answer(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         if self.busy {
             self.synchronize(io)?;
         }
@@ -147,9 +156,8 @@ impl<'b> Session<'b> {
             match self.next(io)? {
                 tag::READY_FOR_QUERY => self.ready(io)?,
                 tag::ERROR_RESPONSE => {
-                    let (state, fatal) = self.take_error(io)?;
-                    if fatal {
-                        return Err(ErrorKind::Server(state));
+                    if self.take_error(io)? {
+                        return Err(Fault::Server);
                     }
                     self.error = None;
                     self.link.unpin(0);
@@ -162,7 +170,7 @@ impl<'b> Session<'b> {
     }
 
     /// Between verbs only asynchronous messages and a FATAL error may arrive.
-    fn take_unasked(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    fn take_unasked(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         while self.link.has_unread() {
             let (tag, whole) = self.link.peek();
             match tag {
@@ -178,17 +186,17 @@ impl<'b> Session<'b> {
                 tag::ERROR_RESPONSE => {
                     let (tag, body) = self.link.header(io)?;
                     self.check(tag, body)?;
-                    let (state, _) = self.take_error(io)?;
-                    return Err(ErrorKind::Server(state));
+                    self.take_error(io)?;
+                    return Err(Fault::Server);
                 }
-                _ => return Err(ErrorKind::Protocol(ProtocolError::Unasked)),
+                _ => return Err(Fault::Protocol(ProtocolError::Unasked)),
             }
         }
         Ok(())
     }
 
     /// The next message that is not asynchronous. Its body is still to be taken.
-    pub(crate) fn next(&mut self, io: &mut dyn Io) -> Result<u8, ErrorKind> {
+    pub(crate) fn next(&mut self, io: &mut dyn Io) -> Result<u8, Fault> {
         loop {
             let (tag, body) = self.link.header(io)?;
             let known = self.check(tag, body)?;
@@ -198,25 +206,25 @@ impl<'b> Session<'b> {
             }
             self.in_a_row = self.in_a_row.wrapping_add(1);
             if self.in_a_row > limits::MAX_ASYNC_MESSAGES {
-                return Err(ErrorKind::Protocol(ProtocolError::Flood));
+                return Err(Fault::Protocol(ProtocolError::Flood));
             }
         }
     }
 
     /// Whether the message is known; an error when it is not legal now.
-    fn check(&self, tag: u8, body: u32) -> Result<bool, ErrorKind> {
+    fn check(&self, tag: u8, body: u32) -> Result<bool, Fault> {
         match (legal(self.phase, tag, body), self.phase) {
             (Some(true), _) => Ok(true),
             // openGauss has more message types than the manual; they are skipped by length.
             (None, Phase::Normal) if self.server.is_opengauss() => Ok(false),
-            (_, Phase::Authentication) => Err(ErrorKind::Protocol(ProtocolError::NotPostgres)),
-            (Some(false), _) => Err(ErrorKind::Protocol(ProtocolError::BadLength)),
-            (None, _) => Err(ErrorKind::Protocol(ProtocolError::UnexpectedMessage)),
+            (_, Phase::Authentication) => Err(Fault::Protocol(ProtocolError::NotPostgres)),
+            (Some(false), _) => Err(Fault::Protocol(ProtocolError::BadLength)),
+            (None, _) => Err(Fault::Protocol(ProtocolError::UnexpectedMessage)),
         }
     }
 
     /// Handles an asynchronous message; `false` when it is none.
-    fn take_async(&mut self, io: &mut dyn Io, tag: u8) -> Result<bool, ErrorKind> {
+    fn take_async(&mut self, io: &mut dyn Io, tag: u8) -> Result<bool, Fault> {
         match tag {
             tag::NOTICE_RESPONSE => {
                 if let Some(span) = self.small_body(io)? {
@@ -233,7 +241,7 @@ impl<'b> Session<'b> {
                     let mut reader = Reader::new(self.link.get(span));
                     let (name, value) = (reader.cstr()?, reader.cstr()?);
                     reader.finish()?;
-                    self.server.parameter(name, value).map_err(ErrorKind::Protocol)?;
+                    self.server.parameter(name, value)?;
                 }
             }
             tag::NOTIFICATION_RESPONSE => debug!("notification"),
@@ -243,12 +251,12 @@ impl<'b> Session<'b> {
     }
 
     /// The body, if it fits the buffer.
-    fn small_body(&mut self, io: &mut dyn Io) -> Result<Option<Span>, ErrorKind> {
+    fn small_body(&mut self, io: &mut dyn Io) -> Result<Option<Span>, Fault> {
         if self.link.left() > self.link.room() { Ok(None) } else { self.link.body(io).map(Some) }
     }
 
     /// Takes ReadyForQuery.
-    pub(crate) fn ready(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    pub(crate) fn ready(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         let span = self.link.body(io)?;
         self.transaction = match self.link.get(span) {
             // openGauss may send a second byte.
@@ -261,55 +269,51 @@ impl<'b> Session<'b> {
         Ok(())
     }
 
+    /// Stages messages of a verb.
+    pub(crate) fn stage(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), Fault> {
+        self.link.write(io, part).map_err(|fault| self.last_words(io, fault))
+    }
+
     /// Sends what is staged; from here on an answer is due.
-    pub(crate) fn send(&mut self, io: &mut dyn Io) -> Result<(), Error> {
+    pub(crate) fn send(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         self.busy = true;
-        self.link.flush(io).map_err(|kind| self.fail_sending(io, kind))
+        self.link.flush(io).map_err(|fault| self.last_words(io, fault))
     }
 
     /// A simple query whose rows nobody wants. Returns the last CommandComplete.
-    pub(crate) fn command(&mut self, io: &mut dyn Io, sql: &str) -> Result<CommandTag, Error> {
+    pub(crate) fn command(&mut self, io: &mut dyn Io, sql: &str) -> Result<CommandTag, Fault> {
         self.begin(io)?;
         self.extended = false;
-        self.link
-            .write(io, &|w| frontend::query(w, sql))
-            .map_err(|kind| self.fail_sending(io, kind))?;
+        self.stage(io, &|w| frontend::query(w, sql))?;
         self.send(io)?;
         let mut last = CommandTag::default();
         loop {
-            match self.next(io).map_err(|kind| self.fail(kind))? {
+            match self.next(io)? {
                 tag::ERROR_RESPONSE => return Err(self.refused(io)),
                 tag::READY_FOR_QUERY => {
-                    self.ready(io).map_err(|kind| self.fail(kind))?;
+                    self.ready(io)?;
                     return Ok(last);
                 }
-                tag::COMMAND_COMPLETE => {
-                    last = self.command_complete(io).map_err(|kind| self.fail(kind))?;
-                }
-                tag::COPY_IN_RESPONSE => {
-                    self.refuse_copy(io).map_err(|kind| self.fail(kind))?;
-                }
+                tag::COMMAND_COMPLETE => last = self.command_complete(io)?,
+                tag::COPY_IN_RESPONSE => self.refuse_copy(io)?,
                 tag::ROW_DESCRIPTION
                 | tag::DATA_ROW
                 | tag::EMPTY_QUERY_RESPONSE
                 | tag::COPY_OUT_RESPONSE
                 | tag::COPY_DATA
-                | tag::COPY_DONE => self.link.skip(io).map_err(|kind| self.fail(kind))?,
-                _ => {
-                    let kind = ErrorKind::Protocol(ProtocolError::UnexpectedMessage);
-                    return Err(self.fail(kind));
-                }
+                | tag::COPY_DONE => self.link.skip(io)?,
+                _ => return Err(ProtocolError::UnexpectedMessage.into()),
             }
         }
     }
 
-    pub(crate) fn command_complete(&mut self, io: &mut dyn Io) -> Result<CommandTag, ErrorKind> {
+    pub(crate) fn command_complete(&mut self, io: &mut dyn Io) -> Result<CommandTag, Fault> {
         let span = self.link.body(io)?;
         Ok(CommandTag::decode(self.link.get(span))?)
     }
 
     /// Answers CopyInResponse nobody asked for: the server then reports an error.
-    pub(crate) fn refuse_copy(&mut self, io: &mut dyn Io) -> Result<(), ErrorKind> {
+    pub(crate) fn refuse_copy(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         self.link.skip(io)?;
         let extended = self.extended;
         self.unsynced = false;
