@@ -1,68 +1,132 @@
 #![no_std]
-//! probe
+#![forbid(unsafe_code)]
+#![deny(missing_docs, unused_must_use)]
+//! What every board runs, and the host too: the same program over any transport.
+//!
+//! * `show=common` (the default): the common operations: create a table, insert, select, commit,
+//!   roll back, be refused.
+//! * `show=faults`: sessions with servers that misbehave, and a good one afterwards.
+//!
+//! Lines that begin with `@` are measurements. All others are the same on every board and are
+//! compared with `boards/expected/`.
 
-use core::fmt::{Display, Write};
-use embedded_io::{Error, ErrorKind, Read, Write as _};
+use core::fmt::Display;
 
-/// How a board reaches servers.
-pub trait Dial {
+use barepg::{Buffers, Client, Config, Error, Platform, ServerError, Stats};
+use embedded_io::{Read, Write};
+
+mod arguments;
+mod common;
+mod faults;
+
+use arguments::{Arguments, Show};
+
+/// What a board gives the program, besides a [`Platform`].
+pub trait Board {
     /// An open connection.
-    type Transport: Read + embedded_io::Write;
-    /// Why there is none.
-    type Error: Display;
-    /// Connects.
+    type Transport: Read + Write;
+    /// Why there is none. The same words on every board, for they are printed.
+    type DialError: Display;
+
+    /// Connects to a server.
+    ///
+    /// # Errors
+    /// The reason, at the latest after `timeout_ms`.
     fn dial(
         &mut self,
         host: &str,
         port: u16,
         timeout_ms: u32,
-    ) -> Result<Self::Transport, Self::Error>;
-    /// Ends a connection.
+    ) -> Result<Self::Transport, Self::DialError>;
+
+    /// Closes a connection in order.
     fn hang_up(&mut self, transport: Self::Transport);
+
+    /// A piece of work begins whose instructions may be counted: [`LOGIN`] or [`QUERY`].
+    fn mark_begin(&mut self, id: u32) {
+        let _ = id;
+    }
+
+    /// The piece of work has ended.
+    fn mark_end(&mut self, id: u32) {
+        let _ = id;
+    }
 }
 
-pub fn run<D: Dial>(args: &str, dial: &mut D, out: &mut dyn Write) -> bool {
-    let _ = writeln!(out, "args: {args}");
-    let mut port = 5432;
-    for a in args.split(' ') {
-        if let Some(p) = a.strip_prefix("port=") {
-            port = p.parse().unwrap_or(0);
-        }
-    }
-    let mut t = match dial.dial("10.0.2.2", port, 5000) {
-        Ok(t) => t,
-        Err(e) => {
-            let _ = writeln!(out, "dial: {e}");
+/// Mark of the login.
+pub const LOGIN: u32 = 1;
+/// Mark of one query.
+pub const QUERY: u32 = 2;
+
+/// Bytes for what the connection string says in escapes.
+const SCRATCH: usize = 128;
+
+/// What failed; it has been printed.
+struct Failed;
+
+/// Runs what the arguments ask for. `buffers` are the driver's. Returns whether all went as it
+/// should.
+pub fn run<B: Board>(
+    arguments: &str,
+    board: &mut B,
+    platform: &dyn Platform,
+    buffers: Buffers<'_>,
+    out: &mut dyn core::fmt::Write,
+) -> bool {
+    let Some(arguments) = Arguments::parse(arguments) else {
+        let _ = writeln!(out, "usage: {}", arguments::USAGE);
+        return false;
+    };
+    let mut scratch = [0; SCRATCH];
+    let config = match Config::parse(arguments.conninfo, &mut scratch) {
+        Ok(config) => config,
+        Err(error) => {
+            let _ = writeln!(out, "conninfo: {error}");
             return false;
         }
     };
-    let msg = b"\0\0\0\x24\0\x03\0\0user\0trust_user\0database\0x\0\0";
-    let _ = t.write(msg);
-    let _ = t.flush();
-    let mut buf = [0; 300];
-    let mut n = 0;
-    loop {
-        match t.read(&mut buf) {
-            Ok(0) => {
-                let _ = writeln!(out, "eof");
-                break;
-            }
-            Ok(m) => {
-                n += 1;
-                let _ = writeln!(out, "{:?}", core::str::from_utf8(&buf[..m]));
-            }
-            Err(e) if e.kind() == ErrorKind::TimedOut => {
-                n += 1;
-                if n > 100 {
-                    break;
-                }
-            }
-            Err(e) => {
-                let _ = writeln!(out, "{:?}", e.kind());
-                break;
-            }
-        }
+    let mut client = Client::new(buffers, config, platform);
+    let result = match arguments.show {
+        Show::Common => common::show(board, &mut client, &config, out),
+        Show::Faults => faults::show(board, &mut client, &config, &arguments, platform, out),
+    };
+    result.is_ok()
+}
+
+/// Dials the server of the connection string, at its port or another one.
+fn dial<B: Board>(
+    board: &mut B,
+    config: &Config<'_>,
+    port: Option<u16>,
+    out: &mut dyn core::fmt::Write,
+) -> Result<B::Transport, Failed> {
+    // The grammar was checked when the string was read: there is a first host.
+    let first = config.hosts().ok().and_then(|mut hosts| hosts.next()).ok_or(Failed)?;
+    let host = if first.hostaddr.is_empty() { first.host } else { first.hostaddr };
+    board.dial(host, port.unwrap_or(first.port), config.get_connect_timeout_ms()).map_err(|error| {
+        let _ = writeln!(out, "  error: {error}");
+        Failed
+    })
+}
+
+/// Prints an error, and the server's words if it has any.
+fn report(error: &Error, words: Option<ServerError<'_>>, out: &mut dyn core::fmt::Write) {
+    let _ = writeln!(out, "  error: {error}");
+    if let Some(words) = words {
+        let _ = writeln!(out, "  {words}");
     }
-    dial.hang_up(t);
-    true
+}
+
+/// Prints what went over the wire between two moments.
+fn count(name: &str, from: Stats, to: Stats, out: &mut dyn core::fmt::Write) {
+    let _ = writeln!(
+        out,
+        "@{name} round_trips={} writes={} flushes={} reads={} bytes_out={} bytes_in={}",
+        to.round_trips.wrapping_sub(from.round_trips),
+        to.writes.wrapping_sub(from.writes),
+        to.flushes.wrapping_sub(from.flushes),
+        to.reads.wrapping_sub(from.reads),
+        to.bytes_out.wrapping_sub(from.bytes_out),
+        to.bytes_in.wrapping_sub(from.bytes_in),
+    );
 }

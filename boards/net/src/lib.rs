@@ -8,13 +8,15 @@
 //! the way the driver wants it: a call waits at most [`SLICE_MS`] while the stack is polled, and
 //! then returns an error of kind `TimedOut`, which means "nothing yet".
 //!
-//! All memory is the caller's: see [`Storage`]. All waiting is the board's: see [`Clock`].
+//! All memory is the caller's: see [`Storage`] and [`Sockets`]. All waiting is the board's: see [`Clock`].
 //!
 //! ```no_run
 //! # use barepg_net::*;
 //! # fn demo<D: smoltcp::phy::Device>(device: D, clock: &'static dyn Clock) {
 //! let mut storage: Storage<2048, 512> = Storage::new();
-//! let stack = Stack::new(device, clock, Setup::dhcp([2, 0, 0, 0, 0, 1], 42), &mut storage);
+//! let mut sockets = Sockets::new();
+//! let setup = Setup::dhcp([2, 0, 0, 0, 0, 1], 42);
+//! let stack = Stack::new(device, clock, setup, &mut storage, &mut sockets);
 //! match stack.connect("db.plant.example", 5432, 10_000) {
 //!     Ok(stream) => { /* client.connect(stream) */ }
 //!     Err(error) => { /* … */ }
@@ -30,7 +32,7 @@ mod stream;
 pub use setup::{Address, ConnectError, Setup};
 pub use smoltcp;
 pub use stack::{SLICE_MS, Stack};
-pub use storage::Storage;
+pub use storage::{Sockets, Storage};
 pub use stream::{StreamError, TcpStream};
 
 /// The board's clock, and its place to sleep.

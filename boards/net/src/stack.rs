@@ -12,7 +12,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{DnsQueryType, EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Cidr};
 
 use crate::storage::MAX_TCP;
-use crate::{Address, Clock, ConnectError, Setup, Storage, TcpStream};
+use crate::{Address, Clock, ConnectError, Setup, Sockets, Storage, TcpStream};
 
 /// Longest wait of one `read` or `write`, in milliseconds, before it says "nothing yet".
 pub const SLICE_MS: u64 = 20;
@@ -65,12 +65,13 @@ impl<'a, D: Device> Stack<'a, D> {
         mut device: D,
         clock: &'a dyn Clock,
         setup: Setup,
-        storage: &'a mut Storage<'a, RX, TX, TCP>,
+        storage: &'a mut Storage<RX, TX, TCP>,
+        places: &'a mut Sockets<'a>,
     ) -> Self {
         let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(setup.mac)));
         config.random_seed = setup.seed;
         let interface = Interface::new(config, &mut device, instant(clock.now_ms()));
-        let mut sockets = SocketSet::new(&mut storage.sockets[..]);
+        let mut sockets = SocketSet::new(&mut places.sockets[..]);
         let mut slots = [None; MAX_TCP];
         for (slot, (rx, tx)) in
             slots.iter_mut().zip(storage.rx.iter_mut().zip(storage.tx.iter_mut()))
@@ -84,7 +85,7 @@ impl<'a, D: Device> Stack<'a, D> {
             socket.set_nagle_enabled(false);
             *slot = Some(Slot { handle: sockets.add(socket), lent: false });
         }
-        let dns = sockets.add(dns::Socket::new(&[], &mut storage.queries[..]));
+        let dns = sockets.add(dns::Socket::new(&[], &mut places.queries[..]));
         let mut inner = Inner {
             device,
             interface,

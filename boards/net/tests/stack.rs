@@ -2,7 +2,7 @@
 
 mod world;
 
-use barepg_net::{Address, ConnectError, SLICE_MS, Setup, Stack, Storage, StreamError};
+use barepg_net::{Address, ConnectError, SLICE_MS, Setup, Sockets, Stack, Storage, StreamError};
 use embedded_io::{Read, ReadReady, Write};
 use world::{End, Faults, Manner, OWN, OWN_MAC, PEER, PORT, World};
 
@@ -17,7 +17,8 @@ fn fixed() -> Setup {
 fn run(setup: Setup, seed: u64, faults: Faults, body: impl FnOnce(&World, &Net<'_>)) {
     let (world, end) = World::new(seed, faults);
     let mut storage: Storage<2048, 512> = Storage::new();
-    let stack = Stack::new(end, &world, setup, &mut storage);
+    let mut sockets = Sockets::new();
+    let stack = Stack::new(end, &world, setup, &mut storage, &mut sockets);
     body(&world, &stack);
 }
 
@@ -259,7 +260,8 @@ fn a_dropped_stream_resets() {
 fn two_connections_at_once() {
     let (world, end) = World::new(1, Faults::default());
     let mut storage: Storage<512, 512, 2> = Storage::new();
-    let stack = Stack::new(end, &world, fixed(), &mut storage);
+    let mut sockets = Sockets::new();
+    let stack = Stack::new(end, &world, fixed(), &mut storage, &mut sockets);
     let first = stack.connect("10.0.0.1", PORT, 1000).unwrap();
     // The peer has one socket, which is taken.
     assert_eq!(stack.connect("10.0.0.1", PORT, 1000).err(), Some(ConnectError::Refused));

@@ -17,7 +17,7 @@ const RELOAD: u32 = 0x00FF_FFFF;
 /// How often SysTick has run through its 24 bits, 1.34 s each.
 static WRAPS: AtomicU32 = AtomicU32::new(0);
 
-/// The clock. SysTick is never stopped or reset: counting its interrupts instead would lose time
+/// The clock, once started. SysTick is never stopped or reset: counting its interrupts instead would lose time
 /// whenever they are held off.
 pub struct Clock;
 
@@ -33,7 +33,7 @@ unsafe impl InterruptNumber for Line {
 
 impl Clock {
     /// Starts the PLL and the counters. Once.
-    pub fn start(mut syst: SYST) -> Self {
+    pub fn start(mut syst: SYST) {
         start_pll();
         syst.set_clock_source(SystClkSource::Core);
         syst.set_reload(RELOAD);
@@ -48,7 +48,6 @@ impl Clock {
         timer0::GPTMCFG.write(0); // 32 bits
         timer0::GPTMTAMR.write(1); // one shot
         timer0::GPTMIMR.write(1);
-        Self
     }
 
     fn ticks() -> u64 {

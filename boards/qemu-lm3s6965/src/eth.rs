@@ -9,17 +9,27 @@ use crate::regs::{self, mac};
 /// Ethernet header and 1500 bytes; the controller adds and checks the frame check sequence.
 const FRAME: usize = 1514;
 
-pub struct Ethernet {
+/// Memory for one received frame and one to send.
+pub struct Frames {
     rx: [u8; FRAME],
     tx: [u8; FRAME],
 }
+
+impl Frames {
+    pub const fn new() -> Self {
+        Self { rx: [0; FRAME], tx: [0; FRAME] }
+    }
+}
+
+/// The controller.
+pub struct Ethernet(&'static mut Frames);
 
 pub struct Rx<'a>(&'a [u8]);
 pub struct Tx<'a>(&'a mut [u8; FRAME]);
 
 impl Ethernet {
     /// Starts receiver and transmitter. Returns the hardware address too.
-    pub fn start() -> (Self, [u8; 6]) {
+    pub fn start(frames: &'static mut Frames) -> (Self, [u8; 6]) {
         regs::RCGC2.set(1 << 30 | 1 << 28);
         let (low, high) = (regs::USER_REG0.read(), regs::USER_REG1.read());
         let [a, b, c, _] = low.to_le_bytes();
@@ -32,7 +42,7 @@ impl Ethernet {
         mac::MACRCTL.write(mac::RXEN | mac::BADCRC);
         mac::MACRIS.write(mac::RX_INTERRUPT);
         mac::MACIM.write(mac::RX_INTERRUPT);
-        (Self { rx: [0; FRAME], tx: [0; FRAME] }, address)
+        (Self(frames), address)
     }
 }
 
@@ -83,12 +93,13 @@ impl Device for Ethernet {
         if mac::MACNP.read() == 0 || mac::MACTR.read() & 1 != 0 {
             return None;
         }
-        let length = receive(&mut self.rx);
-        Some((Rx(self.rx.get(..length).unwrap_or(&[])), Tx(&mut self.tx)))
+        let Frames { rx, tx } = &mut *self.0;
+        let length = receive(rx);
+        Some((Rx(rx.get(..length).unwrap_or(&[])), Tx(tx)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Tx<'_>> {
-        (mac::MACTR.read() & 1 == 0).then_some(Tx(&mut self.tx))
+        (mac::MACTR.read() & 1 == 0).then_some(Tx(&mut self.0.tx))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

@@ -1,38 +1,74 @@
 #![no_std]
 #![no_main]
-//! The common operations on a BBC micro:bit.
+//! The common operations on a BBC micro:bit: Cortex-M0, 16 KB RAM, and no network stack, for the
+//! serial line leads straight to the server.
 
-use core::mem::MaybeUninit;
+use core::convert::Infallible;
 
-use barepg_semihost::{MAX_COMMAND_LINE, Output, command_line, fault, finish, stack};
+use barepg::{NoEntropy, Platform, Storage};
+use barepg_semihost::{
+    CommandLine, Output, barepg_mark_begin, barepg_mark_end, command_line, fault, finish, once,
+    stack,
+};
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 
 mod nrf51;
 
 use nrf51::{Clock, Uart};
 
-struct Board<'a>(&'a Clock);
+/// What the driver needs of the machine.
+struct Machine<'m>(&'m Clock);
 
-impl<'a> barepg_app::Dial for Board<'a> {
-    type Transport = Uart<'a>;
-    type Error = core::convert::Infallible;
+impl Platform for Machine<'_> {
+    fn now_ms(&self) -> u64 {
+        self.0.now_ms()
+    }
 
-    fn dial(&mut self, _: &str, _: u16, _: u32) -> Result<Self::Transport, Self::Error> {
+    fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
+        nrf51::random(self.0, buf).then_some(()).ok_or(NoEntropy)
+    }
+}
+
+/// What the program needs of the board. The line is always there; whether someone is at its
+/// other end shows only when nobody answers.
+struct Board<'m>(&'m Clock);
+
+impl<'m> barepg_app::Board for Board<'m> {
+    type Transport = Uart<'m>;
+    type DialError = Infallible;
+
+    fn dial(&mut self, _: &str, _: u16, _: u32) -> Result<Uart<'m>, Infallible> {
         Ok(Uart::start(self.0))
     }
 
-    fn hang_up(&mut self, _: Self::Transport) {}
+    fn hang_up(&mut self, _: Uart<'m>) {}
+
+    fn mark_begin(&mut self, id: u32) {
+        barepg_mark_begin(id);
+    }
+
+    fn mark_end(&mut self, id: u32) {
+        barepg_mark_end(id);
+    }
 }
 
 #[entry]
 fn main() -> ! {
     stack::paint();
-    let mut output = Output::new();
+    let (Some(storage), Some(line)) =
+        (once!(Storage<512, 512> = Storage::new()), once!(CommandLine = CommandLine::new()))
+    else {
+        fault("memory taken")
+    };
     let clock = Clock::start();
-    let mut b = [0; 8];
-    nrf51::random(&clock, &mut b);
-    let mut buf = [MaybeUninit::uninit(); MAX_COMMAND_LINE];
-    let success = barepg_app::run(command_line(&mut buf), &mut Board(&clock), &mut output);
+    let mut output = Output::new();
+    let success = barepg_app::run(
+        command_line(line),
+        &mut Board(&clock),
+        &Machine(&clock),
+        storage.buffers(),
+        &mut output,
+    );
     finish(output, success)
 }
 

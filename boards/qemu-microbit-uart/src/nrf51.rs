@@ -55,7 +55,6 @@ impl Clock {
         write(TIMER0 + 0x304, 1 << 17); // INTENSET: COMPARE[1]
         write(TIMER0 + 0x00C, 1); // TASKS_CLEAR
         write(TIMER0, 1); // TASKS_START
-        write(UART + 0x304, 1 << 2); // INTENSET: RXDRDY
         // SAFETY: with interrupts disabled they only wake.
         unsafe {
             NVIC::unmask(UART_LINE);
@@ -104,6 +103,7 @@ impl<'a> Uart<'a> {
         write(UART + 0x514, 25); // PSELRXD
         write(UART + 0x524, 0x01D7_E000); // BAUDRATE: 115200
         write(UART + 0x500, 4); // ENABLE
+        write(UART + 0x304, 1 << 2); // INTENSET: RXDRDY; the emulator wants it after ENABLE
         write(UART + 0x008, 1); // TASKS_STARTTX
         write(UART, 1); // TASKS_STARTRX
         Self(clock)

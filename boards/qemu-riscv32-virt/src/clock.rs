@@ -20,7 +20,7 @@ impl Clock {
     /// Lets the comparator and one line of the interrupt controller wake the core. Interrupts
     /// stay disabled (`mstatus.MIE`): a pending one ends `wfi` all the same, and no handler is
     /// needed.
-    pub fn start(interrupt: u32) -> Self {
+    pub fn start(&self, interrupt: u32) {
         // SAFETY: registers of the PLIC: priority above the threshold 0, enabled for the first
         // hart's machine mode.
         unsafe {
@@ -30,7 +30,6 @@ impl Clock {
             riscv::register::mie::set_mtimer();
             riscv::register::mie::set_mext();
         }
-        Self
     }
 
     fn ticks() -> u64 {

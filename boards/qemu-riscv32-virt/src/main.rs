@@ -2,60 +2,116 @@
 #![no_main]
 //! The common operations on QEMU's RISC-V virt machine: rv32imac, virtio network and entropy.
 
-use core::mem::MaybeUninit;
+use core::cell::Cell;
 
-use barepg_net::{Setup, Stack, Storage, TcpStream};
-use barepg_semihost::{MAX_COMMAND_LINE, Output, command_line, fault, finish, stack};
-use riscv_rt::{TrapFrame, entry, exception};
+use barepg::{NoEntropy, Platform, Storage};
+use barepg_net::{Clock as _, ConnectError, Setup, Sockets, Stack, TcpStream};
+use barepg_semihost::{
+    CommandLine, Output, barepg_mark_begin, barepg_mark_end, command_line, fault, finish, once,
+    stack,
+};
+use riscv_rt::{TrapFrame, entry};
 
 mod clock;
 mod virtio;
 
 use clock::Clock;
-use virtio::{Entropy, Frames, Net};
+use virtio::{Entropy, Frames, Nic};
 
-struct Board<'s, 'a>(&'s Stack<'a, Net>);
+/// How often the network is served while the driver computes, in milliseconds.
+const POLL_MS: u64 = 10;
 
-impl<'s, 'a> barepg_app::Dial for Board<'s, 'a> {
-    type Transport = TcpStream<'s, 'a, Net>;
-    type Error = barepg_net::ConnectError;
+type Net = Stack<'static, Nic>;
+
+/// What the driver needs of the machine.
+struct Machine<'m> {
+    clock: &'m Clock,
+    net: &'m Net,
+    entropy: Entropy,
+    polled: Cell<u64>,
+}
+
+impl Platform for Machine<'_> {
+    fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    fn idle(&self) {
+        let now = self.clock.now_ms();
+        if now >= self.polled.get() + POLL_MS {
+            self.polled.set(now);
+            self.net.poll();
+        }
+    }
+
+    fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
+        self.entropy.fill(buf).then_some(()).ok_or(NoEntropy)
+    }
+}
+
+/// What the program needs of the board.
+struct Board<'m>(&'m Net);
+
+impl<'m> barepg_app::Board for Board<'m> {
+    type Transport = TcpStream<'m, 'static, Nic>;
+    type DialError = ConnectError;
 
     fn dial(
         &mut self,
         host: &str,
         port: u16,
         timeout_ms: u32,
-    ) -> Result<Self::Transport, Self::Error> {
+    ) -> Result<Self::Transport, ConnectError> {
         self.0.connect(host, port, timeout_ms)
     }
 
     fn hang_up(&mut self, mut transport: Self::Transport) {
-        transport.close(2000);
+        transport.close(1000);
+    }
+
+    fn mark_begin(&mut self, id: u32) {
+        barepg_mark_begin(id);
+    }
+
+    fn mark_end(&mut self, id: u32) {
+        barepg_mark_end(id);
     }
 }
-
-static mut FRAMES: Frames = Frames::new();
 
 #[entry]
 fn main() -> ! {
     stack::paint();
-    let mut output = Output::new();
+    let (Some(clock), Some(frames), Some(memory), Some(sockets), Some(storage), Some(line)) = (
+        once!(Clock = Clock),
+        once!(Frames = Frames::new()),
+        once!(barepg_net::Storage<2048, 512> = barepg_net::Storage::new()),
+        once!(Sockets<'static> = Sockets::new()),
+        once!(Storage<1024, 512> = Storage::new()),
+        once!(CommandLine = CommandLine::new()),
+    ) else {
+        fault("memory taken")
+    };
     let Some(entropy) = Entropy::start() else { fault("no entropy device") };
     let mut seed = [0; 8];
     if !entropy.fill(&mut seed) {
         fault("no entropy")
     }
-    // SAFETY: taken once, here.
-    let frames = unsafe { &mut *(&raw mut FRAMES) };
-    let Some((net, mac, line)) = Net::start(frames) else { fault("no network device") };
-    let clock = Clock::start(line);
-    let mut storage: Storage<2048, 512> = Storage::new();
-    let stack = Stack::new(net, &clock, Setup::dhcp(mac, u64::from_le_bytes(seed)), &mut storage);
-    let mut buf = [MaybeUninit::uninit(); MAX_COMMAND_LINE];
-    let success = barepg_app::run(command_line(&mut buf), &mut Board(&stack), &mut output);
+    let Some((nic, mac, interrupt)) = Nic::start(frames) else { fault("no network device") };
+    clock.start(interrupt);
+    let net = Stack::new(nic, clock, Setup::dhcp(mac, u64::from_le_bytes(seed)), memory, sockets);
+    let machine = Machine { clock, net: &net, entropy, polled: Cell::new(0) };
+    let mut output = Output::new();
+    let success = barepg_app::run(
+        command_line(line),
+        &mut Board(&net),
+        &machine,
+        storage.buffers(),
+        &mut output,
+    );
     finish(output, success)
 }
 
+/// Any exception; interrupts are not enabled.
 #[unsafe(no_mangle)]
 extern "C" fn ExceptionHandler(_: &TrapFrame) -> ! {
     fault("exception")

@@ -120,7 +120,7 @@ impl Frames {
 }
 
 /// The network device.
-pub struct Net {
+pub struct Nic {
     raw: RefCell<Raw>,
     frames: &'static mut Frames,
     /// The token of the request that each receive buffer waits in.
@@ -140,7 +140,7 @@ pub struct Tx<'a> {
     buffer: &'a mut [u8; 1514],
 }
 
-impl Net {
+impl Nic {
     /// Starts the device. Returns its hardware address and interrupt line too.
     pub fn start(frames: &'static mut Frames) -> Option<(Self, [u8; 6], u32)> {
         let (transport, line) = find(DeviceType::Network)?;
@@ -156,7 +156,7 @@ impl Net {
     }
 }
 
-impl Device for Net {
+impl Device for Nic {
     type RxToken<'a> = Rx<'a>;
     type TxToken<'a> = Tx<'a>;
 

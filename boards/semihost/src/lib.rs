@@ -14,13 +14,48 @@ use semihosting::io::Write as _;
 
 pub mod stack;
 
+/// A `static` that is lent once, mutably and for ever: `once!(Big = Big::new())` is
+/// `Some(&'static mut Big)` the first time and `None` afterwards. For `main`, not for interrupt
+/// handlers.
+#[macro_export]
+macro_rules! once {
+    ($type:ty = $value:expr) => {{
+        static TAKEN: ::core::sync::atomic::AtomicBool =
+            ::core::sync::atomic::AtomicBool::new(false);
+        static mut PLACE: $type = $value;
+        if TAKEN.load(::core::sync::atomic::Ordering::Relaxed) {
+            None
+        } else {
+            TAKEN.store(true, ::core::sync::atomic::Ordering::Relaxed);
+            // SAFETY: lent once, which `TAKEN` sees to.
+            Some(unsafe { &mut *(&raw mut PLACE) })
+        }
+    }};
+}
+
 /// Longest command line, in bytes.
 pub const MAX_COMMAND_LINE: usize = 512;
 
+/// Memory for a command line.
+pub struct CommandLine([MaybeUninit<u8>; MAX_COMMAND_LINE]);
+
+impl CommandLine {
+    /// Empty.
+    pub const fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; MAX_COMMAND_LINE])
+    }
+}
+
+impl Default for CommandLine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// The command line: QEMU's `-semihosting-config …,arg=A,arg=B` as `A B`. Empty if it does not
 /// fit `buffer` or is not UTF-8.
-pub fn command_line(buffer: &mut [MaybeUninit<u8>; MAX_COMMAND_LINE]) -> &str {
-    match semihosting::sys::arm_compat::sys_get_cmdline_uninit(buffer) {
+pub fn command_line(buffer: &mut CommandLine) -> &str {
+    match semihosting::sys::arm_compat::sys_get_cmdline_uninit(&mut buffer.0) {
         Ok(bytes) => core::str::from_utf8(bytes).unwrap_or("").trim_end_matches('\0'),
         Err(_) => "",
     }

@@ -1,0 +1,76 @@
+//! The command line.
+
+/// The options in short.
+pub(crate) const USAGE: &str =
+    "[show=common|faults] [silent=PORT] [dying=PORT] [nobody=PORT] conninfo=KEYWORD=VALUE ...";
+
+/// Which program to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    Common,
+    Faults,
+}
+
+/// `show=NAME silent=PORT dying=PORT nobody=PORT conninfo=…`. The connection string comes last
+/// and takes the rest of the line, for it holds spaces itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arguments<'a> {
+    pub(crate) show: Show,
+    /// Ports of misbehaving servers on the host of the connection string.
+    pub(crate) silent: Option<u16>,
+    pub(crate) dying: Option<u16>,
+    pub(crate) nobody: Option<u16>,
+    pub(crate) conninfo: &'a str,
+}
+
+impl<'a> Arguments<'a> {
+    /// `None` when something is unknown or missing.
+    pub(crate) fn parse(line: &'a str) -> Option<Self> {
+        let (options, conninfo) = line.split_once("conninfo=")?;
+        let mut arguments =
+            Self { show: Show::Common, silent: None, dying: None, nobody: None, conninfo };
+        for option in options.split_ascii_whitespace() {
+            match option.split_once('=')? {
+                ("show", "common") => arguments.show = Show::Common,
+                ("show", "faults") => arguments.show = Show::Faults,
+                ("silent", port) => arguments.silent = Some(port.parse().ok()?),
+                ("dying", port) => arguments.dying = Some(port.parse().ok()?),
+                ("nobody", port) => arguments.nobody = Some(port.parse().ok()?),
+                _ => return None,
+            }
+        }
+        Some(arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connection_string_takes_the_rest() {
+        let arguments = Arguments::parse(
+            "show=faults silent=1 dying=2 nobody=3 conninfo=user=a password='b c'",
+        );
+        let expected = Arguments {
+            show: Show::Faults,
+            silent: Some(1),
+            dying: Some(2),
+            nobody: Some(3),
+            conninfo: "user=a password='b c'",
+        };
+        assert_eq!(arguments, Some(expected));
+        assert_eq!(
+            Arguments::parse("conninfo=").map(|a| (a.show, a.conninfo)),
+            Some((Show::Common, ""))
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_refused() {
+        for line in ["", "show=common", "show=x conninfo=", "silent=99999 conninfo=", "x conninfo="]
+        {
+            assert_eq!(Arguments::parse(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The common operations.
+
+use barepg::{Client, Config, Connection, Result, SqlState};
+use embedded_io::{Read, Write};
+
+use crate::{Board, Failed, LOGIN, QUERY, count, dial, report};
+
+type Out<'o> = dyn core::fmt::Write + 'o;
+
+/// Logs in, works, says goodbye.
+pub(crate) fn show<B: Board>(
+    board: &mut B,
+    client: &mut Client<'_>,
+    config: &Config<'_>,
+    out: &mut Out<'_>,
+) -> core::result::Result<(), Failed> {
+    let _ = writeln!(out, "connect");
+    let transport = dial(board, config, None, out)?;
+    let start = client.stats();
+    board.mark_begin(LOGIN);
+    let connected = client.connect(transport);
+    board.mark_end(LOGIN);
+    let mut conn = match connected {
+        Ok(conn) => conn,
+        Err(error) => {
+            report(&error, client.server_error(), out);
+            return Err(Failed);
+        }
+    };
+    count("login", start, conn.stats(), out);
+    if let Err(error) = work(board, &mut conn, out) {
+        report(&error, conn.server_error(), out);
+        return Err(Failed);
+    }
+    let _ = writeln!(out, "close");
+    match conn.close() {
+        Ok(transport) => board.hang_up(transport),
+        Err(error) => {
+            report(&error, None, out);
+            return Err(Failed);
+        }
+    }
+    count("session", start, client.stats(), out);
+    Ok(())
+}
+
+fn work<B: Board, T: Read + Write>(
+    board: &mut B,
+    conn: &mut Connection<'_, '_, T>,
+    out: &mut Out<'_>,
+) -> Result<()> {
+    let _ = writeln!(out, "create table student");
+    conn.batch_execute("drop table if exists student")?;
+    let mut work = conn.transaction()?;
+    work.batch_execute("create table student (id integer primary key, name varchar, sex varchar)")?;
+
+    let _ = writeln!(out, "insert three rows with parameters");
+    const INSERT: &str = "insert into student values ($1, $2, $3)";
+    for (id, name, sex) in [(1_i32, "Li Lei", "m"), (2, "Han Meimei", "f"), (3, "Zo\u{eb}", "f")] {
+        let rows = work.execute(INSERT, (id, name, sex))?;
+        let _ = writeln!(out, "  {rows} row");
+    }
+
+    let _ = writeln!(out, "insert two rows as one batch");
+    let rows = work.execute_many(INSERT, [(4_i32, "Lin Tao", Some("m")), (5, "Robin", None)])?;
+    let _ = writeln!(out, "  {rows} rows");
+
+    select_all(&mut work, out)?;
+
+    let _ = writeln!(out, "select one by parameter");
+    let start = work.stats();
+    board.mark_begin(QUERY);
+    let row = work.query_one("select name, sex from student where id = $1", (2_i32,));
+    let row = row.and_then(|row| row.decode::<(&str, Option<&str>)>());
+    board.mark_end(QUERY);
+    let (name, sex) = row?;
+    let _ = writeln!(out, "  {name} {}", sex.unwrap_or("-"));
+    count("query", start, work.stats(), out);
+
+    let _ = writeln!(out, "commit");
+    work.commit()?;
+
+    let _ = writeln!(out, "insert another and roll it back");
+    let mut work = conn.transaction()?;
+    let rows = work.execute(INSERT, (6_i32, "Nobody", "m"))?;
+    let _ = writeln!(out, "  {rows} row");
+    work.rollback()?;
+    select_all(conn, out)?;
+
+    let _ = writeln!(out, "insert a row that is refused");
+    match conn.execute(INSERT, (1_i32, "Li Lei again", "m")) {
+        Err(error) if error.sqlstate() == Some(SqlState::UNIQUE_VIOLATION) => {
+            report(&error, conn.server_error(), out);
+        }
+        other => {
+            other?;
+            let _ = writeln!(out, "  it was not refused");
+        }
+    }
+
+    let _ = writeln!(out, "work goes on");
+    let (rows,) = conn.query_one("select count(*) from student", ())?.decode::<(i64,)>()?;
+    let _ = writeln!(out, "  {rows} rows");
+    Ok(())
+}
+
+fn select_all<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>) -> Result<()> {
+    let _ = writeln!(out, "select all");
+    let mut rows = conn.query("select id, name, sex from student order by id", ())?;
+    while let Some(row) = rows.next()? {
+        let (id, name, sex) = row.decode::<(i32, &str, Option<&str>)>()?;
+        let _ = writeln!(out, "  {id} {name} {}", sex.unwrap_or("-"));
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Sessions with servers that misbehave. Each gives the right error in time, and a good session
+//! with the same client follows.
+
+use barepg::{Client, Config, ErrorKind, Platform};
+
+use crate::arguments::Arguments;
+use crate::{Board, Failed, dial, report};
+
+type Out<'o> = dyn core::fmt::Write + 'o;
+type Done = core::result::Result<(), Failed>;
+
+/// Deadline of a login and of a statement, in milliseconds.
+const DEADLINE_MS: u32 = 4000;
+
+/// How late an error may be: a machine that emulates others is not always quick.
+const GRACE_MS: u64 = 2000;
+
+/// Bytes of the row that is too large.
+const LARGE: i32 = 10 * 1024 * 1024;
+
+pub(crate) fn show<'a, B: Board>(
+    board: &mut B,
+    client: &mut Client<'a>,
+    config: &Config<'a>,
+    arguments: &Arguments<'_>,
+    platform: &dyn Platform,
+    out: &mut Out<'_>,
+) -> Done {
+    let config = config.connect_timeout_ms(DEADLINE_MS);
+    client.set_timeout_ms(DEADLINE_MS);
+    let mut show = Shows { board, client, platform, out };
+
+    show.expect_failure("a server that is not there", &config, arguments.nobody)?;
+    show.expect_failure("a server that accepts and stays silent", &config, arguments.silent)?;
+    show.expect_failure("a server that dies in the middle of a row", &config, arguments.dying)?;
+    show.expect_failure("a wrong password", &config.password("wrong"), None)?;
+    show.expect_failure("an unknown database", &config.dbname("no_such_database"), None)?;
+
+    show.title("a row of 10 MB");
+    let start = platform.now_ms();
+    show.large_row(&config)?;
+    show.time(start)?;
+
+    show.title("a good session");
+    show.session(&config, None)?;
+    let _ = writeln!(show.out, "  good");
+    Ok(())
+}
+
+struct Shows<'s, 'a, B> {
+    board: &'s mut B,
+    client: &'s mut Client<'a>,
+    platform: &'s dyn Platform,
+    out: &'s mut Out<'s>,
+}
+
+impl<'a, B: Board> Shows<'_, 'a, B> {
+    fn title(&mut self, title: &str) {
+        let _ = writeln!(self.out, "{title}");
+    }
+
+    /// A session that must fail in time, with an error that is printed.
+    fn expect_failure(&mut self, title: &str, config: &Config<'a>, port: Option<u16>) -> Done {
+        self.title(title);
+        let start = self.platform.now_ms();
+        if self.session(config, port).is_ok() {
+            let _ = writeln!(self.out, "  it did not fail");
+            return Err(Failed);
+        }
+        self.time(start)
+    }
+
+    /// Logs in, selects a row, says goodbye.
+    fn session(&mut self, config: &Config<'a>, port: Option<u16>) -> Done {
+        let mut transport = dial(self.board, config, port, self.out)?;
+        *self.client.config_mut() = *config;
+        let result = match self.client.connect(&mut transport) {
+            Err(error) => Err((error, self.client.server_error())),
+            Ok(mut conn) => match conn.query_one("select 7, 'a good row'", ()) {
+                Ok(_) => conn.close().map(|_| ()).map_err(|error| (error, None)),
+                Err(error) => {
+                    report(&error, conn.server_error(), self.out);
+                    drop(conn);
+                    self.board.hang_up(transport);
+                    return Err(Failed);
+                }
+            },
+        };
+        let result = result.map_err(|(error, words)| {
+            report(&error, words, self.out);
+            Failed
+        });
+        self.board.hang_up(transport);
+        result
+    }
+
+    /// A row larger than the receive buffer is refused with both sizes; the session goes on.
+    fn large_row(&mut self, config: &Config<'a>) -> Done {
+        let transport = dial(self.board, config, None, self.out)?;
+        *self.client.config_mut() = *config;
+        let mut conn = match self.client.connect(transport) {
+            Ok(conn) => conn,
+            Err(error) => {
+                report(&error, self.client.server_error(), self.out);
+                return Err(Failed);
+            }
+        };
+        match conn.query_one("select repeat('x', $1)", (LARGE,)).map(|_| ()) {
+            Err(error) if matches!(error.kind(), ErrorKind::Capacity { .. }) => {
+                report(&error, None, self.out);
+            }
+            Err(error) => {
+                report(&error, conn.server_error(), self.out);
+                return Err(Failed);
+            }
+            Ok(()) => {
+                let _ = writeln!(self.out, "  it did not fail");
+                return Err(Failed);
+            }
+        }
+        let next = conn.query_one("select 8", ()).and_then(|row| row.get::<i32>(0));
+        match next {
+            Ok(value) => {
+                let _ = writeln!(self.out, "  the next query returns {value}");
+            }
+            Err(error) => {
+                report(&error, conn.server_error(), self.out);
+                return Err(Failed);
+            }
+        }
+        match conn.close() {
+            Ok(transport) => {
+                self.board.hang_up(transport);
+                Ok(())
+            }
+            Err(error) => {
+                report(&error, None, self.out);
+                Err(Failed)
+            }
+        }
+    }
+
+    /// Prints when the error came, in words that do not depend on the machine.
+    fn time(&mut self, start: u64) -> Done {
+        let elapsed = self.platform.now_ms().saturating_sub(start);
+        let deadline = u64::from(DEADLINE_MS);
+        let class = if elapsed < deadline {
+            "before its deadline"
+        } else if elapsed < deadline + GRACE_MS {
+            "at its deadline"
+        } else {
+            "late"
+        };
+        let _ = writeln!(self.out, "  {class}");
+        let _ = writeln!(self.out, "@time {elapsed} ms");
+        if class == "late" { Err(Failed) } else { Ok(()) }
+    }
+}
