@@ -1,43 +1,29 @@
-//! The development machine as a board: what the others run, over std's sockets. The command
-//! line's words are the arguments of the others, joined by spaces.
+//! The development machine as a board: what the others run, over the operating system's sockets.
+//! The command line's words are the arguments of the others, joined by spaces.
 
 use std::fmt;
-use std::io::{self, Read};
 use std::process::ExitCode;
-use std::time::Instant;
 
-use barepg::{NoEntropy, Platform, Storage};
+use barepg::host::{Dialler, Link, SystemPlatform};
+use barepg::{Config, Dial, HostSpec, Storage, Target};
+use embedded_io::ErrorKind;
 
-mod link;
-
-use link::Link;
-
-struct Host {
-    start: Instant,
-}
-
-impl Platform for Host {
-    fn now_ms(&self) -> u64 {
-        self.start.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
-    }
-
-    fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
-        let mut random = std::fs::File::open("/dev/urandom").map_err(|_| NoEntropy)?;
-        random.read_exact(buf).map_err(|_| NoEntropy)
-    }
-}
-
-struct Board;
+struct Board(Dialler);
 
 /// In the words of the boards with a network stack of their own.
-struct DialError(io::Error);
+struct DialError(barepg::DialError);
 
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.kind() {
-            io::ErrorKind::ConnectionRefused => f.write_str("connection refused"),
-            io::ErrorKind::TimedOut => f.write_str("no answer from the host before the deadline"),
-            _ => self.0.fmt(f),
+        match self.0 {
+            barepg::DialError::Failed(ErrorKind::ConnectionRefused) => {
+                f.write_str("connection refused")
+            }
+            barepg::DialError::TimedOut => {
+                f.write_str("no answer from the host before the deadline")
+            }
+            barepg::DialError::UnknownHost => f.write_str("host name not found"),
+            error => write!(f, "{error:?}"),
         }
     }
 }
@@ -47,7 +33,9 @@ impl barepg_app::Board for Board {
     type DialError = DialError;
 
     fn dial(&mut self, host: &str, port: u16, timeout_ms: u32) -> Result<Link, DialError> {
-        Link::open(host, port, timeout_ms).map_err(DialError)
+        let config = Config::new().connect_timeout_ms(timeout_ms);
+        let host = HostSpec { host, hostaddr: "", port };
+        self.0.dial(&Target::new(host, &config)).map_err(DialError)
     }
 
     fn hang_up(&mut self, transport: Link) {
@@ -67,9 +55,13 @@ impl fmt::Write for Stdout {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut storage: Storage<1024, 512> = Storage::new();
-    let host = Host { start: Instant::now() };
-    let success =
-        barepg_app::run(&arguments.join(" "), &mut Board, &host, storage.buffers(), &mut Stdout);
+    let success = barepg_app::run(
+        &arguments.join(" "),
+        &mut Board(Dialler::new()),
+        &SystemPlatform::new(),
+        storage.buffers(),
+        &mut Stdout,
+    );
     println!("@done {}", if success { "ok" } else { "failed" });
     ExitCode::from(u8::from(!success))
 }
