@@ -95,8 +95,23 @@ impl<'a> ServerError<'a> {
 
 impl core::fmt::Display for ServerError<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let escaped = self.message().escape_debug();
-        write!(f, "{} {}: {escaped}", self.severity().escape_debug(), self.sqlstate())
+        write!(f, "{} {}: {}", Escaped(self.severity()), self.sqlstate(), Escaped(self.message()))
+    }
+}
+
+/// Text with its control characters escaped. `str::escape_debug` would escape quotes too, and
+/// brings tables of several kilobytes.
+struct Escaped<'a>(&'a str);
+
+impl core::fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if c.is_control() {
+                write!(f, "\\u{{{:x}}}", u32::from(c))
+            } else {
+                core::fmt::Write::write_char(f, c)
+            }
+        })
     }
 }
 
@@ -120,13 +135,13 @@ mod tests {
 
     #[test]
     fn fields_are_found_and_escaped() {
-        let body = b"SERROR\0VERROR\0C23505\0Mdup\x1b[2J\0Ddetail\0P12\0\0";
+        let body = b"SERROR\0VERROR\0C23505\0M\"dup\"\x1b[2J\0Ddetail\0P12\0\0";
         let error = ServerError::new(body, false);
         assert_eq!(error.sqlstate(), SqlState::UNIQUE_VIOLATION);
         assert_eq!(error.detail(), Some("detail"));
         assert_eq!(error.hint(), None);
         assert_eq!(error.position(), Some(12));
-        assert_eq!(error.to_string(), "ERROR 23505: dup\\u{1b}[2J");
+        assert_eq!(error.to_string(), "ERROR 23505: \"dup\"\\u{1b}[2J");
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The command line.
 
 /// The options in short.
-pub(crate) const USAGE: &str =
-    "[show=common|faults] [silent=PORT] [dying=PORT] [nobody=PORT] conninfo=KEYWORD=VALUE ...";
+pub(crate) const USAGE: &str = "[show=common_operations|faults] [silent=PORT] [dying=PORT] [nobody=PORT] conninfo=KEYWORD=VALUE ...";
 
 /// Which program to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ impl<'a> Arguments<'a> {
             Self { show: Show::Common, silent: None, dying: None, nobody: None, conninfo };
         for option in options.split_ascii_whitespace() {
             match option.split_once('=')? {
-                ("show", "common") => arguments.show = Show::Common,
+                ("show", "common_operations") => arguments.show = Show::Common,
                 ("show", "faults") => arguments.show = Show::Faults,
                 ("silent", port) => arguments.silent = Some(port.parse().ok()?),
                 ("dying", port) => arguments.dying = Some(port.parse().ok()?),
@@ -68,8 +67,13 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_refused() {
-        for line in ["", "show=common", "show=x conninfo=", "silent=99999 conninfo=", "x conninfo="]
-        {
+        for line in [
+            "",
+            "show=common_operations",
+            "show=x conninfo=",
+            "silent=99999 conninfo=",
+            "x conninfo=",
+        ] {
             assert_eq!(Arguments::parse(line), None, "{line}");
         }
     }

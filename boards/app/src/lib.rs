@@ -3,7 +3,7 @@
 #![deny(missing_docs, unused_must_use)]
 //! What every board runs, and the host too: the same program over any transport.
 //!
-//! * `show=common` (the default): the common operations: create a table, insert, select, commit,
+//! * `show=common_operations` (the default): the common operations: create a table, insert, select, commit,
 //!   roll back, be refused.
 //! * `show=faults`: sessions with servers that misbehave, and a good one afterwards.
 //!
