@@ -80,7 +80,7 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
                 Ok(_) => conn.close().map(|_| ()).map_err(|error| (error, None)),
                 Err(error) => {
                     report(&error, conn.server_error(), self.out);
-                    drop(conn);
+                    conn.into_inner();
                     self.board.hang_up(transport);
                     return Err(Failed);
                 }
