@@ -1,5 +1,6 @@
 //! The client: buffers and configuration that outlive every link.
 
+use crate::auth::KeyCache;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::error::{Result, ServerError};
@@ -107,8 +108,24 @@ impl<'b> Client<'b> {
     }
 
     /// The configuration, for changes between two connections.
-    pub const fn config_mut(&mut self) -> &mut Config<'b> {
+    ///
+    /// Forgets the keys kept by [`set_key_cache`](Self::set_key_cache), for the password may change.
+    pub fn config_mut(&mut self) -> &mut Config<'b> {
+        if let Some(keys) = self.session.keys.as_deref_mut() {
+            keys.clear();
+        }
         &mut self.config
+    }
+
+    /// Keeps the keys of each login for the next one, which then hashes next to nothing. Read
+    /// [`KeyCache`] for the price.
+    pub const fn set_key_cache(&mut self, cache: &'b mut KeyCache) {
+        self.session.keys = Some(cache);
+    }
+
+    /// The keys kept, if a cache was lent.
+    pub fn key_cache(&self) -> Option<&KeyCache> {
+        self.session.keys.as_deref()
     }
 
     /// Deadline of one operation of all sessions to come, in milliseconds. Default:

@@ -80,6 +80,10 @@ pub enum ErrorKind {
     Transport(embedded_io::ErrorKind),
     /// The peer closed the link. The connection is dead: connect again.
     Closed,
+    /// The peer closed the link before it said a word. openGauss does so when the client's address
+    /// is in no line of `pg_hba.conf`, when no connection slot is free, and while it starts; so
+    /// does a proxy with no server behind it.
+    HungUp,
     /// The deadline passed. The connection is dead, for the answer may still come.
     TimedOut,
     /// The connection died in an earlier call; the transport was not touched. Connect again.
@@ -157,6 +161,8 @@ pub enum ConfigError {
     BufferTooSmall,
     /// A parameter holds a NUL byte.
     Nul,
+    /// `scram_client_key` or `scram_server_key` is not 32 bytes in base64.
+    BadKey,
 }
 
 /// Why the login was refused on this side.
@@ -178,6 +184,9 @@ pub enum AuthError {
     Nonce,
     /// A message of the exchange is malformed, or came when it should not.
     Malformed,
+    /// The server is not of the family that `dialect` names, or behaved as a PostgreSQL first and
+    /// as an openGauss then. Nothing was sent but what came before.
+    Dialect,
     /// openGauss asks for MD5_SHA256, which no client can answer: a line of `pg_hba.conf` says
     /// `md5` for a user whose password is stored as SHA256. Change the line to `sha256`.
     GaussMd5Sha256,

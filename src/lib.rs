@@ -55,6 +55,7 @@ mod connection;
 
 #[cfg(feature = "opengauss")]
 pub use auth::gauss::{GaussKeys, GaussMethod};
+pub use auth::{KeyCache, ScramKeys};
 pub use cancel::CancelToken;
 pub use client::{Buffers, Client, Storage};
 pub use config::{

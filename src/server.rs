@@ -1,7 +1,11 @@
 //! What is known of the server: version, process, cancel key, the parameters that matter.
 
-use crate::error::ProtocolError;
+use crate::config::Dialect;
+use crate::error::{AuthError, ProtocolError};
 use crate::limits;
+
+/// What every openGauss reports as `server_version`: 9.2.4.
+const GAUSS_VERSION: u32 = 90_204;
 
 /// What the server said of itself during and after the login.
 #[derive(Clone, Copy)]
@@ -16,6 +20,8 @@ pub(crate) struct ServerInfo {
     pub(crate) read_only: Option<bool>,
     /// A parameter that only openGauss reports was seen.
     gauss_parameter: bool,
+    /// The family, as far as the configuration or the login told it.
+    dialect: Dialect,
     /// The server negotiated the protocol version: only PostgreSQL does.
     pub(crate) negotiated: bool,
     /// The server refused the minor version that was offered: ask for 3.0 next time.
@@ -32,6 +38,7 @@ impl ServerInfo {
             in_hot_standby: None,
             read_only: None,
             gauss_parameter: false,
+            dialect: Dialect::Auto,
             negotiated: false,
             minor_refused: false,
         }
@@ -47,7 +54,28 @@ impl ServerInfo {
     /// Whether the server is openGauss: it says version 9.2.4 and reports parameters that
     /// PostgreSQL does not have.
     pub(crate) const fn is_opengauss(&self) -> bool {
-        self.gauss_parameter && !self.negotiated
+        match self.dialect {
+            Dialect::OpenGauss => true,
+            Dialect::PostgreSql => false,
+            Dialect::Auto => self.gauss_parameter && self.version == GAUSS_VERSION,
+        }
+    }
+
+    /// The family that the configuration names.
+    pub(crate) const fn expect(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
+    }
+
+    /// Takes what a message of the login tells of the family.
+    pub(crate) const fn family(&mut self, seen: Dialect) -> Result<(), AuthError> {
+        match (self.dialect, seen) {
+            (_, Dialect::Auto)
+            | (Dialect::PostgreSql, Dialect::PostgreSql)
+            | (Dialect::OpenGauss, Dialect::OpenGauss) => {}
+            (Dialect::Auto, _) => self.dialect = seen,
+            _ => return Err(AuthError::Dialect),
+        }
+        Ok(())
     }
 
     /// Keeps process number and cancel key. A key too long to keep is not kept at all.
@@ -124,6 +152,29 @@ mod tests {
         assert_eq!(info.cancel_key(), Some(&[1; 32][..]));
         info.backend_key(7, &[2; 33]);
         assert_eq!(info.cancel_key(), None);
+    }
+
+    #[test]
+    fn a_server_may_not_change_its_mind() {
+        let mut info = ServerInfo::new();
+        assert_eq!(info.family(Dialect::Auto), Ok(()));
+        assert_eq!(info.family(Dialect::PostgreSql), Ok(()));
+        assert_eq!(info.family(Dialect::PostgreSql), Ok(()));
+        assert_eq!(info.family(Dialect::OpenGauss), Err(AuthError::Dialect));
+        info.expect(Dialect::OpenGauss);
+        assert_eq!(info.family(Dialect::PostgreSql), Err(AuthError::Dialect));
+        assert!(info.is_opengauss());
+    }
+
+    #[test]
+    fn opengauss_is_known_by_version_and_parameters() {
+        let mut info = ServerInfo::new();
+        assert_eq!(info.parameter(b"is_sysadmin", b"off"), Ok(()));
+        assert!(!info.is_opengauss());
+        assert_eq!(info.parameter(b"server_version", b"9.2.4"), Ok(()));
+        assert!(info.is_opengauss());
+        info.expect(Dialect::PostgreSql);
+        assert!(!info.is_opengauss());
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //!
 //! Source: manual, "Start-up"; RFC 5802.
 
-use crate::auth::{NONCE, Request, Scram, md5_answer};
-use crate::config::{AuthMethods, Config, Dialect};
+use crate::auth::{KeyCache, NONCE, Request, Scram, Secrets, base64_decode, md5_answer};
+use crate::config::{AuthMethods, Config, Dialect, Secret};
 use crate::error::{AuthError, ConfigError, Fault, ProtocolError};
 use crate::limits;
 use crate::session::{Life, Session};
@@ -61,6 +61,11 @@ impl Session<'_> {
         let result = self.start(io, config, protection);
         // A password may have been in the send buffer.
         self.link.wipe_tx();
+        if let (Err(Fault::Server | Fault::Auth(_)), Some(keys)) =
+            (result, self.keys.as_deref_mut())
+        {
+            keys.clear();
+        }
         if let Err(fault) = result {
             self.life = Life::Broken;
             // No work was asked for yet.
@@ -82,6 +87,7 @@ impl Session<'_> {
             Dialect::Auto if self.server.minor_refused => frontend::PROTOCOL_3_0,
             Dialect::Auto | Dialect::OpenGauss => frontend::PROTOCOL_3_51,
         };
+        self.server.expect(config.dialect);
         let user = config.user.unwrap_or("");
         self.link.write(io, &|w| {
             frontend::startup(w, version, &|w| {
@@ -103,7 +109,15 @@ impl Session<'_> {
             })
         })?;
         self.link.flush(io)?;
-        self.authenticate(io, config, protection, version)?;
+        let heard = self.link.stats.bytes_in;
+        self.authenticate(io, config, protection, version).map_err(|fault| match fault {
+            Fault::Closed | Fault::Transport(embedded_io::ErrorKind::ConnectionReset)
+                if self.link.stats.bytes_in == heard =>
+            {
+                Fault::HungUp
+            }
+            fault => fault,
+        })?;
         self.phase = Phase::Settling;
         self.settle_in(io)?;
         self.phase = Phase::Normal;
@@ -118,10 +132,6 @@ impl Session<'_> {
         version: u32,
     ) -> Result<(), Fault> {
         let allowed = allowed_methods(config, protection);
-        let password = || {
-            let password = config.password.ok_or(Fault::Config(ConfigError::NoPassword));
-            password.map(|password| password.as_bytes())
-        };
         let mut scram: Option<Scram> = None;
         let mut answered = false;
         let mut asked = false;
@@ -145,8 +155,9 @@ impl Session<'_> {
             let code = self.link.take(io, 4)?;
             let code = Reader::new(self.link.get(code)).u32()?;
             let span = self.link.body(io)?;
-            let request = Request::decode(code, self.link.get(span))?;
+            let request = Request::decode(code, self.link.get(span), scram.is_some())?;
             debug!("authentication request {}", code);
+            self.server.family(request.dialect())?;
             match (request, &mut scram) {
                 (Request::Ok, Some(exchange)) if exchange.is_verified() => return Ok(()),
                 (Request::Ok, Some(_)) => return Err(Fault::Auth(AuthError::ServerSignature)),
@@ -157,36 +168,43 @@ impl Session<'_> {
                 (Request::Ok, None) => return Ok(()),
                 // From here on every request is answered, each kind once.
                 (Request::Cleartext, None) if !answered => {
-                    let password = password()?;
-                    self.link.write(io, &|w| {
-                        frontend::password(w, &|w| {
-                            w.bytes(password)?;
-                            w.u8(0)
-                        })
-                    })?;
+                    let secrets = secrets(config, None)?;
+                    self.answer(io, secrets.password()?)?;
                     answered = true;
                 }
                 (Request::Md5(salt), None) if !answered => {
                     let user = config.user.unwrap_or("").as_bytes();
-                    let answer = md5_answer(user, password()?, salt);
-                    self.link.write(io, &|w| {
-                        frontend::password(w, &|w| {
-                            w.bytes(&answer)?;
-                            w.u8(0)
-                        })
-                    })?;
+                    let answer = md5_answer(user, secrets(config, None)?.password()?, salt);
+                    self.answer(io, &answer)?;
+                    answered = true;
+                }
+                #[cfg(feature = "opengauss")]
+                (Request::Gauss(request), None) if !answered => {
+                    let (link, keys) = (&self.link, self.keys.as_deref_mut());
+                    let tick = || link.tick();
+                    let answer =
+                        secrets(config, keys)?.gauss(&request, config.gauss_iterations, &tick)?;
+                    self.answer(io, &answer)?;
                     answered = true;
                 }
                 (Request::Sasl, none @ None) if !answered => {
-                    let exchange = self.new_scram(password()?)?;
+                    let secrets = secrets(config, None)?;
+                    if secrets.scram.is_none() {
+                        secrets.password()?;
+                    }
+                    let exchange = self.new_scram()?;
                     self.link.write(io, &|w| frontend::password(w, &|w| exchange.initial(w)))?;
                     *none = Some(exchange);
                 }
                 (Request::SaslContinue, Some(exchange)) => {
-                    let link = &self.link;
-                    let message = link.get(span);
+                    let (link, keys) = (&self.link, self.keys.as_deref_mut());
                     let tick = || link.tick();
-                    exchange.server_first(message, password()?, config.scram_iterations, &tick)?;
+                    exchange.server_first(
+                        link.get(span),
+                        &mut secrets(config, keys)?,
+                        config.scram_iterations,
+                        &tick,
+                    )?;
                     self.link.write_from(span, &|w, message| {
                         frontend::password(w, &|w| exchange.client_final(message, w))
                     })?;
@@ -201,10 +219,17 @@ impl Session<'_> {
         }
     }
 
-    fn new_scram(&self, password: &[u8]) -> Result<Scram, Fault> {
-        if password.is_empty() {
-            return Err(Fault::Config(ConfigError::NoPassword));
-        }
+    /// PasswordMessage.
+    fn answer(&mut self, io: &mut dyn Io, text: &[u8]) -> Result<(), Fault> {
+        self.link.write(io, &|w| {
+            frontend::password(w, &|w| {
+                w.bytes(text)?;
+                w.u8(0)
+            })
+        })
+    }
+
+    fn new_scram(&self) -> Result<Scram, Fault> {
         let mut entropy = [0; NONCE];
         let platform = self.link.platform();
         platform.entropy(&mut entropy).map_err(|_| Fault::Auth(AuthError::NoEntropy))?;
@@ -222,7 +247,7 @@ impl Session<'_> {
             return Err(Fault::Protocol(ProtocolError::BadVersion));
         }
         self.server.negotiated = true;
-        Ok(())
+        Ok(self.server.family(Dialect::PostgreSql)?)
     }
 
     /// From AuthenticationOk to ReadyForQuery.
@@ -250,13 +275,42 @@ impl Session<'_> {
     pub(crate) fn request_tls(&mut self, io: &mut dyn Io) -> Result<bool, Fault> {
         self.link.write(io, &frontend::ssl_request)?;
         self.link.flush(io)?;
-        match self.link.lone_byte(io)? {
+        let byte = self.link.lone_byte(io).map_err(|fault| match fault {
+            Fault::Closed => Fault::HungUp,
+            fault => fault,
+        })?;
+        match byte {
             b'S' => Ok(true),
             b'N' => Ok(false),
             // Also an ErrorResponse: nobody has vouched for its text, so it is not shown.
             _ => Err(Fault::Protocol(ProtocolError::BadTlsAnswer)),
         }
     }
+}
+
+/// The password or keys of the configuration, and the keys of the last login.
+fn secrets<'a, 'b>(
+    config: &Config<'a>,
+    cache: Option<&'b mut KeyCache>,
+) -> Result<Secrets<'a, 'b>, Fault> {
+    let scram = match (config.scram_client_key, config.scram_server_key) {
+        (Some(client), Some(server)) => Some((binary_key(client)?, binary_key(server)?)),
+        _ => None,
+    };
+    Ok(Secrets {
+        password: config.password,
+        scram,
+        #[cfg(feature = "opengauss")]
+        gauss: config.gauss_keys,
+        cache,
+    })
+}
+
+fn binary_key(text: Secret<'_>) -> Result<[u8; 32], Fault> {
+    // One byte of room too much: a longer key must not pass for its beginning.
+    let mut bytes = [0; 33];
+    let key = base64_decode(text.as_bytes(), &mut bytes).and_then(|key| key.try_into().ok());
+    key.ok_or(Fault::Config(ConfigError::BadKey))
 }
 
 /// Without `require_auth`, what shows the password or its MD5 hash to a listener is answered only

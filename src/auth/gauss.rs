@@ -13,11 +13,12 @@
 //! There is no proof of the server in this exchange: only TLS tells who it is. Everything the
 //! server sends is therefore checked before a single byte is hashed.
 
-use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use super::gauss_pbkdf2::pbkdf2;
-use crate::error::AuthError;
+use super::{HmacKey, Sha256, Tick};
+use crate::config::AuthMethods;
+use crate::error::{AuthError, Fault};
 use crate::wire::Reader;
 
 /// Code of the SHA256 request; PostgreSQL's SASL list has the same one.
@@ -29,6 +30,10 @@ pub(crate) const CODE_SM3: u32 = 13;
 
 /// Length of the answer: 32 bytes in hexadecimal.
 pub(crate) const ANSWER: usize = 64;
+
+/// Lengths of the body in protocol 3.50 and 3.0, which do not tell the iteration count. 3.0 is
+/// offered to a server that is said to be PostgreSQL, and to no other.
+const OLD_LAYOUTS: [usize; 2] = [76, 140];
 
 /// Which of openGauss's password methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +75,7 @@ impl GaussKeys {
 
     /// Derives the keys from the password: 4 × `iterations` SHA-1 blocks, about 56 million
     /// instructions on a Cortex-M3 for openGauss's 10,000. `idle` is called every
-    /// [`limits::HASH_SLICE`] iterations.
+    /// [`limits::HASH_SLICE`](crate::limits::HASH_SLICE) iterations.
     ///
     /// # Errors
     /// [`AuthError::Iterations`] for a count of 0, [`AuthError::UnknownMethod`] for
@@ -80,21 +85,17 @@ impl GaussKeys {
         password: &[u8],
         salt: [u8; 32],
         iterations: u32,
-        idle: &mut dyn FnMut(),
+        idle: &dyn Fn(),
     ) -> Result<Self, AuthError> {
-        if iterations == 0 {
-            return Err(AuthError::Iterations);
-        }
-        if method == GaussMethod::Sm3 && !cfg!(feature = "sm3") {
-            return Err(AuthError::UnknownMethod);
-        }
-        let key = pbkdf2(password, &salt, iterations, idle);
-        let client_key = hmac_sha256(&key, b"Client Key");
-        let stored_key = match method {
-            GaussMethod::Sha256 => Sha256::digest(client_key).into(),
-            GaussMethod::Sm3 => sm3(&client_key),
+        let request = GaussRequest { method, iterations, salt, token: [0; 4] };
+        let tick = || {
+            idle();
+            Ok(())
         };
-        Ok(Self { method, iterations, salt, client_key, stored_key })
+        request.derive(password, (1, u32::MAX), &tick).map_err(|kind| match kind {
+            Fault::Auth(error) => error,
+            _ => AuthError::UnknownMethod,
+        })
     }
 
     /// The method these keys answer.
@@ -133,7 +134,7 @@ impl GaussKeys {
         {
             return Err(AuthError::StaleKeys);
         }
-        let mut proof = hmac_sha256(&self.stored_key, &request.token);
+        let mut proof = HmacKey::new(&self.stored_key).mac(&[&request.token]);
         for (byte, key) in proof.iter_mut().zip(&self.client_key) {
             *byte ^= key;
         }
@@ -161,8 +162,8 @@ impl defmt::Format for GaussKeys {
     }
 }
 
-/// A checked SHA256 or SM3 request: a value of this type may be answered.
-#[derive(Debug, PartialEq, Eq)]
+/// A SHA256 or SM3 request whose layout is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GaussRequest {
     method: GaussMethod,
     iterations: u32,
@@ -172,11 +173,8 @@ pub(crate) struct GaussRequest {
 
 impl GaussRequest {
     /// Reads the body (what follows the code) of an authentication request with code 10, 11 or
-    /// 13. Only the layout of protocol 3.51 is taken, for only that is ever offered: 3.50 and 3.0
-    /// do not send the iteration count.
-    ///
-    /// `bounds` are the fewest and the most iterations accepted.
-    pub(crate) fn parse(code: u32, body: &[u8], bounds: (u32, u32)) -> Result<Self, AuthError> {
+    /// 13. Only the layout of protocol 3.51 is taken.
+    pub(crate) fn parse(code: u32, body: &[u8]) -> Result<Self, AuthError> {
         let mut r = Reader::new(body);
         if code == CODE_MD5_SHA256 {
             // 64 hexadecimal digits and 4 bytes of salt.
@@ -197,40 +195,54 @@ impl GaussRequest {
         let salt = unhex(&salt).ok_or(AuthError::Malformed)?;
         let token = r.array::<8>().map_err(|_| AuthError::Malformed)?;
         let token = unhex(&token).ok_or(AuthError::Malformed)?;
+        if OLD_LAYOUTS.contains(&body.len()) {
+            return Err(AuthError::Dialect);
+        }
         let iterations = r.u32().map_err(|_| AuthError::Malformed)?;
         r.finish().map_err(|_| AuthError::Malformed)?;
-        if iterations == 0 || iterations < bounds.0 || iterations > bounds.1 {
-            return Err(AuthError::Iterations);
-        }
         Ok(Self { method, iterations, salt, token })
     }
 
-    /// The method asked for.
-    pub(crate) const fn method(&self) -> GaussMethod {
-        self.method
+    /// The method that the policy must allow.
+    pub(crate) const fn method(&self) -> AuthMethods {
+        match self.method {
+            GaussMethod::Sha256 => AuthMethods::GAUSS_SHA256,
+            GaussMethod::Sm3 => AuthMethods::GAUSS_SM3,
+        }
     }
 
-    /// The keys that answer this request.
+    /// The keys that answer this request. `bounds`, the fewest and the most iterations accepted,
+    /// are checked before anything is hashed.
     pub(crate) fn derive(
         &self,
         password: &[u8],
-        idle: &mut dyn FnMut(),
-    ) -> Result<GaussKeys, AuthError> {
-        GaussKeys::derive(self.method, password, self.salt, self.iterations, idle)
+        bounds: (u32, u32),
+        tick: Tick<'_>,
+    ) -> Result<GaussKeys, Fault> {
+        let Self { method, iterations, salt, .. } = *self;
+        if iterations == 0 || iterations < bounds.0 || iterations > bounds.1 {
+            return Err(Fault::Auth(AuthError::Iterations));
+        }
+        if method == GaussMethod::Sm3 && !cfg!(feature = "sm3") {
+            return Err(Fault::Auth(AuthError::UnknownMethod));
+        }
+        let key = pbkdf2(password, &salt, iterations, tick)?;
+        let client_key = HmacKey::new(key.as_slice()).mac(&[b"Client Key"]);
+        let stored_key = match method {
+            GaussMethod::Sha256 => {
+                let mut hash = Sha256::new();
+                hash.update(&client_key);
+                hash.finish()
+            }
+            GaussMethod::Sm3 => sm3(&client_key),
+        };
+        Ok(GaussKeys { method, iterations, salt, client_key, stored_key })
     }
-}
-
-/// HMAC-SHA-256 with a key of 32 bytes. Source: RFC 2104.
-fn hmac_sha256(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
-    let mut pad = Zeroizing::new([0x36; 64]);
-    pad.iter_mut().zip(key).for_each(|(pad, key)| *pad ^= key);
-    let inner = Sha256::new_with_prefix(pad.as_slice()).chain_update(message).finalize();
-    pad.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
-    Sha256::new_with_prefix(pad.as_slice()).chain_update(inner).finalize().into()
 }
 
 #[cfg(feature = "sm3")]
 fn sm3(client_key: &[u8; 32]) -> [u8; 32] {
+    use sm3::Digest;
     sm3::Sm3::digest(client_key).into()
 }
 

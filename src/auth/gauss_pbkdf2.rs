@@ -5,6 +5,8 @@
 use sha1::{Digest, Sha1, Sha1Core};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::Tick;
+use crate::error::Fault;
 use crate::limits;
 
 /// PBKDF2 with HMAC-SHA-1, 32 bytes: all of the first block and 12 bytes of the second.
@@ -12,20 +14,20 @@ pub(super) fn pbkdf2(
     password: &[u8],
     salt: &[u8; 32],
     iterations: u32,
-    idle: &mut dyn FnMut(),
-) -> Zeroizing<[u8; 32]> {
+    tick: Tick<'_>,
+) -> Result<Zeroizing<[u8; 32]>, Fault> {
     let hmac = HmacSha1::new(password);
     let mut key = Zeroizing::new([0; 32]);
     let (blocks, _) = key.as_chunks_mut::<4>();
     let (first, second) = blocks.split_at_mut(5);
     for (index, part) in [(1_u32, first), (2, second)] {
-        let mut words = hmac.block(salt, index, iterations, idle);
+        let mut words = hmac.block(salt, index, iterations, tick)?;
         for (bytes, word) in part.iter_mut().zip(words) {
             *bytes = word.to_be_bytes();
         }
         words.zeroize();
     }
-    key
+    Ok(key)
 }
 
 /// A SHA-1 state.
@@ -67,7 +69,13 @@ impl HmacSha1 {
     }
 
     /// One block of PBKDF2's output.
-    fn block(&self, salt: &[u8; 32], index: u32, rounds: u32, idle: &mut dyn FnMut()) -> State {
+    fn block(
+        &self,
+        salt: &[u8; 32],
+        index: u32,
+        rounds: u32,
+        tick: Tick<'_>,
+    ) -> Result<State, Fault> {
         // The first message is the salt and the block's number: 64 + 36 bytes with the key.
         let mut block = padded(36);
         for (byte, salt) in block.iter_mut().zip(salt.iter().chain(&index.to_be_bytes())) {
@@ -82,8 +90,8 @@ impl HmacSha1 {
         compress(&mut state, &block);
         let mut sum = state;
         for round in 1..rounds {
-            if round % limits::HASH_SLICE == 0 {
-                idle();
+            if round & limits::HASH_SLICE.wrapping_sub(1) == 0 {
+                tick()?;
             }
             put(&mut block, &state);
             inner = self.inner;
@@ -98,7 +106,7 @@ impl HmacSha1 {
         state.zeroize();
         inner.zeroize();
         block.as_mut_slice().zeroize();
-        sum
+        Ok(sum)
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod gauss;
 #[cfg(feature = "opengauss")]
 mod gauss_pbkdf2;
 mod hash;
+mod keys;
 mod md5;
 mod scram;
 
@@ -16,10 +17,12 @@ pub(crate) use base64::{decode as base64_decode, encode as base64_encode};
 #[cfg(test)]
 pub(crate) use hash::hmac_sha256;
 pub(crate) use hash::{HmacKey, Sha256};
+pub(crate) use keys::Secrets;
+pub use keys::{KeyCache, ScramKeys};
 pub(crate) use md5::md5_answer;
 pub(crate) use scram::{MECHANISM, NONCE, Scram};
 
-use crate::config::AuthMethods;
+use crate::config::{AuthMethods, Dialect};
 use crate::error::{AuthError, Fault};
 use crate::wire::Reader;
 
@@ -41,19 +44,28 @@ pub(crate) enum Request {
     SaslContinue,
     /// Code 12.
     SaslFinal,
+    /// Code 10 or 13 as openGauss sends them.
+    #[cfg(feature = "opengauss")]
+    Gauss(gauss::GaussRequest),
 }
 
 impl Request {
-    /// Reads an Authentication message's code and the body behind it.
-    pub(crate) fn decode(code: u32, body: &[u8]) -> Result<Self, AuthError> {
+    /// Reads an Authentication message's code and the body behind it. `sasl` says whether a SASL
+    /// exchange is going on, which decides what code 11 means.
+    pub(crate) fn decode(code: u32, body: &[u8], sasl: bool) -> Result<Self, AuthError> {
         match (code, body) {
+            // A list of mechanisms begins with a name, openGauss's body with a small number.
+            #[cfg(feature = "opengauss")]
+            (10, [0, ..]) | (13, _) => gauss::GaussRequest::parse(code, body).map(Self::Gauss),
+            #[cfg(feature = "opengauss")]
+            (11, body) if !sasl => gauss::GaussRequest::parse(code, body).map(Self::Gauss),
             (0, []) => Ok(Self::Ok),
             (3, []) => Ok(Self::Cleartext),
             (5, &[a, b, c, d]) => Ok(Self::Md5([a, b, c, d])),
             (10, body) => sasl_mechanisms(body),
-            (11, _) => Ok(Self::SaslContinue),
-            (12, _) => Ok(Self::SaslFinal),
-            (0 | 3 | 5, _) => Err(AuthError::Malformed),
+            (11, _) if sasl => Ok(Self::SaslContinue),
+            (12, _) if sasl => Ok(Self::SaslFinal),
+            (0 | 3 | 5 | 11 | 12, _) => Err(AuthError::Malformed),
             _ => Err(AuthError::UnknownMethod),
         }
     }
@@ -65,6 +77,18 @@ impl Request {
             Self::Cleartext => AuthMethods::PASSWORD,
             Self::Md5(_) => AuthMethods::MD5,
             Self::Sasl | Self::SaslContinue | Self::SaslFinal => AuthMethods::SCRAM_SHA_256,
+            #[cfg(feature = "opengauss")]
+            Self::Gauss(request) => request.method(),
+        }
+    }
+
+    /// The family that the request gives away.
+    pub(crate) const fn dialect(self) -> Dialect {
+        match self {
+            Self::Ok | Self::Cleartext | Self::Md5(_) => Dialect::Auto,
+            Self::Sasl | Self::SaslContinue | Self::SaslFinal => Dialect::PostgreSql,
+            #[cfg(feature = "opengauss")]
+            Self::Gauss(_) => Dialect::OpenGauss,
         }
     }
 }
@@ -89,13 +113,36 @@ mod tests {
     #[test]
     fn requests_are_told_apart() {
         let sasl = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
-        assert_eq!(Request::decode(10, sasl), Ok(Request::Sasl));
-        assert_eq!(Request::decode(10, b"OAUTHBEARER\0\0"), Err(AuthError::UnknownMethod));
-        assert_eq!(Request::decode(10, b"SCRAM-SHA-256\0"), Err(AuthError::Malformed));
-        assert_eq!(Request::decode(10, b"\0\0"), Err(AuthError::Malformed));
-        assert_eq!(Request::decode(5, b"abcd"), Ok(Request::Md5(*b"abcd")));
-        assert_eq!(Request::decode(5, b"abcde"), Err(AuthError::Malformed));
-        assert_eq!(Request::decode(0, b"x"), Err(AuthError::Malformed));
-        assert_eq!(Request::decode(7, b""), Err(AuthError::UnknownMethod));
+        let decode = |code, body: &[u8]| Request::decode(code, body, false);
+        assert_eq!(decode(10, sasl), Ok(Request::Sasl));
+        assert_eq!(decode(10, b"OAUTHBEARER\0\0"), Err(AuthError::UnknownMethod));
+        assert_eq!(decode(10, b"SCRAM-SHA-256\0"), Err(AuthError::Malformed));
+        assert!(decode(10, b"\0\0").is_err());
+        assert_eq!(decode(5, b"abcd"), Ok(Request::Md5(*b"abcd")));
+        assert_eq!(decode(5, b"abcde"), Err(AuthError::Malformed));
+        assert_eq!(decode(0, b"x"), Err(AuthError::Malformed));
+        assert_eq!(decode(7, b""), Err(AuthError::UnknownMethod));
+        // Codes 11 and 12 are SASL's only while its exchange goes on.
+        assert_eq!(decode(11, b"r=x"), Err(AuthError::Malformed));
+        assert_eq!(decode(12, b"v=x"), Err(AuthError::Malformed));
+        assert_eq!(Request::decode(11, b"r=x", true), Ok(Request::SaslContinue));
+        assert_eq!(Request::decode(12, b"v=x", true), Ok(Request::SaslFinal));
+    }
+
+    /// openGauss's SHA256 with 10,000 iterations, and what it gives away.
+    #[cfg(feature = "opengauss")]
+    #[test]
+    fn code_10_is_told_apart_by_its_first_byte() {
+        let mut body = b"\0\0\0\x02".to_vec();
+        body.extend_from_slice(&[b'7'; 72]);
+        body.extend_from_slice(&[0, 0, 0x27, 0x10]);
+        let request = Request::decode(10, &body, false).unwrap();
+        assert_eq!(request.dialect(), Dialect::OpenGauss);
+        assert_eq!(request.method(), AuthMethods::GAUSS_SHA256);
+        assert_eq!(Request::Sasl.dialect(), Dialect::PostgreSql);
+        let mut code_11 = [b'7'; 68].to_vec();
+        assert_eq!(Request::decode(11, &code_11, false), Err(AuthError::GaussMd5Sha256));
+        code_11.pop();
+        assert_eq!(Request::decode(11, &code_11, false), Err(AuthError::Malformed));
     }
 }

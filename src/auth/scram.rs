@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use super::hash::Round;
-use super::{HmacKey, Sha256, Tick, base64_decode, base64_encode};
+use super::{HmacKey, Secrets, Sha256, Tick, base64_decode, base64_encode};
 use crate::error::{AuthError, Fault};
 use crate::limits;
 use crate::wire::{WireError, Writer};
@@ -67,7 +67,7 @@ impl Scram {
     pub(crate) fn server_first(
         &mut self,
         message: &[u8],
-        password: &[u8],
+        secrets: &mut Secrets<'_, '_>,
         iterations: (u32, u32),
         tick: Tick<'_>,
     ) -> Result<(), Fault> {
@@ -79,20 +79,12 @@ impl Scram {
         if !first.nonce.starts_with(&self.nonce) || first.nonce.len() == NONCE_TEXT {
             return Err(Fault::Auth(AuthError::Nonce));
         }
-        if first.iterations < iterations.0 || first.iterations > iterations.1 {
-            return Err(Fault::Auth(AuthError::Iterations));
-        }
         let mut salt = [0; limits::SCRAM_SALT];
         let salt = base64_decode(first.salt, &mut salt)
             .filter(|salt| !salt.is_empty())
             .ok_or(Fault::Auth(AuthError::Malformed))?;
-
-        let mut salted = salted_password(password, salt, first.iterations, tick)?;
-        let keys = HmacKey::new(&salted);
-        salted.zeroize();
-        let mut client_key = keys.mac(&[b"Client Key"]);
-        let mut server_key = keys.mac(&[b"Server Key"]);
-        drop(keys);
+        let (mut client_key, mut server_key) =
+            secrets.scram(salt, first.iterations, iterations, tick)?;
         self.sign(&client_key, &server_key, message, first.nonce);
         client_key.zeroize();
         server_key.zeroize();
@@ -197,6 +189,19 @@ fn decimal(text: &[u8]) -> Result<u32, AuthError> {
     u32::try_from(value.ok_or(AuthError::Malformed)?).map_err(|_| AuthError::Iterations)
 }
 
+/// ClientKey and ServerKey.
+pub(super) fn derive(
+    password: &[u8],
+    salt: &[u8],
+    iterations: u32,
+    tick: Tick<'_>,
+) -> Result<([u8; 32], [u8; 32]), Fault> {
+    let mut salted = salted_password(password, salt, iterations, tick)?;
+    let keys = HmacKey::new(&salted);
+    salted.zeroize();
+    Ok((keys.mac(&[b"Client Key"]), keys.mac(&[b"Server Key"])))
+}
+
 /// PBKDF2-HMAC-SHA-256 with one block of output (RFC 5802's `Hi`).
 fn salted_password(
     password: &[u8],
@@ -223,6 +228,7 @@ fn salted_password(
 mod tests {
     use super::super::hmac_sha256;
     use super::*;
+    use crate::config::Secret;
     use std::string::{String, ToString};
     use std::vec::Vec;
 
@@ -255,9 +261,20 @@ mod tests {
         );
     }
 
+    fn secrets() -> Secrets<'static, 'static> {
+        Secrets {
+            password: Some(Secret::new("pw")),
+            scram: None,
+            #[cfg(feature = "opengauss")]
+            gauss: None,
+            cache: None,
+        }
+    }
+
     fn exchange(server_first: &str) -> (Scram, Result<(), Fault>) {
         let mut scram = Scram::new(&[0; NONCE]);
-        let result = scram.server_first(server_first.as_bytes(), b"pw", (4096, 20_000), NO_TICK);
+        let message = server_first.as_bytes();
+        let result = scram.server_first(message, &mut secrets(), (4096, 20_000), NO_TICK);
         (scram, result)
     }
 
@@ -321,7 +338,7 @@ mod tests {
         let mut scram = Scram::new(&[0; NONCE]);
         let message = first("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
         let tick: Tick<'_> = &|| Err(Fault::TimedOut);
-        let result = scram.server_first(message.as_bytes(), b"pw", (4096, 4096), tick);
+        let result = scram.server_first(message.as_bytes(), &mut secrets(), (4096, 4096), tick);
         assert_eq!(result, Err(Fault::TimedOut));
     }
 }

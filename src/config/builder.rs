@@ -137,3 +137,22 @@ setters! {
     /// The file that passwords are looked up in. Default: `.pgpass` in the home directory.
     passfile(value: &'a str) passfile = Some(value);
 }
+
+#[cfg(feature = "opengauss")]
+setters! {
+    /// openGauss's login keys, instead of a password. With a password as well, the password is
+    /// used where the keys do not fit the server's salt.
+    gauss_keys(value: &'a crate::GaussKeys) gauss_keys = Some(value);
+}
+
+#[cfg(feature = "opengauss")]
+impl Config<'_> {
+    /// Fewest and most iterations of openGauss's SHA256 and SM3 that a password is hashed with.
+    /// Defaults: [`GAUSS_MIN_ITERATIONS`](crate::limits::GAUSS_MIN_ITERATIONS),
+    /// [`GAUSS_MAX_ITERATIONS`](crate::limits::GAUSS_MAX_ITERATIONS).
+    #[must_use]
+    pub const fn gauss_iterations(mut self, min: u32, max: u32) -> Self {
+        self.gauss_iterations = (min, max);
+        self
+    }
+}

@@ -67,6 +67,10 @@ pub struct Config<'a> {
     pub(crate) load_balance_hosts: LoadBalanceHosts,
     pub(crate) dialect: Dialect,
     pub(crate) scram_iterations: (u32, u32),
+    #[cfg(feature = "opengauss")]
+    pub(crate) gauss_keys: Option<&'a crate::auth::gauss::GaussKeys>,
+    #[cfg(feature = "opengauss")]
+    pub(crate) gauss_iterations: (u32, u32),
     #[cfg(feature = "std")]
     pub(crate) passfile: Option<&'a str>,
 }
@@ -103,6 +107,10 @@ impl<'a> Config<'a> {
             load_balance_hosts: LoadBalanceHosts::Disable,
             dialect: Dialect::Auto,
             scram_iterations: (limits::SCRAM_MIN_ITERATIONS, limits::SCRAM_MAX_ITERATIONS),
+            #[cfg(feature = "opengauss")]
+            gauss_keys: None,
+            #[cfg(feature = "opengauss")]
+            gauss_iterations: (limits::GAUSS_MIN_ITERATIONS, limits::GAUSS_MAX_ITERATIONS),
             #[cfg(feature = "std")]
             passfile: None,
         }

@@ -5,6 +5,11 @@
 pub(crate) struct Secret<'a>(pub(super) &'a str);
 
 impl<'a> Secret<'a> {
+    #[cfg(test)]
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
     pub(crate) const fn as_str(&self) -> &'a str {
         self.0
     }

@@ -19,6 +19,7 @@ pub(crate) enum Fault {
     Protocol(ProtocolError),
     Transport(embedded_io::ErrorKind),
     Closed,
+    HungUp,
     TimedOut,
     Broken,
     /// The numbers are in the link.

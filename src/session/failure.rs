@@ -99,6 +99,7 @@ impl Session<'_> {
                 self.farewell.map_or(ErrorKind::Transport(kind), ErrorKind::Server)
             }
             Fault::Closed => self.farewell.map_or(ErrorKind::Closed, ErrorKind::Server),
+            Fault::HungUp => ErrorKind::HungUp,
             Fault::TimedOut => ErrorKind::TimedOut,
             Fault::Broken => ErrorKind::Broken,
             Fault::Capacity => self.link.capacity(),

@@ -10,6 +10,7 @@
 
 mod failure;
 
+use crate::auth::KeyCache;
 use crate::error::{Fault, ProtocolError, ServerError, SqlState};
 use crate::framed::{Framed, Span};
 use crate::limits;
@@ -71,6 +72,8 @@ pub(crate) struct Session<'b> {
     /// Deadline of one operation, in milliseconds.
     pub(crate) timeout_ms: u32,
     pub(crate) server: ServerInfo,
+    /// Where the keys of a login stay for the next one.
+    pub(crate) keys: Option<&'b mut KeyCache>,
 }
 
 impl<'b> Session<'b> {
@@ -94,6 +97,7 @@ impl<'b> Session<'b> {
             statements: 0,
             timeout_ms: limits::DEFAULT_TIMEOUT_MS,
             server: ServerInfo::new(),
+            keys: None,
         }
     }
 
