@@ -118,19 +118,24 @@ pub(super) fn authenticate(
 ) -> io::Result<bool> {
     let name = startup.get("user").unwrap_or_default();
     let user = shared.options.users.iter().find(|user| user.name == name);
-    let mut attempt = Attempt {
+    let mut state = shared.state();
+    let index = state.attempts.len();
+    state.attempts.push(Attempt {
         user: name.to_string(),
         minor: startup.minor,
         code: None,
         answer: None,
         tls: startup.tls.is_some(),
         ok: false,
-    };
-    let verdict = exchange(shared, stream, startup, user, &mut attempt);
-    attempt.ok = matches!(verdict, Ok(Ok(())));
-    shared.state().attempts.push(attempt);
-    match verdict? {
-        Ok(()) => Ok(true),
+    });
+    drop(state);
+    // Noted before the client can see what comes of it.
+    let note = |change: &dyn Fn(&mut Attempt)| change(&mut shared.state().attempts[index]);
+    match exchange(shared, stream, startup, user, &note)? {
+        Ok(()) => {
+            note(&|attempt| attempt.ok = true);
+            Ok(true)
+        }
         Err((code, text)) => {
             stream.write_all(&error("FATAL", code, &text))?;
             Ok(false)
@@ -138,6 +143,7 @@ pub(super) fn authenticate(
     }
 }
 
+type Note<'a> = &'a dyn Fn(&dyn Fn(&mut Attempt));
 type Verdict = Result<(), (&'static str, String)>;
 
 fn exchange(
@@ -145,7 +151,7 @@ fn exchange(
     stream: &mut TcpStream,
     startup: &Startup,
     user: Option<&User>,
-    attempt: &mut Attempt,
+    note: Note<'_>,
 ) -> io::Result<Verdict> {
     let denied = Err((DENIED.0, DENIED.1.to_string()));
     let challenge = challenge(shared, startup, user);
@@ -164,10 +170,11 @@ fn exchange(
         Challenge::Sha256 => proof((10, 2)),
         Challenge::Sm3 => proof((13, 3)),
     };
-    attempt.code = request.first_chunk().map(|code| u32::from_be_bytes(*code));
+    let code = request.first_chunk().map(|code| u32::from_be_bytes(*code));
+    note(&|attempt| attempt.code = code);
     stream.write_all(&message(b'R', &request))?;
     let Some(answer) = password_message(stream)? else { return Ok(denied) };
-    attempt.answer = Some(answer.clone());
+    note(&|attempt| attempt.answer = Some(answer.clone()));
     let Some(user) = user else { return Ok(denied) };
     let mut state = shared.state();
     let failures = state.failures.entry(user.name.clone()).or_default();
