@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use super::text::hex_digit;
-use super::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use super::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 
 /// `uuid`: 16 bytes, in the order they are printed (RFC 9562, section 4).
@@ -50,10 +50,7 @@ impl<'a> FromSql<'a> for Uuid {
     }
 
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        match value.format {
-            Format::Binary => value.fixed().map(Self),
-            Format::Text => super::text::utf8(value.bytes)?.parse(),
-        }
+        value.fixed().map(Self)
     }
 }
 
@@ -110,9 +107,6 @@ impl<'a> FromSql<'a> for Xid {
     }
 
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        if value.format == Format::Text {
-            return super::basic::unsigned_text(value.bytes).map(Self);
-        }
         let mut bytes = value.binary()?;
         let first = bytes.u32()?;
         let second = if bytes.is_empty() { None } else { Some(bytes.u32()?) };
@@ -228,13 +222,7 @@ impl<'a> FromSql<'a> for Int1 {
     }
 
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        match value.format {
-            Format::Binary => value.fixed().map(u8::from_be_bytes).map(Self),
-            Format::Text => super::basic::unsigned_text(value.bytes)?
-                .try_into()
-                .map(Self)
-                .map_err(|_| TypeError::Range),
-        }
+        value.fixed().map(u8::from_be_bytes).map(Self)
     }
 }
 

@@ -30,7 +30,7 @@ pub use misc::{Int1, Money, PgLsn, Tid, Uuid, Xid};
 pub use net::{Cidr, Inet, MacAddr, MacAddr8};
 pub use numeric::{Numeric, Scaled};
 pub use range::{Multirange, Range, RangeElement, Ranges};
-pub use text::{AnyText, Char, bytes_from_text};
+pub use text::{AnyFormat, AnyText, Char, bytes_from_text};
 #[cfg(feature = "with-serde-json-core")]
 pub use with::JsonError;
 
@@ -135,6 +135,13 @@ pub enum TypeError {
 /// Inside a value every shortage is the value's: its own length was checked before.
 impl From<WireError> for TypeError {
     fn from(_: WireError) -> Self {
+        Self::Malformed
+    }
+}
+
+/// For [`AnyFormat`] of floats.
+impl From<core::num::ParseFloatError> for TypeError {
+    fn from(_: core::num::ParseFloatError) -> Self {
         Self::Malformed
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::text::{self, Scan};
 use super::{DAY, Timestamp, UNIX_DAYS, civil};
-use crate::types::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 
 /// `date`: 4714-11-24 BC to 5874897-12-31, or infinite. 4 bytes.
@@ -114,9 +114,6 @@ impl<'a> FromSql<'a> for Date {
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
         if value.oid == oid::TIMESTAMP {
             return Timestamp::from_sql(value)?.at_midnight().ok_or(TypeError::Range);
-        }
-        if value.format == Format::Text {
-            return Self::parse(value.bytes);
         }
         match i32::from_be_bytes(value.fixed()?) {
             i32::MAX => Ok(Self::INFINITY),

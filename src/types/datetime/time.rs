@@ -5,7 +5,7 @@ use core::fmt;
 use super::civil::small;
 use super::text::{self, Scan};
 use super::{DAY, SECOND};
-use crate::types::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 
 /// Offsets from UTC are less than 16 hours (`TZDISP_LIMIT` of `datatype/timestamp.h`).
@@ -130,9 +130,6 @@ impl<'a> FromSql<'a> for Time {
     }
 
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        if value.format == Format::Text {
-            return Self::parse(value.bytes);
-        }
         Self::from_micros(i64::from_be_bytes(value.fixed()?)).ok_or(TypeError::Range)
     }
 }
@@ -153,9 +150,6 @@ impl<'a> FromSql<'a> for TimeTz {
     }
 
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        if value.format == Format::Text {
-            return Self::parse(value.bytes);
-        }
         let mut bytes = value.binary()?;
         let time = Time::from_micros(bytes.i64()?).ok_or(TypeError::Range)?;
         let west = bytes.i32()?;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::text::{self, Scan};
 use super::{DAY, Date, SECOND, Time, UNIX_DAYS, civil};
-use crate::types::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 
 /// 4714-11-24 00:00:00 BC.
@@ -138,9 +138,6 @@ macro_rules! instant {
             }
 
             fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-                if value.format == Format::Text {
-                    return Self::parse(value.bytes);
-                }
                 match i64::from_be_bytes(value.fixed()?) {
                     i64::MAX => Ok(Self::INFINITY),
                     i64::MIN => Ok(Self::NEG_INFINITY),

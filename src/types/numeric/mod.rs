@@ -12,7 +12,7 @@ pub use scaled::Scaled;
 use core::cmp::Ordering;
 use core::fmt;
 
-use super::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use super::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 use wire::{Parts, Sign, collect};
 
@@ -214,9 +214,6 @@ impl<'a, const N: usize> FromSql<'a> for Numeric<N> {
     }
 
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        if value.format == Format::Text {
-            return Self::parse(value.bytes);
-        }
         let Parts { sign, weight, scale, digits } = Parts::read(value)?;
         let digits = digits.iter().map(|digit| u16::from_be_bytes(*digit));
         Self::from_digits(sign, weight, scale, digits)

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::wire::{self, Magnitude, Parts, Sign, collect, power, raise};
-use crate::types::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 
 /// `numeric` as an integer in units of 10^−`SCALE`: `Scaled::<i64, 2>(1234)` is 12.34.
@@ -109,12 +109,6 @@ fn from_text<M: Magnitude>(text: &[u8], scale: u16) -> Result<(bool, M), TypeErr
 }
 
 fn read<M: Magnitude>(value: RawValue<'_>, scale: u16) -> Result<(bool, M), TypeError> {
-    if value.format == Format::Text {
-        return match value.bytes {
-            b"NaN" | b"Infinity" | b"-Infinity" => Err(TypeError::Range),
-            text => from_text(text, scale),
-        };
-    }
     let Parts { sign, weight, digits, .. } = Parts::read(value)?;
     if !matches!(sign, Sign::Positive | Sign::Negative) {
         return Err(TypeError::Range);
@@ -134,7 +128,12 @@ macro_rules! scaled {
             }
 
             fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-                let (negative, magnitude) = read::<$magnitude>(value, SCALE)?;
+                Self::new(read(value, SCALE)?)
+            }
+        }
+
+        impl<const SCALE: u16> Scaled<$int, SCALE> {
+            fn new((negative, magnitude): (bool, $magnitude)) -> Result<Self, TypeError> {
                 let value = if negative {
                     $int::checked_sub_unsigned(0, magnitude)
                 } else {
@@ -175,8 +174,7 @@ macro_rules! scaled {
 
             /// Parses decimal digits with an optional sign and point. There is no exponent.
             fn from_str(text: &str) -> Result<Self, TypeError> {
-                let (oid, bytes) = (oid::NUMERIC, text.as_bytes());
-                Self::from_sql(RawValue { oid, format: Format::Text, bytes })
+                Self::new(from_text(text.as_bytes(), SCALE)?)
             }
         }
     )*};

@@ -36,9 +36,6 @@ fn a_date_column_of_opengauss_is_a_timestamp() {
     assert_eq!(day("ffffffec00000000"), Err(TypeError::Range));
     assert_eq!(day("ffffffffffffffff"), Err(TypeError::Range));
     assert_eq!(day("00000014 1dd76000"), Ok(Date::new(2000, 1, 2).unwrap()));
-    let text =
-        RawValue { oid: oid::TIMESTAMP, format: Format::Text, bytes: b"2000-01-02 00:00:00" };
-    assert_eq!(text.get::<Date>(), Ok(Date::new(2000, 1, 2).unwrap()));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use core::str::FromStr;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::{Format, FromSql, Oid, RawValue, ToSql, TypeError};
+use super::{AnyFormat, Format, FromSql, Oid, RawValue, ToSql, TypeError};
 use crate::wire::{WireError, Writer};
 
 /// Bytes of hexadecimal digits; blanks are for the reader.
@@ -66,7 +66,8 @@ where
         assert_eq!(encode(&value).as_deref(), Ok(*digits), "{text}");
         assert_eq!(text.parse::<T>().as_ref(), Ok(&value), "{text}");
         let raw = RawValue { oid: <T as ToSql>::OID, format: Format::Text, bytes: text.as_bytes() };
-        assert_eq!(raw.get::<T>().as_ref(), Ok(&value), "{text}");
+        assert_eq!(raw.get::<AnyFormat<T>>().map(|any| any.0).as_ref(), Ok(&value), "{text}");
+        assert_eq!(raw.get::<T>(), Err(TypeError::Format), "{text}");
         lengths_are_exact::<T>(digits);
     }
 }

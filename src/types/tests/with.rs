@@ -167,8 +167,10 @@ fn heapless_crate() {
 #[cfg(feature = "with-serde-json-core")]
 #[test]
 fn serde_json_core_crate() {
-    use crate::types::{Json, JsonError, Jsonb};
+    use crate::types::{Json, JsonError, Jsonb, oid};
 
+    let column: Jsonb<'_> = binary(oid::JSONB, b"\x01[1, 2]").unwrap();
+    assert_eq!(column.parse(), Ok([1, 2]));
     assert_eq!(Json("[1, 2]").parse(), Ok([1, 2]));
     assert_eq!(Json("[1, 2]").parse::<[u8; 3]>(), Err(JsonError::Malformed));
     assert_eq!(Json("[1, 2] x").parse::<[u8; 2]>(), Err(JsonError::Malformed));

@@ -1,11 +1,15 @@
 //! Network addresses (manual, section 8.9).
 
-use core::fmt::{self, Write};
+mod mac;
+mod text;
+
+pub use mac::{MacAddr, MacAddr8};
+
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::misc::hex_byte;
-use super::text::{hex_digit, utf8};
-use super::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use super::basic::unsigned_text;
+use super::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 
 /// Address families of the layout (`PGSQL_AF_INET`, `PGSQL_AF_INET6` of `utils/inet.h`).
@@ -22,16 +26,6 @@ pub struct Inet {
 /// `cidr`: the address of a network, with no bit set behind the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cidr(Inet);
-
-/// `macaddr`: an EUI-48 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct MacAddr(pub [u8; 6]);
-
-/// `macaddr8`: an EUI-64 address. Not in openGauss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct MacAddr8(pub [u8; 8]);
 
 impl Inet {
     /// An address and its prefix length; `None` when that is above 32 or 128.
@@ -70,9 +64,6 @@ impl Inet {
     }
 
     fn read(value: RawValue<'_>) -> Result<Self, TypeError> {
-        if value.format == Format::Text {
-            return utf8(value.bytes)?.parse();
-        }
         let mut bytes = value.binary()?;
         let (family, prefix) = (bytes.u8()?, bytes.u8()?);
         // Whether it is a cidr, which the column's type says already, and the address's length.
@@ -135,7 +126,7 @@ impl From<IpAddr> for Inet {
 /// As the server prints it: without the prefix if that is the whole address.
 impl fmt::Display for Inet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        address(f, self.addr)?;
+        text::print(f, self.addr)?;
         if self.is_host() { Ok(()) } else { write!(f, "/{}", self.prefix) }
     }
 }
@@ -143,7 +134,7 @@ impl fmt::Display for Inet {
 /// As the server prints it: always with the prefix.
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        address(f, self.0.addr)?;
+        text::print(f, self.0.addr)?;
         write!(f, "/{}", self.0.prefix)
     }
 }
@@ -154,10 +145,10 @@ impl core::str::FromStr for Inet {
     /// Parses an address, with or without `/` and the prefix length.
     fn from_str(text: &str) -> Result<Self, TypeError> {
         let (addr, prefix) = match text.split_once('/') {
-            Some((addr, prefix)) => (addr, Some(super::basic::unsigned_text(prefix.as_bytes())?)),
+            Some((addr, prefix)) => (addr, Some(unsigned_text(prefix.as_bytes())?)),
             None => (text, None),
         };
-        let addr: IpAddr = addr.parse().map_err(|_| TypeError::Malformed)?;
+        let addr = text::parse(addr.as_bytes()).ok_or(TypeError::Malformed)?;
         match prefix {
             Some(prefix) => {
                 let prefix = u8::try_from(prefix).map_err(|_| TypeError::Malformed)?;
@@ -246,80 +237,4 @@ const fn bits(addr: IpAddr) -> u8 {
         IpAddr::V4(_) => 32,
         IpAddr::V6(_) => 128,
     }
-}
-
-/// Prints an address as the server does (`src/port/inet_net_ntop.c`): as RFC 5952 says, except
-/// that `::/96` and `::ffff:0:0/96` end in the IPv4 notation.
-fn address(f: &mut fmt::Formatter<'_>, addr: IpAddr) -> fmt::Result {
-    if let IpAddr::V6(addr) = addr {
-        let [a, b, c, d, e, g, h, _] = addr.segments();
-        let [.., o1, o2, o3, o4] = addr.octets();
-        if [a, b, c, d, e, g] == [0; 6] && h != 0 {
-            return write!(f, "::{}", Ipv4Addr::new(o1, o2, o3, o4));
-        }
-    }
-    write!(f, "{addr}")
-}
-
-macro_rules! mac {
-    ($($name:ident $oid:ident),*) => {$(
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                for (index, byte) in self.0.iter().enumerate() {
-                    if index > 0 {
-                        f.write_char(':')?;
-                    }
-                    hex_byte(f, *byte)?;
-                }
-                Ok(())
-            }
-        }
-
-        impl core::str::FromStr for $name {
-            type Err = TypeError;
-
-            /// Parses pairs of hexadecimal digits with colons between them.
-            fn from_str(text: &str) -> Result<Self, TypeError> {
-                mac_text(text.as_bytes()).map(Self)
-            }
-        }
-
-        impl<'a> FromSql<'a> for $name {
-            const OID: Oid = oid::$oid;
-
-            fn accepts(oid: Oid) -> bool {
-                oid == oid::$oid
-            }
-
-            fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-                match value.format {
-                    Format::Binary => value.fixed().map(Self),
-                    Format::Text => mac_text(value.bytes).map(Self),
-                }
-            }
-        }
-
-        impl ToSql for $name {
-            const OID: Oid = oid::$oid;
-
-            fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-                out.bytes(&self.0)
-            }
-        }
-    )*};
-}
-
-mac!(MacAddr MACADDR, MacAddr8 MACADDR8);
-
-fn mac_text<const N: usize>(mut text: &[u8]) -> Result<[u8; N], TypeError> {
-    let mut bytes = [0; N];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        if index > 0 {
-            text = text.strip_prefix(b":").ok_or(TypeError::Malformed)?;
-        }
-        let [high, low, rest @ ..] = text else { return Err(TypeError::Malformed) };
-        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
-        text = rest;
-    }
-    if text.is_empty() { Ok(bytes) } else { Err(TypeError::Malformed) }
 }
