@@ -171,8 +171,9 @@ impl<'w> Writer<'w> {
         let start = self.len;
         body(self)?;
         let length = length(self.len.saturating_sub(start), extra)?;
-        if let Some(field) = self.buf.get_mut(at..start) {
-            field.copy_from_slice(&length.to_be_bytes());
+        // `copy_from_slice` would keep a panic for another length than four in the program.
+        if let Some(field) = self.buf.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+            *field = length.to_be_bytes();
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::text::{self, Scan};
-use super::{DAY, Timestamp, UNIX_DAYS, civil};
+use super::{Timestamp, UNIX_DAYS, civil, split_day};
 use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 
@@ -138,9 +138,8 @@ impl Timestamp {
             Self::INFINITY => Some(Date::INFINITY),
             Self::NEG_INFINITY => Some(Date::NEG_INFINITY),
             finite => {
-                let micros = finite.micros()?;
-                let days = i32::try_from(micros.checked_div_euclid(DAY)?).ok()?;
-                if micros.checked_rem_euclid(DAY)? == 0 { Date::from_days(days) } else { None }
+                let (days, time) = split_day(finite.micros()?);
+                if time == 0 { Date::from_days(days) } else { None }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::text;
+use super::{DAY, split_day, text};
 use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 
@@ -58,7 +58,13 @@ impl fmt::Display for Interval {
         } else if negative {
             f.write_char('+')?;
         }
-        text::clock(f, self.micros.unsigned_abs())
+        // |micros| in days and the rest: the least value has no positive of its own.
+        let (days, micros) = match split_day(self.micros) {
+            (days, micros) if days >= 0 => (days, micros),
+            (days, 0) => (days.wrapping_neg(), 0),
+            (days, micros) => (days.wrapping_neg().wrapping_sub(1), DAY.wrapping_sub(micros)),
+        };
+        text::clock(f, days.cast_unsigned(), micros)
     }
 }
 

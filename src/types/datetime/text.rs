@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::{DAY, SECOND};
+use super::{DAY, SECOND, split_second};
 use crate::types::TypeError;
 
 /// Prints `value` with at least `width` (at most 10) digits.
@@ -38,12 +38,12 @@ pub(super) fn era(f: &mut dyn Write, year: i32) -> fmt::Result {
     if year > 0 { Ok(()) } else { f.write_str(" BC") }
 }
 
-/// Prints microseconds as `HH:MM:SS[.ffffff]` without trailing zeros. Hours may pass 24.
-pub(super) fn clock(f: &mut dyn Write, micros: u64) -> fmt::Result {
-    let seconds = micros / 1_000_000;
-    let mut fraction = u32::try_from(micros % 1_000_000).unwrap_or(0);
-    padded(f, u32::try_from(seconds / 3600).unwrap_or(u32::MAX), 2)?;
-    let rest = u32::try_from(seconds % 3600).unwrap_or(0);
+/// Prints whole days as hours, and microseconds (to 24 hours), together as `HH:MM:SS[.ffffff]`
+/// without trailing zeros.
+pub(super) fn clock(f: &mut dyn Write, days: u32, micros: i64) -> fmt::Result {
+    let (seconds, mut fraction) = split_second(micros);
+    padded(f, days.saturating_mul(24).saturating_add(seconds / 3600), 2)?;
+    let rest = seconds % 3600;
     f.write_char(':')?;
     padded(f, rest / 60, 2)?;
     f.write_char(':')?;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::civil::small;
 use super::text::{self, Scan};
-use super::{DAY, SECOND};
+use super::{DAY, SECOND, split_second};
 use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 
@@ -53,8 +53,8 @@ impl Time {
 
     /// Hour (24 only for [`MAX`](Self::MAX)), minute, second and microseconds.
     pub fn hms(self) -> (u8, u8, u8, u32) {
-        let seconds = i32::try_from(self.0 / SECOND).unwrap_or(0);
-        let micros = u32::try_from(self.0 % SECOND).unwrap_or(0);
+        let (seconds, micros) = split_second(self.0);
+        let seconds = seconds.cast_signed();
         (small(seconds / 3600), small(seconds / 60 % 60), small(seconds % 60), micros)
     }
 
@@ -93,7 +93,7 @@ impl TimeTz {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        text::clock(f, self.0.unsigned_abs())
+        text::clock(f, 0, self.0)
     }
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::text::{self, Scan};
-use super::{DAY, Date, SECOND, Time, UNIX_DAYS, civil};
+use super::{DAY, Date, SECOND, Time, UNIX_DAYS, civil, split_day};
 use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{WireError, Writer};
 
@@ -90,9 +90,8 @@ macro_rules! instant {
 
             /// Date and time of day, `None` for the infinities.
             pub fn date_time(self) -> Option<(Date, Time)> {
-                let micros = self.micros()?;
-                let date = Date::from_days(i32::try_from(micros.div_euclid(DAY)).ok()?)?;
-                Some((date, Time::from_micros(micros.rem_euclid(DAY))?))
+                let (days, time) = split_day(self.micros()?);
+                Some((Date::from_days(days)?, Time::from_micros(time)?))
             }
 
             /// False for the two infinities.

@@ -127,7 +127,7 @@ impl From<IpAddr> for Inet {
 impl fmt::Display for Inet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         text::print(f, self.addr)?;
-        if self.is_host() { Ok(()) } else { write!(f, "/{}", self.prefix) }
+        if self.is_host() { Ok(()) } else { prefix(f, self.prefix) }
     }
 }
 
@@ -135,7 +135,7 @@ impl fmt::Display for Inet {
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         text::print(f, self.0.addr)?;
-        write!(f, "/{}", self.0.prefix)
+        prefix(f, self.0.prefix)
     }
 }
 
@@ -230,6 +230,11 @@ impl ToSql for IpAddr {
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         Inet::from(*self).to_sql(out)
     }
+}
+
+fn prefix(f: &mut fmt::Formatter<'_>, length: u8) -> fmt::Result {
+    f.write_str("/")?;
+    text::decimal(f, length)
 }
 
 const fn bits(addr: IpAddr) -> u8 {

@@ -1,21 +1,82 @@
 //! IP addresses as text, without the panics and the padding of `core`'s.
 
-use core::fmt;
+use core::fmt::{self, Write};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::types::text::hex_digit;
 
-/// Prints an address as the server does (`src/port/inet_net_ntop.c`): as RFC 5952 says, except
-/// that `::/96` and `::ffff:0:0/96` end in the IPv4 notation.
-pub(super) fn print(f: &mut fmt::Formatter<'_>, addr: IpAddr) -> fmt::Result {
-    if let IpAddr::V6(addr) = addr {
-        let [a, b, c, d, e, g, h, _] = addr.segments();
-        let [.., o1, o2, o3, o4] = addr.octets();
-        if [a, b, c, d, e, g] == [0; 6] && h != 0 {
-            return write!(f, "::{}", Ipv4Addr::new(o1, o2, o3, o4));
+/// Prints an address as the server does (`src/port/inet_net_ntop.c`): as RFC 5952 says, and
+/// `::/96` and `::ffff:0:0/96` end in the notation of IPv4.
+pub(super) fn print(f: &mut dyn Write, addr: IpAddr) -> fmt::Result {
+    let groups = match addr {
+        IpAddr::V4(addr) => return dotted(f, addr.to_bits()),
+        IpAddr::V6(addr) => addr.segments(),
+    };
+    let [.., last, end] = groups;
+    let v4 = u32::from(last) << 16 | u32::from(end);
+    match groups {
+        [0, 0, 0, 0, 0, 0, last, _] if last > 0 => {
+            f.write_str("::")?;
+            return dotted(f, v4);
+        }
+        [0, 0, 0, 0, 0, 0xFFFF, ..] => {
+            f.write_str("::ffff:")?;
+            return dotted(f, v4);
+        }
+        _ => {}
+    }
+    // The longest run of two zeros or more, the first of equal ones.
+    let (mut from, mut len, mut run) = (0_usize, 1_usize, 0_usize);
+    for (index, group) in groups.iter().enumerate() {
+        run = if *group == 0 { run.saturating_add(1) } else { 0 };
+        if run > len {
+            (from, len) = (index.saturating_add(1).saturating_sub(run), run);
         }
     }
-    write!(f, "{addr}")
+    let gap = if len > 1 { from..from.saturating_add(len) } else { 0..0 };
+    for (index, group) in groups.iter().enumerate() {
+        if gap.contains(&index) {
+            if index == gap.start {
+                f.write_str("::")?;
+            }
+            continue;
+        }
+        if index > 0 && index != gap.end {
+            f.write_char(':')?;
+        }
+        hexadecimal(f, *group)?;
+    }
+    Ok(())
+}
+
+fn dotted(f: &mut dyn Write, addr: u32) -> fmt::Result {
+    for (index, octet) in addr.to_be_bytes().iter().enumerate() {
+        if index > 0 {
+            f.write_char('.')?;
+        }
+        decimal(f, *octet)?;
+    }
+    Ok(())
+}
+
+/// Prints a number of up to three digits.
+pub(super) fn decimal(f: &mut dyn Write, value: u8) -> fmt::Result {
+    for (digit, least) in [(value / 100, 100), (value / 10 % 10, 10), (value % 10, 0)] {
+        if value >= least {
+            f.write_char(char::from(b'0' | digit))?;
+        }
+    }
+    Ok(())
+}
+
+fn hexadecimal(f: &mut dyn Write, group: u16) -> fmt::Result {
+    for (shift, least) in [(12, 0x1000), (8, 0x100), (4, 0x10), (0, 0)] {
+        if group >= least {
+            let digit = char::from_digit(u32::from(group >> shift & 15), 16);
+            f.write_char(digit.unwrap_or('0'))?;
+        }
+    }
+    Ok(())
 }
 
 /// Parses the four numbers of IPv4, or IPv6 as RFC 4291 section 2.2 says.
