@@ -5,6 +5,7 @@
 mod common;
 
 mod login;
+mod peer;
 mod scripted;
 
 use barepg::{AuthMethods, Client, Config, Error, Storage};
