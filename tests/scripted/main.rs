@@ -1,0 +1,11 @@
+//! The driver against servers played from scripts, in memory: no server, no clock, no chance.
+//!
+//! * [`startup`] and [`sessions`]: what a right server does, in every way that bytes can travel,
+//!   and cut at every byte.
+
+mod crypto;
+mod peer;
+mod play;
+mod sessions;
+mod startup;
+mod transcript;
