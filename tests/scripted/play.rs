@@ -113,6 +113,10 @@ impl Scenario {
         };
         let right = match (error.kind(), end) {
             (ErrorKind::Closed, End::Eof) | (ErrorKind::TimedOut, End::Silence) => true,
+            // The server said nothing at all.
+            (ErrorKind::HungUp, End::Eof | End::Reset) => {
+                matches!(delivery.cut, Some((0, _)))
+            }
             (ErrorKind::Transport(kind), End::Reset) => {
                 kind == embedded_io::ErrorKind::ConnectionReset
             }

@@ -309,14 +309,14 @@ fn copy_nobody_asked_for_is_ended() {
 
 fn unread(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
     // Nothing read, one row read, two rows where one was asked for, results of a simple query.
-    drop(connection.query("select 1", ())?);
+    connection.query("select 1", ())?;
     let mut result = connection.query("select 2", ())?;
     note(log, result.next().map(|row| row.is_some()))?;
     let two = connection.query_one("select 3", ());
     note(log, two.map(|_| ()))?;
-    drop(connection.simple_query("select 4; select 5")?);
+    connection.simple_query("select 4; select 5")?;
     // Rows of the last statement fail after nobody looks any more.
-    drop(connection.query("select 1/0", ())?);
+    connection.query("select 1/0", ())?;
     let row = connection.query_one("select 6", ())?;
     let (value,): (&str,) = row.decode()?;
     log.push(value.into());
