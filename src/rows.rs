@@ -1,7 +1,7 @@
 //! Results: rows one at a time, lent from the receive buffer.
 
 use crate::error::{Fault, ProtocolError, Result, UsageError};
-use crate::framed::Span;
+use crate::framed::{Span, move_down};
 use crate::limits;
 use crate::row::{COLUMN_HEAD, Columns, Row};
 use crate::session::Session;
@@ -243,11 +243,7 @@ impl Session<'_> {
 fn drop_names(packed: &mut [u8]) -> usize {
     let (mut from, mut to) = (0_usize, 0_usize);
     while let Some(&length) = packed.get(from.saturating_add(5)) {
-        let head = from..from.saturating_add(5);
-        if head.end >= packed.len() || to > from {
-            break;
-        }
-        packed.copy_within(head, to);
+        move_down(packed, from, 5, to);
         if let Some(place) = packed.get_mut(to.saturating_add(5)) {
             *place = 0;
         }

@@ -95,19 +95,24 @@ impl ServerInfo {
 
     /// Takes a ParameterStatus.
     pub(crate) fn parameter(&mut self, name: &[u8], value: &[u8]) -> Result<(), ProtocolError> {
-        match name {
-            b"client_encoding" => {
-                let utf8 = [&b"UTF8"[..], b"UTF-8", b"UNICODE"];
-                if !utf8.iter().any(|known| value.eq_ignore_ascii_case(known)) {
-                    return Err(ProtocolError::Encoding);
-                }
+        // A table, because a `match` on strings compares each of them in line.
+        const NAMES: [&[u8]; 7] = [
+            b"client_encoding",
+            b"server_version",
+            b"in_hot_standby",
+            b"default_transaction_read_only",
+            b"is_sysadmin",
+            b"behavior_compat_options",
+            b"connection_info",
+        ];
+        match NAMES.iter().position(|known| *known == name) {
+            Some(0) if !matches!(value, b"UTF8" | b"utf8" | b"UNICODE") => {
+                return Err(ProtocolError::Encoding);
             }
-            b"server_version" => self.version = version(value),
-            b"in_hot_standby" => self.in_hot_standby = Some(value == b"on"),
-            b"default_transaction_read_only" => self.read_only = Some(value == b"on"),
-            b"is_sysadmin" | b"behavior_compat_options" | b"connection_info" => {
-                self.gauss_parameter = true;
-            }
+            Some(1) => self.version = version(value),
+            Some(2) => self.in_hot_standby = Some(value == b"on"),
+            Some(3) => self.read_only = Some(value == b"on"),
+            Some(4..) => self.gauss_parameter = true,
             _ => {}
         }
         Ok(())
@@ -116,19 +121,22 @@ impl ServerInfo {
 
 /// `15.18 (Debian …)` as 150018, `9.2.4` as 90204, as libpq's `PQserverVersion` counts.
 fn version(text: &[u8]) -> u32 {
-    let mut parts = text.split(|b| !b.is_ascii_digit()).map(|part| {
-        part.iter().fold(0_u32, |value, byte| {
-            value.saturating_mul(10).saturating_add(u32::from(byte.wrapping_sub(b'0')))
-        })
-    });
-    let mut next = || parts.next().unwrap_or(0).min(9999);
-    let (major, minor) = (next(), next());
-    let major_value = major.saturating_mul(10_000);
-    if major >= 10 {
-        major_value.saturating_add(minor)
-    } else {
-        major_value.saturating_add(minor.saturating_mul(100)).saturating_add(next())
+    let mut numbers = [0_u32; 3];
+    let mut place = numbers.iter_mut();
+    let mut number = place.next();
+    for byte in text {
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        match &mut number {
+            Some(value) if digit <= 9 => {
+                **value = value.wrapping_mul(10).wrapping_add(digit).min(9999);
+            }
+            Some(_) => number = place.next(),
+            None => break,
+        }
     }
+    let [major, minor, patch] = numbers;
+    let rest = if major >= 10 { minor } else { minor.wrapping_mul(100).wrapping_add(patch) };
+    major.wrapping_mul(10_000).wrapping_add(rest)
 }
 
 #[cfg(test)]

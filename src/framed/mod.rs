@@ -8,6 +8,8 @@ mod pin;
 mod receive;
 mod send;
 
+pub(crate) use pin::move_down;
+
 use crate::error::{Buffer, ErrorKind, Fault};
 use crate::platform::Platform;
 use crate::wire::{WireError, Writer};

@@ -1,6 +1,6 @@
 //! Receiving: headers, bodies whole or in pieces, skipping.
 
-use super::{Framed, Span};
+use super::{Framed, Span, move_down};
 use crate::error::{Buffer, Fault, ProtocolError};
 use crate::transport::{Io, is_pause};
 use crate::wire::{Reader, WireError};
@@ -137,7 +137,7 @@ impl Framed<'_> {
     fn compact(&mut self) {
         let (start, end) = (self.start.min(self.end), self.end.min(self.rx.len()));
         if self.pinned <= start && start <= end {
-            self.rx.copy_within(start..end, self.pinned);
+            move_down(self.rx, start, end.saturating_sub(start), self.pinned);
         }
         self.end = self.pinned.saturating_add(end.saturating_sub(start));
         self.start = self.pinned;

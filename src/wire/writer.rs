@@ -63,40 +63,53 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// [`WireError::Full`] when they do not fit the buffer, [`WireError::TooLong`] when the
     /// message would pass 2^31 − 1 bytes. Nothing is written then.
-    #[inline]
+    #[inline(never)]
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        let end = self.len.checked_add(bytes.len()).ok_or(WireError::TooLong)?;
-        if let Some(room) = self.buf.get_mut(self.len..end) {
+        let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
+        if let Some(room) = room.get_mut(..bytes.len())
+            // Tells the compiler that both lengths are equal: no path to a panic is left.
+            && let Some(bytes) = bytes.get(..room.len())
+        {
             room.copy_from_slice(bytes);
-            self.len = end;
+            self.len = self.len.wrapping_add(bytes.len());
             return Ok(());
         }
-        self.bytes_slow(bytes, end)
+        self.bytes_slow(bytes)
+    }
+
+    /// A few bytes, stored without a call to `memcpy`.
+    #[inline(never)]
+    fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WireError> {
+        match self.buf.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
+            Some(room) => {
+                *room = bytes;
+                self.len = self.len.wrapping_add(N);
+                Ok(())
+            }
+            None => self.bytes_slow(&bytes),
+        }
     }
 
     #[inline(never)]
-    fn bytes_slow(&mut self, mut bytes: &[u8], end: usize) -> Result<(), WireError> {
+    #[cold]
+    fn bytes_slow(&mut self, mut bytes: &[u8]) -> Result<(), WireError> {
         match &mut self.mode {
             Mode::Slice => return Err(WireError::Full),
-            Mode::Count => {
-                i32::try_from(end).map_err(|_| WireError::TooLong)?;
-                self.len = end;
-            }
+            Mode::Count => self.len = checked_length(self.len, bytes.len())?,
             Mode::Drain(drain) => {
                 while !bytes.is_empty() {
                     if self.len >= self.buf.len() {
                         drain(self.buf)?;
                         self.len = 0;
                     }
-                    let room = self.buf.get_mut(self.len..).ok_or(WireError::Full)?;
+                    let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
                     let n = room.len().min(bytes.len());
                     if n == 0 {
                         return Err(WireError::Full);
                     }
-                    let (now, later) = bytes.split_at_checked(n).ok_or(WireError::Full)?;
-                    room.get_mut(..n).ok_or(WireError::Full)?.copy_from_slice(now);
+                    room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
                     self.len = self.len.saturating_add(n);
-                    bytes = later;
+                    bytes = bytes.get(n..).unwrap_or(&[]);
                 }
             }
         }
@@ -109,7 +122,7 @@ impl<'w> Writer<'w> {
     /// As [`bytes`](Self::bytes), and so for all the methods below.
     #[inline]
     pub fn u8(&mut self, value: u8) -> Result<(), WireError> {
-        self.bytes(&[value])
+        self.array([value])
     }
 
     /// A string with its terminating NUL.
@@ -163,17 +176,16 @@ impl<'w> Writer<'w> {
         if let Mode::Drain(_) = self.mode {
             let mut counter = Writer::counter();
             body(&mut counter)?;
-            self.i32(length(counter.len, extra)?)?;
+            self.u32(u32::try_from(checked_length(counter.len, extra)?).unwrap_or(0))?;
             return body(self);
         }
         let at = self.len;
         self.i32(0)?;
         let start = self.len;
         body(self)?;
-        let length = length(self.len.saturating_sub(start), extra)?;
-        // `copy_from_slice` would keep a panic for another length than four in the program.
+        let length = checked_length(self.len.saturating_sub(start), extra)?;
         if let Some(field) = self.buf.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-            *field = length.to_be_bytes();
+            *field = u32::try_from(length).unwrap_or(0).to_be_bytes();
         }
         Ok(())
     }
@@ -188,9 +200,12 @@ impl<'w> Writer<'w> {
     }
 }
 
-fn length(content: usize, extra: usize) -> Result<i32, WireError> {
-    let length = content.checked_add(extra).ok_or(WireError::TooLong)?;
-    i32::try_from(length).map_err(|_| WireError::TooLong)
+/// A length as the protocol can carry it: at most 2^31 − 1.
+fn checked_length(length: usize, more: usize) -> Result<usize, WireError> {
+    match length.checked_add(more) {
+        Some(sum) if i32::try_from(sum).is_ok() => Ok(sum),
+        _ => Err(WireError::TooLong),
+    }
 }
 
 macro_rules! integers {
@@ -202,7 +217,7 @@ macro_rules! integers {
             /// As [`bytes`](Self::bytes).
             #[inline]
             pub fn $name(&mut self, value: $name) -> Result<(), WireError> {
-                self.bytes(&value.to_be_bytes())
+                self.array(value.to_be_bytes())
             }
         )*}
     };
