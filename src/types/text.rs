@@ -30,6 +30,13 @@ impl ToSql for str {
         }
         out.bytes(self.as_bytes())
     }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        if self.as_bytes().contains(&0) {
+            return Err(WireError::Nul);
+        }
+        out.counted(self.as_bytes())
+    }
 }
 
 impl ArrayElement for str {
@@ -63,9 +70,12 @@ impl<'a> FromSql<'a> for &'a [u8] {
 impl ToSql for [u8] {
     const OID: Oid = oid::BYTEA;
 
-    #[inline]
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         out.bytes(self)
+    }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        out.counted(self)
     }
 }
 
@@ -95,9 +105,12 @@ impl<'a, const N: usize> FromSql<'a> for [u8; N] {
 impl<const N: usize> ToSql for [u8; N] {
     const OID: Oid = oid::BYTEA;
 
-    #[inline]
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         out.bytes(self)
+    }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        out.counted(self)
     }
 }
 

@@ -78,8 +78,11 @@ impl<'w> Writer<'w> {
     }
 
     /// A few bytes, stored without a call to `memcpy`.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
     #[inline(never)]
-    fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WireError> {
+    pub fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WireError> {
         match self.buf.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
             Some(room) => {
                 *room = bytes;
@@ -135,6 +138,16 @@ impl<'w> Writer<'w> {
         }
         self.bytes(text.as_bytes())?;
         self.u8(0)
+    }
+
+    /// Bytes behind their own 32-bit length.
+    ///
+    /// # Errors
+    /// [`WireError::TooLong`] above 2^31 − 1 bytes.
+    #[inline(never)]
+    pub fn counted(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        self.i32(i32::try_from(bytes.len()).map_err(|_| WireError::TooLong)?)?;
+        self.bytes(bytes)
     }
 
     /// A count as a 16-bit field.
