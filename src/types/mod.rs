@@ -146,6 +146,17 @@ impl From<core::num::ParseFloatError> for TypeError {
     }
 }
 
+/// For [`AnyFormat`] of integers.
+impl From<core::num::ParseIntError> for TypeError {
+    fn from(error: core::num::ParseIntError) -> Self {
+        use core::num::IntErrorKind::{NegOverflow, PosOverflow};
+        match error.kind() {
+            PosOverflow | NegOverflow => Self::Range,
+            _ => Self::Malformed,
+        }
+    }
+}
+
 /// A Rust type that can be read from a column.
 pub trait FromSql<'a>: Sized {
     /// The type named in error messages as the wanted one.

@@ -1,0 +1,65 @@
+//! Every type against what real servers print, in both directions: what the server sends is read
+//! and printed here, what is sent is printed there, alone, with NULLs in an array, and as text.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod compound;
+mod scalar;
+mod table;
+
+use barepg::{Client, Connection, Storage};
+use barepg_testkit::pg;
+
+use common::{Host, Tcp, role, tcp};
+
+/// The major versions the tables are compared with.
+const MAJORS: [u16; 2] = [15, 18];
+
+/// What a test needs of one server: two sessions, because a value that is lent from a row of the
+/// first is sent as it is by the second.
+pub struct Server<'s, 'c, 'b> {
+    pub major: u16,
+    pub first: &'s mut Connection<'c, 'b, Tcp>,
+    pub second: &'s mut Connection<'c, 'b, Tcp>,
+}
+
+/// Runs `test` on each server, with types of its own made.
+fn on_each(test: impl Fn(&mut Server<'_, '_, '_>)) {
+    for major in MAJORS {
+        println!("PostgreSQL {major}");
+        let cluster = pg::shared(major);
+        prepare(cluster);
+        let mut storage = [Storage::<16384, 4096>::new(), Storage::<16384, 4096>::new()];
+        let mut clients = storage
+            .each_mut()
+            .map(|storage| Client::new(storage.buffers(), role("trust_user"), &Host));
+        let [first, second] = clients.each_mut();
+        let mut first = first.connect(tcp(cluster.port())).unwrap();
+        let mut second = second.connect(tcp(cluster.port())).unwrap();
+        for session in [&mut first, &mut second] {
+            session.batch_execute("set timezone = 'UTC'").unwrap();
+        }
+        test(&mut Server { major, first: &mut first, second: &mut second });
+        first.close().unwrap();
+        second.close().unwrap();
+    }
+}
+
+/// Makes the types that only an administrator may, once.
+fn prepare(cluster: &pg::Cluster) {
+    static LOCK: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _guard = LOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    cluster.psql(
+        "test",
+        "set client_min_messages = error;
+         create extension if not exists hstore;
+         do $$ begin
+           if to_regtype('mood') is null then
+             create type mood as enum ('sad', 'ok', 'happy');
+             create type reading as (at timestamptz, value numeric, note text);
+             create domain percent as int check (value between 0 and 100);
+           end if;
+         end $$",
+    );
+}
