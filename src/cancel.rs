@@ -1,6 +1,8 @@
 //! Cancelling a statement from elsewhere.
 
-use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::config::Config;
+use crate::dial::{Dial, Place};
+use crate::error::{ConfigError, Error, ErrorKind, Outcome, Result};
 use crate::limits;
 use crate::platform::Platform;
 use crate::server::ServerInfo;
@@ -15,15 +17,38 @@ use embedded_io::{Read, Write};
 #[derive(Clone, Copy)]
 pub struct CancelToken {
     server: ServerInfo,
+    place: Place,
 }
 
 /// CancelRequest with the longest key.
 const REQUEST: usize = 12 + limits::CANCEL_KEY;
 
 impl CancelToken {
-    pub(crate) fn new(server: ServerInfo) -> Option<Self> {
+    pub(crate) fn new(server: ServerInfo, place: Place) -> Option<Self> {
         server.cancel_key()?;
-        Some(Self { server })
+        Some(Self { server, place })
+    }
+
+    /// As [`cancel`](Self::cancel) over a link that the dialler opens to where the session is:
+    /// same host, same address. `config` is the client's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Dial`] when the link could not be opened; else as [`cancel`](Self::cancel).
+    pub fn cancel_with<D: Dial>(
+        &self,
+        config: &Config<'_>,
+        dialler: &mut D,
+        platform: &dyn Platform,
+        timeout_ms: u32,
+    ) -> Result<()> {
+        let unsent = |kind| Error::new(kind, Outcome::NotSent, false);
+        let hosts = config.hosts().map_err(|_| unsent(ErrorKind::Config(ConfigError::Hosts)))?;
+        let host = hosts.into_iter().nth(usize::from(self.place.host));
+        let host = host.ok_or(unsent(ErrorKind::Config(ConfigError::Hosts)))?;
+        let mut target = self.place.target(host, config);
+        target.timeout_ms = timeout_ms;
+        let link = dialler.dial(&target);
+        self.cancel(&mut link.map_err(|e| unsent(ErrorKind::Dial(e)))?, platform, timeout_ms)
     }
 
     /// Asks the server over a new link of its own, and waits until the server closes that link,

@@ -71,8 +71,8 @@ impl<const RX: usize, const TX: usize> Default for Storage<RX, TX> {
 /// Everything that outlives a link: buffers, configuration, counters. Lives as long as the
 /// firmware; a reconnect needs no new memory.
 pub struct Client<'b> {
-    session: Session<'b>,
-    config: Config<'b>,
+    pub(crate) session: Session<'b>,
+    pub(crate) config: Config<'b>,
 }
 
 impl<'b> Client<'b> {

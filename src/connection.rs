@@ -219,7 +219,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// What it takes to cancel this session's statements from elsewhere; `None` when the server
     /// gave no key, or one longer than [`limits::CANCEL_KEY`](crate::limits::CANCEL_KEY).
     pub fn cancel_token(&self) -> Option<CancelToken> {
-        CancelToken::new(self.session.server)
+        CancelToken::new(self.session.server, self.session.place)
     }
 
     /// Process number of the backend (openGauss: index of the session).

@@ -23,6 +23,13 @@ pub trait Dial {
     /// [`DialError::NoMoreAddresses`] ends the addresses of this host.
     fn dial(&mut self, target: &Target<'_>) -> Result<Self::Transport, DialError>;
 
+    /// Whether what goes over the link cannot leave this machine, as over a UNIX socket: then
+    /// `sslmode` does not count, and passwords may travel in clear. The default: no.
+    fn is_local(&self, transport: &Self::Transport) -> bool {
+        let _ = transport;
+        false
+    }
+
     /// The password for a target where the configuration has none: from a password file, say.
     /// Called after the link is open. The default has none.
     ///
@@ -43,6 +50,10 @@ impl<D: Dial + ?Sized> Dial for &mut D {
 
     fn dial(&mut self, target: &Target<'_>) -> Result<Self::Transport, DialError> {
         (**self).dial(target)
+    }
+
+    fn is_local(&self, transport: &Self::Transport) -> bool {
+        (**self).is_local(transport)
     }
 
     fn password(
@@ -84,6 +95,33 @@ impl<'a> Target<'a> {
             keepalives: config.keepalives,
             tcp_user_timeout_ms: config.tcp_user_timeout_ms,
         }
+    }
+}
+
+/// Which of the configured hosts, and which of its addresses, a session is with: a cancel request
+/// must go to the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) host: u16,
+    address: u16,
+    rotation: u32,
+}
+
+impl Place {
+    pub(crate) fn new(host: usize, rotation: u32) -> Self {
+        Self { host: u16::try_from(host).unwrap_or(u16::MAX), address: 0, rotation }
+    }
+
+    /// On to the host's next address.
+    pub(crate) fn next(&mut self) {
+        self.address = self.address.saturating_add(1);
+    }
+
+    pub(crate) const fn target<'a>(self, host: HostSpec<'a>, config: &Config<'_>) -> Target<'a> {
+        let mut target = Target::new(host, config);
+        target.address = self.address;
+        target.rotation = self.rotation;
+        target
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) use fault::Fault;
 pub use server::ServerError;
 pub use sqlstate::SqlState;
 
+use crate::dial::DialError;
 use crate::types::{Oid, TypeError};
 use crate::wire::WireError;
 
@@ -76,6 +77,11 @@ pub enum ErrorKind {
     /// The peer broke the protocol. The connection is dead: connect again, and if it recurs,
     /// look at what stands between this machine and the server.
     Protocol(ProtocolError),
+    /// No link to the last of the hosts could be opened. Try again after a pause.
+    Dial(DialError),
+    /// Sessions could be had, and none was what `target_session_attrs` asks for: try again when
+    /// the standby has been promoted.
+    NoSuitableHost,
     /// The transport failed. The connection is dead: connect again.
     Transport(embedded_io::ErrorKind),
     /// The peer closed the link. The connection is dead: connect again.
@@ -163,6 +169,8 @@ pub enum ConfigError {
     Nul,
     /// `scram_client_key` or `scram_server_key` is not 32 bytes in base64.
     BadKey,
+    /// The lists of `host`, `hostaddr` and `port` do not match, or a port is no port.
+    Hosts,
 }
 
 /// Why the login was refused on this side.

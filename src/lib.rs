@@ -52,6 +52,7 @@ mod transaction;
 
 mod client;
 mod connection;
+mod search;
 
 #[cfg(feature = "opengauss")]
 pub use auth::gauss::{GaussKeys, GaussMethod};

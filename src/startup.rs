@@ -5,8 +5,8 @@
 //!
 //! Source: manual, "Start-up"; RFC 5802.
 
-use crate::auth::{KeyCache, NONCE, Request, Scram, Secrets, base64_decode, md5_answer};
-use crate::config::{AuthMethods, Config, Dialect, Secret};
+use crate::auth::{KeyCache, NONCE, Request, Scram, Secrets, md5_answer};
+use crate::config::{AuthMethods, Config, Dialect, Secret, scram_key};
 use crate::error::{AuthError, ConfigError, Fault, ProtocolError};
 use crate::limits;
 use crate::session::{Life, Session};
@@ -19,6 +19,8 @@ use crate::wire::{Reader, frontend};
 pub(crate) enum Protection {
     /// Nothing.
     None,
+    /// It does not leave this machine: a UNIX socket.
+    Local,
     /// TLS, with a peer whose certificate was verified.
     #[allow(dead_code, reason = "built by the TLS layer")]
     Verified,
@@ -82,22 +84,19 @@ impl Session<'_> {
         config: &Config<'_>,
         protection: Protection,
     ) -> Result<(), Fault> {
-        let version = match config.dialect {
-            Dialect::PostgreSql => frontend::PROTOCOL_3_0,
-            Dialect::Auto if self.server.minor_refused => frontend::PROTOCOL_3_0,
-            Dialect::Auto | Dialect::OpenGauss => frontend::PROTOCOL_3_51,
-        };
+        let version = config.asked_version(self.server.minor_refused);
+        self.server.protocol = version;
         self.server.expect(config.dialect);
         let user = config.user.unwrap_or("");
         self.link.write(io, &|w| {
             frontend::startup(w, version, &|w| {
                 let parameters = [
                     ("user", Some(user)),
-                    ("database", config.dbname.or(config.user)),
+                    ("database", config.get_dbname()),
                     ("client_encoding", Some("UTF8")),
                     ("DateStyle", Some("ISO")),
-                    ("application_name", config.application_name),
-                    ("options", config.options),
+                    ("application_name", config.get_application_name()),
+                    ("options", config.options.filter(|options| !options.is_empty())),
                 ];
                 for (name, value) in parameters {
                     if let Some(value) = value {
@@ -150,6 +149,11 @@ impl Session<'_> {
                     return Err(Fault::Server);
                 }
                 _ => return Err(Fault::Protocol(ProtocolError::UnexpectedMessage)),
+            }
+            if !asked
+                && config.min_protocol_version.is_some_and(|min| self.server.protocol < min.code())
+            {
+                return Err(Fault::Protocol(ProtocolError::BadVersion));
             }
             asked = true;
             let code = self.link.take(io, 4)?;
@@ -247,6 +251,7 @@ impl Session<'_> {
             return Err(Fault::Protocol(ProtocolError::BadVersion));
         }
         self.server.negotiated = true;
+        self.server.protocol = version;
         Ok(self.server.family(Dialect::PostgreSql)?)
     }
 
@@ -307,19 +312,16 @@ fn secrets<'a, 'b>(
 }
 
 fn binary_key(text: Secret<'_>) -> Result<[u8; 32], Fault> {
-    // One byte of room too much: a longer key must not pass for its beginning.
-    let mut bytes = [0; 33];
-    let key = base64_decode(text.as_bytes(), &mut bytes).and_then(|key| key.try_into().ok());
-    key.ok_or(Fault::Config(ConfigError::BadKey))
+    scram_key(text.as_str()).ok_or(Fault::Config(ConfigError::BadKey))
 }
 
-/// Without `require_auth`, what shows the password or its MD5 hash to a listener is answered only
-/// over verified TLS.
+/// Methods that were not named by the user: what shows the password or its MD5 hash to a listener
+/// is answered only over verified TLS, or where nobody can listen.
 fn allowed_methods(config: &Config<'_>, protection: Protection) -> AuthMethods {
     let revealing = AuthMethods::PASSWORD.or(AuthMethods::MD5);
-    match (config.require_auth, protection) {
-        (Some(methods), _) => methods,
-        (None, Protection::Verified) => AuthMethods::ALL,
-        (None, Protection::None) => AuthMethods::ALL.without(revealing),
+    let methods = config.require_auth.unwrap_or(AuthMethods::all_but(AuthMethods::EMPTY));
+    match protection {
+        Protection::None if !methods.is_named() => methods.without(revealing),
+        _ => methods,
     }
 }

@@ -1,6 +1,8 @@
 //! What a configuration says, for diallers and for people. `get_` because the plain names belong
 //! to the builder.
 
+use crate::wire::frontend::PROTOCOL_3_51;
+
 use super::{
     AuthMethods, ChannelBinding, Config, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion,
     SslMode, SslNegotiation, TargetSessionAttrs,
@@ -91,6 +93,23 @@ impl<'a> Config<'a> {
     /// Whether both SCRAM keys are given.
     pub const fn has_scram_keys(&self) -> bool {
         self.scram_client_key.is_some() && self.scram_server_key.is_some()
+    }
+}
+
+impl Config<'_> {
+    /// The protocol version to ask for. `max_protocol_version` is PostgreSQL's and rules out
+    /// openGauss's 3.51; `refused` is set when this server has refused that one before.
+    pub(crate) fn asked_version(&self, refused: bool) -> u32 {
+        match (self.dialect, self.max_protocol_version) {
+            (Dialect::OpenGauss, _) => PROTOCOL_3_51,
+            (_, Some(max)) => max.code(),
+            // As in libpq: who asks for more than 3.0 at least, is asked for the newest.
+            (Dialect::PostgreSql, None) => {
+                self.min_protocol_version.unwrap_or(ProtocolVersion::V3_0).code()
+            }
+            (Dialect::Auto, None) if refused => ProtocolVersion::V3_0.code(),
+            (Dialect::Auto, None) => PROTOCOL_3_51,
+        }
     }
 }
 

@@ -255,6 +255,9 @@ pub(crate) fn check(parsed: &mut Parsed<'_>) -> Result<(), ParseError> {
     {
         return conflict("min_protocol_version", "above max_protocol_version");
     }
+    if config.dialect == Dialect::OpenGauss && config.max_protocol_version.is_some() {
+        return conflict("max_protocol_version", "dialect=opengauss speaks 3.51");
+    }
     config.hosts().map(|_| ())
 }
 

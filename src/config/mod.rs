@@ -2,7 +2,7 @@
 //!
 //! A [`Config`] borrows its strings, so parameters in flash cost no RAM, and every method is
 //! `const`: a whole configuration can be a `static`. [`Config::parse`] reads the same parameters
-//! from a connection string. Pure: no I/O, no clock. May use `limits` only.
+//! from a connection string. Pure: no I/O, no clock.
 
 mod builder;
 mod error;
@@ -24,6 +24,7 @@ pub use values::{
     SslNegotiation, TargetSessionAttrs,
 };
 
+pub(crate) use number::key as scram_key;
 #[cfg(feature = "std")]
 pub(crate) use parse::parse_with;
 pub(crate) use values::Secret;

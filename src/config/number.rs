@@ -1,5 +1,7 @@
 //! Whole numbers as libpq reads them, and the base64 of the SCRAM keys.
 
+use crate::auth::base64_decode;
+
 /// What [`int`] takes.
 pub(super) const TAKES_INT: &str = "a whole number";
 
@@ -23,35 +25,11 @@ pub(super) fn port(text: &str) -> Option<u16> {
     int(text).and_then(|value| u16::try_from(value).ok()).filter(|&port| port != 0)
 }
 
-/// The 32 bytes that 44 characters of base64 stand for. `None` for anything else.
+/// A SCRAM key: 32 bytes in base64. `None` for anything else.
 pub(crate) fn key(text: &str) -> Option<[u8; 32]> {
-    let digits = text.strip_suffix('=').filter(|digits| digits.len() == 43)?;
-    let mut bytes = [0; 32];
-    let mut out = bytes.iter_mut();
-    let (mut bits, mut count) = (0_u32, 0_u32);
-    for digit in digits.bytes() {
-        bits = (bits << 6 | sextet(digit)?) & 0xffff;
-        count = count.wrapping_add(6);
-        if count >= 8 {
-            count = count.wrapping_sub(8);
-            let [.., byte] = (bits >> count).to_be_bytes();
-            *out.next()? = byte;
-        }
-    }
-    // The last digit carries two bits more than the key; they must be zero.
-    (bits & 3 == 0).then_some(bytes)
-}
-
-fn sextet(digit: u8) -> Option<u32> {
-    let value = match digit {
-        b'A'..=b'Z' => digit.wrapping_sub(b'A'),
-        b'a'..=b'z' => digit.wrapping_sub(b'a').wrapping_add(26),
-        b'0'..=b'9' => digit.wrapping_sub(b'0').wrapping_add(52),
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    };
-    Some(u32::from(value))
+    // One byte of room too much: a longer key must not pass for its beginning.
+    let mut bytes = [0; 33];
+    base64_decode(text.as_bytes(), &mut bytes)?.try_into().ok()
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The values that are not free text, each with libpq's spelling.
 
+use crate::wire::frontend::PROTOCOL_3_0;
+
 /// A secret. Shown as `<redacted>` by every formatter.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Secret<'a>(pub(super) &'a str);
 
 impl<'a> Secret<'a> {
-    #[cfg(test)]
     pub(crate) const fn new(text: &'a str) -> Self {
         Self(text)
     }
@@ -168,11 +169,11 @@ impl ProtocolVersion {
         }
     }
 
-    /// The minor part of the version.
-    pub const fn minor(self) -> u16 {
+    /// The version as StartupMessage carries it.
+    pub(crate) const fn code(self) -> u32 {
         match self {
-            Self::V3_0 => 0,
-            Self::V3_2 => 2,
+            Self::V3_0 => PROTOCOL_3_0,
+            Self::V3_2 => 0x0003_0002,
         }
     }
 

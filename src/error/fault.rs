@@ -7,6 +7,7 @@
 //! [`Error`]: super::Error
 
 use super::{AuthError, ConfigError, ProtocolError, UsageError};
+use crate::dial::DialError;
 use crate::wire::WireError;
 
 /// What went wrong; see [`ErrorKind`](super::ErrorKind), whose short form it is.
@@ -17,6 +18,8 @@ pub(crate) enum Fault {
     /// The SQLSTATE is in the session.
     Server,
     Protocol(ProtocolError),
+    Dial(DialError),
+    NoSuitableHost,
     Transport(embedded_io::ErrorKind),
     Closed,
     HungUp,

@@ -85,6 +85,10 @@ impl Dial for Dialler {
         Link::open(&SockAddr::from(address), target)
     }
 
+    fn is_local(&self, transport: &Link) -> bool {
+        transport.is_local()
+    }
+
     fn password(
         &mut self,
         target: &Target<'_>,

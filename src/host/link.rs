@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
-use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use crate::dial::{DialError, Target};
 
@@ -108,9 +108,27 @@ impl Link {
         Self::new(Socket::from(stream))
     }
 
-    /// Whether keepalive probes are on, for those who check.
-    pub fn keepalive(&self) -> bool {
-        SockRef::from(&self.socket).keepalive().unwrap_or(false)
+    /// Whether this is a UNIX socket.
+    pub fn is_local(&self) -> bool {
+        self.socket.local_addr().is_ok_and(|address| address.is_unix())
+    }
+
+    /// The keepalive in force: seconds of silence, seconds between probes, number of probes.
+    /// `None` when it is off.
+    pub fn keepalive(&self) -> Option<(u64, u64, u32)> {
+        let socket = &self.socket;
+        if !socket.keepalive().ok()? {
+            return None;
+        }
+        let (idle, interval) = (socket.tcp_keepalive_time(), socket.tcp_keepalive_interval());
+        Some((idle.ok()?.as_secs(), interval.ok()?.as_secs(), socket.tcp_keepalive_retries().ok()?))
+    }
+
+    /// The TCP user timeout in force, in milliseconds; 0 = the system's rules.
+    #[cfg(target_os = "linux")]
+    pub fn tcp_user_timeout_ms(&self) -> u32 {
+        let timeout = self.socket.tcp_user_timeout().ok().flatten();
+        timeout.and_then(|timeout| u32::try_from(timeout.as_millis()).ok()).unwrap_or(0)
     }
 }
 

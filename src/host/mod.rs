@@ -4,6 +4,7 @@
 //! Feature `std`. The driver's own code keeps no heap here either; what the standard library
 //! needs for looking up names and variables is its own.
 
+mod client;
 mod dialler;
 mod env;
 mod files;
@@ -11,6 +12,7 @@ mod link;
 mod passfile;
 mod platform;
 
+pub use client::{BUFFER, Host, HostClient};
 pub use dialler::Dialler;
 pub use env::parse;
 pub use link::Link;

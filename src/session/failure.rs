@@ -95,6 +95,8 @@ impl Session<'_> {
             Fault::Auth(problem) => ErrorKind::Auth(problem),
             Fault::Server => ErrorKind::Server(self.sqlstate),
             Fault::Protocol(problem) => ErrorKind::Protocol(problem),
+            Fault::Dial(reason) => ErrorKind::Dial(reason),
+            Fault::NoSuitableHost => ErrorKind::NoSuitableHost,
             Fault::Transport(kind) => {
                 self.farewell.map_or(ErrorKind::Transport(kind), ErrorKind::Server)
             }

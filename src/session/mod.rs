@@ -11,6 +11,7 @@
 mod failure;
 
 use crate::auth::KeyCache;
+use crate::dial::Place;
 use crate::error::{Fault, ProtocolError, ServerError, SqlState};
 use crate::framed::{Framed, Span};
 use crate::limits;
@@ -74,6 +75,8 @@ pub(crate) struct Session<'b> {
     pub(crate) server: ServerInfo,
     /// Where the keys of a login stay for the next one.
     pub(crate) keys: Option<&'b mut KeyCache>,
+    /// Where the link goes, if a dialler opened it.
+    pub(crate) place: Place,
 }
 
 impl<'b> Session<'b> {
@@ -98,6 +101,7 @@ impl<'b> Session<'b> {
             timeout_ms: limits::DEFAULT_TIMEOUT_MS,
             server: ServerInfo::new(),
             keys: None,
+            place: Place::default(),
         }
     }
 

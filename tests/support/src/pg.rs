@@ -131,12 +131,16 @@ impl Cluster {
     pub fn try_standby_of(primary: &Cluster) -> Result<Cluster, String> {
         let mut cluster = Cluster::directory(&Options::major(primary.major))?;
         let data = cluster.data_dir();
-        let mut command = Command::new(provision::client("pg_basebackup")?);
-        command.arg("-h").arg(primary.socket_dir()).args(["-p", &primary.port.to_string()]);
-        command.args(["-U", "postgres", "-c", "fast", "-X", "stream", "-N", "-R", "-D"]);
-        command.arg(&data);
-        Account::for_servers().apply(&mut command, cluster.dir());
-        provision::run(&mut command)?;
+        if provision::client_major("pg_basebackup")? >= primary.major {
+            let mut command = Command::new(provision::client("pg_basebackup")?);
+            command.arg("-h").arg(primary.socket_dir()).args(["-p", &primary.port.to_string()]);
+            command.args(["-U", "postgres", "-c", "fast", "-X", "stream", "-N", "-R", "-D"]);
+            command.arg(&data);
+            Account::for_servers().apply(&mut command, cluster.dir());
+            provision::run(&mut command)?;
+        } else {
+            cluster.copy_cold(primary)?;
+        }
         if let Some(authority) = &primary.certs {
             let copies = cluster.certs_dir();
             let mut command = Command::new("cp");
@@ -261,6 +265,24 @@ impl Cluster {
         let failed = |error| format!("{}: {error}", path.display());
         let mut file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         writeln!(file, "\n{lines}").map_err(failed)
+    }
+
+    /// A standby of a primary that is newer than the programs for it: a copy of its files while
+    /// it is stopped.
+    fn copy_cold(&self, primary: &Cluster) -> Result<(), String> {
+        let data = self.data_dir();
+        primary.stop(StopMode::Fast);
+        let mut command = Command::new("cp");
+        command.arg("-a").arg(primary.data_dir().join(".")).arg(&data);
+        Account::for_servers().apply(&mut command, self.dir());
+        let copied = provision::run(&mut command);
+        primary.start_again();
+        copied?;
+        let signal = data.join("standby.signal");
+        fs::write(&signal, "").map_err(|error| format!("{}: {error}", signal.display()))?;
+        let (dir, port) = (primary.socket_dir(), primary.port);
+        let source = format!("host={} port={port} user=postgres", dir.display());
+        self.append_conf(&format!("primary_conninfo = '{source}'"))
     }
 
     fn directory(options: &Options) -> Result<Cluster, String> {

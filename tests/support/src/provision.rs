@@ -90,6 +90,15 @@ pub fn client(program: &str) -> Result<PathBuf, String> {
     newest_client(program).ok_or(format!("{program} is missing after installing its package"))
 }
 
+/// The major version of a client program.
+pub fn client_major(program: &str) -> Result<u16, String> {
+    let said = run(Command::new(client(program)?).arg("--version"))?;
+    let version =
+        said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let major = version.and_then(|version| version.split('.').next()?.parse().ok());
+    major.ok_or(format!("{program} says of its version: {said}"))
+}
+
 /// The shared library of libpq of a major version: the one beside its server, else the system's.
 pub fn libpq(major: u16) -> Result<PathBuf, String> {
     const NAME: &str = "libpq.so.5";

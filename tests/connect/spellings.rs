@@ -1,0 +1,177 @@
+//! `connect(dbname="test", user="postgres", password="secret", host="127.0.0.1", port="5432")`
+//! in every spelling, over TCP and the UNIX socket.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use barepg::{AuthError, Config, ErrorKind};
+use barepg_testkit::pg::{self, Cluster};
+
+use crate::{ask, ask_built};
+
+const WHO: &str = "select current_user || ' in ' || current_database() || coalesce(' from ' || host(inet_client_addr()), '')";
+
+/// The seed's role: `postgres` may log in over TCP with a password.
+fn servers() -> [&'static Cluster; 2] {
+    [15, 18].map(|major| {
+        let server = pg::shared(major);
+        server.psql(
+            "test",
+            "do $$ begin create role seed login password 'secret'; exception when duplicate_object then end $$",
+        );
+        server
+    })
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+#[test]
+fn the_call_works_in_three_spellings_over_tcp() {
+    for server in servers() {
+        let port = server.port().to_string();
+        let expected = "scram_user in test from 127.0.0.1";
+        let built = Config::new()
+            .dbname("test")
+            .user("scram_user")
+            .password("scram_user_pw")
+            .host("127.0.0.1")
+            .port(&port);
+        assert_eq!(ask_built(built, WHO).unwrap(), expected);
+        for text in [
+            format!(
+                "dbname=test user=scram_user password=scram_user_pw host=127.0.0.1 port={port}"
+            ),
+            format!(
+                "database = 'test' user='scram_user'password='scram_user\\_pw' hostaddr=127.0.0.1 port={port}"
+            ),
+            format!("postgresql://scram_user:scram_user_pw@127.0.0.1:{port}/test"),
+            format!(
+                "postgres://scram_user:{}@localhost:{port}/test?hostaddr=127.0.0.1",
+                escaped("scram_user_pw")
+            ),
+            format!(
+                "postgresql:///test?user=scram_user&password=scram_user_pw&host=localhost&port={port}&dialect=postgresql"
+            ),
+        ] {
+            assert_eq!(ask(&text, WHO).unwrap(), expected, "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_call_works_over_the_unix_socket() {
+    for server in servers() {
+        let (dir, port) = (server.socket_dir(), server.port());
+        let dir = dir.to_str().unwrap();
+        for text in [
+            format!("dbname=test user=scram_user password=scram_user_pw host={dir} port={port}"),
+            format!("postgresql://scram_user:scram_user_pw@{}:{port}/test", escaped(dir)),
+            format!("opengauss://scram_user:scram_user_pw@/test?host={dir}&port={port}"),
+        ] {
+            assert_eq!(ask(&text, WHO).unwrap(), "scram_user in test", "{text}");
+        }
+    }
+}
+
+#[test]
+fn nobody_listens_on_a_unix_socket() {
+    let server = pg::shared(15);
+    let (dir, port) = (server.socket_dir(), server.port());
+    let base = format!("host={} port={port} dbname=test", dir.display());
+    for role in ["pass_user", "md5_user"] {
+        // sslmode is for TCP, as in libpq.
+        let text = format!("{base} user={role} password={role}_pw sslmode=require");
+        assert_eq!(ask(&text, "select current_user::text").unwrap(), role);
+    }
+    let text = format!("{base} user=pass_user password=pass_user_pw require_auth=scram-sha-256");
+    let error = ask(&text, "select 1::text").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth(AuthError::MethodNotAllowed));
+}
+
+#[test]
+fn require_auth_decides_what_is_answered_over_tcp() {
+    let server = pg::shared(15);
+    let try_with = |role: &str, require_auth: &str| {
+        let text = format!("{} {require_auth}", server.conninfo(role));
+        ask(&text, "select current_user::text").map_err(|error| error.kind())
+    };
+    let not_allowed = Err(ErrorKind::Auth(AuthError::MethodNotAllowed));
+    for (role, require_auth, allowed) in [
+        ("pass_user", "", false),
+        ("md5_user", "", false),
+        ("pass_user", "require_auth=password", true),
+        ("md5_user", "require_auth=md5,password", true),
+        ("md5_user", "require_auth=!password", false),
+        ("scram_user", "require_auth=!password,!md5", true),
+        ("scram_user", "require_auth=!scram-sha-256", false),
+        ("scram_user", "require_auth=md5", false),
+        ("trust_user", "", true),
+        ("trust_user", "require_auth=!none", false),
+        ("trust_user", "require_auth=none", true),
+        ("trust_user", "require_auth=scram-sha-256", false),
+    ] {
+        let expected = if allowed { Ok(role.to_string()) } else { not_allowed.clone() };
+        assert_eq!(try_with(role, require_auth), expected, "{role} {require_auth}");
+    }
+}
+
+#[test]
+fn start_up_parameters_reach_the_server() {
+    let server = pg::shared(18);
+    let base = server.conninfo("scram_user");
+    for (more, question, expected) in [
+        ("application_name='a b'", "show application_name", "a b"),
+        ("fallback_application_name=f", "show application_name", "f"),
+        ("application_name=a fallback_application_name=f", "show application_name", "a"),
+        ("options='-c statement_timeout=7s -c work_mem=3MB'", "show statement_timeout", "7s"),
+        ("options='-c application_name=x\\\\ y'", "show application_name", "x y"),
+        ("client_encoding=utf-8", "show client_encoding", "UTF8"),
+    ] {
+        assert_eq!(ask(&format!("{base} {more}"), question).unwrap(), expected, "{more}");
+    }
+}
+
+#[test]
+fn protocol_versions_are_negotiated_and_bounded() {
+    for (major, more, good) in [
+        (18, "", true),
+        (18, "min_protocol_version=3.2", true),
+        (18, "min_protocol_version=3.2 dialect=postgresql", true),
+        (18, "max_protocol_version=3.0", true),
+        (18, "max_protocol_version=latest", true),
+        (15, "max_protocol_version=latest", true),
+        (15, "min_protocol_version=3.2", false),
+        (15, "min_protocol_version=3.0 dialect=postgresql", true),
+    ] {
+        let text = format!("{} {more}", pg::shared(major).conninfo("scram_user"));
+        let result = ask(&text, "select 1::text");
+        assert_eq!(result.is_ok(), good, "{major} {more}: {result:?}");
+    }
+}
+
+#[test]
+fn passwords_come_from_a_file_that_only_the_owner_can_read() {
+    let server = pg::shared(15);
+    let port = server.port();
+    let path = server.dir().join("pgpass");
+    let text = format!(
+        "# a comment\n127.0.0.1:{port}:other:scram_user:wrong\n127.0.0.1:{port}:test:scram_user:scram_user_pw\n*:*:*:*:last\n"
+    );
+    fs::write(&path, text).unwrap();
+    let conninfo = format!(
+        "host=127.0.0.1 port={port} dbname=test user=scram_user passfile={}",
+        path.display()
+    );
+    let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o600);
+    assert_eq!(ask(&conninfo, WHO).unwrap(), "scram_user in test from 127.0.0.1");
+
+    mode(0o640);
+    let mut host = barepg::host::Host::new();
+    let mut client = host.client(&conninfo).unwrap();
+    let error = client.connect().map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config(barepg::ConfigError::NoPassword));
+    assert_eq!(client.passfile_problem(), Some(barepg::host::PassfileProblem::Permissions));
+}
