@@ -39,6 +39,8 @@ mod platform;
 mod framed;
 pub mod transport;
 
+#[cfg(feature = "opengauss")]
+mod batch_bind;
 mod cancel;
 mod params;
 mod query;

@@ -56,6 +56,10 @@ pub const MAX_ASYNC_MESSAGES: u16 = 1000;
 /// 128 of them fit the smallest socket buffers on the way and neither side blocks on the other.
 pub const PIPELINE_WINDOW: u16 = 128;
 
+/// Messages of openGauss's batch bind sent before their answers are read. Each is as long as the
+/// send buffer and holds many rows; each answer is about 25 bytes.
+pub const BATCH_BIND_WINDOW: usize = 16;
+
 /// Bytes of the receive buffer kept free behind a pinned error or row description, for the
 /// control messages (at most 5 + 8 bytes) that follow.
 pub const RX_RESERVE: usize = 24;

@@ -88,7 +88,7 @@ impl Session<'_> {
         self.send(io)
     }
 
-    fn check_params(&self, sql: Sql<'_>, params: &dyn Params) -> Result<(), Fault> {
+    pub(crate) fn check_params(&self, sql: Sql<'_>, params: &dyn Params) -> Result<(), Fault> {
         match sql {
             Sql::Text(_) => Ok(()),
             Sql::Prepared(statement) => Ok(statement.check(self.epoch, params)?),
@@ -103,7 +103,7 @@ impl Session<'_> {
         self.expect(io, tag::BIND_COMPLETE)
     }
 
-    fn expect(&mut self, io: &mut dyn Io, expected: u8) -> Result<(), Fault> {
+    pub(crate) fn expect(&mut self, io: &mut dyn Io, expected: u8) -> Result<(), Fault> {
         match self.next(io)? {
             tag if tag == expected => Ok(()),
             other => Err(self.unexpected(io, other)),
@@ -111,7 +111,7 @@ impl Session<'_> {
     }
 
     /// Reads over rows to the end of one Execute; returns CommandComplete's count.
-    fn executed(&mut self, io: &mut dyn Io) -> Result<u64, Fault> {
+    pub(crate) fn executed(&mut self, io: &mut dyn Io) -> Result<u64, Fault> {
         loop {
             match self.next(io)? {
                 tag::DATA_ROW => self.link.skip(io)?,
@@ -138,6 +138,10 @@ impl Session<'_> {
         self.batch_done = 0;
         let Some(first) = items.next() else { return Ok(0) };
         self.start_batch(io, sql, &first)?;
+        #[cfg(feature = "opengauss")]
+        if self.server.is_opengauss() && self.batch_binds && first.count() > 0 {
+            return self.batch_bind(io, sql, first, items);
+        }
         let mut batch = Batch { rows: 0, waiting: 0, parse: matches!(sql, Sql::Text(_)) };
         let mut next = Some(first);
         while let Some(item) = next {
@@ -192,7 +196,7 @@ impl Session<'_> {
 
     /// An item cannot be sent: makes the server forget those that were.
     #[cold]
-    fn take_back(&mut self, io: &mut dyn Io, fault: Fault) -> Fault {
+    pub(crate) fn take_back(&mut self, io: &mut dyn Io, fault: Fault) -> Fault {
         self.unsynced = false;
         if !self.link.has_sent() {
             return fault;
@@ -238,10 +242,13 @@ fn parse(w: &mut Writer<'_>, sql: Sql<'_>, params: &dyn Params) -> Result<(), Wi
     frontend::parse(w, None, text, count, &|w| (0..count).try_for_each(|i| w.u32(params.oid(i))))
 }
 
-fn bind(w: &mut Writer<'_>, sql: Sql<'_>, params: &dyn Params) -> Result<(), WireError> {
-    let id = match sql {
+pub(crate) fn bind(w: &mut Writer<'_>, sql: Sql<'_>, params: &dyn Params) -> Result<(), WireError> {
+    frontend::bind(w, statement_id(sql), params.count(), &|w| params.values(w))
+}
+
+pub(crate) const fn statement_id(sql: Sql<'_>) -> frontend::StatementId {
+    match sql {
         Sql::Text(_) => None,
         Sql::Prepared(statement) => Some(statement.id),
-    };
-    frontend::bind(w, id, params.count(), &|w| params.values(w))
+    }
 }

@@ -87,6 +87,10 @@ impl Session<'_> {
         let version = config.asked_version(self.server.minor_refused);
         self.server.protocol = version;
         self.server.expect(config.dialect);
+        #[cfg(feature = "opengauss")]
+        {
+            self.batch_binds = config.batch_bind;
+        }
         let user = config.user.unwrap_or("");
         self.link.write(io, &|w| {
             frontend::startup(w, version, &|w| {

@@ -143,6 +143,10 @@ setters! {
     /// openGauss's login keys, instead of a password. With a password as well, the password is
     /// used where the keys do not fit the server's salt.
     gauss_keys(value: &'a crate::GaussKeys) gauss_keys = Some(value);
+
+    /// Whether `execute_many` uses openGauss's batch bind: many rows in one message. Default:
+    /// yes. Turn it off for a server with `support_batch_bind = off`.
+    batch_bind(value: bool) batch_bind = value;
 }
 
 #[cfg(feature = "opengauss")]

@@ -72,6 +72,8 @@ pub struct Config<'a> {
     pub(crate) gauss_keys: Option<&'a crate::auth::gauss::GaussKeys>,
     #[cfg(feature = "opengauss")]
     pub(crate) gauss_iterations: (u32, u32),
+    #[cfg(feature = "opengauss")]
+    pub(crate) batch_bind: bool,
     #[cfg(feature = "std")]
     pub(crate) passfile: Option<&'a str>,
 }
@@ -110,6 +112,8 @@ impl<'a> Config<'a> {
             scram_iterations: (limits::SCRAM_MIN_ITERATIONS, limits::SCRAM_MAX_ITERATIONS),
             #[cfg(feature = "opengauss")]
             gauss_keys: None,
+            #[cfg(feature = "opengauss")]
+            batch_bind: true,
             #[cfg(feature = "opengauss")]
             gauss_iterations: (limits::GAUSS_MIN_ITERATIONS, limits::GAUSS_MAX_ITERATIONS),
             #[cfg(feature = "std")]

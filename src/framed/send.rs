@@ -40,6 +40,56 @@ impl Framed<'_> {
         }
     }
 
+    /// Bytes staged.
+    #[cfg(feature = "opengauss")]
+    pub(crate) const fn staged(&self) -> usize {
+        self.staged
+    }
+
+    /// Forgets what is staged behind the first `keep` bytes.
+    #[cfg(feature = "opengauss")]
+    pub(crate) fn unstage(&mut self, keep: usize) {
+        self.staged = self.staged.min(keep);
+    }
+
+    /// Stages a part if it fits and leaves `reserve` bytes free; `false`, and nothing staged, if
+    /// it does not.
+    #[cfg(feature = "opengauss")]
+    pub(crate) fn append(&mut self, reserve: usize, part: Part<'_>) -> Result<bool, Fault> {
+        let room = self.tx.len().saturating_sub(reserve);
+        let mut writer = Writer::append(self.tx.get_mut(..room).unwrap_or(&mut []), self.staged);
+        match part(&mut writer) {
+            Ok(()) => {
+                self.staged = writer.len();
+                Ok(true)
+            }
+            Err(WireError::Full) => Ok(false),
+            Err(error) => Err(Fault::Encode(error)),
+        }
+    }
+
+    /// Ends the message staged from `start` on: `trailer` behind it, its length behind the type
+    /// byte, `count` behind that. The caller has kept room for the trailer.
+    #[cfg(feature = "opengauss")]
+    pub(crate) fn close_counted(&mut self, start: usize, trailer: &[u8; 6], count: u32) {
+        let end = self.staged.saturating_add(trailer.len());
+        let Some(message) = self.tx.get_mut(start..end) else { return };
+        let length = message.len().saturating_sub(1);
+        if let Some(tail) = message.last_chunk_mut::<6>() {
+            *tail = *trailer;
+        }
+        let length = u32::try_from(length).unwrap_or(0).to_be_bytes();
+        if let Some((_, fields)) = message.split_first_mut()
+            && let Some((place, rest)) = fields.split_first_chunk_mut::<4>()
+        {
+            *place = length;
+            if let Some(place) = rest.first_chunk_mut::<4>() {
+                *place = count.to_be_bytes();
+            }
+        }
+        self.staged = end;
+    }
+
     #[inline(never)]
     fn write_in_pieces(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), Fault> {
         part(&mut Writer::counter()).map_err(Fault::Encode)?;

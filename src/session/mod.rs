@@ -73,6 +73,9 @@ pub(crate) struct Session<'b> {
     /// Deadline of one operation, in milliseconds.
     pub(crate) timeout_ms: u32,
     pub(crate) server: ServerInfo,
+    /// The configuration allows batch binds at openGauss.
+    #[cfg(feature = "opengauss")]
+    pub(crate) batch_binds: bool,
     /// Where the keys of a login stay for the next one.
     pub(crate) keys: Option<&'b mut KeyCache>,
     /// Where the link goes, if a dialler opened it.
@@ -100,6 +103,8 @@ impl<'b> Session<'b> {
             statements: 0,
             timeout_ms: limits::DEFAULT_TIMEOUT_MS,
             server: ServerInfo::new(),
+            #[cfg(feature = "opengauss")]
+            batch_binds: true,
             keys: None,
             place: Place::default(),
         }
@@ -280,6 +285,12 @@ impl<'b> Session<'b> {
     /// Stages messages of a verb.
     pub(crate) fn stage(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), Fault> {
         self.link.write(io, part).map_err(|fault| self.last_words(io, fault))
+    }
+
+    /// Sends what is staged, with more to come.
+    #[cfg(feature = "opengauss")]
+    pub(crate) fn send_on(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        self.link.send_staged(io).map_err(|fault| self.last_words(io, fault))
     }
 
     /// Sends what is staged; from here on an answer is due.

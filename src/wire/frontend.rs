@@ -133,7 +133,7 @@ pub fn terminate(w: &mut Writer<'_>) -> Done {
 }
 
 /// `s` and four hexadecimal digits, or the empty name.
-fn statement_name(w: &mut Writer<'_>, id: StatementId) -> Done {
+pub(crate) fn statement_name(w: &mut Writer<'_>, id: StatementId) -> Done {
     if let Some(id) = id {
         let digit = |shift: u32| match id.wrapping_shr(shift).to_le_bytes()[0] & 15 {
             n @ 0..=9 => b'0'.wrapping_add(n),

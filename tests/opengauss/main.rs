@@ -7,6 +7,7 @@ mod common;
 mod login;
 mod peer;
 mod scripted;
+mod work;
 
 use barepg::{AuthMethods, Client, Config, Error, Storage};
 use barepg_testkit::gauss::{Front, Options, PASSWORD};
