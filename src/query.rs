@@ -21,7 +21,10 @@ impl Session<'_> {
         self.bound(io, sql)?;
         match self.next(io)? {
             tag::ROW_DESCRIPTION => self.describe(io),
-            tag::NO_DATA => Ok(0),
+            tag::NO_DATA => {
+                self.no_rows = true;
+                Ok(0)
+            }
             other => Err(self.unexpected(io, other)),
         }
     }
@@ -120,7 +123,7 @@ impl Session<'_> {
                     return Ok(tag.rows);
                 }
                 tag::EMPTY_QUERY_RESPONSE => return Ok(0),
-                other => return Err(self.unexpected(io, other)),
+                other => return Err(self.no_result(io, other)),
             }
         }
     }

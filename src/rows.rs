@@ -84,6 +84,7 @@ impl<'r, 'b> Rows<'r, 'b> {
     }
 
     pub(crate) fn advance(&mut self) -> Result<bool, Fault> {
+        self.session.alive()?;
         while self.state == State::Rows {
             match self.step() {
                 Ok(_) | Err(Fault::Capacity) => {}
@@ -110,22 +111,24 @@ impl<'r, 'b> Rows<'r, 'b> {
                     self.state = State::Between;
                     return Ok(true);
                 }
-                tag::EMPTY_QUERY_RESPONSE => self.affected = 0,
-                tag::READY_FOR_QUERY => return session.ready(io).map(|()| false),
-                tag::ERROR_RESPONSE => return Err(session.refused(io)),
-                other => return Err(session.unexpected(io, other)),
+                tag::EMPTY_QUERY_RESPONSE => (self.affected, session.completed) = (0, true),
+                tag::READY_FOR_QUERY if session.completed => {
+                    return session.ready(io).map(|()| false);
+                }
+                other => return Err(session.no_result(io, other)),
             }
         }
     }
 
     /// The next row's place, checked, or `None` at the end.
     fn step(&mut self) -> Result<Option<Span>, Fault> {
+        self.session.alive()?;
         if self.state != State::Rows {
             return Ok(None);
         }
         let (session, io) = (&mut *self.session, &mut *self.io);
         match session.next(io)? {
-            tag::DATA_ROW => {
+            tag::DATA_ROW if !session.no_rows => {
                 let needed = session.link.left();
                 if needed > session.link.room() {
                     return Err(session.link.too_small(needed));
@@ -143,13 +146,18 @@ impl<'r, 'b> Rows<'r, 'b> {
                 self.state = State::Done;
                 session.expect_ready(io)?;
             }
-            tag::EMPTY_QUERY_RESPONSE => {
+            tag::EMPTY_QUERY_RESPONSE if session.extended => {
                 self.state = State::Done;
                 session.expect_ready(io)?;
             }
             other => {
-                self.state = State::Done;
-                return Err(session.unexpected(io, other));
+                // The error takes the place of the descriptions.
+                (self.state, self.columns) = (State::Done, 0);
+                return Err(if session.extended {
+                    session.no_result(io, other)
+                } else {
+                    session.unexpected(io, other)
+                });
             }
         }
         Ok(None)
@@ -193,6 +201,7 @@ impl Session<'_> {
     /// the buffer.
     pub(crate) fn describe(&mut self, io: &mut dyn Io) -> Result<u16, Fault> {
         self.link.unpin(0);
+        self.no_rows = false;
         let (size, _) = self.link.sizes();
         let mut names = true;
         let count = self.link.take(io, 2)?;
@@ -225,16 +234,24 @@ impl Session<'_> {
         if self.link.left() == 0 { Ok(count) } else { Err(WireError::Malformed.into()) }
     }
 
-    /// A message that is not the one awaited: an error, COPY (which has its own verbs), or a
-    /// violation.
+    /// A message that is not the one awaited: an error or a violation.
     #[inline(never)]
     pub(crate) fn unexpected(&mut self, io: &mut dyn Io, tag: u8) -> Fault {
         match tag {
             tag::ERROR_RESPONSE => self.refused(io),
+            _ => ProtocolError::UnexpectedMessage.into(),
+        }
+    }
+
+    /// A message that is no part of a result: an error, COPY (which has its own verbs), or a
+    /// violation.
+    #[inline(never)]
+    pub(crate) fn no_result(&mut self, io: &mut dyn Io, tag: u8) -> Fault {
+        match tag {
             // The server answers with an error, which the next verb reads over.
             tag::COPY_IN_RESPONSE => self.refuse_copy(io).err().unwrap_or(UsageError::Copy.into()),
             tag::COPY_OUT_RESPONSE => UsageError::Copy.into(),
-            _ => ProtocolError::UnexpectedMessage.into(),
+            other => self.unexpected(io, other),
         }
     }
 }

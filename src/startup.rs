@@ -261,9 +261,10 @@ impl Session<'_> {
 
     /// From AuthenticationOk to ReadyForQuery.
     fn settle_in(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        let mut keyed = false;
         loop {
             match self.next(io)? {
-                tag::BACKEND_KEY_DATA => {
+                tag::BACKEND_KEY_DATA if !core::mem::replace(&mut keyed, true) => {
                     let span = self.link.body(io)?;
                     let mut reader = Reader::new(self.link.get(span));
                     let pid = reader.u32()?;

@@ -22,6 +22,9 @@ impl Session<'_> {
         self.link.skip(io)?;
         let Some(error) = self.server_error() else { return Ok(false) };
         let (state, fatal) = (error.sqlstate(), error.is_fatal());
+        // What is complete may be committed, and a server that panics may have written the commit.
+        let unsure = fatal && (self.completed || error.severity() == "PANIC");
+        self.unsure = unsure;
         warning!("server error {}", state);
         self.sqlstate = state;
         Ok(fatal)
@@ -110,7 +113,7 @@ impl Session<'_> {
         };
         let (outcome, recoverable) = match fault {
             Fault::Broken => (Outcome::NotSent, false),
-            Fault::Server if sent => (Outcome::Refused, true),
+            Fault::Server if sent && !self.unsure => (Outcome::Refused, true),
             Fault::Usage(UsageError::RolledBack) => (Outcome::Refused, true),
             Fault::Encode(_) | Fault::Usage(_) if core::mem::take(&mut self.taken_back) => {
                 (Outcome::Refused, true)

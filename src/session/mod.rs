@@ -51,6 +51,12 @@ pub(crate) struct Session<'b> {
     pub(crate) busy: bool,
     /// The answer awaited is one of the extended protocol.
     pub(crate) extended: bool,
+    /// The statement was described as one without rows.
+    pub(crate) no_rows: bool,
+    /// The server said of a command of this verb that it is complete.
+    pub(crate) completed: bool,
+    /// The session ended where the work may have been done.
+    unsure: bool,
     /// Messages of the extended protocol were sent without a Sync behind them.
     pub(crate) unsynced: bool,
     /// Items of the last batch that the server answered.
@@ -91,6 +97,9 @@ impl<'b> Session<'b> {
             transaction: TransactionStatus::Idle,
             busy: false,
             extended: false,
+            no_rows: false,
+            completed: false,
+            unsure: false,
             unsynced: false,
             batch_done: 0,
             rollback_first: false,
@@ -117,18 +126,22 @@ impl<'b> Session<'b> {
         self.life = Life::Alive;
         self.transaction = TransactionStatus::Idle;
         (self.busy, self.rollback_first, self.unsynced) = (false, false, false);
+        (self.completed, self.unsure) = (false, false);
         (self.error, self.farewell, self.in_a_row) = (None, None, 0);
         self.epoch = self.epoch.wrapping_add(1);
         self.statements = 0;
         self.server.forget();
     }
 
+    /// Whether there is a link that may be touched.
+    pub(crate) fn alive(&self) -> Result<(), Fault> {
+        if self.life == Life::Alive { Ok(()) } else { Err(Fault::Broken) }
+    }
+
     /// Starts a verb: checks that the link lives, starts the deadline, finishes what an earlier
     /// verb left behind.
     pub(crate) fn begin(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
-        if self.life != Life::Alive {
-            return Err(Fault::Broken);
-        }
+        self.alive()?;
         self.link.begin(self.timeout_ms);
         self.error = None;
         self.link.unpin(0);
@@ -296,6 +309,7 @@ impl<'b> Session<'b> {
     /// Sends what is staged; from here on an answer is due.
     pub(crate) fn send(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         self.busy = true;
+        (self.completed, self.unsure) = (false, false);
         self.link.flush(io).map_err(|fault| self.last_words(io, fault))
     }
 
@@ -306,28 +320,29 @@ impl<'b> Session<'b> {
         self.stage(io, &|w| frontend::query(w, sql))?;
         self.send(io)?;
         let mut last = CommandTag::default();
+        // The message that began the result which is read over: `T`, `H`, or none.
+        let mut open = 0;
         loop {
-            match self.next(io)? {
-                tag::ERROR_RESPONSE => return Err(self.refused(io)),
-                tag::READY_FOR_QUERY => {
+            match (self.next(io)?, open) {
+                (tag::READY_FOR_QUERY, 0) if self.completed => {
                     self.ready(io)?;
                     return Ok(last);
                 }
-                tag::COMMAND_COMPLETE => last = self.command_complete(io)?,
-                tag::COPY_IN_RESPONSE => self.refuse_copy(io)?,
-                tag::ROW_DESCRIPTION
-                | tag::DATA_ROW
-                | tag::EMPTY_QUERY_RESPONSE
-                | tag::COPY_OUT_RESPONSE
-                | tag::COPY_DATA
-                | tag::COPY_DONE => self.link.skip(io)?,
-                _ => return Err(ProtocolError::UnexpectedMessage.into()),
+                (tag::COMMAND_COMPLETE, _) => (last, open) = (self.command_complete(io)?, 0),
+                (tag::EMPTY_QUERY_RESPONSE, 0) => self.completed = true,
+                (tag::COPY_IN_RESPONSE, 0) => self.refuse_copy(io)?,
+                (tag @ (tag::ROW_DESCRIPTION | tag::COPY_OUT_RESPONSE), 0) => open = tag,
+                (tag::DATA_ROW, tag::ROW_DESCRIPTION)
+                | (tag::COPY_DATA | tag::COPY_DONE, tag::COPY_OUT_RESPONSE) => {}
+                (other, _) => return Err(self.unexpected(io, other)),
             }
+            self.link.skip(io)?;
         }
     }
 
     pub(crate) fn command_complete(&mut self, io: &mut dyn Io) -> Result<CommandTag, Fault> {
         let span = self.link.body(io)?;
+        self.completed = true;
         Ok(CommandTag::decode(self.link.get(span))?)
     }
 

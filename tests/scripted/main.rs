@@ -2,8 +2,11 @@
 //!
 //! * [`startup`] and [`sessions`]: what a right server does, in every way that bytes can travel,
 //!   and cut at every byte.
+//! * [`hostile_login`] and [`hostile`]: what a server must not do.
 
 mod crypto;
+mod hostile;
+mod hostile_login;
 mod peer;
 mod play;
 mod sessions;

@@ -33,6 +33,8 @@ pub struct Scenario {
 pub struct Played {
     pub log: Log,
     pub result: Result<(), Error>,
+    /// What the client sent.
+    pub written: Vec<u8>,
 }
 
 impl Scenario {
@@ -52,7 +54,7 @@ impl Scenario {
         // Every verb has its deadline; no scenario has more than a handful that reach it.
         assert!(machine.elapsed() < 2 * limit, "{} took {} ms", self.name, machine.elapsed());
         again(&mut client, &machine);
-        Played { log, result }
+        Played { log, result, written: peer.written() }
     }
 
     fn session(&self, client: &mut Client<'_>, peer: &Peer, log: &mut Log) -> Result<(), Error> {
