@@ -59,6 +59,8 @@ mod search;
 #[cfg(feature = "opengauss")]
 pub use auth::gauss::{GaussKeys, GaussMethod};
 pub use auth::{KeyCache, ScramKeys};
+#[cfg(feature = "derive")]
+pub use barepg_derive::FromRow;
 pub use cancel::CancelToken;
 pub use client::{Buffers, Client, Storage};
 pub use config::{

@@ -5,6 +5,8 @@
 mod common;
 
 mod compound;
+mod datetime;
+mod number;
 mod scalar;
 mod table;
 

@@ -1,0 +1,103 @@
+//! Numbers.
+
+use barepg::ErrorKind;
+use barepg::types::{AnyFormat, Numeric, Scaled, TypeError};
+
+use crate::{echo, echo_array, on_each};
+
+const NUMERICS: &[&str] = &[
+    "0",
+    "0.00",
+    "-0.0001",
+    "1",
+    "-1",
+    "9999",
+    "10000",
+    "100000000",
+    "0.1",
+    "12345678901234567890.123456789",
+    "99999999999999999999999999999999999999",
+    "1e-30",
+    "-1e30",
+    "3.1415926535897932384626433832795028841971",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+];
+
+#[test]
+fn numbers() {
+    on_each(|server| {
+        server.printed::<i16>("int2", &["0", "-32768", "32767"]);
+        server.printed::<i32>("int4", &["0", "-2147483648", "2147483647"]);
+        server.printed::<i64>("int8", &["0", "-9223372036854775808", "9223372036854775807"]);
+        server.printed::<u32>("oid", &["0", "4294967295"]);
+        server.printed::<Numeric<20>>("numeric", NUMERICS);
+        echo_array!(server, "numeric", Numeric<20>, NUMERICS);
+        server.printed::<Scaled<i64, 2>>(
+            "numeric(20,2)",
+            &[
+                "0",
+                "0.01",
+                "-0.01",
+                "1",
+                "1000000",
+                "92233720368547758.07",
+                "-92233720368547758.08",
+            ],
+        );
+        server.printed::<Scaled<i128, 0>>(
+            "numeric",
+            &[
+                "170141183460469231731687303715884105727",
+                "-170141183460469231731687303715884105728",
+            ],
+        );
+        // What sum(bigint) returns.
+        let row = server.first.query_one("select sum(x) from generate_series(1, 4::int8) x", ());
+        assert_eq!(row.unwrap().get::<Scaled<i64, 0>>(0), Ok(Scaled(10)));
+        let row = server.first.query_one("select 0.125, 1e20, 'NaN'::numeric", ()).unwrap();
+        for column in 0..3 {
+            let error = row.get::<Scaled<i64, 2>>(column).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Column { reason: TypeError::Range, .. }));
+        }
+        let row = server.first.query_one("select repeat('1', 100)::numeric", ()).unwrap();
+        let error = row.get::<Numeric<20>>(0).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Column { reason: TypeError::Capacity, .. }));
+    });
+}
+
+#[test]
+fn floats() {
+    on_each(|server| {
+        let floats: &[(&str, f64)] = &[
+            ("0", 0.0),
+            ("-0", -0.0),
+            ("1.5", 1.5),
+            ("0.1", 0.1),
+            ("1e-307", 1e-307),
+            ("1.7976931348623157e308", f64::MAX),
+            ("5e-324", 5e-324),
+            ("Infinity", f64::INFINITY),
+            ("-Infinity", f64::NEG_INFINITY),
+            ("NaN", f64::NAN),
+        ];
+        for (literal, value) in floats {
+            let row = server.first.query_one(format!("select '{literal}'::float8").as_str(), ());
+            assert_eq!(row.unwrap().get::<f64>(0).unwrap().to_bits(), value.to_bits());
+            let text = server.text(&format!("'{literal}'::float8"));
+            assert_eq!(server.print(value, "$1"), text);
+            let mut rows =
+                server.first.simple_query(&format!("select '{literal}'::float8")).unwrap();
+            let row = rows.next().unwrap().unwrap();
+            let error = row.get::<f64>(0).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Column { reason: TypeError::Format, .. }));
+            assert_eq!(row.get::<AnyFormat<f64>>(0).unwrap().0.to_bits(), value.to_bits());
+            rows.finish().unwrap();
+        }
+        let floats = ["0", "3.4028235e38", "1e-45", "Infinity", "-Infinity", "NaN", "0.1"];
+        echo!(server, "float4", f32, &floats);
+        echo_array!(server, "float4", f32, &floats);
+        echo_array!(server, "float8", f64, &["0", "NaN", "-Infinity"]);
+    });
+}
