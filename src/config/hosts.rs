@@ -1,7 +1,5 @@
 //! The lists of `host`, `hostaddr` and `port`, entry by entry.
 
-use core::str::Split;
-
 use super::error::{ParseError, ParseReason};
 use super::{DEFAULT_PORT, number};
 
@@ -25,12 +23,29 @@ impl HostSpec<'_> {
     }
 }
 
+/// The entries of a list with commas. `str::split` would keep a panic of core's in the program.
+#[derive(Clone, Debug)]
+struct List<'a>(Option<&'a str>);
+
+impl<'a> Iterator for List<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let text = self.0?;
+        let comma = text.bytes().position(|byte| byte == b',');
+        let parts = comma.and_then(|at| text.split_at_checked(at));
+        let (entry, rest) = parts.map_or((text, None), |(entry, rest)| (entry, rest.get(1..)));
+        self.0 = rest;
+        Some(entry)
+    }
+}
+
 /// The hosts to try, in the order written.
 #[derive(Clone, Debug)]
 pub struct Hosts<'a> {
-    hosts: Option<Split<'a, char>>,
-    addrs: Option<Split<'a, char>>,
-    ports: Option<Split<'a, char>>,
+    hosts: Option<List<'a>>,
+    addrs: Option<List<'a>>,
+    ports: Option<List<'a>>,
     one_port: Option<&'a str>,
     left: usize,
 }
@@ -51,13 +66,13 @@ impl<'a> Hosts<'a> {
         if let (Some(port), None) = (port, one_port) {
             matching("port", count(port), left)?;
         }
-        for entry in port.unwrap_or("").split(',') {
+        for entry in List(Some(port.unwrap_or(""))) {
             if !entry.is_empty() && number::port(entry).is_none() {
                 let reason = ParseReason::InvalidValue("numbers from 1 to 65535");
                 return Err(ParseError::new(Some("port"), 0, reason));
             }
         }
-        let split = |text: &'a str| text.split(',');
+        let split = |text: &'a str| List(Some(text));
         Ok(Self {
             hosts: host.map(split),
             addrs: hostaddr.map(split),
@@ -73,7 +88,7 @@ impl<'a> Iterator for Hosts<'a> {
 
     fn next(&mut self) -> Option<HostSpec<'a>> {
         self.left = self.left.checked_sub(1)?;
-        let next = |list: &mut Option<Split<'a, char>>| list.as_mut()?.next();
+        let next = |list: &mut Option<List<'a>>| list.as_mut()?.next();
         let port = next(&mut self.ports).or(self.one_port).unwrap_or("");
         Some(HostSpec {
             host: next(&mut self.hosts).unwrap_or(""),
@@ -90,7 +105,7 @@ impl<'a> Iterator for Hosts<'a> {
 impl ExactSizeIterator for Hosts<'_> {}
 
 fn count(list: &str) -> usize {
-    list.split(',').count()
+    List(Some(list)).count()
 }
 
 fn matching(keyword: &'static str, entries: usize, hosts: usize) -> Result<(), ParseError> {

@@ -24,7 +24,11 @@ fn work(client: &mut Client<'_>) -> Result<()> {
     let mut scratch = [0; 64];
     match Config::parse(core::str::from_utf8(&text).unwrap_or(""), &mut scratch) {
         Ok(config) => {
-            let _ = write!(Out, "{config:?}");
+            for host in config.hosts().into_iter().flatten() {
+                show_bytes(host.host.as_bytes());
+                show_bytes(&host.port.to_le_bytes());
+            }
+            show_bytes(config.get_user().unwrap_or("").as_bytes());
         }
         Err(error) => {
             let _ = write!(Out, "{error}");
