@@ -63,7 +63,7 @@ impl Session<'_> {
         }
         self.link.begin(self.timeout_ms);
         self.link.write(io, &frontend::terminate)?;
-        self.link.flush(io)?;
+        self.link.flush_last(io)?;
         self.life = Life::None;
         Ok(())
     }

@@ -117,9 +117,14 @@ impl Framed<'_> {
 
     /// Sends what is staged and flushes: from here on the answer is awaited.
     pub(crate) fn flush(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        self.stats.round_trips = self.stats.round_trips.wrapping_add(1);
+        self.flush_last(io)
+    }
+
+    /// Sends what is staged and flushes; nothing is awaited.
+    pub(crate) fn flush_last(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         self.send_staged(io)?;
         self.stats.flushes = self.stats.flushes.wrapping_add(1);
-        self.stats.round_trips = self.stats.round_trips.wrapping_add(1);
         loop {
             match io.flush() {
                 Ok(()) => return Ok(()),

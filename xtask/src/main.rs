@@ -1,6 +1,14 @@
 //! `cargo xtask`: everything that is done with this repository and is not `cargo build`.
 
 mod bare;
+mod boards;
+mod budgets;
+mod demo;
+mod elf;
+mod measure;
+mod plugin;
+mod proxy;
+mod qemu;
 mod setup;
 mod test;
 
@@ -9,7 +17,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask <command>
 
-  test    run every check and test; --quick: those for daily work; --verbose: show all output
+  demo    run a board against a real PostgreSQL and show what it costs
+          --board NAME        one of boards/ (qemu-lm3s6965)
+          --server CONNINFO   an existing server instead of a private one
+  test    run every check and test
+          --quick             those for daily work
+          --only STAGE        those whose name has this in it
+          --verbose           show all output
   setup   install what the other commands need (they do it themselves)
 ";
 
@@ -17,10 +31,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
+        ["demo", rest @ ..] => demo::Wish::parse(rest).and_then(|wish| demo::run(&wish)),
         ["setup"] => setup::all().map(|_| ()),
-        ["test", flags @ ..] if known(flags, &["--quick", "--verbose"]) => {
-            test::run(flags.contains(&"--quick"), flags.contains(&"--verbose"))
-        }
+        ["test", rest @ ..] => test::Wish::parse(rest).and_then(|wish| test::run(&wish)),
         ["help" | "--help" | "-h"] | [] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -34,8 +47,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn known(flags: &[&str], allowed: &[&str]) -> bool {
-    flags.iter().all(|flag| allowed.contains(flag))
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold, in stages, the quick ones first.
 
+mod boards;
 mod fuzz;
 mod host;
 mod rules;
@@ -46,17 +47,61 @@ const STAGES: &[Stage] = &[
     Stage { name: "bare targets", quick: true, run: host::bare_targets },
     Stage { name: "tests, default features", quick: false, run: host::tests_default },
     Stage { name: "tests, all features", quick: true, run: host::tests_all },
+    Stage { name: "boards, build and lints", quick: true, run: boards::build },
+    Stage { name: "boards, tests", quick: true, run: boards::tests },
+    Stage { name: "boards, common operations", quick: true, run: boards::common },
+    Stage { name: "boards, misbehaving servers", quick: true, run: boards::faults },
     Stage { name: "fuzzing", quick: false, run: fuzz::run },
 ];
 
+/// What the command line asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    quick: bool,
+    verbose: bool,
+    only: Option<String>,
+}
+
+impl Wish {
+    /// Reads the arguments behind `test`.
+    pub fn parse(arguments: &[&str]) -> Result<Wish, String> {
+        let mut wish = Wish::default();
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--quick" => wish.quick = true,
+                "--verbose" => wish.verbose = true,
+                "--only" => {
+                    let name = words.next().ok_or("--only which stage?")?;
+                    if !STAGES.iter().any(|stage| stage.name.contains(name)) {
+                        let names: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
+                        return Err(format!("no stage {name}; there are: {}", names.join("; ")));
+                    }
+                    wish.only = Some(name.to_string());
+                }
+                other => return Err(format!("unknown argument of test: {other}")),
+            }
+        }
+        Ok(wish)
+    }
+
+    fn wants(&self, stage: &Stage) -> bool {
+        match &self.only {
+            Some(name) => stage.name.contains(name.as_str()),
+            None => stage.quick || !self.quick,
+        }
+    }
+}
+
 /// Runs the stages in order and stops at the first that fails.
-pub fn run(quick: bool, verbose: bool) -> Result<(), String> {
+pub fn run(wish: &Wish) -> Result<(), String> {
+    let Wish { quick, verbose, .. } = *wish;
     let begun = Instant::now();
     let compiler = setup::all()?;
     let log = provision::root().join("target").join("xtask-test.log");
     let _ = fs::remove_file(&log);
     let context = Context { compiler, features: rules::features()?, quick, verbose, log };
-    let stages: Vec<&Stage> = STAGES.iter().filter(|stage| stage.quick || !quick).collect();
+    let stages: Vec<&Stage> = STAGES.iter().filter(|stage| wish.wants(stage)).collect();
     let mut passed = 0;
     for (index, stage) in stages.iter().enumerate() {
         let number = index + 1;
@@ -72,7 +117,7 @@ pub fn run(quick: bool, verbose: bool) -> Result<(), String> {
         }
     }
     println!("\nall of it in {:.0} s", begun.elapsed().as_secs_f32());
-    if quick {
+    if stages.len() < STAGES.len() {
         println!("(a part only: the whole is `cargo xtask test`)");
     }
     println!("{passed} passed, 0 failed");

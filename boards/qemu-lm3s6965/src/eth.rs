@@ -64,7 +64,7 @@ fn receive(buffer: &mut [u8; FRAME]) -> usize {
     put(a);
     put(b);
     for _ in 1..total.div_ceil(4) {
-        mac::MACDATA.read().to_le_bytes().map(&mut put);
+        mac::MACDATA.read().to_le_bytes().into_iter().for_each(&mut put);
     }
     // A frame that is too long for the buffer is none of ours; an empty one is dropped.
     if length > FRAME { 0 } else { length }

@@ -1,0 +1,179 @@
+//! The boards: what each is emulated as, and how its firmware is built.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use barepg_testkit::provision;
+
+use crate::bare::Compiler;
+
+/// A crate below `boards/`.
+#[derive(Debug)]
+pub struct Board {
+    /// The name of its directory.
+    pub name: &'static str,
+    /// The name of its package and program.
+    pub package: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
+    /// The target triple; `None` builds for this machine.
+    pub target: Option<&'static str>,
+    /// How it reaches the server.
+    pub link: Link,
+    /// The QEMU program and the arguments that make the machine.
+    pub qemu: &'static [&'static str],
+    /// Whether QEMU logs accesses outside the machine's memory, so that the log must be empty.
+    pub guest_errors: bool,
+    /// Bytes of flash and of RAM of the machine, where it is small.
+    pub memory: Option<(u32, u32)>,
+}
+
+/// How a board reaches the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// A network card; the host's loopback is 10.0.2.2.
+    Ethernet,
+    /// A serial line that QEMU connects to the server.
+    Uart,
+    /// It is a program of this machine.
+    Host,
+}
+
+/// All boards, the one that `demo` takes first.
+pub const BOARDS: &[Board] = &[
+    Board {
+        name: "qemu-lm3s6965",
+        package: "qemu-lm3s6965",
+        about: "Cortex-M3, 256 KB flash, 64 KB RAM, Stellaris Ethernet",
+        target: Some("thumbv7m-none-eabi"),
+        link: Link::Ethernet,
+        qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
+        guest_errors: true,
+        memory: Some((256 * 1024, 64 * 1024)),
+    },
+    Board {
+        name: "qemu-riscv32-virt",
+        package: "qemu-riscv32-virt",
+        about: "RISC-V RV32IMAC, virtio network card and entropy device",
+        target: Some("riscv32imac-unknown-none-elf"),
+        link: Link::Ethernet,
+        qemu: &[
+            "qemu-system-riscv32",
+            "-machine",
+            "virt",
+            "-bios",
+            "none",
+            "-netdev",
+            "user,id=n0",
+            "-device",
+            "virtio-net-device,netdev=n0",
+            "-device",
+            "virtio-rng-device",
+        ],
+        guest_errors: false,
+        memory: None,
+    },
+    Board {
+        name: "qemu-microbit-uart",
+        package: "qemu-microbit-uart",
+        about: "Cortex-M0, 256 KB flash, 16 KB RAM, a serial line to the server",
+        target: Some("thumbv6m-none-eabi"),
+        link: Link::Uart,
+        qemu: &["qemu-system-arm", "-machine", "microbit"],
+        guest_errors: false,
+        memory: Some((256 * 1024, 16 * 1024)),
+    },
+    Board {
+        name: "host",
+        package: "barepg-host-board",
+        about: "this machine, over TCP",
+        target: None,
+        link: Link::Host,
+        qemu: &[],
+        guest_errors: false,
+        memory: None,
+    },
+];
+
+/// The board of that name.
+pub fn find(name: &str) -> Result<&'static Board, String> {
+    BOARDS.iter().find(|board| board.name == name).ok_or_else(|| {
+        let names: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
+        format!("no board {name}; there are {}", names.join(", "))
+    })
+}
+
+impl Board {
+    /// Builds the firmware and returns its image. With `show`, cargo's progress is visible.
+    pub fn build(
+        &self,
+        compiler: &Compiler,
+        features: &[&str],
+        show: bool,
+    ) -> Result<PathBuf, String> {
+        let mut command = compiler.cargo();
+        command.args(["build", "--release", "--package", self.package]);
+        command.arg("--message-format=json-render-diagnostics");
+        if let Some(target) = self.target {
+            command.args(["--target", target]);
+        }
+        if !features.is_empty() {
+            command.arg("--features").arg(features.join(","));
+        }
+        workspace(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(if show { Stdio::inherit() } else { Stdio::piped() });
+        let shown = format!("{command:?}");
+        let child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
+        let output = child.wait_with_output().map_err(|error| format!("{shown}: {error}"))?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{} does not build: {shown}\n{words}", self.name));
+        }
+        let messages = String::from_utf8_lossy(&output.stdout);
+        executable(&messages, self.package).ok_or(format!("{}: cargo names no program", self.name))
+    }
+}
+
+/// Makes a cargo command work in the workspace of the boards, with a target directory of its own
+/// and none of the settings that the outer cargo handed on.
+pub fn workspace(command: &mut Command) {
+    let boards = provision::root().join("boards");
+    command.current_dir(&boards).env("CARGO_TARGET_DIR", boards.join("target"));
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
+        command.env_remove(name);
+    }
+}
+
+/// Finds the program in cargo's messages: `{"reason":"compiler-artifact",…,"executable":"…"}`.
+fn executable(messages: &str, package: &str) -> Option<PathBuf> {
+    let name = format!("\"name\":\"{package}\"");
+    messages
+        .lines()
+        .filter(|line| line.contains(&name))
+        .filter_map(|line| line.split("\"executable\":\"").nth(1)?.split('"').next())
+        .next_back()
+        .map(|path| Path::new(path).to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_program_in_cargos_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"smoltcp"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"qemu-x"},"executable":"/a/b/qemu-x","fresh":true}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(executable(messages, "qemu-x"), Some(PathBuf::from("/a/b/qemu-x")));
+        assert_eq!(executable(messages, "smoltcp"), None);
+    }
+
+    #[test]
+    fn the_names_are_unique() {
+        for board in BOARDS {
+            assert_eq!(find(board.name).unwrap().about, board.about);
+        }
+        assert!(find("nowhere").unwrap_err().contains("qemu-lm3s6965"));
+    }
+}

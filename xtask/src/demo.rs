@@ -1,0 +1,153 @@
+//! `cargo xtask demo`: a microcontroller works with a PostgreSQL server, and what it costs.
+
+use std::time::{Duration, Instant};
+
+use barepg_testkit::pg::{Cluster, Options};
+
+use crate::boards::{self, BOARDS, Board};
+use crate::measure::{self, Bill, Plan, Server};
+use crate::proxy::Traffic;
+use crate::setup;
+
+/// The longest that a session may take. An emulated login hashes for a second or two.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What the command line asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    board: Option<String>,
+    server: Option<String>,
+    show: Option<String>,
+    features: Vec<&'static str>,
+    user: Option<&'static str>,
+}
+
+impl Wish {
+    /// Reads the arguments behind `demo`.
+    pub fn parse(arguments: &[&str]) -> Result<Wish, String> {
+        let mut wish = Wish::default();
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().map(|v| v.to_string()).ok_or(format!("{word} what?"));
+            match *word {
+                "--board" => wish.board = Some(value()?),
+                "--server" => wish.server = Some(value()?),
+                "--show" => wish.show = Some(value()?),
+                "--tls" => wish.features.push("tls"),
+                "--opengauss" => wish.features.push("opengauss"),
+                other => return Err(format!("unknown argument of demo: {other}")),
+            }
+        }
+        Ok(wish)
+    }
+}
+
+/// Does all that is needed to show the session and the bill.
+pub fn run(wish: &Wish) -> Result<(), String> {
+    let board = match &wish.board {
+        Some(name) => boards::find(name)?,
+        None => BOARDS.first().ok_or("no boards")?,
+    };
+    let compiler = setup::all()?;
+    println!("building {}: {}", board.name, board.about);
+    let image = board.build(&compiler, &wish.features, true)?;
+    let mut cluster = None;
+    let server = match &wish.server {
+        Some(conninfo) => Server::parse(conninfo)?,
+        None => {
+            let begun = Instant::now();
+            let started = cluster.insert(Cluster::try_start(Options::default())?);
+            let version = started.psql("test", "show server_version");
+            println!(
+                "started a private PostgreSQL {version} in {:.1} s",
+                begun.elapsed().as_secs_f32()
+            );
+            Server::private(started, wish.user.unwrap_or("scram_user"))?
+        }
+    };
+    println!("running\n");
+    let show: Vec<(&str, &str)> = wish.show.iter().map(|name| ("show", name.as_str())).collect();
+    let plan = Plan { board, image: &image, server: &server, arguments: &show, limit: LIMIT };
+    let (outcome, bill) = measure::run(&plan, &mut |line| {
+        if !line.starts_with('@') {
+            println!("    {line}");
+        }
+    })?;
+    outcome.check().map_err(|error| format!("the session on {} failed: {error}", board.name))?;
+    println!("\nthe bill, {:.1} s in all", outcome.elapsed.as_secs_f32());
+    print!("{}", table(board, &bill));
+    Ok(())
+}
+
+fn table(board: &Board, bill: &Bill) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| text.push_str(&format!("    {name:28}{value}\n"));
+    let of = |value: u64, all: Option<u32>| match all {
+        Some(all) => format!("{:>12} of {} bytes", digits(value), digits(all.into())),
+        None => format!("{:>12} bytes", digits(value)),
+    };
+    if let Some(flash) = bill.flash {
+        row("flash", of(flash, board.memory.map(|memory| memory.0)));
+    }
+    if let Some(ram) = bill.static_ram {
+        row("static RAM", of(ram, board.memory.map(|memory| memory.1)));
+    }
+    if let Some(stack) = bill.stack {
+        row("stack, the most in use", of(stack, None));
+    }
+    for (name, count) in [
+        ("instructions of the login", bill.login_instructions),
+        ("instructions of a query", bill.query_instructions),
+    ] {
+        if let Some(count) = count {
+            row(name, format!("{:>12}", digits(count)));
+        }
+    }
+    if let Some(session) = &bill.session {
+        if let Some(login) = &session.login {
+            row("login on the wire", wire(login));
+        }
+        row("session on the wire", wire(&session.total));
+    }
+    text
+}
+
+fn wire(traffic: &Traffic) -> String {
+    let Traffic { sent, received, round_trips } = traffic;
+    let (sent, received) = (digits(*sent), digits(*received));
+    format!("{sent:>12} bytes sent, {received} received, {round_trips} round trips")
+}
+
+/// A number with commas between its thousands.
+fn digits(number: u64) -> String {
+    let plain = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in plain.chars().enumerate() {
+        if index > 0 && (plain.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_told_apart() {
+        assert_eq!(digits(7), "7");
+        assert_eq!(digits(1000), "1,000");
+        assert_eq!(digits(123_456), "123,456");
+        assert_eq!(digits(20_431_007), "20,431,007");
+    }
+
+    #[test]
+    fn arguments_are_read_or_refused() {
+        let wish = Wish::parse(&["--board", "host", "--server", "host=h"]).unwrap();
+        assert_eq!((wish.board.as_deref(), wish.server.as_deref()), (Some("host"), Some("host=h")));
+        assert!(Wish::parse(&["--board"]).is_err());
+        assert!(Wish::parse(&["--bored"]).is_err());
+    }
+}

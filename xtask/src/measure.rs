@@ -1,0 +1,145 @@
+//! One measured run of a board against a server: what it printed and what it cost.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::time::Duration;
+
+use barepg_testkit::pg::Cluster;
+
+use crate::boards::{Board, Link};
+use crate::elf::Image;
+use crate::proxy::{Relay, Session};
+use crate::qemu::{self, Outcome, Request};
+
+/// Where QEMU's user network puts the loopback of the machine it runs on.
+const HOST_FROM_GUEST: &str = "10.0.2.2";
+
+/// The server that a board is to use.
+#[derive(Debug, Clone)]
+pub struct Server {
+    address: SocketAddr,
+    /// Everything but `host`, `hostaddr` and `port`.
+    rest: String,
+}
+
+impl Server {
+    /// A private cluster, by one of its roles.
+    pub fn private(cluster: &Cluster, user: &str) -> Result<Server, String> {
+        Server::parse(&cluster.conninfo(user))
+    }
+
+    /// An existing server, by a connection string of `keyword=value` pairs without quotes.
+    pub fn parse(conninfo: &str) -> Result<Server, String> {
+        let (mut host, mut port, mut rest) = ("localhost", 5432, Vec::new());
+        for word in conninfo.split_whitespace() {
+            match word.split_once('=') {
+                Some(("host" | "hostaddr", value)) => host = value,
+                Some(("port", value)) => {
+                    port = value.parse().map_err(|_| format!("not a port: {value}"))?;
+                }
+                Some(_) => rest.push(word),
+                None => return Err(format!("not keyword=value: {word}")),
+            }
+        }
+        let mut found =
+            (host, port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+        let address =
+            found.find(SocketAddr::is_ipv4).ok_or(format!("{host} has no IPv4 address"))?;
+        Ok(Server { address, rest: rest.join(" ") })
+    }
+
+    /// The connection string for a board that goes through the relay. The name that TLS verifies
+    /// stays `localhost`; the address is what the board sees.
+    fn conninfo(&self, link: Link, port: u16) -> String {
+        let address = if link == Link::Host { "127.0.0.1" } else { HOST_FROM_GUEST };
+        format!("host={address} port={port} {}", self.rest)
+    }
+}
+
+/// What a run cost.
+#[derive(Debug, Default)]
+pub struct Bill {
+    pub flash: Option<u64>,
+    pub static_ram: Option<u64>,
+    pub stack: Option<u64>,
+    pub login_instructions: Option<u64>,
+    pub query_instructions: Option<u64>,
+    pub session: Option<Session>,
+}
+
+impl Bill {
+    /// The figures that budgets are set for, with the names they have there.
+    pub fn figures(&self) -> Vec<(&'static str, u64)> {
+        let login = self.session.and_then(|session| session.login);
+        let all = [
+            ("flash", self.flash),
+            ("static_ram", self.static_ram),
+            ("stack", self.stack),
+            ("login_instructions", self.login_instructions),
+            ("query_instructions", self.query_instructions),
+            ("login_round_trips", login.map(|traffic| traffic.round_trips)),
+            ("login_bytes_sent", login.map(|traffic| traffic.sent)),
+            ("session_round_trips", self.session.map(|session| session.total.round_trips)),
+            ("session_bytes_sent", self.session.map(|session| session.total.sent)),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
+
+/// How to run a board.
+pub struct Plan<'a> {
+    pub board: &'a Board,
+    pub image: &'a Path,
+    pub server: &'a Server,
+    /// `key=value` arguments before the connection string.
+    pub arguments: &'a [(&'a str, &'a str)],
+    pub limit: Duration,
+}
+
+/// Runs a board through a relay, with instructions counted where that is possible.
+pub fn run(plan: &Plan<'_>, on_line: &mut dyn FnMut(&str)) -> Result<(Outcome, Bill), String> {
+    let relay = Relay::start(plan.server.address)?;
+    let conninfo = plan.server.conninfo(plan.board.link, relay.port());
+    let mut arguments = plan.arguments.to_vec();
+    arguments.push(("conninfo", &conninfo));
+    let emulated = plan.board.link != Link::Host;
+    let request = Request {
+        board: plan.board,
+        image: plan.image,
+        arguments: &arguments,
+        uart_port: relay.port(),
+        limit: plan.limit,
+        count: emulated,
+        more: &[],
+    };
+    let outcome = qemu::run(&request, on_line)?;
+    let mut bill = Bill { stack: outcome.number("stack"), ..Bill::default() };
+    if emulated {
+        let image = Image::read(plan.image)?;
+        bill.flash = Some(image.flash().into());
+        bill.static_ram = Some(image.static_ram().into());
+    }
+    if let Some(counts) = &outcome.counts {
+        // The program's order: `boards/app`.
+        bill.login_instructions = counts.spans.first().copied();
+        bill.query_instructions = counts.spans.get(1).copied();
+    }
+    bill.session = relay.sessions().first().copied();
+    Ok((outcome, bill))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_taken_out_of_the_connection_string() {
+        let server = Server::parse("host=127.0.0.1 port=7 dbname=d user=u password=p").unwrap();
+        assert_eq!(server.address, SocketAddr::from(([127, 0, 0, 1], 7)));
+        let inside = server.conninfo(Link::Ethernet, 9);
+        assert_eq!(inside, "host=10.0.2.2 port=9 dbname=d user=u password=p");
+        assert!(server.conninfo(Link::Host, 9).starts_with("host=127.0.0.1 port=9 "));
+        assert!(Server::parse("nonsense").is_err());
+        assert!(Server::parse("port=many").is_err());
+    }
+}

@@ -1,0 +1,204 @@
+//! The stages about the boards: their own lints and tests, the programs in QEMU against a real
+//! server, and their budgets.
+
+use std::fs;
+use std::time::Duration;
+
+use barepg_testkit::faults;
+use barepg_testkit::pg;
+use barepg_testkit::provision::{USUAL_MAJOR, root};
+
+use super::{Checked, Context, host};
+use crate::boards::{self, BOARDS, Board, Link};
+use crate::budgets::Budgets;
+use crate::measure::{self, Bill, Plan, Server};
+use crate::qemu::Outcome;
+
+/// The longest that a program may run: an emulated login hashes for a second, and the servers
+/// that stay silent are waited for.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Runs of a board before its instructions are believed to be over budget: it executes more of
+/// them while it waits for a server that is busy.
+const ATTEMPTS: u32 = 5;
+
+/// Builds every board and lints it, for its own target.
+pub fn build(context: &Context) -> Checked {
+    let mut checked = 0;
+    for board in BOARDS {
+        board.build(&context.compiler, &[], false)?;
+        let mut clippy = context.compiler.cargo();
+        clippy.args(["clippy", "--release", "--package", board.package]);
+        if let Some(target) = board.target {
+            clippy.args(["--target", target]);
+        }
+        clippy.args(["--", "-D", "warnings"]);
+        boards::workspace(&mut clippy);
+        context.run(&mut clippy)?;
+        checked += 2;
+    }
+    Ok(checked)
+}
+
+/// The tests of what the boards are made of, on this machine.
+pub fn tests(context: &Context) -> Checked {
+    let mut command =
+        context.cargo(&["test", "--package", "barepg-net", "--package", "barepg-app"]);
+    boards::workspace(&mut command);
+    host::count(&context.run(&mut command)?)
+}
+
+/// The common operations on every board: what they print, what they cost, and that the driver's
+/// own counters agree with the relay's.
+pub fn common(context: &Context) -> Checked {
+    let cluster = pg::shared(USUAL_MAJOR);
+    let server = Server::private(cluster, "scram_user")?;
+    let budgets = Budgets::read()?;
+    let mut checked = 0;
+    let mut over = String::new();
+    for board in BOARDS {
+        let mut best = Vec::new();
+        let mut verdict = Ok(0);
+        for _ in 0..ATTEMPTS {
+            let (outcome, bill) = run(context, board, &server, &[])?;
+            compare(board, &outcome, "common_operations")?;
+            agree(&outcome, &bill).map_err(|error| format!("{}: {error}", board.name))?;
+            lower(&mut best, figures(&outcome, &bill));
+            verdict = budgets.compare(board.name, &best);
+            if verdict.is_ok() {
+                break;
+            }
+        }
+        let costs = best.iter().filter(|(name, _)| !name.contains("_bytes_"));
+        let costs: Vec<String> = costs.map(|(name, value)| format!("{name} {value}")).collect();
+        println!("          {}", costs.join(", "));
+        match verdict {
+            Ok(count) => checked += 2 + count,
+            Err(error) => over.push_str(&error),
+        }
+    }
+    if over.is_empty() { Ok(checked) } else { Err(over) }
+}
+
+/// Keeps the lower number of instructions of two runs, and the newer value of all else.
+fn lower(best: &mut Vec<(&'static str, u64)>, figures: Vec<(&'static str, u64)>) {
+    let before = std::mem::take(best);
+    *best = figures;
+    for (name, value) in best.iter_mut().filter(|(name, _)| name.ends_with("_instructions")) {
+        let earlier = before.iter().find(|(other, _)| other == name);
+        *value = earlier.map_or(*value, |(_, earlier)| (*value).min(*earlier));
+    }
+}
+
+/// Misbehaving servers on every board that has a network: the right error in time, and a good
+/// session afterwards.
+pub fn faults(context: &Context) -> Checked {
+    let cluster = pg::shared(USUAL_MAJOR);
+    let server = Server::private(cluster, "scram_user")?;
+    let failed = |error| format!("misbehaving server: {error}");
+    let (silent, dying) =
+        (faults::silent().map_err(failed)?, faults::dying(cluster.port()).map_err(failed)?);
+    let ports = [silent.port(), dying.port(), faults::nobody().map_err(failed)?];
+    let [silent, dying, nobody] = ports.map(|port| port.to_string());
+    let arguments = [
+        ("show", "faults"),
+        ("silent", silent.as_str()),
+        ("dying", dying.as_str()),
+        ("nobody", nobody.as_str()),
+    ];
+    let mut checked = 0;
+    for board in BOARDS.iter().filter(|board| board.link != Link::Uart) {
+        let (outcome, _) = run(context, board, &server, &arguments)?;
+        compare(board, &outcome, "faults")?;
+        checked += 1;
+    }
+    Ok(checked)
+}
+
+fn run(
+    context: &Context,
+    board: &Board,
+    server: &Server,
+    arguments: &[(&str, &str)],
+) -> Result<(Outcome, Bill), String> {
+    let image = board.build(&context.compiler, &[], false)?;
+    let plan = Plan { board, image: &image, server, arguments, limit: LIMIT };
+    let (outcome, bill) = measure::run(&plan, &mut |_| ())?;
+    outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
+    println!("        {}: {:.1} s", board.name, outcome.elapsed.as_secs_f32());
+    Ok((outcome, bill))
+}
+
+/// The output against the golden file, which all boards share.
+fn compare(board: &Board, outcome: &Outcome, name: &str) -> Result<(), String> {
+    let path = root().join("boards").join("expected").join(format!("{name}.out"));
+    let expected = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let printed = outcome.text();
+    if printed == expected {
+        return Ok(());
+    }
+    let mut lines = expected.lines().zip(printed.lines()).enumerate();
+    let first = lines.find(|(_, (wanted, got))| wanted != got);
+    let place = first.map_or("one is longer".to_string(), |(index, (wanted, got))| {
+        format!("line {}:\n  expected: {wanted}\n  printed:  {got}", index + 1)
+    });
+    Err(format!("{} differs from {}: {place}\n--- printed\n{printed}", board.name, path.display()))
+}
+
+/// What the driver counted is what went through the relay.
+fn agree(outcome: &Outcome, bill: &Bill) -> Result<(), String> {
+    let counted = outcome.value("session").ok_or("no line @session")?;
+    let session = bill.session.ok_or("the relay saw no session")?.total;
+    for (name, seen) in [
+        ("bytes_out", session.sent),
+        ("bytes_in", session.received),
+        ("round_trips", session.round_trips),
+    ] {
+        let driver = field(counted, name).ok_or(format!("no {name} in @session {counted}"))?;
+        if driver != seen {
+            return Err(format!("{name}: the driver counted {driver}, the relay {seen}"));
+        }
+    }
+    Ok(())
+}
+
+/// The figures of a run, those of the driver's transport calls included.
+fn figures(outcome: &Outcome, bill: &Bill) -> Vec<(&'static str, u64)> {
+    let mut figures = bill.figures();
+    if let Some(query) = outcome.value("query") {
+        for (figure, name) in [
+            ("query_round_trips", "round_trips"),
+            ("query_writes", "writes"),
+            ("query_flushes", "flushes"),
+        ] {
+            figures.extend(field(query, name).map(|value| (figure, value)));
+        }
+    }
+    figures
+}
+
+/// The number in `… name=7 …`.
+fn field(line: &str, name: &str) -> Option<u64> {
+    line.split_whitespace()
+        .find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_instructions_are_lowered() {
+        let mut best = vec![("stack", 1), ("query_instructions", 10)];
+        lower(&mut best, vec![("stack", 2), ("query_instructions", 20), ("login_instructions", 5)]);
+        assert_eq!(best, [("stack", 2), ("query_instructions", 10), ("login_instructions", 5)]);
+    }
+
+    #[test]
+    fn reads_a_field() {
+        let line = "round_trips=3 writes=4 bytes_out=120";
+        assert_eq!(field(line, "round_trips"), Some(3));
+        assert_eq!(field(line, "bytes_out"), Some(120));
+        assert_eq!(field(line, "bytes"), None);
+    }
+}
