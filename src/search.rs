@@ -202,7 +202,7 @@ impl<'b> Client<'b> {
     /// to stop or start. A password that is wrong here is wrong there.
     fn lets_go_on(&self, fault: Fault) -> bool {
         match fault {
-            Fault::Transport(_) | Fault::Closed | Fault::TimedOut => true,
+            Fault::Transport(_) | Fault::Closed | Fault::HungUp | Fault::TimedOut => true,
             Fault::Server => {
                 matches!(self.session.sqlstate().as_str(), "57P01" | "57P02" | "57P03")
             }

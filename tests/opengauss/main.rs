@@ -4,8 +4,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "std")]
+mod keys_tool;
 mod login;
 mod peer;
+#[cfg(feature = "std")]
+#[path = "../host/programs.rs"]
+mod programs;
 mod scripted;
 mod work;
 
