@@ -1,6 +1,7 @@
 //! A session: what the user works with.
 
 use crate::cancel::CancelToken;
+use crate::copy::{CopyIn, CopyOut};
 use crate::error::{Error, ErrorKind, Result, ServerError, UsageError};
 use crate::framed::Stats;
 use crate::params::Params;
@@ -125,6 +126,24 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     pub fn batch_execute(&mut self, sql: &str) -> Result<()> {
         let result = self.session.command(&mut self.transport, sql);
         result.map(|_| ()).map_err(|fault| self.session.verdict(fault))
+    }
+
+    /// Begins a COPY into a table: `copy_in("copy t from stdin with (format binary)")`. One round
+    /// trip; the data follow through the guard.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query). [`UsageError::NotCopy`]: the statement was another one, and was
+    /// run.
+    pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_, 'b>> {
+        CopyIn::start(self.session, &mut self.transport, sql)
+    }
+
+    /// Begins a COPY out of a table: `copy_out("copy t to stdout")`.
+    ///
+    /// # Errors
+    /// As [`copy_in`](Self::copy_in).
+    pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_, 'b>> {
+        CopyOut::start(self.session, &mut self.transport, sql)
     }
 
     /// Prepares a statement. `types` are the parameters' types (see

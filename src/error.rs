@@ -126,7 +126,8 @@ pub enum ErrorKind {
 pub enum Outcome {
     /// Nothing reached the server. It is safe to do it again.
     NotSent,
-    /// The server refused: the statement had no effect, and an open transaction is now failed.
+    /// The server refused, or never got all of it: the statement had no effect, and an open
+    /// transaction is now failed.
     Refused,
     /// The server may or may not have done it. Repeat only what is safe to do twice (a key made
     /// by the client and `ON CONFLICT DO NOTHING`), or ask the server first.
@@ -247,6 +248,10 @@ pub enum UsageError {
     TooManyRows,
     /// The statement asks for COPY; use the COPY verbs.
     Copy,
+    /// The statement, which was run, is not a COPY in the direction of the verb.
+    NotCopy,
+    /// Rows of a COPY need `with (format binary)`.
+    CopyFormat,
     /// A transaction is open already.
     InTransaction,
     /// COMMIT was answered with ROLLBACK: the transaction had failed before.
@@ -279,3 +284,17 @@ impl core::fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// For the values and COPY streams that are read and written through `embedded_io`.
+impl embedded_io::Error for Error {
+    fn kind(&self) -> embedded_io::ErrorKind {
+        match self.kind {
+            ErrorKind::Transport(kind) => kind,
+            ErrorKind::TimedOut => embedded_io::ErrorKind::TimedOut,
+            ErrorKind::Closed => embedded_io::ErrorKind::ConnectionReset,
+            ErrorKind::Broken => embedded_io::ErrorKind::NotConnected,
+            ErrorKind::Usage(_) | ErrorKind::Encode(_) => embedded_io::ErrorKind::InvalidInput,
+            _ => embedded_io::ErrorKind::Other,
+        }
+    }
+}

@@ -42,6 +42,7 @@ pub mod transport;
 #[cfg(feature = "opengauss")]
 mod batch_bind;
 mod cancel;
+mod copy;
 mod params;
 mod query;
 mod row;
@@ -69,6 +70,7 @@ pub use config::{
     TargetSessionAttrs,
 };
 pub use connection::Connection;
+pub use copy::{CopyFields, CopyIn, CopyOut, CopyRow};
 pub use dial::{Dial, DialError, Target};
 pub use error::{
     AuthError, Buffer, ConfigError, Error, ErrorKind, Outcome, ProtocolError, Result, ServerError,

@@ -6,6 +6,7 @@ use crate::connection::Connection;
 use crate::error::{Fault, Result, UsageError};
 use crate::session::{Session, TransactionStatus};
 use crate::transport::Io;
+use crate::wire::frontend;
 use embedded_io::{Read, Write};
 
 /// An open transaction: used like the [`Connection`] it was opened on.
@@ -66,9 +67,15 @@ impl<T> DerefMut for Transaction<'_, '_, '_, T> {
 impl<T> Drop for Transaction<'_, '_, '_, T> {
     fn drop(&mut self) {
         if self.open {
-            self.connection.session.rollback_first = true;
+            self.connection.session.undo = Some(roll_back);
         }
     }
+}
+
+fn roll_back(session: &mut Session<'_>, io: &mut dyn Io) -> Result<(), Fault> {
+    session.extended = false;
+    session.stage(io, &|w| frontend::query(w, "ROLLBACK"))?;
+    session.send(io)
 }
 
 impl Session<'_> {

@@ -4,6 +4,7 @@
 //! description, an error) sits at its start, unread bytes lie between `start` and `end` behind
 //! it. A message is first a header, then a body that is taken whole, in pieces, or skipped.
 
+mod pieces;
 mod pin;
 mod receive;
 mod send;

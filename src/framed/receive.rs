@@ -144,30 +144,37 @@ impl Framed<'_> {
     }
 
     /// Receives at least one byte.
-    fn read_more(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(super) fn read_more(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        loop {
+            self.clock.tick()?;
+            if self.read_once(io)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One attempt to receive; `false` when nothing came.
+    pub(crate) fn read_once(&mut self, io: &mut dyn Io) -> Result<bool, Fault> {
         if self.start == self.end {
             (self.start, self.end) = (self.pinned, self.pinned);
         } else if self.end >= self.rx.len() {
             self.compact();
         }
-        loop {
-            self.clock.tick()?;
-            let free = self.rx.get_mut(self.end..).unwrap_or(&mut []);
-            let size = free.len();
-            if size == 0 {
-                return Err(self.too_small(self.rx.len().saturating_add(1)));
+        let free = self.rx.get_mut(self.end..).unwrap_or(&mut []);
+        let size = free.len();
+        if size == 0 {
+            return Err(self.too_small(self.rx.len().saturating_add(1)));
+        }
+        match io.read(free) {
+            Ok(0) => Err(Fault::Closed),
+            Ok(n) if n <= size => {
+                self.end = self.end.saturating_add(n);
+                self.count_read(n);
+                Ok(true)
             }
-            match io.read(free) {
-                Ok(0) => return Err(Fault::Closed),
-                Ok(n) if n <= size => {
-                    self.end = self.end.saturating_add(n);
-                    self.count_read(n);
-                    return Ok(());
-                }
-                Ok(_) => return Err(Fault::Transport(embedded_io::ErrorKind::Other)),
-                Err(kind) if is_pause(kind) => {}
-                Err(kind) => return Err(Fault::Transport(kind)),
-            }
+            Ok(_) => Err(Fault::Transport(embedded_io::ErrorKind::Other)),
+            Err(kind) if is_pause(kind) => Ok(false),
+            Err(kind) => Err(Fault::Transport(kind)),
         }
     }
 

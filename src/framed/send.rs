@@ -154,17 +154,28 @@ fn write_all(
 ) -> Result<(), Fault> {
     while !bytes.is_empty() {
         clock.tick()?;
-        match io.write(bytes) {
-            Ok(0) => return Err(Fault::Transport(embedded_io::ErrorKind::WriteZero)),
-            Ok(n) => {
-                bytes = bytes.get(n..).ok_or(Fault::Transport(embedded_io::ErrorKind::Other))?;
-                *sent = true;
-                stats.writes = stats.writes.wrapping_add(1);
-                stats.bytes_out = stats.bytes_out.wrapping_add(u32::try_from(n).unwrap_or(0));
-            }
-            Err(kind) if is_pause(kind) => {}
-            Err(kind) => return Err(Fault::Transport(kind)),
-        }
+        bytes = write_once(io, stats, sent, bytes)?;
     }
     Ok(())
+}
+
+/// One attempt to send; returns what is left of the bytes.
+pub(super) fn write_once<'w>(
+    io: &mut dyn Io,
+    stats: &mut Stats,
+    sent: &mut bool,
+    bytes: &'w [u8],
+) -> Result<&'w [u8], Fault> {
+    match io.write(bytes) {
+        Ok(0) => Err(Fault::Transport(embedded_io::ErrorKind::WriteZero)),
+        Ok(n) => {
+            let rest = bytes.get(n..).ok_or(Fault::Transport(embedded_io::ErrorKind::Other))?;
+            *sent = true;
+            stats.writes = stats.writes.wrapping_add(1);
+            stats.bytes_out = stats.bytes_out.wrapping_add(u32::try_from(n).unwrap_or(0));
+            Ok(rest)
+        }
+        Err(kind) if is_pause(kind) => Ok(bytes),
+        Err(kind) => Err(Fault::Transport(kind)),
+    }
 }

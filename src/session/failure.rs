@@ -75,7 +75,7 @@ impl Session<'_> {
     /// A failure while sending: a FATAL error that the server sent before it closed the link is
     /// what the user wants to see.
     #[cold]
-    pub(super) fn last_words(&mut self, io: &mut dyn Io, fault: Fault) -> Fault {
+    pub(crate) fn last_words(&mut self, io: &mut dyn Io, fault: Fault) -> Fault {
         if matches!(fault, Fault::Closed | Fault::Transport(_)) {
             self.life = Life::Broken;
             self.link.limit(limits::SALVAGE_MS);

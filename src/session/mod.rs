@@ -42,6 +42,9 @@ pub(crate) enum Life {
     Broken,
 }
 
+/// What a dropped guard left to do. A pointer, so that only what is used is linked.
+pub(crate) type Leftover = fn(&mut Session<'_>, &mut dyn Io) -> Result<(), Fault>;
+
 pub(crate) struct Session<'b> {
     pub(crate) link: Framed<'b>,
     pub(crate) phase: Phase,
@@ -61,8 +64,10 @@ pub(crate) struct Session<'b> {
     pub(crate) unsynced: bool,
     /// Items of the last batch that the server answered.
     pub(crate) batch_done: u32,
-    /// A transaction guard was dropped: roll back before anything else.
-    pub(crate) rollback_first: bool,
+    /// To be sent before the rest of an answer is read over: the end of what was not finished.
+    pub(crate) unfinished: Option<Leftover>,
+    /// A transaction's guard was dropped: to be rolled back before anything else.
+    pub(crate) undo: Option<Leftover>,
     /// An error is pinned in the receive buffer; `Some(true)` when its end was cut.
     error: Option<bool>,
     /// SQLSTATE of the last error.
@@ -102,7 +107,8 @@ impl<'b> Session<'b> {
             unsure: false,
             unsynced: false,
             batch_done: 0,
-            rollback_first: false,
+            unfinished: None,
+            undo: None,
             error: None,
             sqlstate: SqlState::UNKNOWN,
             taken_back: false,
@@ -125,8 +131,8 @@ impl<'b> Session<'b> {
         self.phase = Phase::Authentication;
         self.life = Life::Alive;
         self.transaction = TransactionStatus::Idle;
-        (self.busy, self.rollback_first, self.unsynced) = (false, false, false);
-        (self.completed, self.unsure) = (false, false);
+        (self.busy, self.unsynced, self.completed, self.unsure) = (false, false, false, false);
+        (self.unfinished, self.undo) = (None, None);
         (self.error, self.farewell, self.in_a_row) = (None, None, 0);
         self.epoch = self.epoch.wrapping_add(1);
         self.statements = 0;
@@ -145,7 +151,7 @@ impl<'b> Session<'b> {
         self.link.begin(self.timeout_ms);
         self.error = None;
         self.link.unpin(0);
-        if self.busy || self.rollback_first || self.link.has_unread() {
+        if self.busy || self.undo.is_some() || self.link.has_unread() {
             let settled = self.settle(io);
             // What was sent so far concerned earlier verbs; of this one nothing was sent.
             self.link.forget_sent();
@@ -161,11 +167,8 @@ impl<'b> Session<'b> {
     fn settle(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         self.finish_answer(io)?;
         self.take_unasked(io)?;
-        if core::mem::take(&mut self.rollback_first) {
-            self.extended = false;
-            self.link.write(io, &|w| frontend::query(w, "ROLLBACK"))?;
-            self.link.flush(io)?;
-            self.busy = true;
+        if let Some(undo) = self.undo.take() {
+            undo(self, io)?;
             self.finish_answer(io)?;
         }
         self.link.limit(self.timeout_ms);
@@ -176,6 +179,9 @@ impl<'b> Session<'b> {
     /// ends the session.
     pub(crate) fn finish_answer(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         if self.busy {
+            if let Some(finish) = self.unfinished.take() {
+                finish(self, io)?;
+            }
             self.synchronize(io)?;
         }
         while self.busy {
@@ -197,28 +203,36 @@ impl<'b> Session<'b> {
 
     /// Between verbs only asynchronous messages and a FATAL error may arrive.
     fn take_unasked(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        match self.take_arrived(io)? {
+            None => Ok(()),
+            Some(tag::ERROR_RESPONSE) => {
+                let (tag, body) = self.link.header(io)?;
+                self.check(tag, body)?;
+                self.take_error(io)?;
+                Err(Fault::Server)
+            }
+            Some(_) => Err(ProtocolError::Unasked.into()),
+        }
+    }
+
+    /// Handles the asynchronous messages that have arrived whole, or are too large to. Returns the
+    /// type of the other message behind them, which is not taken.
+    pub(crate) fn take_arrived(&mut self, io: &mut dyn Io) -> Result<Option<u8>, Fault> {
         while self.link.has_unread() {
             let (tag, whole) = self.link.peek();
             match tag {
-                tag::NOTICE_RESPONSE | tag::PARAMETER_STATUS | tag::NOTIFICATION_RESPONSE => {
-                    if !whole {
-                        return Ok(());
-                    }
-                    let (tag, body) = self.link.header(io)?;
-                    self.check(tag, body)?;
-                    self.take_async(io, tag)?;
-                    self.link.skip(io)?;
-                }
-                tag::ERROR_RESPONSE => {
-                    let (tag, body) = self.link.header(io)?;
-                    self.check(tag, body)?;
-                    self.take_error(io)?;
-                    return Err(Fault::Server);
-                }
-                _ => return Err(Fault::Protocol(ProtocolError::Unasked)),
+                tag::NOTICE_RESPONSE | tag::PARAMETER_STATUS | tag::NOTIFICATION_RESPONSE => {}
+                other => return Ok(Some(other)),
             }
+            if !whole && !self.link.is_full() {
+                break;
+            }
+            let (tag, body) = self.link.header(io)?;
+            self.check(tag, body)?;
+            self.take_async(io, tag)?;
+            self.link.skip(io)?;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The next message that is not asynchronous. Its body is still to be taken.
@@ -319,6 +333,11 @@ impl<'b> Session<'b> {
         self.extended = false;
         self.stage(io, &|w| frontend::query(w, sql))?;
         self.send(io)?;
+        self.read_answer(io)
+    }
+
+    /// Reads an answer to its end. Returns the last CommandComplete.
+    pub(crate) fn read_answer(&mut self, io: &mut dyn Io) -> Result<CommandTag, Fault> {
         let mut last = CommandTag::default();
         // The message that began the result which is read over: `T`, `H`, or none.
         let mut open = 0;

@@ -117,6 +117,11 @@ pub fn copy_fail(w: &mut Writer<'_>, reason: &str) -> Done {
     w.message(b'f', &|w| w.cstr(reason))
 }
 
+/// CopyDone
+pub fn copy_done(w: &mut Writer<'_>) -> Done {
+    w.bytes(b"c\0\0\0\x04")
+}
+
 /// Flush
 pub fn flush(w: &mut Writer<'_>) -> Done {
     w.bytes(b"H\0\0\0\x04")

@@ -1,0 +1,348 @@
+//! COPY IN: a stream from here into a table.
+
+use super::{BINARY_HEADER, Layout};
+use crate::error::{Error, ErrorKind, Fault, Outcome, ProtocolError, Result, UsageError};
+use crate::params::Params;
+use crate::session::Session;
+use crate::transport::Io;
+use crate::wire::backend::tag;
+use crate::wire::{Part, WireError, Writer, frontend};
+
+/// Type byte and length of CopyData, kept free at the start of the send buffer.
+const HEAD: usize = 5;
+
+/// A COPY into a table, begun by [`Connection::copy_in`](crate::Connection::copy_in).
+///
+/// Data are gathered in the send buffer and leave whenever it is full, many rows in one message.
+/// [`finish`](Self::finish) makes the rows permanent (or part of the open transaction). A guard
+/// that is dropped before sends nothing then: the next verb on the connection makes the COPY
+/// fail. While it lives, each call has the connection's deadline for itself.
+///
+/// The server's refusal of a row is found when the driver reads: at the latest in `finish`,
+/// earlier when the server stops taking data, or when asked by [`check`](Self::check). After an
+/// error that ended the COPY every further call returns that error.
+pub struct CopyIn<'r, 'b> {
+    session: &'r mut Session<'b>,
+    io: &'r mut (dyn Io + 'r),
+    layout: Layout,
+    content: Content,
+    /// A row was sent in part and cannot be completed.
+    torn: bool,
+    /// CopyDone was sent: only the server knows what becomes of the rows.
+    done: bool,
+    ended: Option<Error>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Empty,
+    /// The caller's bytes.
+    Raw,
+    /// Binary rows, whose header and trailer are the driver's.
+    Rows,
+}
+
+impl<'r, 'b> CopyIn<'r, 'b> {
+    pub(crate) fn start(
+        session: &'r mut Session<'b>,
+        io: &'r mut (dyn Io + 'r),
+        sql: &str,
+    ) -> Result<Self> {
+        match session.start_copy(io, sql, tag::COPY_IN_RESPONSE) {
+            Ok(layout) => {
+                session.unfinished = Some(|session, io| session.fail_copy(io, "abandoned"));
+                let (content, torn, done, ended) = (Content::Empty, false, false, None);
+                Ok(Self { session, io, layout, content, torn, done, ended })
+            }
+            Err(fault) => Err(session.verdict(fault)),
+        }
+    }
+
+    /// How many columns the server expects; openGauss and PostgreSQL both tell.
+    pub const fn columns(&self) -> u16 {
+        self.layout.columns
+    }
+
+    /// Whether the stream is binary (`with (format binary)`).
+    pub const fn is_binary(&self) -> bool {
+        self.layout.binary
+    }
+
+    /// Appends bytes as they are: text, CSV or a binary stream of your own, cut anywhere.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`]: the server refused the COPY, no row of it is kept, connection
+    /// usable. When the link fails the connection is dead, and no row is kept either
+    /// ([`Outcome::Refused`]).
+    pub fn send(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let n = self.send_some(bytes)?;
+            bytes = bytes.get(n..).unwrap_or(&[]);
+        }
+        Ok(())
+    }
+
+    /// Appends one row of a binary stream: `copy.send_row((7_i32, 21.5_f32, "on"))`. Header and
+    /// trailer of the stream are the driver's. The Rust types must be those of the columns: the
+    /// server does not convert. A value may be [`Streamed`](crate::Streamed).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send). With [`Outcome::NotSent`] the row was left out and the COPY goes
+    /// on: [`ErrorKind::Encode`] (a value has no encoding), [`UsageError::ParameterCount`] (not as
+    /// many values as columns), [`UsageError::CopyFormat`] (the stream is not binary). When a
+    /// streamed value's reader fails after a part of the row was sent, the COPY is ended:
+    /// [`Outcome::Refused`], connection usable.
+    pub fn send_row<P: Params>(&mut self, row: P) -> Result<()> {
+        self.live()?;
+        self.row(&row).map_err(|fault| self.report(fault))
+    }
+
+    /// Looks whether the server has refused already. Costs one wait of the transport (50 ms at
+    /// most) when it has not.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn check(&mut self) -> Result<()> {
+        self.live()?;
+        let looked = self.session.listen(self.io).and_then(|()| self.look());
+        looked.map_err(|fault| self.report(fault))
+    }
+
+    /// Ends the stream. Returns how many rows the server took.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`]: refused, no row is kept, connection usable. When the link fails,
+    /// [`Outcome::Unknown`]: the rows may have been kept.
+    pub fn finish(mut self) -> Result<u64> {
+        self.live()?;
+        self.complete().map_err(|fault| self.report(fault))
+    }
+
+    /// Makes the COPY fail: no row is kept. The reason goes to the server's log.
+    ///
+    /// # Errors
+    /// When the link fails; no row is kept then either. [`ErrorKind::Encode`]: the reason holds a
+    /// NUL byte; the next verb ends the COPY without it.
+    pub fn abort(self, reason: &str) -> Result<()> {
+        self.live()?;
+        let session = self.session;
+        session.link.begin(session.timeout_ms);
+        let failed = session.fail_copy(self.io, reason);
+        match failed.and_then(|()| session.finish_answer(self.io)) {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(session.verdict(fault)),
+        }
+    }
+
+    fn live(&self) -> Result<()> {
+        self.ended.map_or(Ok(()), Err)
+    }
+
+    fn row(&mut self, row: &dyn Params) -> Result<(), Fault> {
+        if !self.layout.binary {
+            return Err(UsageError::CopyFormat.into());
+        }
+        if row.count() != usize::from(self.layout.columns) {
+            return Err(UsageError::ParameterCount.into());
+        }
+        self.open()?;
+        let columns = self.layout.columns;
+        self.put(&|w| {
+            w.u16(columns)?;
+            row.values(w)
+        })
+    }
+
+    /// The header, before the first row.
+    fn open(&mut self) -> Result<(), Fault> {
+        if self.content == Content::Empty {
+            self.put(&|w| w.bytes(BINARY_HEADER))?;
+            self.content = Content::Rows;
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<u64, Fault> {
+        if self.layout.binary {
+            self.open()?;
+        }
+        if self.content == Content::Rows {
+            self.put(&|w| w.i16(-1))?;
+        }
+        self.push()?;
+        let session = &mut *self.session;
+        session.unfinished = None;
+        self.done = true;
+        session.stage(self.io, &frontend::copy_done)?;
+        session.send(self.io)?;
+        Ok(session.read_answer(self.io)?.rows)
+    }
+
+    fn send_some(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.live()?;
+        self.append(bytes).map_err(|fault| self.report(fault))
+    }
+
+    /// Appends as many bytes as there is room for, at least one.
+    fn append(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        if self.content == Content::Empty {
+            self.content = Content::Raw;
+        }
+        let mut room = self.session.link.tx_room(HEAD);
+        if room == 0 {
+            self.push()?;
+            room = self.session.link.tx_room(HEAD);
+        }
+        let (now, _) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+        self.session.link.append_behind(HEAD, &|w| w.bytes(now))?;
+        Ok(now.len())
+    }
+
+    /// Appends what an encoder writes. What is larger than the send buffer is checked whole first
+    /// and then sent in pieces.
+    fn put(&mut self, part: Part<'_>) -> Result<(), Fault> {
+        if self.session.link.append_behind(HEAD, part)? {
+            return Ok(());
+        }
+        self.push()?;
+        if self.session.link.append_behind(HEAD, part)? { Ok(()) } else { self.put_in_pieces(part) }
+    }
+
+    #[inline(never)]
+    fn put_in_pieces(&mut self, part: Part<'_>) -> Result<(), Fault> {
+        part(&mut Writer::counter()).map_err(Fault::Encode)?;
+        let (session, io) = (&mut *self.session, &mut *self.io);
+        session.link.limit(session.timeout_ms);
+        let (tx, _) = session.link.take_tx();
+        let (head, room) = tx.split_at_mut_checked(HEAD).unwrap_or((&mut [], &mut []));
+        let mut failure = None;
+        let mut drain = |payload: &[u8]| {
+            fill_head(head, payload.len());
+            let sent = session.send_listening(io, head);
+            sent.and_then(|()| session.send_listening(io, payload)).map_err(|fault| {
+                failure = Some(fault);
+                WireError::Drain
+            })
+        };
+        let mut writer = Writer::draining(room, &mut drain);
+        let result = part(&mut writer);
+        let rest = writer.len();
+        session.link.put_tx(tx, HEAD.saturating_add(rest));
+        if let Err(error) = result {
+            self.torn = true;
+            return Err(failure.unwrap_or(Fault::Encode(error)));
+        }
+        self.look()
+    }
+
+    /// Sends what is staged as one CopyData.
+    fn push(&mut self) -> Result<(), Fault> {
+        let session = &mut *self.session;
+        session.link.limit(session.timeout_ms);
+        let (tx, staged) = session.link.take_tx();
+        let mut result = Ok(());
+        if staged > HEAD {
+            fill_head(tx, staged.saturating_sub(HEAD));
+            result = session.send_listening(self.io, tx.get(..staged).unwrap_or(&[]));
+        }
+        session.link.put_tx(tx, 0);
+        result?;
+        self.look()
+    }
+
+    /// What the server sent meanwhile: nothing, or an error.
+    fn look(&mut self) -> Result<(), Fault> {
+        match self.session.take_arrived(self.io)? {
+            None => Ok(()),
+            Some(_) => match self.session.next(self.io)? {
+                tag::ERROR_RESPONSE => Err(self.session.refused(self.io)),
+                _ => Err(ProtocolError::UnexpectedMessage.into()),
+            },
+        }
+    }
+
+    /// What the user is told; ends the COPY unless only a row was left out.
+    #[cold]
+    fn report(&mut self, fault: Fault) -> Error {
+        let mut fault = fault;
+        if let Fault::Encode(_) | Fault::Usage(_) = fault {
+            let kind = match fault {
+                Fault::Usage(problem) => ErrorKind::Usage(problem),
+                Fault::Encode(problem) => ErrorKind::Encode(problem),
+                _ => ErrorKind::Broken,
+            };
+            if !self.torn {
+                return Error::new(kind, Outcome::NotSent, true);
+            }
+            self.session.link.discard_staged();
+            let failed = self.session.fail_copy(self.io, "a value ended early");
+            match failed.and_then(|()| self.session.finish_answer(self.io)) {
+                Ok(()) => self.session.taken_back = true,
+                Err(worse) => fault = worse,
+            }
+        }
+        self.session.unfinished = None;
+        let mut error = self.session.verdict(fault);
+        if error.outcome() == Outcome::Unknown && !self.done {
+            // Without CopyDone the server keeps no row.
+            error = Error::new(error.kind(), Outcome::Refused, error.is_usable());
+        }
+        self.ended = Some(error);
+        error
+    }
+}
+
+/// Type byte and length of CopyData.
+fn fill_head(frame: &mut [u8], payload: usize) {
+    let length = u32::try_from(payload.saturating_add(4)).unwrap_or(0);
+    let [a, b, c, d] = length.to_be_bytes();
+    if let Some(head) = frame.first_chunk_mut::<HEAD>() {
+        *head = [tag::COPY_DATA, a, b, c, d];
+    }
+}
+
+impl embedded_io::ErrorType for CopyIn<'_, '_> {
+    type Error = Error;
+}
+
+impl embedded_io::Write for CopyIn<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        if bytes.is_empty() { Ok(0) } else { self.send_some(bytes) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.live()?;
+        self.push().map_err(|fault| self.report(fault))
+    }
+}
+
+impl Session<'_> {
+    /// Sends bytes; while the server takes none, receives what it sends instead, so that neither
+    /// side waits for the other.
+    fn send_listening(&mut self, io: &mut dyn Io, mut bytes: &[u8]) -> Result<(), Fault> {
+        while !bytes.is_empty() {
+            let left = bytes.len();
+            bytes = self.link.write_once(io, bytes).map_err(|fault| self.last_words(io, fault))?;
+            if bytes.len() == left {
+                self.listen(io)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives while something comes and there is room, and handles asynchronous messages.
+    fn listen(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        while !self.link.is_full() && self.link.read_once(io)? {
+            self.take_arrived(io)?;
+            self.link.tick()?;
+        }
+        Ok(())
+    }
+
+    /// Sends CopyFail; the answer is still to be read.
+    fn fail_copy(&mut self, io: &mut dyn Io, reason: &str) -> Result<(), Fault> {
+        self.stage(io, &|w| frontend::copy_fail(w, reason))?;
+        self.unfinished = None;
+        self.send(io)
+    }
+}

@@ -1,0 +1,222 @@
+//! COPY OUT: a stream from a table to here.
+
+use super::row::{CopyFields, CopyRow};
+use super::{BINARY_HEADER, Layout};
+use crate::error::{Error, Fault, Result, UsageError};
+use crate::framed::Span;
+use crate::session::Session;
+use crate::transport::Io;
+use crate::wire::backend::tag;
+use crate::wire::{Reader, WireError};
+
+/// A COPY out of a table, begun by [`Connection::copy_out`](crate::Connection::copy_out).
+///
+/// Dropping it early is fine: the next verb reads over the rest, which takes as long as the
+/// server has data to send; a [`CancelToken`](crate::CancelToken) cuts it short. Each call has the
+/// connection's deadline for itself.
+pub struct CopyOut<'r, 'b> {
+    session: &'r mut Session<'b>,
+    io: &'r mut (dyn Io + 'r),
+    layout: Layout,
+    /// The header of a binary stream was read.
+    opened: bool,
+    done: bool,
+    rows: u64,
+}
+
+impl<'r, 'b> CopyOut<'r, 'b> {
+    pub(crate) fn start(
+        session: &'r mut Session<'b>,
+        io: &'r mut (dyn Io + 'r),
+        sql: &str,
+    ) -> Result<Self> {
+        match session.start_copy(io, sql, tag::COPY_OUT_RESPONSE) {
+            Ok(layout) => Ok(Self { session, io, layout, opened: false, done: false, rows: 0 }),
+            Err(fault) => Err(session.verdict(fault)),
+        }
+    }
+
+    /// How many columns a row has.
+    pub const fn columns(&self) -> u16 {
+        self.layout.columns
+    }
+
+    /// Whether the stream is binary (`with (format binary)`).
+    pub const fn is_binary(&self) -> bool {
+        self.layout.binary
+    }
+
+    /// The next bytes of the stream, or `None` at its end. The server sends a row at a time: a row
+    /// that fits the receive buffer comes whole, a larger one in pieces.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server): the COPY failed or was cancelled;
+    /// connection usable. After any other error the connection is dead.
+    #[allow(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
+    pub fn next(&mut self) -> Result<Option<&[u8]>> {
+        match self.piece(usize::MAX) {
+            Ok(Some(span)) => Ok(Some(self.session.link.get(span))),
+            Ok(None) => Ok(None),
+            Err(fault) => Err(self.report(fault)),
+        }
+    }
+
+    /// The next row of a binary stream, decoded: `copy.next_row::<(i32, Option<&str>)>()`, or
+    /// `None` at the end.
+    ///
+    /// A binary stream does not name its types: the Rust types must be those of the columns. One
+    /// of another size is found, `i32` read as `u32` is not.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next). These leave the COPY where it is, behind the row:
+    /// [`ErrorKind::Column`](crate::ErrorKind::Column) (a value does not fit its Rust type),
+    /// [`UsageError::ColumnCount`], [`ErrorKind::Capacity`](crate::ErrorKind::Capacity) (the row is
+    /// larger than the receive buffer). [`UsageError::CopyFormat`]: the stream is not binary.
+    pub fn next_row<'s, R: CopyRow<'s>>(&'s mut self) -> Result<Option<R>> {
+        match self.row() {
+            Ok(Some((count, span))) => {
+                let fields = self.session.link.get(span);
+                R::from_copy(&mut CopyFields::new(count, fields)).map(Some)
+            }
+            Ok(None) => Ok(None),
+            Err(fault) => Err(self.report(fault)),
+        }
+    }
+
+    /// Rows that the finished stream held, as CommandComplete counted them.
+    pub const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Moves to the next CopyData that is not empty, or the rest of the current one. `false` at
+    /// the end.
+    fn advance(&mut self) -> Result<bool, Fault> {
+        let (session, io) = (&mut *self.session, &mut *self.io);
+        session.alive()?;
+        session.link.limit(session.timeout_ms);
+        while !self.done && session.link.left() == 0 {
+            match session.next(io)? {
+                tag::COPY_DATA => {}
+                tag::COPY_DONE => {
+                    self.rows = session.read_answer(io)?.rows;
+                    self.done = true;
+                }
+                other => return Err(session.unexpected(io, other)),
+            }
+        }
+        Ok(!self.done)
+    }
+
+    fn piece(&mut self, max: usize) -> Result<Option<Span>, Fault> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let link = &mut self.session.link;
+        if link.left() <= link.room().min(max) {
+            link.body(self.io).map(Some)
+        } else {
+            link.take_some(self.io, max).map(Some)
+        }
+    }
+
+    /// The next row: how many fields, and where they are.
+    fn row(&mut self) -> Result<Option<(u16, Span)>, Fault> {
+        if !self.layout.binary {
+            return Err(UsageError::CopyFormat.into());
+        }
+        if !self.opened {
+            self.opened = true;
+            self.open()?;
+        }
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let (link, io) = (&mut self.session.link, &mut *self.io);
+        let count = link.take(io, 2)?;
+        let count = Reader::new(link.get(count)).i16()?;
+        let needed = link.left();
+        match u16::try_from(count) {
+            Ok(_) if needed > link.room() => {
+                link.skip(io)?;
+                Err(link.too_small(needed))
+            }
+            Ok(count) => {
+                let span = link.body(io)?;
+                check_fields(link.get(span), count)?;
+                Ok(Some((count, span)))
+            }
+            // The trailer.
+            Err(_) if count == -1 && needed == 0 => {
+                self.advance()?;
+                Ok(None)
+            }
+            Err(_) => Err(WireError::Malformed.into()),
+        }
+    }
+
+    fn open(&mut self) -> Result<(), Fault> {
+        if !self.advance()? {
+            return Err(WireError::Malformed.into());
+        }
+        let (link, io) = (&mut self.session.link, &mut *self.io);
+        let head = link.take(io, BINARY_HEADER.len())?;
+        let mut reader = Reader::new(link.get(head));
+        let signature = reader.bytes(11)? == BINARY_HEADER.get(..11).unwrap_or(&[]);
+        // The upper half of the flags is for changes that a reader must know.
+        let (critical, _, extension) = (reader.u16()?, reader.u16()?, reader.u32()?);
+        if !signature || critical != 0 {
+            return Err(WireError::Malformed.into());
+        }
+        let mut extension = usize::try_from(extension).unwrap_or(usize::MAX);
+        while extension > 0 {
+            let skipped = link.take_some(io, extension)?;
+            if skipped.1 == 0 {
+                return Err(WireError::Malformed.into());
+            }
+            extension = extension.saturating_sub(skipped.1);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn report(&mut self, fault: Fault) -> Error {
+        self.done |= fault == Fault::Server;
+        self.session.verdict(fault)
+    }
+}
+
+/// Checks that the bytes are exactly `count` fields.
+fn check_fields(fields: &[u8], count: u16) -> Result<(), WireError> {
+    let mut reader = Reader::new(fields);
+    for _ in 0..count {
+        match reader.i32()? {
+            -1 => {}
+            length => {
+                reader.bytes(usize::try_from(length).map_err(|_| WireError::Malformed)?)?;
+            }
+        }
+    }
+    reader.finish()
+}
+
+impl embedded_io::ErrorType for CopyOut<'_, '_> {
+    type Error = Error;
+}
+
+impl embedded_io::Read for CopyOut<'_, '_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let span = match self.piece(buf.len()) {
+            Ok(Some(span)) => span,
+            Ok(None) => return Ok(0),
+            Err(fault) => return Err(self.report(fault)),
+        };
+        let bytes = self.session.link.get(span);
+        if let Some(room) = buf.get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+}

@@ -1,0 +1,71 @@
+//! Pieces: bodies larger than the receive buffer, and sending while listening.
+//!
+//! Used by `copy` and `stream`.
+
+use super::send::write_once;
+use super::{Framed, Span};
+use crate::error::Fault;
+use crate::transport::Io;
+use crate::wire::{Part, WireError, Writer};
+
+impl<'b> Framed<'b> {
+    /// Takes what there is of the body, at most `max` bytes, and receives when there is nothing.
+    /// Empty only when the body is used up.
+    pub(crate) fn take_some(&mut self, io: &mut dyn Io, max: usize) -> Result<Span, Fault> {
+        let max = max.min(self.body);
+        if max > 0 && !self.has_unread() {
+            self.read_more(io)?;
+        }
+        let n = self.end.saturating_sub(self.start).min(max);
+        let span = (self.start, n);
+        self.start = self.start.saturating_add(n);
+        self.body = self.body.saturating_sub(n);
+        Ok(span)
+    }
+
+    /// Whether the receive buffer has no room for another byte.
+    pub(crate) fn is_full(&self) -> bool {
+        self.end.saturating_sub(self.start) >= self.room()
+    }
+
+    /// One attempt to send; returns what is left of the bytes.
+    pub(crate) fn write_once<'w>(
+        &mut self,
+        io: &mut dyn Io,
+        bytes: &'w [u8],
+    ) -> Result<&'w [u8], Fault> {
+        self.tick()?;
+        write_once(io, &mut self.stats, &mut self.sent, bytes)
+    }
+
+    /// Writes behind what is staged, or behind `head` bytes kept free where nothing is. `false`:
+    /// it does not fit.
+    pub(crate) fn append_behind(&mut self, head: usize, part: Part<'_>) -> Result<bool, Fault> {
+        let mut writer = Writer::append(self.tx, self.staged.max(head));
+        match part(&mut writer) {
+            Ok(()) => {
+                self.staged = writer.len();
+                Ok(true)
+            }
+            Err(WireError::Full) => Ok(false),
+            Err(error) => Err(Fault::Encode(error)),
+        }
+    }
+
+    /// Bytes that fit behind what is staged, or behind `head` bytes.
+    pub(crate) fn tx_room(&self, head: usize) -> usize {
+        self.tx.len().saturating_sub(self.staged.max(head))
+    }
+
+    /// Takes the send buffer out, with the number of bytes staged in it, to be put back by
+    /// [`put_tx`](Self::put_tx). Until then nothing else can be sent from it.
+    pub(crate) fn take_tx(&mut self) -> (&'b mut [u8], usize) {
+        (core::mem::take(&mut self.tx), core::mem::take(&mut self.staged))
+    }
+
+    /// Puts the send buffer back.
+    pub(crate) fn put_tx(&mut self, tx: &'b mut [u8], staged: usize) {
+        self.staged = staged.min(tx.len());
+        self.tx = tx;
+    }
+}
