@@ -96,6 +96,7 @@ impl<'b> Client<'b> {
         let mut last = Fault::Dial(DialError::UnknownHost);
         // What one server refused says nothing of another.
         self.session.server.minor_refused &= self.session.place.host == place.host;
+        let mut guessed = false;
         loop {
             let config = self.config;
             self.session.place = place;
@@ -124,11 +125,20 @@ impl<'b> Client<'b> {
                     return Ok(Err(Fault::NoSuitableHost));
                 }
                 Err(_) if self.session.server.minor_refused && !refused_before => {}
-                Err(fault) if self.lets_go_on(fault) => {
+                // Some poolers hang up on a version they do not know.
+                Err(Fault::HungUp) if config.is_guessing(refused_before) => {
+                    guessed = true;
+                    self.session.server.minor_refused = true;
+                }
+                Err(fault) => {
+                    // It was not the version.
+                    self.session.server.minor_refused &= !core::mem::take(&mut guessed);
+                    if !self.lets_go_on(fault) {
+                        return Err(fault);
+                    }
                     last = fault;
                     place.next();
                 }
-                Err(fault) => return Err(fault),
             }
         }
     }

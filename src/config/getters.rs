@@ -111,6 +111,11 @@ impl Config<'_> {
             (Dialect::Auto, None) => PROTOCOL_3_51,
         }
     }
+
+    /// Whether the version asked for may be one that a PostgreSQL-only peer does not know.
+    pub(crate) fn is_guessing(&self, refused: bool) -> bool {
+        self.dialect == Dialect::Auto && self.asked_version(refused) == PROTOCOL_3_51
+    }
 }
 
 #[cfg(feature = "std")]

@@ -1,5 +1,8 @@
 //! PgBouncer in front of the server.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+
 use barepg::host::Host;
 use barepg_testkit::pg;
 use barepg_testkit::pgbouncer::{PgBouncer, PoolMode};
@@ -47,6 +50,8 @@ fn sessions_work_through_both_pool_modes_and_dialects() {
                 connection.close().unwrap();
             }
         }
+        let refused = pooler.log().matches("closing because: bad packet header").count();
+        assert_eq!(refused, 1, "3.51 is offered once, by dialect=auto\n{}", pooler.log());
     }
 }
 
@@ -69,4 +74,49 @@ fn target_session_attrs_is_asked_where_it_is_not_reported() {
         let text = conninfo(&pooler, &format!("target_session_attrs={attrs}"));
         assert_eq!(ask(&text, "select 1::text").is_ok(), good, "{attrs}");
     }
+}
+
+/// A pooler that hangs up on every protocol but 3.0, as some do, and one that hangs up always.
+/// Answers with its port.
+fn hangs_up(server: u16, also_on_3_0: bool) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut head = [0; 8];
+            client.read_exact(&mut head).unwrap();
+            if head[4..] != [0, 3, 0, 0] || also_on_3_0 {
+                continue;
+            }
+            let mut server = TcpStream::connect(("127.0.0.1", server)).unwrap();
+            server.write_all(&head).unwrap();
+            forward(client.try_clone().unwrap(), server.try_clone().unwrap());
+            forward(server, client);
+        }
+    });
+    port
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream) {
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    });
+}
+
+#[test]
+fn a_pooler_that_hangs_up_on_the_version_is_asked_again() {
+    let server = pg::shared(15);
+    let port = hangs_up(server.port(), false);
+    let text = format!("{} port={port}", server.conninfo("scram_user"));
+    assert_eq!(ask(&text, "select current_user::text").unwrap(), "scram_user");
+    let error = ask(&format!("{text} dialect=opengauss"), "select 1::text").unwrap_err();
+    assert_eq!(error.kind(), barepg::ErrorKind::HungUp);
+
+    // Where nothing helps, the next host has its turn, and openGauss's version again.
+    let dead = hangs_up(server.port(), true);
+    let text = text.replace("host=127.0.0.1", "host=127.0.0.1,127.0.0.1");
+    let text = format!("{text} port={dead},{}", server.port());
+    assert_eq!(ask(&text, "select current_user::text").unwrap(), "scram_user");
 }
