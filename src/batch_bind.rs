@@ -67,7 +67,7 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         let added = self.check_params(sql, item).and_then(|()| self.gather(io, sql, item, batch));
         match added {
-            Err(fault @ (Fault::Encode(_) | Fault::Usage(_))) => {
+            Err(fault @ (Fault::Wire(_) | Fault::Usage(_))) => {
                 if let Some((start, _)) = batch.open {
                     self.link.unstage(start);
                 }

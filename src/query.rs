@@ -192,7 +192,7 @@ impl Session<'_> {
         });
         batch.waiting = batch.waiting.saturating_add(1);
         match written {
-            Err(fault @ (Fault::Encode(_) | Fault::Usage(_))) => Err(self.take_back(io, fault)),
+            Err(fault @ (Fault::Wire(_) | Fault::Usage(_))) => Err(self.take_back(io, fault)),
             written => written,
         }
     }

@@ -2,55 +2,54 @@
 
 /// Encodes `input` into `out` and returns the text, or `None` when it does not fit.
 pub(crate) fn encode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
-    let length = input.len().div_ceil(3).checked_mul(4)?;
-    let out = out.get_mut(..length)?;
-    for (chunk, quad) in input.chunks(3).zip(out.chunks_exact_mut(4)) {
-        let mut bytes = [0; 4];
-        for (to, from) in bytes.iter_mut().skip(1).zip(chunk) {
-            *to = *from;
+    let length = input.len().div_ceil(3).wrapping_mul(4);
+    let text = out.get_mut(..length)?;
+    let mut input = input.iter();
+    // A 1 in front of the bits that wait for their symbol counts them.
+    let mut waiting = 1_u32;
+    for symbol in text.iter_mut() {
+        if waiting < 1 << 6 {
+            match input.next() {
+                Some(byte) => waiting = waiting << 8 | u32::from(*byte),
+                None if waiting == 1 => {
+                    *symbol = b'=';
+                    continue;
+                }
+                // The last bits of the input: filled up with zeros.
+                None => waiting = waiting << (6_u32.wrapping_sub(waiting.ilog2())),
+            }
         }
-        let bits = u32::from_be_bytes(bytes);
-        for (i, (symbol, shift)) in quad.iter_mut().zip([18, 12, 6, 0_u32]).enumerate() {
-            let index = bits.wrapping_shr(shift).to_le_bytes()[0] & 63;
-            *symbol = if i > chunk.len() { b'=' } else { symbol_of(index) };
-        }
+        let rest = waiting.ilog2().wrapping_sub(6);
+        *symbol = symbol_of(waiting.wrapping_shr(rest).to_le_bytes()[0] & 63);
+        waiting = 1_u32.wrapping_shl(rest) | waiting & 1_u32.wrapping_shl(rest).wrapping_sub(1);
     }
-    Some(out)
+    Some(text)
 }
 
 /// Decodes `input` into `out` and returns the bytes, or `None` when the text is not canonical
 /// Base64 or does not fit.
 pub(crate) fn decode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
-    if input.len() & 3 != 0 {
-        return None;
-    }
     let text = match input {
         [text @ .., b'=', b'='] | [text @ .., b'='] | text => text,
     };
-    let mut length = 0_usize;
-    for chunk in text.chunks(4) {
-        let mut bits = 0_u32;
-        for &symbol in chunk {
-            bits = bits.wrapping_shl(6) | value_of(symbol)?;
+    let length = text.len().wrapping_mul(3) >> 2;
+    // Full groups, and padding that belongs to what stands before it.
+    if input.len() & 3 != 0 || text.len() & 3 == 1 {
+        return None;
+    }
+    let mut room = out.get_mut(..length)?.iter_mut();
+    let mut waiting = 1_u32;
+    for &symbol in text {
+        waiting = waiting << 6 | value_of(symbol)?;
+        if waiting >= 1 << 8 {
+            let rest = waiting.ilog2().wrapping_sub(8);
+            *room.next()? = waiting.wrapping_shr(rest).to_le_bytes()[0];
+            waiting = 1_u32.wrapping_shl(rest) | waiting & 1_u32.wrapping_shl(rest).wrapping_sub(1);
         }
-        let n = match chunk.len() {
-            4 => 3,
-            3 => 2,
-            2 => 1,
-            _ => return None,
-        };
-        for _ in chunk.len()..4 {
-            bits = bits.wrapping_shl(6);
-        }
-        let [_, raw @ ..] = bits.to_be_bytes();
-        let (bytes, rest) = raw.split_at_checked(n)?;
-        // Bits behind the last byte must be zero, or two texts would mean the same bytes.
-        if rest.iter().any(|&b| b != 0) {
-            return None;
-        }
-        let end = length.checked_add(n)?;
-        out.get_mut(length..end)?.copy_from_slice(bytes);
-        length = end;
+    }
+    // Bits behind the last byte must be zero, or two texts would mean the same bytes.
+    if !waiting.is_power_of_two() {
+        return None;
     }
     out.get(..length)
 }

@@ -210,7 +210,7 @@ impl<'r, 'b> CopyIn<'r, 'b> {
 
     #[inline(never)]
     fn put_in_pieces(&mut self, part: Part<'_>) -> Result<(), Fault> {
-        part(&mut Writer::counter()).map_err(Fault::Encode)?;
+        part(&mut Writer::counter()).map_err(Fault::Wire)?;
         let (session, io) = (&mut *self.session, &mut *self.io);
         session.link.limit(session.timeout_ms);
         let (tx, _) = session.link.take_tx();
@@ -230,7 +230,7 @@ impl<'r, 'b> CopyIn<'r, 'b> {
         session.link.put_tx(tx, HEAD.saturating_add(rest));
         if let Err(error) = result {
             self.torn = true;
-            return Err(failure.unwrap_or(Fault::Encode(error)));
+            return Err(failure.unwrap_or(Fault::Wire(error)));
         }
         self.look()
     }
@@ -265,10 +265,10 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     #[cold]
     fn report(&mut self, fault: Fault) -> Error {
         let mut fault = fault;
-        if let Fault::Encode(_) | Fault::Usage(_) = fault {
+        if let Fault::Wire(_) | Fault::Usage(_) = fault {
             let kind = match fault {
                 Fault::Usage(problem) => ErrorKind::Usage(problem),
-                Fault::Encode(problem) => ErrorKind::Encode(problem),
+                Fault::Wire(problem) => ErrorKind::Encode(problem),
                 _ => ErrorKind::Broken,
             };
             if !self.torn {

@@ -27,7 +27,8 @@ pub(crate) enum Fault {
     Broken,
     /// The numbers are in the link.
     Capacity,
-    Encode(WireError),
+    /// Reading (`Malformed`) or writing bytes.
+    Wire(WireError),
     Usage(UsageError),
 }
 
@@ -35,10 +36,7 @@ const _: () = assert!(size_of::<Fault>() == 2);
 
 impl From<WireError> for Fault {
     fn from(error: WireError) -> Self {
-        match error {
-            WireError::Malformed => Self::Protocol(ProtocolError::Malformed),
-            other => Self::Encode(other),
-        }
+        Self::Wire(error)
     }
 }
 

@@ -48,7 +48,7 @@ impl<'b> Framed<'b> {
                 Ok(true)
             }
             Err(WireError::Full) => Ok(false),
-            Err(error) => Err(Fault::Encode(error)),
+            Err(error) => Err(Fault::Wire(error)),
         }
     }
 

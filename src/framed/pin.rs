@@ -15,6 +15,7 @@ impl Framed<'_> {
     }
 
     /// Pins a span that was just taken, behind what is pinned already.
+    #[inline(never)]
     pub(crate) fn pin(&mut self, (start, length): Span) -> Span {
         let end = start.saturating_add(length).min(self.start);
         let at = self.pinned;

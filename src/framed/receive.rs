@@ -38,6 +38,7 @@ impl Framed<'_> {
     }
 
     /// Takes the next `n` bytes of the body.
+    #[inline(never)]
     pub(crate) fn take(&mut self, io: &mut dyn Io, n: usize) -> Result<Span, Fault> {
         let left = self.body.checked_sub(n).ok_or(WireError::Malformed)?;
         self.need(io, n)?;

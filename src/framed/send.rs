@@ -8,6 +8,7 @@ use crate::wire::{Part, WireError, Writer};
 impl Framed<'_> {
     /// Stages messages behind those staged already. What does not fit the send buffer is checked
     /// whole first and then sent in pieces.
+    #[inline(never)]
     pub(crate) fn write(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), Fault> {
         let mut writer = Writer::append(self.tx, self.staged);
         match part(&mut writer) {
@@ -16,11 +17,12 @@ impl Framed<'_> {
                 Ok(())
             }
             Err(WireError::Full) => self.write_in_pieces(io, part),
-            Err(error) => Err(Fault::Encode(error)),
+            Err(error) => Err(Fault::Wire(error)),
         }
     }
 
     /// As [`write`](Self::write) for a message made of received bytes: the closure gets the span.
+    #[inline(never)]
     pub(crate) fn write_from(&mut self, span: Span, part: PartFrom<'_>) -> Result<(), Fault> {
         let (start, length) = span;
         let source = self.rx.get(start..start.saturating_add(length)).unwrap_or(&[]);
@@ -36,7 +38,7 @@ impl Framed<'_> {
                 self.lacking = (Buffer::Tx, counter.len().saturating_add(self.staged));
                 Err(Fault::Capacity)
             }
-            Err(error) => Err(Fault::Encode(error)),
+            Err(error) => Err(Fault::Wire(error)),
         }
     }
 
@@ -64,7 +66,7 @@ impl Framed<'_> {
                 Ok(true)
             }
             Err(WireError::Full) => Ok(false),
-            Err(error) => Err(Fault::Encode(error)),
+            Err(error) => Err(Fault::Wire(error)),
         }
     }
 
@@ -92,7 +94,7 @@ impl Framed<'_> {
 
     #[inline(never)]
     fn write_in_pieces(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), Fault> {
-        part(&mut Writer::counter()).map_err(Fault::Encode)?;
+        part(&mut Writer::counter()).map_err(Fault::Wire)?;
         self.send_staged(io)?;
         let Self { tx, clock, stats, sent, .. } = self;
         let mut failure = None;
@@ -105,7 +107,7 @@ impl Framed<'_> {
         let mut writer = Writer::draining(tx, &mut drain);
         let result = part(&mut writer);
         self.staged = writer.len();
-        result.map_err(|error| failure.unwrap_or(Fault::Encode(error)))
+        result.map_err(|error| failure.unwrap_or(Fault::Wire(error)))
     }
 
     /// Sends what is staged, without flushing.

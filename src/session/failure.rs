@@ -7,7 +7,7 @@ use crate::error::{
 use crate::limits;
 use crate::transport::Io;
 use crate::wire::backend::tag;
-use crate::wire::frontend;
+use crate::wire::{WireError, frontend};
 
 impl Session<'_> {
     /// Takes ErrorResponse and pins it; what does not fit is cut. Keeps its SQLSTATE, returns
@@ -108,18 +108,20 @@ impl Session<'_> {
             Fault::TimedOut => ErrorKind::TimedOut,
             Fault::Broken => ErrorKind::Broken,
             Fault::Capacity => self.link.capacity(),
-            Fault::Encode(problem) => ErrorKind::Encode(problem),
+            Fault::Wire(WireError::Malformed) => ErrorKind::Protocol(ProtocolError::Malformed),
+            Fault::Wire(problem) => ErrorKind::Encode(problem),
             Fault::Usage(problem) => ErrorKind::Usage(problem),
         };
         let (outcome, recoverable) = match fault {
             Fault::Broken => (Outcome::NotSent, false),
             Fault::Server if sent && !self.unsure => (Outcome::Refused, true),
             Fault::Usage(UsageError::RolledBack) => (Outcome::Refused, true),
-            Fault::Encode(_) | Fault::Usage(_) if core::mem::take(&mut self.taken_back) => {
+            Fault::Wire(WireError::Malformed) if sent => (Outcome::Unknown, false),
+            Fault::Wire(_) | Fault::Usage(_) if core::mem::take(&mut self.taken_back) => {
                 (Outcome::Refused, true)
             }
             Fault::Usage(_) | Fault::Capacity if sent => (Outcome::Local, true),
-            Fault::Encode(_) | Fault::Usage(_) | Fault::Capacity | Fault::Config(_) if !sent => {
+            Fault::Wire(_) | Fault::Usage(_) | Fault::Capacity | Fault::Config(_) if !sent => {
                 self.link.discard_staged();
                 (Outcome::NotSent, true)
             }

@@ -163,6 +163,7 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes), and whatever `body` returns.
+    #[inline(never)]
     pub fn message(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
         self.u8(tag)?;
         self.sized(4, body)
