@@ -6,8 +6,12 @@ use crate::connection::Connection;
 use crate::error::{Result, ServerError};
 use crate::framed::{Framed, Stats};
 use crate::limits;
+use crate::link::is_local;
+use crate::open::{TlsSlot, begin, finish};
 use crate::platform::Platform;
 use crate::session::Session;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use embedded_io::{Read, Write};
 
 /// The two byte buffers of a client, lent by the caller.
@@ -73,13 +77,23 @@ impl<const RX: usize, const TX: usize> Default for Storage<RX, TX> {
 pub struct Client<'b> {
     pub(crate) session: Session<'b>,
     pub(crate) config: Config<'b>,
+    pub(crate) tls: TlsSlot<'b>,
 }
 
 impl<'b> Client<'b> {
     /// A client. Nothing is sent yet.
     pub fn new(buffers: Buffers<'b>, config: Config<'b>, platform: &'b dyn Platform) -> Self {
         let link = Framed::new(buffers.rx, buffers.tx, platform);
-        Self { session: Session::new(link), config }
+        Self { session: Session::new(link), config, tls: None }
+    }
+
+    /// Lets the client use TLS. Without it, `sslmode` from `require` on is an error, and weaker
+    /// modes do without.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls<'b>) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// Logs in over an open transport and returns the session.
@@ -95,10 +109,19 @@ impl<'b> Client<'b> {
     /// [`SqlState::is_transient`](crate::SqlState::is_transient). Everything else: the link
     /// failed; open a new one after a pause. The transport is dropped with the error.
     pub fn connect<T: Read + Write>(&mut self, transport: T) -> Result<Connection<'_, 'b, T>> {
-        let mut transport = transport;
-        match self.session.connect(&mut transport, &self.config) {
-            Ok(()) => Ok(Connection::new(&mut self.session, transport)),
-            Err(fault) => Err(self.session.verdict(fault)),
+        let host = self.config.hosts().ok().and_then(|mut hosts| hosts.next());
+        let host = host.map_or("", |host| host.host);
+        let Self { session, config, tls } = self;
+        let opened = session
+            .open(config)
+            .and_then(|()| begin(session, tls, config, host, is_local(host), transport))
+            .and_then(|opening| finish(session, tls, config, host, opening));
+        match opened {
+            Ok(link) => Ok(Connection::new(session, link)),
+            Err(fault) => {
+                session.refuse(fault);
+                Err(session.verdict(fault))
+            }
         }
     }
 

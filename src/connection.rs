@@ -4,6 +4,7 @@ use crate::cancel::CancelToken;
 use crate::copy::{CopyIn, CopyOut};
 use crate::error::{Error, ErrorKind, Result, ServerError, UsageError};
 use crate::framed::Stats;
+use crate::link::Link;
 use crate::params::Params;
 use crate::row::Row;
 use crate::rows::Rows;
@@ -20,13 +21,13 @@ use embedded_io::{Read, Write};
 /// verb takes one round trip and ends within the deadline
 /// ([`set_timeout_ms`](Self::set_timeout_ms)). Dropping a connection sends nothing; the server
 /// notices when the transport closes. [`close`](Self::close) says goodbye in order.
-pub struct Connection<'c, 'b, T> {
+pub struct Connection<'c, 'b, T: Read + Write> {
     pub(crate) session: &'c mut Session<'b>,
-    pub(crate) transport: T,
+    pub(crate) transport: Link<'c, T>,
 }
 
 impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
-    pub(crate) const fn new(session: &'c mut Session<'b>, transport: T) -> Self {
+    pub(crate) const fn new(session: &'c mut Session<'b>, transport: Link<'c, T>) -> Self {
         Self { session, transport }
     }
 
@@ -190,7 +191,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// open transaction is rolled back in either case.
     pub fn close(mut self) -> Result<T> {
         match self.session.goodbye(&mut self.transport) {
-            Ok(()) => Ok(self.transport),
+            Ok(()) => Ok(self.transport.close()),
             Err(fault) => Err(self.session.verdict(fault)),
         }
     }
@@ -198,7 +199,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// The transport, without a goodbye.
     pub fn into_inner(self) -> T {
         self.session.life = Life::None;
-        self.transport
+        self.transport.close()
     }
 
     /// What the server said with the last error: message, detail, hint, position. There until

@@ -116,6 +116,9 @@ pub enum ErrorKind {
     },
     /// A parameter or text could not be sent: see the reason. Nothing was sent.
     Encode(WireError),
+    /// There is no TLS, or no longer: see the reason. The connection is dead.
+    #[cfg(feature = "tls")]
+    Tls(crate::tls::TlsError),
     /// The call does not fit the connection's state or the statement: see the reason.
     Usage(UsageError),
 }
@@ -163,6 +166,19 @@ pub enum ConfigError {
     NoPassword,
     /// `sslmode` asks for TLS, and this build or this client cannot do it.
     TlsUnavailable,
+    /// There is nothing to verify the server with: `sslmode` is `verify-ca` or `verify-full` and
+    /// there is no `sslrootcert`, or the one named is not among the files.
+    NoRootCertificate,
+    /// `sslrootcert` names something that is not one or more certificates in DER.
+    RootCertificate,
+    /// `sslmode=verify-full` without a `host` to verify.
+    NoHost,
+    /// `sslcert` or `sslkey` names something that is not there or cannot be used: the
+    /// certificate must be DER, the key P-256 in PKCS#8 or SEC1 and not encrypted, and the build
+    /// must have feature `tls-client-cert`.
+    ClientCertificate,
+    /// `sslnegotiation=direct` needs an `sslmode` of `require` or stronger.
+    DirectTls,
     /// The receive or send buffer is below [`limits::MIN_RX`](crate::limits::MIN_RX) or
     /// [`limits::MIN_TX`](crate::limits::MIN_TX).
     BufferTooSmall,
@@ -202,6 +218,9 @@ pub enum AuthError {
     /// The keys in the configuration were derived with another salt or iteration count than the
     /// server has: the password was set again. Nothing was sent. Derive the keys again.
     StaleKeys,
+    /// `channel_binding=require`, and the login cannot be tied to TLS: there is no TLS, the server
+    /// does not offer it or asks for another method, or its certificate has no hash for it.
+    ChannelBinding,
     /// The server ended the SCRAM exchange with an error (`e=…`).
     Rejected,
 }

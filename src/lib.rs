@@ -37,12 +37,14 @@ pub mod host;
 mod platform;
 
 mod framed;
+mod link;
 pub mod transport;
 
 #[cfg(feature = "opengauss")]
 mod batch_bind;
 mod cancel;
 mod copy;
+mod open;
 mod params;
 mod query;
 mod row;

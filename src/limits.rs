@@ -96,3 +96,28 @@ pub const SALVAGE_MS: u32 = 500;
 /// Parameters of a prepared statement whose types are remembered, to refuse a wrong Rust type
 /// before it is sent. 4 bytes each, in the caller's [`Statement`](crate::Statement).
 pub const STATEMENT_PARAMETERS: usize = 16;
+
+/// Longest public key of a server certificate, in bytes: RSAPublicKey of 4096 bits with an
+/// exponent of four bytes.
+#[cfg(feature = "tls")]
+pub const TLS_LEAF_KEY: usize = 528;
+
+/// Receive record buffer of the default [`TlsStorage`](crate::tls::TlsStorage), in bytes:
+/// `max_fragment_length` 4096, content type and tag. Holds an RSA chain of three certificates.
+#[cfg(feature = "tls")]
+pub const TLS_RX: usize = 4096 + 17;
+
+/// Send record buffer of the default [`TlsStorage`](crate::tls::TlsStorage), in bytes: messages
+/// of 635 bytes go out in one record, and a client certificate of 600 bytes fits.
+#[cfg(feature = "tls")]
+pub const TLS_TX: usize = 768;
+
+/// Smallest receive record buffer: `max_fragment_length` 512, which is enough for one P-256
+/// certificate.
+#[cfg(feature = "tls")]
+pub const MIN_TLS_RX: usize = 512 + 17;
+
+/// Smallest send record buffer: ClientHello (about 200 bytes) with a host name of up to 100
+/// bytes.
+#[cfg(feature = "tls")]
+pub const MIN_TLS_TX: usize = 320;

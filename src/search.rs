@@ -1,22 +1,16 @@
 //! Several hosts and addresses: which are tried, in which order, and whether the session is the
 //! one wanted. Source: manual, "Specifying Multiple Hosts" and `target_session_attrs`.
 
-use embedded_io::{Read, Write};
-
 use crate::client::Client;
 use crate::config::{Config, HostSpec, LoadBalanceHosts, Secret, TargetSessionAttrs};
 use crate::connection::Connection;
 use crate::dial::{Dial, DialError, Place, Target};
 use crate::error::{ConfigError, Fault, Result};
+use crate::open::{Opening, begin, finish};
 use crate::session::Session;
-use crate::startup::Protection;
 use crate::transport::Io;
 use crate::wire::Reader;
 use crate::wire::backend::tag;
-
-/// What makes a session over an open link.
-pub(crate) type Open<'o, T, S> =
-    &'o mut dyn FnMut(&mut Session<'_>, &Config<'_>, &Target<'_>, T, Protection) -> Outcome<S>;
 
 type Outcome<T> = core::result::Result<T, Fault>;
 
@@ -38,25 +32,43 @@ impl<'b> Client<'b> {
         &mut self,
         dialler: &mut D,
     ) -> Result<Connection<'_, 'b, D::Transport>> {
-        let found = self.search(dialler, &mut |session, config, _, mut transport, protection| {
-            if config.sslmode.demands_tls() && protection != Protection::Local {
-                return Err(ConfigError::TlsUnavailable.into());
+        let found = self.search(dialler);
+        let opened = found.and_then(|(opening, host)| {
+            let mut config = self.config;
+            let target = self.session.place.target(host, &config);
+            // The second half of a TLS session: the password is asked for again.
+            if opening.tls_next && !config.has_password() && !config.has_scram_keys() {
+                let password = dialler.password(&target, &self.config).map_err(Fault::Dial)?;
+                config.password = password.map(Secret::new);
             }
-            session.login(&mut transport, config, protection)?;
-            Ok(transport)
+            let Self { session, tls, .. } = self;
+            let over_tls = opening.tls_next;
+            let mut link = finish(session, tls, &config, host.host, opening)?;
+            let wanted = config.target_session_attrs;
+            if over_tls
+                && wanted != TargetSessionAttrs::PreferStandby
+                && !session.is_wanted(&mut link, wanted)?
+            {
+                let _ = session.goodbye(&mut link);
+                session.link.forget_sent();
+                return Err(Fault::NoSuitableHost);
+            }
+            Ok(link)
         });
-        match found {
-            Ok(transport) => Ok(Connection::new(&mut self.session, transport)),
-            Err(fault) => Err(self.session.verdict(fault)),
+        match opened {
+            Ok(link) => Ok(Connection::new(&mut self.session, link)),
+            Err(fault) => {
+                self.session.refuse(fault);
+                Err(self.session.verdict(fault))
+            }
         }
     }
 
-    /// Searches for a session. `open` makes one over a link, with whatever it puts between.
-    pub(crate) fn search<D: Dial, S: Read + Write>(
+    /// Searches for a session, or for a server that agrees to TLS.
+    fn search<D: Dial>(
         &mut self,
         dialler: &mut D,
-        open: Open<'_, D::Transport, S>,
-    ) -> Outcome<S> {
+    ) -> Outcome<(Opening<D::Transport>, HostSpec<'b>)> {
         let config = self.config;
         let passes: &[TargetSessionAttrs] = match config.target_session_attrs {
             TargetSessionAttrs::PreferStandby => {
@@ -75,8 +87,8 @@ impl<'b> Client<'b> {
             while let Some(n) = order.next() {
                 let Some(host) = hosts.clone().nth(n) else { break };
                 let place = Place::new(n, order.rotation());
-                match self.try_host(dialler, open, host, place, *wanted)? {
-                    Ok(session) => return Ok(session),
+                match self.try_host(dialler, host, place, *wanted)? {
+                    Ok(opening) => return Ok((opening, host)),
                     Err(fault) => last = fault,
                 }
             }
@@ -85,14 +97,13 @@ impl<'b> Client<'b> {
     }
 
     /// Tries the addresses of a host. The inner fault lets the search go on.
-    fn try_host<D: Dial, S: Read + Write>(
+    fn try_host<D: Dial>(
         &mut self,
         dialler: &mut D,
-        open: Open<'_, D::Transport, S>,
         host: HostSpec<'_>,
         mut place: Place,
         wanted: TargetSessionAttrs,
-    ) -> Outcome<Outcome<S>> {
+    ) -> Outcome<Outcome<Opening<D::Transport>>> {
         let mut last = Fault::Dial(DialError::UnknownHost);
         // What one server refused says nothing of another.
         self.session.server.minor_refused &= self.session.place.host == place.host;
@@ -115,8 +126,12 @@ impl<'b> Client<'b> {
                 }
             };
             let refused_before = self.session.server.minor_refused;
-            let opened = self.open_one(dialler, open, &config, &target, transport);
-            match opened.and_then(|mut io| self.is_wanted(&mut io, wanted).map(|is| (io, is))) {
+            let opened = self.open_one(dialler, &config, &target, transport);
+            let settled = opened.and_then(|mut io| {
+                let is = io.tls_next || self.session.is_wanted(&mut io, wanted)?;
+                Ok((io, is))
+            });
+            match settled {
                 Ok((io, true)) => return Ok(Ok(io)),
                 Ok((mut io, false)) => {
                     // The server gets a goodbye; nobody minds if it does not hear it.
@@ -143,28 +158,40 @@ impl<'b> Client<'b> {
         }
     }
 
-    fn open_one<D: Dial, S>(
+    fn open_one<D: Dial>(
         &mut self,
         dialler: &mut D,
-        open: Open<'_, D::Transport, S>,
         config: &Config<'_>,
         target: &Target<'_>,
         transport: D::Transport,
-    ) -> Outcome<S> {
-        let protection =
-            if dialler.is_local(&transport) { Protection::Local } else { Protection::None };
+    ) -> Outcome<Opening<D::Transport>> {
+        let is_local = dialler.is_local(&transport);
         let mut config = *config;
         if !config.has_password() && !config.has_scram_keys() {
             let password = dialler.password(target, &config).map_err(Fault::Dial)?;
             config.password = password.map(Secret::new);
         }
-        open(&mut self.session, &config, target, transport, protection)
+        begin(&mut self.session, &self.tls, &config, target.host.host, is_local, transport)
     }
 
+    /// Whether another address or host may do better: the link failed, or the server is about
+    /// to stop or start. A password that is wrong here is wrong there.
+    fn lets_go_on(&self, fault: Fault) -> bool {
+        match fault {
+            Fault::Transport(_) | Fault::Closed | Fault::HungUp | Fault::TimedOut => true,
+            Fault::Server => {
+                matches!(self.session.sqlstate().as_str(), "57P01" | "57P02" | "57P03")
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Session<'_> {
     /// Whether the session is of the kind wanted. Servers before PostgreSQL 14, openGauss and
     /// poolers do not report it and are asked.
     fn is_wanted(&mut self, io: &mut dyn Io, wanted: TargetSessionAttrs) -> Outcome<bool> {
-        let server = self.session.server;
+        let server = self.server;
         let standby = server.in_hot_standby;
         match wanted {
             TargetSessionAttrs::Any => Ok(true),
@@ -189,34 +216,21 @@ impl<'b> Client<'b> {
 
     /// Whether the answer to a question is `yes`.
     fn ask(&mut self, io: &mut dyn Io, question: &str, yes: &[u8]) -> Outcome<bool> {
-        let session = &mut self.session;
-        session.simple_query(io, question)?;
+        self.simple_query(io, question)?;
         let mut answer = false;
         loop {
-            match session.next(io)? {
-                tag::ROW_DESCRIPTION | tag::COMMAND_COMPLETE => session.link.skip(io)?,
+            match self.next(io)? {
+                tag::ROW_DESCRIPTION | tag::COMMAND_COMPLETE => self.link.skip(io)?,
                 tag::DATA_ROW => {
                     // Number of columns, then length and bytes of the only one.
-                    let span = session.link.body(io)?;
-                    let mut reader = Reader::new(session.link.get(span));
+                    let span = self.link.body(io)?;
+                    let mut reader = Reader::new(self.link.get(span));
                     reader.bytes(6)?;
                     answer = reader.rest() == yes;
                 }
-                tag::READY_FOR_QUERY => return session.ready(io).map(|()| answer),
-                other => return Err(session.unexpected(io, other)),
+                tag::READY_FOR_QUERY => return self.ready(io).map(|()| answer),
+                other => return Err(self.unexpected(io, other)),
             }
-        }
-    }
-
-    /// Whether another address or host may do better: the link failed, or the server is about
-    /// to stop or start. A password that is wrong here is wrong there.
-    fn lets_go_on(&self, fault: Fault) -> bool {
-        match fault {
-            Fault::Transport(_) | Fault::Closed | Fault::HungUp | Fault::TimedOut => true,
-            Fault::Server => {
-                matches!(self.session.sqlstate().as_str(), "57P01" | "57P02" | "57P03")
-            }
-            _ => false,
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct ServerInfo {
     pub(crate) negotiated: bool,
     /// The server refused the minor version that was offered: ask for 3.0 next time.
     pub(crate) minor_refused: bool,
+    /// The server refused a login without TLS: `sslmode=allow` asks for TLS next time.
+    pub(crate) plaintext_refused: bool,
 }
 
 impl ServerInfo {
@@ -44,14 +46,14 @@ impl ServerInfo {
             protocol: 0,
             negotiated: false,
             minor_refused: false,
+            plaintext_refused: false,
         }
     }
 
     /// Forgets all but what the next login must know.
     pub(crate) fn forget(&mut self) {
-        let minor_refused = self.minor_refused;
-        *self = Self::new();
-        self.minor_refused = minor_refused;
+        let (minor_refused, plaintext_refused) = (self.minor_refused, self.plaintext_refused);
+        *self = Self { minor_refused, plaintext_refused, ..Self::new() };
     }
 
     /// Whether the server is openGauss: it says version 9.2.4 and reports parameters that

@@ -5,8 +5,8 @@
 //!
 //! Source: manual, "Start-up"; RFC 5802.
 
-use crate::auth::{KeyCache, NONCE, Request, Scram, Secrets, md5_answer};
-use crate::config::{AuthMethods, Config, Dialect, Secret, scram_key};
+use crate::auth::{Binding, KeyCache, NONCE, Request, Scram, Secrets, md5_answer};
+use crate::config::{AuthMethods, ChannelBinding, Config, Dialect, Secret, scram_key};
 use crate::error::{AuthError, ConfigError, Fault, ProtocolError};
 use crate::limits;
 use crate::session::{Life, Session};
@@ -16,27 +16,23 @@ use crate::wire::{Reader, frontend};
 
 /// What protects the link below the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protection {
-    /// Nothing.
-    None,
-    /// It does not leave this machine: a UNIX socket.
-    Local,
-    /// TLS, with a peer whose certificate was verified.
-    #[allow(dead_code, reason = "built by the TLS layer")]
-    Verified,
+pub(crate) struct Protection<'p> {
+    /// Nobody listens: TLS with a peer whose certificate was verified, or a link that does not
+    /// leave this machine.
+    pub(crate) private: bool,
+    /// TLS, verified or not.
+    pub(crate) encrypted: bool,
+    /// What a login over TLS can be tied to.
+    pub(crate) end_point: Option<&'p [u8]>,
+}
+
+impl Protection<'_> {
+    pub(crate) const NONE: Self = Self { private: false, encrypted: false, end_point: None };
+    /// A UNIX socket.
+    pub(crate) const LOCAL: Self = Self { private: true, encrypted: false, end_point: None };
 }
 
 impl Session<'_> {
-    /// Logs in over an open transport without TLS.
-    pub(crate) fn connect(&mut self, io: &mut dyn Io, config: &Config<'_>) -> Result<(), Fault> {
-        self.open(config)?;
-        if config.sslmode.demands_tls() {
-            self.life = Life::None;
-            return Err(ConfigError::TlsUnavailable.into());
-        }
-        self.login(io, config, Protection::None)
-    }
-
     /// Starts a link: checks what can be checked before a byte is sent.
     pub(crate) fn open(&mut self, config: &Config<'_>) -> Result<(), Fault> {
         self.reset();
@@ -53,12 +49,12 @@ impl Session<'_> {
         Err(problem.into())
     }
 
-    /// Logs in over an open link. After a failure the link is dead, whatever the fault.
+    /// Logs in over an open link.
     pub(crate) fn login(
         &mut self,
         io: &mut dyn Io,
         config: &Config<'_>,
-        protection: Protection,
+        protection: Protection<'_>,
     ) -> Result<(), Fault> {
         let result = self.start(io, config, protection);
         // A password may have been in the send buffer.
@@ -68,21 +64,23 @@ impl Session<'_> {
         {
             keys.clear();
         }
-        if let Err(fault) = result {
-            self.life = Life::Broken;
-            // No work was asked for yet.
-            if fault != Fault::Server {
-                self.link.forget_sent();
-            }
-        }
         result
+    }
+
+    /// After a failure on the way to a session the link is dead, whatever the fault.
+    pub(crate) fn refuse(&mut self, fault: Fault) {
+        self.life = Life::Broken;
+        // No work was asked for yet.
+        if fault != Fault::Server {
+            self.link.forget_sent();
+        }
     }
 
     fn start(
         &mut self,
         io: &mut dyn Io,
         config: &Config<'_>,
-        protection: Protection,
+        protection: Protection<'_>,
     ) -> Result<(), Fault> {
         let version = config.asked_version(self.server.minor_refused);
         self.server.protocol = version;
@@ -131,11 +129,12 @@ impl Session<'_> {
         &mut self,
         io: &mut dyn Io,
         config: &Config<'_>,
-        protection: Protection,
+        protection: Protection<'_>,
         version: u32,
     ) -> Result<(), Fault> {
         let allowed = allowed_methods(config, protection);
-        let mut scram: Option<Scram> = None;
+        let mut scram: Option<Scram<'_>> = None;
+        let must_bind = config.channel_binding == ChannelBinding::Require;
         let mut answered = false;
         let mut asked = false;
         loop {
@@ -147,6 +146,9 @@ impl Session<'_> {
                 }
                 tag::ERROR_RESPONSE => {
                     self.take_error(io)?;
+                    // No line of pg_hba.conf for a login without encryption.
+                    self.server.plaintext_refused |=
+                        !asked && !protection.encrypted && self.sqlstate().as_str() == "28000";
                     self.server.minor_refused |= !asked
                         && version != frontend::PROTOCOL_3_0
                         && matches!(self.sqlstate().as_str(), "08P01" | "0A000");
@@ -166,6 +168,13 @@ impl Session<'_> {
             let request = Request::decode(code, self.link.get(span), scram.is_some())?;
             debug!("authentication request {}", code);
             self.server.family(request.dialect())?;
+            match (request, &scram) {
+                // Whatever the server asks for or lets pass: no login without the binding.
+                (Request::Sasl { .. } | Request::SaslContinue | Request::SaslFinal, _) => {}
+                (Request::Ok, Some(exchange)) if exchange.is_bound() => {}
+                _ if must_bind => return Err(Fault::Auth(AuthError::ChannelBinding)),
+                _ => {}
+            }
             match (request, &mut scram) {
                 (Request::Ok, Some(exchange)) if exchange.is_verified() => return Ok(()),
                 (Request::Ok, Some(_)) => return Err(Fault::Auth(AuthError::ServerSignature)),
@@ -195,12 +204,13 @@ impl Session<'_> {
                     self.answer(io, &answer)?;
                     answered = true;
                 }
-                (Request::Sasl, none @ None) if !answered => {
+                (Request::Sasl { plus }, none @ None) if !answered => {
                     let secrets = secrets(config, None)?;
                     if secrets.scram.is_none() {
                         secrets.password()?;
                     }
-                    let exchange = self.new_scram()?;
+                    let binding = binding(config.channel_binding, protection, plus)?;
+                    let exchange = self.new_scram(binding)?;
                     self.link.write(io, &|w| frontend::password(w, &|w| exchange.initial(w)))?;
                     *none = Some(exchange);
                 }
@@ -237,11 +247,11 @@ impl Session<'_> {
         })
     }
 
-    fn new_scram(&self) -> Result<Scram, Fault> {
+    fn new_scram<'p>(&self, binding: Binding<'p>) -> Result<Scram<'p>, Fault> {
         let mut entropy = [0; NONCE];
         let platform = self.link.platform();
         platform.entropy(&mut entropy).map_err(|_| Fault::Auth(AuthError::NoEntropy))?;
-        Ok(Scram::new(&entropy))
+        Ok(Scram::new(&entropy, binding))
     }
 
     /// NegotiateProtocolVersion: a version between 3.0 and the one asked for, and none of the
@@ -281,7 +291,7 @@ impl Session<'_> {
     }
 
     /// Asks for TLS: `true` when the server agrees. Not one byte more than its answer is read.
-    #[allow(dead_code, reason = "called by the TLS layer")]
+    #[cfg(feature = "tls")]
     pub(crate) fn request_tls(&mut self, io: &mut dyn Io) -> Result<bool, Fault> {
         self.link.write(io, &frontend::ssl_request)?;
         self.link.flush(io)?;
@@ -320,13 +330,28 @@ fn binary_key(text: Secret<'_>) -> Result<[u8; 32], Fault> {
     scram_key(text.as_str()).ok_or(Fault::Config(ConfigError::BadKey))
 }
 
+/// How SCRAM is tied to TLS. Fails where it must be and cannot.
+fn binding(
+    wanted: ChannelBinding,
+    protection: Protection<'_>,
+    offered: bool,
+) -> Result<Binding<'_>, Fault> {
+    match (wanted, protection.end_point) {
+        (ChannelBinding::Disable, _) => Ok(Binding::None),
+        (_, Some(hash)) if offered => Ok(Binding::EndPoint(hash)),
+        (ChannelBinding::Require, _) => Err(Fault::Auth(AuthError::ChannelBinding)),
+        (ChannelBinding::Prefer, Some(_)) => Ok(Binding::NotOffered),
+        (ChannelBinding::Prefer, None) => Ok(Binding::None),
+    }
+}
+
 /// Methods that were not named by the user: what shows the password or its MD5 hash to a listener
 /// is answered only over verified TLS, or where nobody can listen.
-fn allowed_methods(config: &Config<'_>, protection: Protection) -> AuthMethods {
+fn allowed_methods(config: &Config<'_>, protection: Protection<'_>) -> AuthMethods {
     let revealing = AuthMethods::PASSWORD.or(AuthMethods::MD5);
     let methods = config.require_auth.unwrap_or(AuthMethods::all_but(AuthMethods::EMPTY));
-    match protection {
-        Protection::None if !methods.is_named() => methods.without(revealing),
+    match protection.private {
+        false if !methods.is_named() => methods.without(revealing),
         _ => methods,
     }
 }

@@ -14,7 +14,7 @@ use embedded_io::{Read, Write};
 /// Ends with [`commit`](Self::commit) or [`rollback`](Self::rollback). A guard that is dropped
 /// before sends nothing then (drop never blocks): the next verb on the connection rolls back
 /// first, and a closed connection is rolled back by the server.
-pub struct Transaction<'t, 'c, 'b, T> {
+pub struct Transaction<'t, 'c, 'b, T: Read + Write> {
     connection: &'t mut Connection<'c, 'b, T>,
     open: bool,
 }
@@ -50,7 +50,7 @@ impl<'t, 'c, 'b, T: Read + Write> Transaction<'t, 'c, 'b, T> {
     }
 }
 
-impl<'c, 'b, T> Deref for Transaction<'_, 'c, 'b, T> {
+impl<'c, 'b, T: Read + Write> Deref for Transaction<'_, 'c, 'b, T> {
     type Target = Connection<'c, 'b, T>;
 
     fn deref(&self) -> &Self::Target {
@@ -58,13 +58,13 @@ impl<'c, 'b, T> Deref for Transaction<'_, 'c, 'b, T> {
     }
 }
 
-impl<T> DerefMut for Transaction<'_, '_, '_, T> {
+impl<T: Read + Write> DerefMut for Transaction<'_, '_, '_, T> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         self.connection
     }
 }
 
-impl<T> Drop for Transaction<'_, '_, '_, T> {
+impl<T: Read + Write> Drop for Transaction<'_, '_, '_, T> {
     fn drop(&mut self) {
         if self.open {
             self.connection.session.undo = Some(roll_back);

@@ -19,6 +19,7 @@
 //! 7. A reset link is an error other than `TimedOut` or `Interrupted`, from every call.
 //! 8. No call panics, whatever the state.
 
+use crate::error::Fault;
 use embedded_io::{Error as _, ErrorKind, Read, Write};
 
 /// The transport as everything below `Connection` sees it: one compiled driver for all of them.
@@ -29,6 +30,20 @@ pub(crate) trait Io {
     fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind>;
     /// As `embedded_io::Write::flush`.
     fn flush(&mut self) -> Result<(), ErrorKind>;
+    /// When the operation at hand ends, in the platform's milliseconds: for a layer that cannot
+    /// stop at every pause of the transport, as TLS inside a record.
+    fn until(&mut self, deadline_ms: u64) {
+        let _ = deadline_ms;
+    }
+    /// What a failure really was, where the layer knows more than its last error says.
+    fn fault(&self) -> Option<Fault> {
+        None
+    }
+    /// For [`Fault::TlsRecord`]: bytes that the record buffer has, and needs.
+    #[cfg(feature = "tls")]
+    fn record(&self) -> (u16, u16) {
+        (0, 0)
+    }
 }
 
 impl<T: Read + Write> Io for T {

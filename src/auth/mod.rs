@@ -20,7 +20,7 @@ pub(crate) use hash::{HmacKey, Sha256};
 pub(crate) use keys::Secrets;
 pub use keys::{KeyCache, ScramKeys};
 pub(crate) use md5::md5_answer;
-pub(crate) use scram::{MECHANISM, NONCE, Scram};
+pub(crate) use scram::{Binding, MECHANISM, MECHANISM_PLUS, NONCE, Scram};
 
 use crate::config::{AuthMethods, Dialect};
 use crate::error::{AuthError, Fault};
@@ -39,7 +39,10 @@ pub(crate) enum Request {
     /// Code 5, with its salt.
     Md5([u8; 4]),
     /// Code 10 with a list of mechanisms that holds SCRAM-SHA-256.
-    Sasl,
+    Sasl {
+        /// It holds SCRAM-SHA-256-PLUS too.
+        plus: bool,
+    },
     /// Code 11.
     SaslContinue,
     /// Code 12.
@@ -76,7 +79,7 @@ impl Request {
             Self::Ok => AuthMethods::NONE,
             Self::Cleartext => AuthMethods::PASSWORD,
             Self::Md5(_) => AuthMethods::MD5,
-            Self::Sasl | Self::SaslContinue | Self::SaslFinal => AuthMethods::SCRAM_SHA_256,
+            Self::Sasl { .. } | Self::SaslContinue | Self::SaslFinal => AuthMethods::SCRAM_SHA_256,
             #[cfg(feature = "opengauss")]
             Self::Gauss(request) => request.method(),
         }
@@ -86,7 +89,7 @@ impl Request {
     pub(crate) const fn dialect(self) -> Dialect {
         match self {
             Self::Ok | Self::Cleartext | Self::Md5(_) => Dialect::Auto,
-            Self::Sasl | Self::SaslContinue | Self::SaslFinal => Dialect::PostgreSql,
+            Self::Sasl { .. } | Self::SaslContinue | Self::SaslFinal => Dialect::PostgreSql,
             #[cfg(feature = "opengauss")]
             Self::Gauss(_) => Dialect::OpenGauss,
         }
@@ -95,15 +98,18 @@ impl Request {
 
 fn sasl_mechanisms(body: &[u8]) -> Result<Request, AuthError> {
     let mut reader = Reader::new(body);
-    let mut scram = false;
+    let (mut scram, mut plus) = (false, false);
     loop {
         match reader.cstr() {
             Ok([]) if reader.is_empty() => break,
             Ok([]) | Err(_) => return Err(AuthError::Malformed),
-            Ok(name) => scram |= name == MECHANISM.as_bytes(),
+            Ok(name) => {
+                scram |= name == MECHANISM.as_bytes();
+                plus |= name == MECHANISM_PLUS.as_bytes();
+            }
         }
     }
-    if scram { Ok(Request::Sasl) } else { Err(AuthError::UnknownMethod) }
+    if scram { Ok(Request::Sasl { plus }) } else { Err(AuthError::UnknownMethod) }
 }
 
 #[cfg(test)]
@@ -114,7 +120,8 @@ mod tests {
     fn requests_are_told_apart() {
         let sasl = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
         let decode = |code, body: &[u8]| Request::decode(code, body, false);
-        assert_eq!(decode(10, sasl), Ok(Request::Sasl));
+        assert_eq!(decode(10, sasl), Ok(Request::Sasl { plus: true }));
+        assert_eq!(decode(10, b"SCRAM-SHA-256\0\0"), Ok(Request::Sasl { plus: false }));
         assert_eq!(decode(10, b"OAUTHBEARER\0\0"), Err(AuthError::UnknownMethod));
         assert_eq!(decode(10, b"SCRAM-SHA-256\0"), Err(AuthError::Malformed));
         assert!(decode(10, b"\0\0").is_err());
@@ -139,7 +146,7 @@ mod tests {
         let request = Request::decode(10, &body, false).unwrap();
         assert_eq!(request.dialect(), Dialect::OpenGauss);
         assert_eq!(request.method(), AuthMethods::GAUSS_SHA256);
-        assert_eq!(Request::Sasl.dialect(), Dialect::PostgreSql);
+        assert_eq!(Request::Sasl { plus: false }.dialect(), Dialect::PostgreSql);
         let mut code_11 = [b'7'; 68].to_vec();
         assert_eq!(Request::decode(11, &code_11, false), Err(AuthError::GaussMd5Sha256));
         code_11.pop();

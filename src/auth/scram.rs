@@ -18,13 +18,56 @@ pub(crate) const MECHANISM: &str = "SCRAM-SHA-256";
 pub(crate) const NONCE: usize = 18;
 /// Base64 text of the nonce.
 const NONCE_TEXT: usize = 24;
-/// GS2 header: no channel binding, no authorization identity.
-const GS2: &[u8] = b"n,,";
-/// Base64 of [`GS2`].
-const GS2_TEXT: &[u8] = b"biws";
+/// The mechanism's name with channel binding.
+pub(crate) const MECHANISM_PLUS: &str = "SCRAM-SHA-256-PLUS";
+/// Base64 text of the longest hash.
+const HASH_TEXT: usize = 88;
+
+/// How the exchange is tied to the link below it (RFC 5802 section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Binding<'p> {
+    /// Not at all.
+    None,
+    /// It could be, and the server does not offer it. Saying so lets a server notice that
+    /// somebody took its offer away.
+    NotOffered,
+    /// To the hash of the server's certificate: `tls-server-end-point` of RFC 5929.
+    EndPoint(&'p [u8]),
+}
+
+impl Binding<'_> {
+    const fn mechanism(self) -> &'static str {
+        match self {
+            Self::EndPoint(_) => MECHANISM_PLUS,
+            Self::None | Self::NotOffered => MECHANISM,
+        }
+    }
+
+    /// The GS2 header, without an authorization identity.
+    const fn gs2(self) -> &'static [u8] {
+        match self {
+            Self::None => b"n,,",
+            Self::NotOffered => b"y,,",
+            Self::EndPoint(_) => b"p=tls-server-end-point,,",
+        }
+    }
+
+    /// The value of `c=`: Base64 of the header (whose length is a multiple of three) and of the
+    /// hash.
+    fn text(self, buf: &mut [u8; HASH_TEXT]) -> [&[u8]; 2] {
+        match self {
+            Self::None => [b"biws", b""],
+            Self::NotOffered => [b"eSws", b""],
+            Self::EndPoint(hash) => {
+                [b"cD10bHMtc2VydmVyLWVuZC1wb2ludCws", base64_encode(hash, buf).unwrap_or(b"")]
+            }
+        }
+    }
+}
 
 /// One exchange. Made with a fresh nonce, used for one login.
-pub(crate) struct Scram {
+pub(crate) struct Scram<'p> {
+    binding: Binding<'p>,
     nonce: [u8; NONCE_TEXT],
     proof: [u8; 32],
     server_signature: [u8; 32],
@@ -39,25 +82,25 @@ enum State {
     Failed,
 }
 
-impl Drop for Scram {
+impl Drop for Scram<'_> {
     fn drop(&mut self) {
         self.proof.zeroize();
         self.server_signature.zeroize();
     }
 }
 
-impl Scram {
-    pub(crate) fn new(entropy: &[u8; NONCE]) -> Self {
+impl<'p> Scram<'p> {
+    pub(crate) fn new(entropy: &[u8; NONCE], binding: Binding<'p>) -> Self {
         let mut nonce = [0; NONCE_TEXT];
         base64_encode(entropy, &mut nonce);
-        Self { nonce, proof: [0; 32], server_signature: [0; 32], state: State::First }
+        Self { binding, nonce, proof: [0; 32], server_signature: [0; 32], state: State::First }
     }
 
     /// The body of SASLInitialResponse.
     pub(crate) fn initial(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
-        w.cstr(MECHANISM)?;
+        w.cstr(self.binding.mechanism())?;
         w.prefixed(&|w| {
-            w.bytes(GS2)?;
+            w.bytes(self.binding.gs2())?;
             w.bytes(b"n=,r=")?;
             w.bytes(&self.nonce)
         })
@@ -101,7 +144,9 @@ impl Scram {
         let first = ServerFirst::decode(server_first).map_err(|_| WireError::Malformed)?;
         let mut text = [0; 44];
         let proof = base64_encode(&self.proof, &mut text).ok_or(WireError::Value)?;
-        for part in [b"c=", GS2_TEXT, b",r=", first.nonce, b",p=", proof] {
+        let mut hash = [0; HASH_TEXT];
+        let [header, hash] = self.binding.text(&mut hash);
+        for part in [b"c=", header, hash, b",r=", first.nonce, b",p=", proof] {
             w.bytes(part)?;
         }
         Ok(())
@@ -126,6 +171,11 @@ impl Scram {
         Ok(())
     }
 
+    /// Whether the exchange is tied to the link below it.
+    pub(crate) const fn is_bound(&self) -> bool {
+        matches!(self.binding, Binding::EndPoint(_))
+    }
+
     /// Whether the server has proved itself.
     pub(crate) fn is_verified(&self) -> bool {
         self.state == State::Verified
@@ -139,8 +189,10 @@ impl Scram {
         server_first: &[u8],
         nonce: &[u8],
     ) {
-        let parts: [&[u8]; 8] =
-            [b"n=,r=", &self.nonce, b",", server_first, b",c=", GS2_TEXT, b",r=", nonce];
+        let mut hash = [0; HASH_TEXT];
+        let [header, hash] = self.binding.text(&mut hash);
+        let parts: [&[u8]; 9] =
+            [b"n=,r=", &self.nonce, b",", server_first, b",c=", header, hash, b",r=", nonce];
         let mut stored_key = Sha256::new();
         stored_key.update(client_key);
         let mut signature = HmacKey::new(&stored_key.finish()).mac(&parts);
@@ -271,8 +323,8 @@ mod tests {
         }
     }
 
-    fn exchange(server_first: &str) -> (Scram, Result<(), Fault>) {
-        let mut scram = Scram::new(&[0; NONCE]);
+    fn exchange(server_first: &str) -> (Scram<'static>, Result<(), Fault>) {
+        let mut scram = Scram::new(&[0; NONCE], Binding::None);
         let message = server_first.as_bytes();
         let result = scram.server_first(message, &mut secrets(), (4096, 20_000), NO_TICK);
         (scram, result)
@@ -330,12 +382,31 @@ mod tests {
         assert_eq!(scram.server_final(&bad), Err(AuthError::ServerSignature));
         let (mut scram, _) = exchange(&message);
         assert_eq!(scram.server_final(b"e=invalid-proof"), Err(AuthError::Rejected));
-        assert_eq!(Scram::new(&[0; NONCE]).server_final(&good), Err(AuthError::Malformed));
+        assert_eq!(
+            Scram::new(&[0; NONCE], Binding::None).server_final(&good),
+            Err(AuthError::Malformed)
+        );
+    }
+
+    #[test]
+    fn the_binding_is_its_header_and_hash_in_base64() {
+        let hash = [0x5a; 32];
+        for binding in [Binding::None, Binding::NotOffered, Binding::EndPoint(&hash)] {
+            let mut whole = binding.gs2().to_vec();
+            if let Binding::EndPoint(hash) = binding {
+                whole.extend_from_slice(hash);
+            }
+            let mut want = [0; 120];
+            let want = base64_encode(&whole, &mut want).unwrap();
+            assert_eq!(binding.text(&mut [0; HASH_TEXT]).concat(), want, "{binding:?}");
+        }
+        let mut buf = [0; HASH_TEXT];
+        assert_eq!(Binding::EndPoint(&[1; 64]).text(&mut buf).concat().len(), 120);
     }
 
     #[test]
     fn hashing_stops_when_told() {
-        let mut scram = Scram::new(&[0; NONCE]);
+        let mut scram = Scram::new(&[0; NONCE], Binding::None);
         let message = first("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
         let tick: Tick<'_> = &|| Err(Fault::TimedOut);
         let result = scram.server_first(message.as_bytes(), &mut secrets(), (4096, 4096), tick);

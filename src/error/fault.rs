@@ -30,6 +30,11 @@ pub(crate) enum Fault {
     /// Reading (`Malformed`) or writing bytes.
     Wire(WireError),
     Usage(UsageError),
+    #[cfg(feature = "tls")]
+    Tls(crate::tls::TlsError),
+    /// A record buffer of TLS is too small; the numbers are in the link.
+    #[cfg(feature = "tls")]
+    TlsRecord,
 }
 
 const _: () = assert!(size_of::<Fault>() == 2);

@@ -13,6 +13,7 @@ pub(crate) use pin::move_down;
 
 use crate::error::{Buffer, ErrorKind, Fault};
 use crate::platform::Platform;
+use crate::transport::Io;
 use crate::wire::{WireError, Writer};
 
 /// What went over the transport since the client was made.
@@ -57,6 +58,9 @@ pub(crate) struct Framed<'b> {
     sent: bool,
     /// What was too small last, and the bytes that would have been enough.
     lacking: (Buffer, usize),
+    /// What the record buffer of TLS has, and needs.
+    #[cfg(feature = "tls")]
+    pub(crate) record: (u16, u16),
     pub(crate) stats: Stats,
 }
 
@@ -74,6 +78,11 @@ impl Clock<'_> {
     }
 }
 
+/// What an error of the transport is to the driver.
+fn failure(io: &dyn Io, kind: embedded_io::ErrorKind) -> Fault {
+    io.fault().unwrap_or(Fault::Transport(kind))
+}
+
 impl<'b> Framed<'b> {
     pub(crate) fn new(rx: &'b mut [u8], tx: &'b mut [u8], platform: &'b dyn Platform) -> Self {
         Self {
@@ -87,6 +96,8 @@ impl<'b> Framed<'b> {
             staged: 0,
             sent: false,
             lacking: (Buffer::Rx, 0),
+            #[cfg(feature = "tls")]
+            record: (0, 0),
             stats: Stats::default(),
         }
     }
@@ -125,6 +136,20 @@ impl<'b> Framed<'b> {
         let have = if buffer == Buffer::Tx { self.tx.len() } else { self.rx.len() };
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         ErrorKind::Capacity { buffer, have: size(have), needed: size(needed) }
+    }
+
+    /// What [`Fault::TlsRecord`] was about.
+    #[cfg(feature = "tls")]
+    pub(crate) fn record_capacity(&self) -> ErrorKind {
+        let (have, needed) = self.record;
+        let buffer = Buffer::TlsRecord;
+        ErrorKind::Capacity { buffer, have: have.into(), needed: needed.into() }
+    }
+
+    /// When the operation ends, in the platform's milliseconds.
+    #[cfg(feature = "tls")]
+    pub(crate) const fn deadline(&self) -> u64 {
+        self.clock.deadline
     }
 
     pub(crate) const fn platform(&self) -> &'b dyn Platform {

@@ -1,6 +1,6 @@
 //! Receiving: headers, bodies whole or in pieces, skipping.
 
-use super::{Framed, Span, move_down};
+use super::{Framed, Span, failure, move_down};
 use crate::error::{Buffer, Fault, ProtocolError};
 use crate::transport::{Io, is_pause};
 use crate::wire::{Reader, WireError};
@@ -85,15 +85,17 @@ impl Framed<'_> {
     }
 
     /// Exactly one byte outside of any message (the answer to SSLRequest). Nothing may follow.
+    #[cfg(feature = "tls")]
     pub(crate) fn lone_byte(&mut self, io: &mut dyn Io) -> Result<u8, Fault> {
         let mut byte = [0];
+        io.until(self.clock.deadline);
         loop {
             self.clock.tick()?;
             match io.read(&mut byte) {
                 Ok(0) => return Err(Fault::Closed),
                 Ok(_) => break,
                 Err(kind) if is_pause(kind) => {}
-                Err(kind) => return Err(Fault::Transport(kind)),
+                Err(kind) => return Err(failure(io, kind)),
             }
         }
         self.count_read(1);
@@ -161,6 +163,7 @@ impl Framed<'_> {
         } else if self.end >= self.rx.len() {
             self.compact();
         }
+        io.until(self.clock.deadline);
         let free = self.rx.get_mut(self.end..).unwrap_or(&mut []);
         let size = free.len();
         if size == 0 {
@@ -175,7 +178,13 @@ impl Framed<'_> {
             }
             Ok(_) => Err(Fault::Transport(embedded_io::ErrorKind::Other)),
             Err(kind) if is_pause(kind) => Ok(false),
-            Err(kind) => Err(Fault::Transport(kind)),
+            Err(kind) => {
+                #[cfg(feature = "tls")]
+                {
+                    self.record = io.record();
+                }
+                Err(failure(io, kind))
+            }
         }
     }
 

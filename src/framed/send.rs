@@ -1,6 +1,6 @@
 //! Sending: messages are staged in the send buffer and leave in one write.
 
-use super::{Clock, Framed, PartFrom, Span, Stats};
+use super::{Clock, Framed, PartFrom, Span, Stats, failure};
 use crate::error::{Buffer, Fault};
 use crate::transport::{Io, is_pause};
 use crate::wire::{Part, WireError, Writer};
@@ -127,11 +127,12 @@ impl Framed<'_> {
     pub(crate) fn flush_last(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         self.send_staged(io)?;
         self.stats.flushes = self.stats.flushes.wrapping_add(1);
+        io.until(self.clock.deadline);
         loop {
             match io.flush() {
                 Ok(()) => return Ok(()),
                 Err(kind) if is_pause(kind) => self.clock.tick()?,
-                Err(kind) => return Err(Fault::Transport(kind)),
+                Err(kind) => return Err(failure(io, kind)),
             }
         }
     }
@@ -154,6 +155,7 @@ fn write_all(
     sent: &mut bool,
     mut bytes: &[u8],
 ) -> Result<(), Fault> {
+    io.until(clock.deadline);
     while !bytes.is_empty() {
         clock.tick()?;
         bytes = write_once(io, stats, sent, bytes)?;
@@ -178,6 +180,6 @@ pub(super) fn write_once<'w>(
             Ok(rest)
         }
         Err(kind) if is_pause(kind) => Ok(bytes),
-        Err(kind) => Err(Fault::Transport(kind)),
+        Err(kind) => Err(failure(io, kind)),
     }
 }

@@ -111,6 +111,10 @@ impl Session<'_> {
             Fault::Wire(WireError::Malformed) => ErrorKind::Protocol(ProtocolError::Malformed),
             Fault::Wire(problem) => ErrorKind::Encode(problem),
             Fault::Usage(problem) => ErrorKind::Usage(problem),
+            #[cfg(feature = "tls")]
+            Fault::Tls(problem) => ErrorKind::Tls(problem),
+            #[cfg(feature = "tls")]
+            Fault::TlsRecord => self.link.record_capacity(),
         };
         let (outcome, recoverable) = match fault {
             Fault::Broken => (Outcome::NotSent, false),

@@ -18,8 +18,10 @@ use crate::limits::{TLS_CHAIN_DEPTH, TLS_SIGNATURE_CHECKS};
 pub(super) struct Trust<'a> {
     /// DER certificates, one after the other.
     pub anchors: &'a [u8],
-    /// Seconds since 1970; `None` leaves the dates unchecked.
-    pub now: Option<u64>,
+    /// "Now" is not before this second since 1970,
+    pub earliest: u64,
+    /// and not after this one.
+    pub latest: u64,
     /// The name or address the certificate must be for; `None` leaves it open (`verify-ca`).
     pub host: Option<&'a str>,
 }
@@ -32,7 +34,7 @@ pub(super) fn verify<'c>(
 ) -> Result<Certificate<'c>, CertificateError> {
     let (leaf_der, others) = chain.split_first().ok_or(CertificateError::Missing)?;
     let leaf = Certificate::parse(leaf_der)?;
-    check_common(&leaf, trust.now)?;
+    check_common(&leaf, trust)?;
     check_server_key_usage(&leaf)?;
     if !anchors(trust.anchors).any(|anchor| anchor == leaf.der) {
         climb(&leaf, others, trust)?;
@@ -53,6 +55,13 @@ pub(super) fn check_anchors(bytes: &[u8]) -> Result<(), CertificateError> {
         Certificate::parse(list.any()?.whole)?;
     }
     Ok(())
+}
+
+/// The first of one or more certificates.
+#[cfg(feature = "tls-client-cert")]
+pub(super) fn first(bytes: &[u8]) -> Result<&[u8], CertificateError> {
+    let whole = Der::new(bytes).any()?.whole;
+    Certificate::parse(whole).map(|cert| cert.der)
 }
 
 fn anchors(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -137,7 +146,7 @@ fn check_issuer(
     if extensions.path_len.is_some_and(|most| path.counted > most) {
         return Err(CertificateError::PathLength);
     }
-    check_common(issuer, trust.now)?;
+    check_common(issuer, trust)?;
     KeyKind::from_algorithm(issuer.key_algorithm)?.verify(
         issuer.key,
         scheme,
@@ -147,14 +156,12 @@ fn check_issuer(
 }
 
 /// What every certificate of the chain must pass, the anchor too.
-fn check_common(cert: &Certificate<'_>, now: Option<u64>) -> Result<(), CertificateError> {
-    if let Some(now) = now {
-        if now < cert.not_before {
-            return Err(CertificateError::NotYetValid);
-        }
-        if now > cert.not_after {
-            return Err(CertificateError::Expired);
-        }
+fn check_common(cert: &Certificate<'_>, trust: &Trust<'_>) -> Result<(), CertificateError> {
+    if trust.latest < cert.not_before {
+        return Err(CertificateError::NotYetValid);
+    }
+    if trust.earliest > cert.not_after {
+        return Err(CertificateError::Expired);
     }
     if cert.extensions.unknown_critical {
         return Err(CertificateError::CriticalExtension);

@@ -1,5 +1,48 @@
 //! What can be wrong with TLS, each with what to do next.
 
+/// Why there is no TLS, or no longer. The connection is dead, and after an error there is never
+/// a second try without TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The server has TLS switched off, and `sslmode` demands it. Nothing was sent.
+    NotOffered,
+    /// What answers does not speak TLS. With `sslnegotiation=direct`, a server older than
+    /// PostgreSQL 17 does that too.
+    NotTls,
+    /// The server offers no TLS 1.3 (PostgreSQL 12 and openGauss do with OpenSSL 1.1.1 or newer).
+    NoTls13,
+    /// The server refused the handshake with this alert (RFC 8446 section 6.2): 40 means that it
+    /// has nothing in common with TLS_AES_128_GCM_SHA256, P-256 and this build's signatures, 120
+    /// that it refuses the protocol `postgresql` (ALPN).
+    Alert(u8),
+    /// The server's certificate is not to be trusted, for this reason.
+    Certificate(CertificateError),
+    /// The server did not prove that it holds its certificate's key. Nothing but ClientHello was
+    /// sent.
+    Unauthenticated,
+    /// A handshake message is malformed, too large for a record, or came when it should not.
+    Handshake,
+    /// A record is malformed, not authentic, or came when it should not.
+    Record,
+    /// The server closed TLS right after the handshake: it refuses the client certificate, or
+    /// wants one and there is none.
+    ClientCertificate,
+    /// The client's key cannot be read, or the [`Signer`](super::Signer) failed.
+    ClientKey,
+}
+
+impl TlsError {
+    /// From an alert's description (RFC 8446 section 6).
+    pub(super) const fn from_alert(description: u8) -> Self {
+        match description {
+            70 => Self::NoTls13, // protocol_version
+            other => Self::Alert(other),
+        }
+    }
+}
+
 /// Why the server's certificate was refused. The connection is dead and no secret was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -21,8 +21,8 @@ pub fn fuzz(data: &[u8]) {
     }
     fuzz_one(data);
     let sent = chain.get(..length).unwrap_or(&[]);
-    for now in [None, Some(1_700_000_000)] {
-        let trust = Trust { anchors: data, now, host: Some("db.example.test") };
+    for (earliest, latest) in [(0, u64::MAX), (1_700_000_000, 1_700_000_000)] {
+        let trust = Trust { anchors: data, earliest, latest, host: Some("db.example.test") };
         let _ = chain::verify(sent, &trust);
         let _ = chain::verify(sent.get(1..).unwrap_or(&[]), &trust);
     }

@@ -1,9 +1,42 @@
-//! TLS: `sslmode` policy, certificate verification with libpq's rules, and the record layer.
+//! TLS 1.3: `sslmode`, the server's certificate, the client's.
 //!
-//! Pure parts (bytes in, verdict out): [`der`], [`x509`], [`time`], [`name`], [`signature`],
-//! [`rsa`], [`chain`].
-
-#![allow(dead_code)] // until the handshake is connected
+//! Feature `tls`. A [`Client`](crate::Client) gets a [`Tls`] with
+//! [`with_tls`](crate::Client::with_tls); everything else is in the configuration, in libpq's
+//! words: `sslmode`, `sslrootcert`, `sslcert`, `sslkey`, `sslnegotiation`, `sslsni`,
+//! `channel_binding`.
+//!
+//! ```
+//! use barepg::tls::{Tls, TlsStorage};
+//! use barepg::{Client, Config, NoEntropy, Platform, SslMode, Storage};
+//! # struct Board;
+//! # impl Platform for Board {
+//! #     fn now_ms(&self) -> u64 { 0 }
+//! #     fn entropy(&self, _: &mut [u8]) -> Result<(), NoEntropy> { Err(NoEntropy) }
+//! # }
+//! // A firmware writes `barepg::pem!("../certs/root.crt")` in place of the bytes.
+//! static FILES: [(&str, &[u8]); 1] = [("root.crt", &[0x30, 0x00])];
+//! static CONFIG: Config = Config::new()
+//!     .user("logger")
+//!     .host("db.example.test")
+//!     .sslmode(SslMode::VerifyFull)
+//!     .sslrootcert("root.crt");
+//!
+//! let mut storage = Storage::<512, 512>::new();
+//! let mut records = TlsStorage::<4113, 768>::new();
+//! let mut client = Client::new(storage.buffers(), CONFIG, &Board)
+//!     .with_tls(Tls::new(&mut records).files(&FILES));
+//! # let _ = &mut client;
+//! ```
+//!
+//! What is enforced: a server proves that it holds its certificate's key before this side sends
+//! anything beyond ClientHello, in every mode, `require` and `prefer` included. There is no
+//! second try without TLS after an error. With `sslrootcert` every mode verifies the chain, and
+//! `verify-full` the host too. The client certificate goes only to a server that has proved
+//! itself.
+//!
+//! Layers, each using only those before it: [`der`], [`time`], [`x509`], [`name`], [`rsa`],
+//! [`signature`], [`chain`], [`key`], [`pem`] turn bytes into verdicts; [`drbg`], [`guard`],
+//! [`verifier`], [`identity`], [`stream`] are the session; [`policy`] is `sslmode`.
 
 mod chain;
 mod der;
@@ -11,17 +44,158 @@ mod drbg;
 mod error;
 #[cfg(feature = "_fuzzing")]
 mod fuzzing;
+mod guard;
+#[cfg(feature = "tls-client-cert")]
+mod identity;
+#[cfg(any(feature = "tls-client-cert", feature = "_fuzzing"))]
 mod key;
 mod name;
 pub mod pem;
+mod policy;
 mod rsa;
 mod signature;
+mod stream;
 mod time;
+mod verifier;
 mod x509;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::CertificateError;
+pub use error::{CertificateError, TlsError};
 #[cfg(feature = "_fuzzing")]
 pub use fuzzing::fuzz;
+
+pub(crate) use policy::{negotiate, secure};
+pub(crate) use stream::TlsStream;
+
+use crate::limits;
+use guard::Shared;
+
+/// What a client needs for TLS beside its configuration.
+pub struct Tls<'b> {
+    rx: &'b mut [u8],
+    tx: &'b mut [u8],
+    shared: &'b Shared,
+    files: &'b dyn Files,
+    validity: Validity,
+    #[cfg(feature = "tls-client-cert")]
+    signer: Option<&'b dyn Signer>,
+}
+
+impl<'b> Tls<'b> {
+    /// TLS with these record buffers, without files, dates checked by the platform's clock.
+    pub fn new<const RX: usize, const TX: usize>(storage: &'b mut TlsStorage<RX, TX>) -> Self {
+        Self {
+            rx: &mut storage.rx,
+            tx: &mut storage.tx,
+            shared: &storage.shared,
+            files: &NO_FILES,
+            validity: Validity::Clock,
+            #[cfg(feature = "tls-client-cert")]
+            signer: None,
+        }
+    }
+
+    /// Where the names in `sslrootcert`, `sslcert` and `sslkey` are looked up. Default: nowhere.
+    #[must_use]
+    pub const fn files(mut self, files: &'b dyn Files) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// How certificates' dates are checked. Default: [`Validity::Clock`].
+    #[must_use]
+    pub const fn validity(mut self, validity: Validity) -> Self {
+        self.validity = validity;
+        self
+    }
+
+    /// Signs for the client certificate in place of `sslkey`: a secure element, say.
+    #[cfg(feature = "tls-client-cert")]
+    #[must_use]
+    pub const fn signer(mut self, signer: &'b dyn Signer) -> Self {
+        self.signer = Some(signer);
+        self
+    }
+}
+
+/// Where certificates and keys are found by name. A table of pairs is one:
+/// `static FILES: [(&str, &[u8]); 1] = [("root.crt", barepg::pem!("../certs/root.crt"))];`
+pub trait Files {
+    /// The DER bytes called `name`; for `sslrootcert`, certificates one after the other.
+    fn get(&self, name: &str) -> Option<&[u8]>;
+}
+
+impl<const N: usize> Files for [(&str, &[u8]); N] {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(key, _)| *key == name).map(|(_, bytes)| *bytes)
+    }
+}
+
+static NO_FILES: [(&str, &[u8]); 0] = [];
+
+/// How the dates in certificates are checked. Only dates: everything else is always checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Validity {
+    /// By [`Platform::unix_time`](crate::Platform::unix_time). While the clock is not set,
+    /// nothing is verified and nothing is sent:
+    /// [`CertificateError::ClockNotSet`]. The default.
+    #[default]
+    Clock,
+    /// By the clock; while it is not set, certificates must not have expired before this second
+    /// since 1970 (the firmware's build, say). For devices that learn the time late: an expired
+    /// certificate may pass until then.
+    ClockOrAfter(u64),
+    /// Not at all, even if there is a clock. Expired certificates pass for ever.
+    DangerNoDates,
+}
+
+/// Signs with the key of the client certificate (P-256). For secure elements.
+#[cfg(feature = "tls-client-cert")]
+pub trait Signer {
+    /// ECDSA over a SHA-256 digest: `r` and `s`, 32 bytes each, big-endian.
+    ///
+    /// # Errors
+    /// [`SignFailed`]; the connection then fails with [`TlsError::ClientKey`].
+    fn sign(&self, digest: &[u8; 32]) -> Result<[u8; 64], SignFailed>;
+}
+
+/// The secure element did not sign.
+#[cfg(feature = "tls-client-cert")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignFailed;
+
+/// Record buffers, to sit in a `static` or on a stack.
+///
+/// The server is asked (`max_fragment_length`, RFC 6066) to keep its records to the largest of
+/// 512, 1024, 2048 and 4096 bytes that fits `RX` with 17 bytes to spare; from 16,640 bytes on it is
+/// not asked. Its certificates must fit one record: 512 is enough for one P-256 certificate, 1024
+/// for one of RSA 2048 or two of P-256, 2048 for two of RSA 2048, 4096 for three of RSA 4096.
+/// `TX` limits what goes out in one record (`TX` - 133 bytes) and must hold the client certificate
+/// with 50 bytes to spare.
+pub struct TlsStorage<const RX: usize = { limits::TLS_RX }, const TX: usize = { limits::TLS_TX }> {
+    rx: [u8; RX],
+    tx: [u8; TX],
+    shared: Shared,
+}
+
+impl<const RX: usize, const TX: usize> TlsStorage<RX, TX> {
+    /// Zeroed memory.
+    pub const fn new() -> Self {
+        const {
+            assert!(RX >= limits::MIN_TLS_RX, "RX is below limits::MIN_TLS_RX");
+            assert!(TX >= limits::MIN_TLS_TX, "TX is below limits::MIN_TLS_TX");
+            // A server that keeps to a fragment length expects the same of us.
+            assert!(TX <= policy::fragment_limit(RX) + 133, "TX is too large for RX");
+        }
+        Self { rx: [0; RX], tx: [0; TX], shared: Shared::new() }
+    }
+}
+
+impl<const RX: usize, const TX: usize> Default for TlsStorage<RX, TX> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -8,6 +8,7 @@ use super::{Part, WireError, Writer};
 pub const PROTOCOL_3_0: u32 = 0x0003_0000;
 /// Protocol 3.51, openGauss's newest. PostgreSQL negotiates it down.
 pub const PROTOCOL_3_51: u32 = 0x0003_0033;
+#[cfg(feature = "tls")]
 const SSL_REQUEST: u32 = 80_877_103;
 const CANCEL_REQUEST: u32 = 80_877_102;
 
@@ -26,6 +27,7 @@ pub fn startup(w: &mut Writer<'_>, version: u32, parameters: Part<'_>) -> Done {
 }
 
 /// SSLRequest
+#[cfg(feature = "tls")]
 pub fn ssl_request(w: &mut Writer<'_>) -> Done {
     w.u32(8)?;
     w.u32(SSL_REQUEST)

@@ -7,6 +7,7 @@
 //! * [`certs`]: a certificate authority and its certificates, made when a server starts.
 //! * [`faults`]: servers that misbehave on purpose.
 //! * [`gauss`]: an openGauss front before such a cluster.
+//! * [`pki`]: any certificate, for tests of certificate checks.
 //! * [`provision`]: gets the server binaries and other tools, and says what it installs.
 //! * [`libpq`]: PostgreSQL's client library, to compare with.
 //! * [`account`]: the unprivileged account that servers run under when the tests run as root.
@@ -18,5 +19,6 @@ pub mod gauss;
 pub mod libpq;
 pub mod pg;
 pub mod pgbouncer;
+pub mod pki;
 pub mod provision;
 pub mod scratch;

@@ -1,0 +1,336 @@
+//! What stands between the record layer and the transport: it lets through only records that are
+//! legal at this moment, and hides the transport's pauses inside a record.
+//!
+//! The record layer owns the guard, so what both sides must know is in [`Shared`].
+//!
+//! Legal from the server (RFC 8446 section 5): one plaintext record with exactly ServerHello, or
+//! one plaintext alert instead of it; then encrypted records, among them at most one
+//! ChangeCipherSpec until the handshake is over. Legal from this side: ClientHello, and then
+//! nothing until the server has proved who it is.
+
+use core::cell::Cell;
+
+use embedded_io::{Error as _, ErrorKind as IoKind, ErrorType, Read, Write};
+
+use super::error::TlsError;
+use crate::Platform;
+use crate::error::Fault;
+use crate::transport::is_pause;
+
+const CHANGE_CIPHER_SPEC: u8 = 20;
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+const APPLICATION_DATA: u8 = 23;
+
+/// Bytes of a record's header.
+const HEADER: usize = 5;
+/// Shortest encrypted record: content type and tag (RFC 8446 section 5.2).
+const MIN_ENCRYPTED: u16 = 17;
+
+/// What the guard, the verifier and the stream tell each other about one connection.
+pub(crate) struct Shared {
+    /// End of the current operation, in the platform's milliseconds.
+    pub(super) deadline: Cell<u64>,
+    /// Certificate and CertificateVerify were checked, in this order.
+    pub(super) authenticated: Cell<bool>,
+    /// The handshake is over.
+    pub(super) open: Cell<bool>,
+    /// Why the connection died. The first reason is kept.
+    pub(super) fault: Cell<Option<Fault>>,
+    /// For [`Fault::TlsRecord`]: bytes the buffer has, and needs.
+    pub(super) record: Cell<(u16, u16)>,
+}
+
+impl Shared {
+    pub(super) const fn new() -> Self {
+        Self {
+            deadline: Cell::new(0),
+            authenticated: Cell::new(false),
+            open: Cell::new(false),
+            fault: Cell::new(None),
+            record: Cell::new((0, 0)),
+        }
+    }
+
+    /// When the operation at hand ends.
+    pub(super) fn until(&self, deadline_ms: u64) {
+        self.deadline.set(deadline_ms);
+    }
+
+    pub(super) fn reset(&self) {
+        self.authenticated.set(false);
+        self.open.set(false);
+        self.fault.set(None);
+    }
+
+    /// Remembers why, unless something was wrong before.
+    pub(super) fn fail(&self, kind: Fault) {
+        if self.fault.get().is_none() {
+            self.fault.set(Some(kind));
+        }
+    }
+}
+
+/// The transport as the record layer sees it.
+pub(super) struct Guard<'s, T> {
+    io: T,
+    shared: &'s Shared,
+    platform: &'s dyn Platform,
+    /// Longest record body that the record buffer takes.
+    capacity: u16,
+    phase: Phase,
+    /// The current record: bytes of its header, then bytes of its body still to come.
+    header: [u8; HEADER],
+    header_len: usize,
+    body_left: u16,
+    /// The first bytes of a plaintext body, which are looked at.
+    head: [u8; 4],
+    head_len: usize,
+    /// A ClientHello was written and flushed.
+    said_hello: bool,
+    change_cipher_specs: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Before the server's first record.
+    Hello,
+    Encrypted,
+}
+
+/// An error of the guard; the reason is in [`Shared`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GuardError {
+    /// Nothing yet, at a record's boundary: try again.
+    Pause,
+    /// The connection is dead.
+    Dead,
+    /// Nothing can be sent any more; what the peer sent before may still be read.
+    Write(IoKind),
+}
+
+impl core::fmt::Display for GuardError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("TLS transport")
+    }
+}
+
+impl core::error::Error for GuardError {}
+
+impl embedded_io::Error for GuardError {
+    fn kind(&self) -> IoKind {
+        match self {
+            Self::Pause => IoKind::TimedOut,
+            Self::Dead => IoKind::Other,
+            Self::Write(kind) => *kind,
+        }
+    }
+}
+
+impl<'s, T> Guard<'s, T> {
+    pub(super) fn new(
+        io: T,
+        shared: &'s Shared,
+        platform: &'s dyn Platform,
+        capacity: usize,
+    ) -> Self {
+        Self {
+            io,
+            shared,
+            platform,
+            capacity: u16::try_from(capacity).unwrap_or(u16::MAX),
+            phase: Phase::Hello,
+            header: [0; HEADER],
+            header_len: 0,
+            body_left: 0,
+            head: [0; 4],
+            head_len: 0,
+            said_hello: false,
+            change_cipher_specs: 0,
+        }
+    }
+
+    pub(super) fn into_inner(self) -> T {
+        self.io
+    }
+
+    const fn at_boundary(&self) -> bool {
+        self.header_len == 0 && self.body_left == 0
+    }
+
+    fn dead(&self, kind: Fault) -> GuardError {
+        self.shared.fail(kind);
+        GuardError::Dead
+    }
+
+    /// One turn of a wait in the middle of a record.
+    fn wait(&self) -> Result<(), GuardError> {
+        self.platform.idle();
+        if self.platform.now_ms() >= self.shared.deadline.get() {
+            return Err(self.dead(Fault::TimedOut));
+        }
+        Ok(())
+    }
+
+    /// Follows the records in what was received.
+    fn follow(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
+        while let Some((&byte, rest)) = bytes.split_first() {
+            if self.body_left == 0 {
+                if let Some(slot) = self.header.get_mut(self.header_len) {
+                    *slot = byte;
+                    self.header_len = self.header_len.saturating_add(1);
+                }
+                bytes = rest;
+                if self.header_len == HEADER {
+                    self.header_len = 0;
+                    self.body_left = self.check_header()?;
+                }
+                continue;
+            }
+            let [kind, ..] = self.header;
+            let length = bytes.len().min(usize::from(self.body_left));
+            let (body, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+            bytes = rest;
+            self.body_left =
+                self.body_left.saturating_sub(u16::try_from(length).unwrap_or(u16::MAX));
+            if kind != APPLICATION_DATA {
+                for &byte in body {
+                    if let Some(slot) = self.head.get_mut(self.head_len) {
+                        *slot = byte;
+                        self.head_len = self.head_len.saturating_add(1);
+                    }
+                }
+                if self.body_left == 0 {
+                    self.check_plaintext(kind)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a record of this kind and length may come now. Returns its length.
+    fn check_header(&mut self) -> Result<u16, Fault> {
+        let [kind, major, _, high, low] = self.header;
+        let length = u16::from_be_bytes([high, low]);
+        self.head_len = 0;
+        let illegal = Err(Fault::Tls(TlsError::Record));
+        if major != 3 {
+            // Whoever answers is not speaking TLS.
+            return Err(Fault::Tls(TlsError::NotTls));
+        }
+        match (kind, self.phase) {
+            (HANDSHAKE, Phase::Hello) if length >= 4 => self.phase = Phase::Encrypted,
+            (ALERT, Phase::Hello) if length == 2 => {}
+            (CHANGE_CIPHER_SPEC, Phase::Encrypted)
+                if length == 1 && !self.shared.open.get() && self.change_cipher_specs == 0 =>
+            {
+                self.change_cipher_specs = 1;
+            }
+            (APPLICATION_DATA, Phase::Encrypted) if length >= MIN_ENCRYPTED => {}
+            _ => return illegal,
+        }
+        // A peer that sends records without end has no more time than a silent one.
+        if self.platform.now_ms() >= self.shared.deadline.get() {
+            return Err(Fault::TimedOut);
+        }
+        if length > self.capacity {
+            self.shared.record.set((self.capacity, length));
+            return Err(Fault::TlsRecord);
+        }
+        Ok(length)
+    }
+
+    /// Looks at a whole plaintext record.
+    fn check_plaintext(&self, kind: u8) -> Result<(), Fault> {
+        let [.., high, low] = self.header;
+        let length = u32::from(u16::from_be_bytes([high, low]));
+        match (kind, self.head) {
+            // ServerHello fills its record: nothing unencrypted follows it.
+            (HANDSHAKE, [2, a, b, c])
+                if u32::from_be_bytes([0, a, b, c]).saturating_add(4) == length =>
+            {
+                Ok(())
+            }
+            (CHANGE_CIPHER_SPEC, [1, ..]) => Ok(()),
+            (ALERT, [_, description, ..]) => Err(Fault::Tls(TlsError::from_alert(description))),
+            _ => Err(Fault::Tls(TlsError::Record)),
+        }
+    }
+}
+
+impl<T> ErrorType for Guard<'_, T> {
+    type Error = GuardError;
+}
+
+impl<T: Read> Read for Guard<'_, T> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, GuardError> {
+        if self.shared.fault.get().is_some() {
+            return Err(GuardError::Dead);
+        }
+        loop {
+            let error = match self.io.read(buf) {
+                Ok(0) if self.at_boundary() => return Ok(0),
+                Ok(0) => return Err(self.dead(Fault::Closed)),
+                Ok(n) => {
+                    let Some(received) = buf.get(..n) else {
+                        return Err(self.dead(Fault::Transport(IoKind::Other)));
+                    };
+                    return match self.follow(received) {
+                        Ok(()) => Ok(n),
+                        Err(kind) => Err(self.dead(kind)),
+                    };
+                }
+                Err(error) => error.kind(),
+            };
+            if !is_pause(error) {
+                return Err(self.dead(Fault::Transport(error)));
+            }
+            // Once a record has begun, the record layer cannot take a pause; during the handshake
+            // it never can.
+            if self.at_boundary() && self.shared.open.get() {
+                return Err(GuardError::Pause);
+            }
+            self.wait()?;
+        }
+    }
+}
+
+impl<T: Write> Guard<'_, T> {
+    /// Whether something may be sent now.
+    fn may_write(&self) -> Result<(), GuardError> {
+        if self.shared.fault.get().is_some() {
+            return Err(GuardError::Dead);
+        }
+        if self.said_hello && !self.shared.authenticated.get() {
+            return Err(self.dead(Fault::Tls(TlsError::Unauthenticated)));
+        }
+        Ok(())
+    }
+}
+
+impl<T: Write> Write for Guard<'_, T> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, GuardError> {
+        self.may_write()?;
+        loop {
+            match self.io.write(buf).map_err(|error| error.kind()) {
+                Ok(0) => return Err(GuardError::Write(IoKind::WriteZero)),
+                Ok(n) => return Ok(n),
+                Err(kind) if is_pause(kind) => self.wait()?,
+                Err(kind) => return Err(GuardError::Write(kind)),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), GuardError> {
+        self.may_write()?;
+        loop {
+            match self.io.flush().map_err(|error| error.kind()) {
+                Ok(()) => break,
+                Err(kind) if is_pause(kind) => self.wait()?,
+                Err(kind) => return Err(GuardError::Write(kind)),
+            }
+        }
+        self.said_hello = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! `sslmode` and its companions: from the configuration and an open transport to a protected
+//! link, or to the reason why there is none.
+//!
+//! Source: manual, "SSL Support". Where libpq would try again without TLS after a failure, this
+//! does not: the only way to a plaintext session is the server's own plain refusal of TLS.
+
+use embedded_io::{Read, Write};
+use embedded_tls::blocking::MaxFragmentLength;
+
+use super::chain::{self, Trust};
+use super::error::{CertificateError, TlsError};
+#[cfg(feature = "tls-client-cert")]
+use super::identity::{ClientKey, Identity};
+use super::name::IpBytes;
+use super::stream::{Handshake, TlsStream};
+use super::verifier::EndPoint;
+use super::{Tls, Validity};
+use crate::Platform;
+use crate::config::{Config, SslMode, SslNegotiation};
+use crate::error::{ConfigError, Fault};
+use crate::link::Link;
+use crate::session::Session;
+use crate::startup::Protection;
+use crate::transport::Io;
+
+/// Finds out whether the session will have TLS: by the configuration, and by asking the server.
+/// After `true` the handshake is the next thing on the transport.
+#[inline(never)]
+pub(crate) fn negotiate(
+    session: &mut Session<'_>,
+    tls: Option<&Tls<'_>>,
+    config: &Config<'_>,
+    host: &str,
+    is_local: bool,
+    io: &mut dyn Io,
+) -> Result<bool, Fault> {
+    let mode = config.sslmode;
+    let plaintext_first = mode == SslMode::Allow && !session.server.plaintext_refused;
+    if is_local || mode == SslMode::Disable || plaintext_first {
+        return Ok(false);
+    }
+    let direct = config.sslnegotiation == SslNegotiation::Direct;
+    if direct && !mode.demands_tls() {
+        return Err(Fault::Config(ConfigError::DirectTls));
+    }
+    let Some(tls) = tls else {
+        return match mode.demands_tls() {
+            true => Err(Fault::Config(ConfigError::TlsUnavailable)),
+            false => Ok(false),
+        };
+    };
+    plan(tls, config, host, session.link.platform())?;
+    if direct || session.request_tls(io)? {
+        return Ok(true);
+    }
+    if mode.demands_tls() { Err(Fault::Tls(TlsError::NotOffered)) } else { Ok(false) }
+}
+
+/// A session of TLS, ready for the login.
+pub(crate) struct Secured<'c, T: Read + Write> {
+    pub(crate) link: Link<'c, T>,
+    verified: bool,
+    end_point: Option<EndPoint>,
+}
+
+impl<'c, T: Read + Write> Secured<'c, T> {
+    /// The link and its protection, side by side.
+    pub(crate) fn parts(&mut self) -> (&mut Link<'c, T>, Protection<'_>) {
+        let end_point = self.end_point.as_ref().map(EndPoint::as_bytes);
+        (&mut self.link, Protection { private: self.verified, encrypted: true, end_point })
+    }
+}
+
+/// The handshake on a transport after [`negotiate`]. `host` is the name or address that the
+/// transport leads to.
+#[inline(never)]
+pub(crate) fn secure<'c, 'b: 'c, T: Read + Write>(
+    session: &mut Session<'b>,
+    tls: &'c mut Tls<'_>,
+    config: &Config<'_>,
+    host: &str,
+    transport: T,
+) -> Result<Secured<'c, T>, Fault> {
+    let platform = session.link.platform();
+    let handshake = plan(tls, config, host, platform)?;
+    let verified = handshake.trust.is_some();
+    tls.shared.until(session.link.deadline());
+    let mut stream = TlsStream::new(transport, tls.rx, tls.tx, tls.shared, platform);
+    let handshake = stream.handshake(handshake, platform);
+    session.link.record = stream.record();
+    let end_point = handshake?;
+    Ok(Secured { link: Link::Tls(stream), verified, end_point })
+}
+
+/// What the handshake is to do. Everything that can be wrong with the configuration is found
+/// here, before a byte is sent.
+fn plan<'h>(
+    tls: &Tls<'h>,
+    config: &Config<'h>,
+    host: &'h str,
+    platform: &dyn Platform,
+) -> Result<Handshake<'h>, Fault> {
+    let mode = config.sslmode;
+    let host = Some(host).filter(|host| !host.is_empty());
+    let verify_full = mode == SslMode::VerifyFull;
+    if verify_full && host.is_none() {
+        return Err(Fault::Config(ConfigError::NoHost));
+    }
+    let anchors = match config.sslrootcert.filter(|name| !name.is_empty()) {
+        Some(name) => {
+            let missing = Fault::Config(ConfigError::NoRootCertificate);
+            let bytes = tls.files.get(name).ok_or(missing)?;
+            chain::check_anchors(bytes).map_err(|_| Fault::Config(ConfigError::RootCertificate))?;
+            Some(bytes)
+        }
+        None if matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull) => {
+            return Err(Fault::Config(ConfigError::NoRootCertificate));
+        }
+        None => None,
+    };
+    let trust = match anchors {
+        Some(anchors) => {
+            let (earliest, latest) = dates(tls.validity, platform)?;
+            let host = host.filter(|_| verify_full);
+            Some(Trust { anchors, earliest, latest, host })
+        }
+        None => None,
+    };
+    let server_name =
+        host.filter(|host| config.sslsni && host.is_ascii() && IpBytes::parse(host).is_none());
+    Ok(Handshake {
+        trust,
+        server_name,
+        alpn: config.sslnegotiation == SslNegotiation::Direct,
+        fragment: fragment(tls.rx.len()),
+        tx_size: tls.tx.len(),
+        #[cfg(feature = "tls-client-cert")]
+        identity: identity(tls, config)?,
+    })
+    .and_then(|handshake| match config.sslcert {
+        Some(name) if !name.is_empty() && !cfg!(feature = "tls-client-cert") => {
+            Err(Fault::Config(ConfigError::ClientCertificate))
+        }
+        _ => Ok(handshake),
+    })
+}
+
+/// The range in which "now" lies, for the dates in certificates.
+fn dates(validity: Validity, platform: &dyn Platform) -> Result<(u64, u64), Fault> {
+    match (validity, platform.unix_time()) {
+        (Validity::DangerNoDates, _) => Ok((0, u64::MAX)),
+        (_, Some(now)) => Ok((now, now)),
+        (Validity::ClockOrAfter(second), None) => Ok((second, u64::MAX)),
+        (Validity::Clock, None) => {
+            Err(Fault::Tls(TlsError::Certificate(CertificateError::ClockNotSet)))
+        }
+    }
+}
+
+#[cfg(feature = "tls-client-cert")]
+fn identity<'h>(tls: &Tls<'h>, config: &Config<'h>) -> Result<Option<Identity<'h>>, Fault> {
+    let wrong = Fault::Config(ConfigError::ClientCertificate);
+    let Some(name) = config.sslcert.filter(|name| !name.is_empty()) else { return Ok(None) };
+    let certificates = tls.files.get(name).ok_or(wrong)?;
+    // One certificate is sent; the server knows the intermediates.
+    let certificate = chain::first(certificates).map_err(|_| wrong)?;
+    let key = match tls.signer {
+        Some(signer) => ClientKey::Element(signer),
+        None => {
+            let name = config.sslkey.ok_or(wrong)?;
+            ClientKey::from_der(tls.files.get(name).ok_or(wrong)?).map_err(|_| wrong)?
+        }
+    };
+    Ok(Some(Identity { certificate, key }))
+}
+
+/// Bytes around a fragment in the body of a record: content type and tag.
+const AROUND: usize = 17;
+
+/// From this size on, a buffer takes any record.
+const ANY_RECORD: usize = 16_640;
+
+/// What the server is asked to keep its fragments to.
+fn fragment(rx: usize) -> Option<MaxFragmentLength> {
+    match rx.saturating_sub(AROUND) {
+        _ if rx >= ANY_RECORD => None,
+        4096.. => Some(MaxFragmentLength::Bits12),
+        2048.. => Some(MaxFragmentLength::Bits11),
+        1024.. => Some(MaxFragmentLength::Bits10),
+        _ => Some(MaxFragmentLength::Bits9),
+    }
+}
+
+/// The same as a number of bytes.
+pub(super) const fn fragment_limit(rx: usize) -> usize {
+    match rx.saturating_sub(AROUND) {
+        _ if rx >= ANY_RECORD => 16_384,
+        4096.. => 4096,
+        2048.. => 2048,
+        1024.. => 1024,
+        _ => 512,
+    }
+}

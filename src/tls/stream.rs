@@ -1,0 +1,242 @@
+//! TLS over a transport, as a transport: the handshake, and reading and writing after it.
+
+use embedded_io::{ErrorKind as IoKind, Read, Write};
+#[cfg(feature = "tls-client-cert")]
+use embedded_tls::SignatureScheme;
+#[cfg(feature = "tls-client-cert")]
+use embedded_tls::blocking::Certificate;
+use embedded_tls::blocking::{
+    Aes128GcmSha256, CryptoProvider, MaxFragmentLength, TlsConfig, TlsConnection, TlsContext,
+    TlsVerifier,
+};
+use p256::elliptic_curve::rand_core::CryptoRngCore;
+
+use super::chain::Trust;
+use super::drbg::Drbg;
+use super::error::TlsError;
+use super::guard::{Guard, Shared};
+#[cfg(feature = "tls-client-cert")]
+use super::identity::{DerSignature, HandshakeKey, Identity};
+use super::verifier::{EndPoint, Verifier};
+use crate::Platform;
+use crate::error::{AuthError, Fault};
+use crate::transport::Io;
+
+/// A TLS session over `T`.
+pub(crate) struct TlsStream<'a, T: Read + Write> {
+    connection: TlsConnection<'a, Guard<'a, T>, Aes128GcmSha256>,
+    shared: &'a Shared,
+    /// Something was received since the handshake.
+    heard: bool,
+    ended: bool,
+}
+
+/// What a handshake is to do.
+pub(super) struct Handshake<'h> {
+    /// `None`: `sslmode=require` without roots.
+    pub(super) trust: Option<Trust<'h>>,
+    /// Name for SNI: never an address.
+    pub(super) server_name: Option<&'h str>,
+    /// Offer `postgresql` by ALPN (direct TLS).
+    pub(super) alpn: bool,
+    pub(super) fragment: Option<MaxFragmentLength>,
+    /// Bytes of the send record buffer, for an error's sake.
+    pub(super) tx_size: usize,
+    #[cfg(feature = "tls-client-cert")]
+    pub(super) identity: Option<Identity<'h>>,
+}
+
+impl<'a, T: Read + Write> TlsStream<'a, T> {
+    /// Wraps a transport on which TLS is to begin. Nothing is sent yet.
+    pub(super) fn new(
+        io: T,
+        rx: &'a mut [u8],
+        tx: &'a mut [u8],
+        shared: &'a Shared,
+        platform: &'a dyn Platform,
+    ) -> Self {
+        shared.reset();
+        let guard = Guard::new(io, shared, platform, rx.len());
+        Self { connection: TlsConnection::new(guard, rx, tx), shared, heard: false, ended: false }
+    }
+
+    /// The handshake. When it succeeds, the server has proved that it holds the key of a
+    /// certificate that the policy accepts.
+    ///
+    /// # Errors
+    /// Every error ends the connection.
+    pub(super) fn handshake(
+        &mut self,
+        handshake: Handshake<'_>,
+        platform: &dyn Platform,
+    ) -> Result<Option<EndPoint>, Fault> {
+        let mut config = TlsConfig::new().enable_rsa_signatures();
+        if let Some(name) = handshake.server_name {
+            config = config.with_server_name(name);
+        }
+        if handshake.alpn {
+            config = config.with_alpn(&[b"postgresql"]);
+        }
+        if let Some(length) = handshake.fragment {
+            config = config.with_max_fragment_length(length);
+        }
+        let mut provider = Provider {
+            rng: Drbg::new(platform).map_err(|_| Fault::Auth(AuthError::NoEntropy))?,
+            verifier: Verifier::new(handshake.trust, self.shared),
+            #[cfg(feature = "tls-client-cert")]
+            identity: handshake.identity,
+            #[cfg(feature = "tls-client-cert")]
+            shared: self.shared,
+        };
+        let result = self.connection.open(TlsContext::new(&config, &mut provider));
+        match (result, self.shared.fault.get()) {
+            (_, Some(fault)) => return Err(fault),
+            (Ok(()), None) => {}
+            (Err(error), None) => {
+                return Err(handshake_error(error, handshake.tx_size, self.shared));
+            }
+        }
+        if !self.shared.authenticated.get() {
+            let kind = Fault::Tls(TlsError::Unauthenticated);
+            self.shared.fail(kind);
+            return Err(kind);
+        }
+        self.shared.open.set(true);
+        Ok(provider.verifier.end_point)
+    }
+
+    /// Says goodbye, if the session still lives, and gives the transport back.
+    pub(crate) fn close(self) -> T {
+        match self.connection.close() {
+            Ok(guard) | Err((guard, _)) => guard.into_inner(),
+        }
+    }
+
+    /// Turns an error of the record layer into the transport's, and notes the reason.
+    fn failed(&mut self, error: embedded_tls::TlsError) -> IoKind {
+        if let (embedded_tls::TlsError::Io(kind), None) = (error, self.shared.fault.get()) {
+            return kind;
+        }
+        // In TLS 1.3 a server looks at the client's certificate after the client is done.
+        let refused = !self.heard && matches!(error, embedded_tls::TlsError::InternalError);
+        self.shared.fail(Fault::Tls(if refused {
+            TlsError::ClientCertificate
+        } else {
+            TlsError::Record
+        }));
+        IoKind::Other
+    }
+}
+
+impl<T: Read + Write> Io for TlsStream<'_, T> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, IoKind> {
+        if self.ended {
+            return Ok(0);
+        }
+        match self.connection.read(buf) {
+            Ok(n) => {
+                self.heard |= n > 0;
+                Ok(n)
+            }
+            // The peer said goodbye, or closed without: the protocol above knows its messages'
+            // lengths and cannot be misled by a cut.
+            Err(embedded_tls::TlsError::ConnectionClosed | embedded_tls::TlsError::IoError)
+                if self.shared.fault.get().is_none() =>
+            {
+                self.ended = true;
+                Ok(0)
+            }
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn write(&mut self, buf: &[u8]) -> Result<usize, IoKind> {
+        self.connection.write(buf).map_err(|error| self.failed(error))
+    }
+
+    fn flush(&mut self) -> Result<(), IoKind> {
+        self.connection.flush().map_err(|error| self.failed(error))
+    }
+
+    fn until(&mut self, deadline_ms: u64) {
+        self.shared.deadline.set(deadline_ms);
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.shared.fault.get()
+    }
+
+    fn record(&self) -> (u16, u16) {
+        self.shared.record.get()
+    }
+}
+
+/// An error that neither the guard nor the verifier noticed.
+fn handshake_error(error: embedded_tls::TlsError, tx_size: usize, shared: &Shared) -> Fault {
+    use embedded_tls::TlsError as E;
+    match error {
+        // The send record buffer holds the handshake's messages. How long they are is not told.
+        E::InsufficientSpace | E::EncodeError => {
+            let have = u16::try_from(tx_size).unwrap_or(u16::MAX);
+            shared.record.set((have, have.saturating_mul(2)));
+            Fault::TlsRecord
+        }
+        E::IoError | E::ConnectionClosed => Fault::Closed,
+        E::CryptoError | E::InvalidRecord => Fault::Tls(TlsError::Record),
+        E::InvalidSignature => Fault::Tls(TlsError::Unauthenticated),
+        _ => Fault::Tls(TlsError::Handshake),
+    }
+}
+
+/// What the record layer asks during a handshake.
+struct Provider<'a> {
+    rng: Drbg,
+    verifier: Verifier<'a>,
+    #[cfg(feature = "tls-client-cert")]
+    identity: Option<Identity<'a>>,
+    #[cfg(feature = "tls-client-cert")]
+    shared: &'a Shared,
+}
+
+impl CryptoProvider for Provider<'_> {
+    type CipherSuite = Aes128GcmSha256;
+    #[cfg(feature = "tls-client-cert")]
+    type Signature = DerSignature;
+    #[cfg(not(feature = "tls-client-cert"))]
+    type Signature = [u8; 0];
+
+    fn rng(&mut self) -> impl CryptoRngCore {
+        &mut self.rng
+    }
+
+    fn verifier(
+        &mut self,
+    ) -> Result<&mut impl TlsVerifier<Self::CipherSuite>, embedded_tls::TlsError> {
+        Ok(&mut self.verifier)
+    }
+
+    #[cfg(feature = "tls-client-cert")]
+    fn signer(
+        &mut self,
+    ) -> Result<
+        (impl p256::ecdsa::signature::SignerMut<Self::Signature>, SignatureScheme),
+        embedded_tls::TlsError,
+    > {
+        match &self.identity {
+            Some(identity) if self.shared.authenticated.get() => Ok((
+                HandshakeKey { key: &identity.key, shared: self.shared },
+                SignatureScheme::EcdsaSecp256r1Sha256,
+            )),
+            _ => Err(embedded_tls::TlsError::InvalidPrivateKey),
+        }
+    }
+
+    #[cfg(feature = "tls-client-cert")]
+    fn client_cert(&mut self) -> Option<Certificate<impl AsRef<[u8]>>> {
+        let authenticated = self.shared.authenticated.get();
+        self.identity
+            .as_ref()
+            .filter(|_| authenticated)
+            .map(|identity| Certificate::X509(identity.certificate))
+    }
+}

@@ -1,0 +1,189 @@
+//! The server's proof: certificate, then a signature over the handshake with its key, in this
+//! order and once each (RFC 8446 sections 4.4.2 and 4.4.3).
+
+use embedded_tls::SignatureScheme;
+use embedded_tls::blocking::{
+    Aes128GcmSha256, CertificateEntryRef, CertificateRef, CertificateVerifyRef, TlsVerifier,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::chain::{self, Trust};
+use super::error::{CertificateError, TlsError};
+use super::guard::Shared;
+use super::signature::{Hash, KeyKind, Scheme};
+use super::x509::Certificate;
+use crate::error::Fault;
+use crate::limits::TLS_LEAF_KEY;
+
+/// The hash of the server's certificate that ties a login to this TLS session:
+/// `tls-server-end-point` of RFC 5929.
+#[derive(Clone, Copy)]
+pub(crate) struct EndPoint {
+    digest: [u8; 64],
+    length: u8,
+}
+
+impl EndPoint {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.digest.get(..usize::from(self.length)).unwrap_or(&[])
+    }
+
+    fn of(cert: &Certificate<'_>) -> Option<Self> {
+        let hash = Scheme::end_point_hash(cert.signature_algorithm)?;
+        let mut digest = [0; 64];
+        let length = hash.digest(&[cert.der], &mut digest)?.len();
+        Some(Self { digest, length: u8::try_from(length).ok()? })
+    }
+}
+
+/// What the handshake asks about the server.
+pub(super) struct Verifier<'a> {
+    /// `None`: any certificate will do (`sslmode=require` without roots), but its key must sign.
+    trust: Option<Trust<'a>>,
+    shared: &'a Shared,
+    state: State,
+    /// The handshake up to and with the certificate, which the signature covers.
+    transcript: Option<Sha256>,
+    kind: KeyKind,
+    /// The certificate's key; the certificate itself is gone when the signature comes.
+    key: [u8; TLS_LEAF_KEY],
+    key_len: usize,
+    pub(super) end_point: Option<EndPoint>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    HaveCertificate,
+    Done,
+}
+
+impl<'a> Verifier<'a> {
+    pub(super) fn new(trust: Option<Trust<'a>>, shared: &'a Shared) -> Self {
+        Self {
+            trust,
+            shared,
+            state: State::Start,
+            transcript: None,
+            kind: KeyKind::P256,
+            key: [0; TLS_LEAF_KEY],
+            key_len: 0,
+            end_point: None,
+        }
+    }
+
+    /// Moves on from `from`; anything else was out of order, and nothing counts any more.
+    fn advance(&mut self, from: State, to: State) -> Result<(), TlsError> {
+        if self.state != from {
+            self.shared.authenticated.set(false);
+            return Err(TlsError::Handshake);
+        }
+        self.state = to;
+        Ok(())
+    }
+
+    fn certificate(
+        &mut self,
+        transcript: &Sha256,
+        sent: &CertificateRef<'_>,
+    ) -> Result<(), TlsError> {
+        self.advance(State::Start, State::HaveCertificate)?;
+        let mut list = [&[][..]; 16];
+        let mut length = 0usize;
+        for (slot, entry) in list.iter_mut().zip(&sent.entries) {
+            let CertificateEntryRef::X509(der) = entry else { return Err(TlsError::Handshake) };
+            *slot = der;
+            length = length.saturating_add(1);
+        }
+        let chain = list.get(..length).unwrap_or(&[]);
+        let leaf = match &self.trust {
+            Some(trust) => chain::verify(chain, trust),
+            None => chain
+                .first()
+                .ok_or(CertificateError::Missing)
+                .and_then(|der| Certificate::parse(der)),
+        }
+        .map_err(TlsError::Certificate)?;
+        self.kind = KeyKind::from_algorithm(leaf.key_algorithm).map_err(TlsError::Certificate)?;
+        self.key
+            .get_mut(..leaf.key.len())
+            .ok_or(TlsError::Certificate(CertificateError::UnsupportedAlgorithm))?
+            .copy_from_slice(leaf.key);
+        self.key_len = leaf.key.len();
+        self.end_point = EndPoint::of(&leaf);
+        self.transcript = Some(transcript.clone());
+        Ok(())
+    }
+
+    fn signature(&mut self, sent: &CertificateVerifyRef<'_>) -> Result<(), TlsError> {
+        self.advance(State::HaveCertificate, State::Done)?;
+        let transcript = self.transcript.take().ok_or(TlsError::Handshake)?;
+        let scheme = scheme(sent.signature_scheme)
+            .ok_or(TlsError::Certificate(CertificateError::UnsupportedAlgorithm))?;
+        let digest = transcript.finalize();
+        // One piece, because Ed25519 wants its message whole.
+        let mut content = [0x20; 64 + SERVER_CONTEXT.len() + 32];
+        for (slot, byte) in content.iter_mut().skip(64).zip(SERVER_CONTEXT.iter().chain(&digest)) {
+            *slot = *byte;
+        }
+        let key = self.key.get(..self.key_len).unwrap_or(&[]);
+        self.kind
+            .verify(key, scheme, &[&content], sent.signature)
+            .map_err(|_| TlsError::Unauthenticated)?;
+        self.shared.authenticated.set(true);
+        Ok(())
+    }
+
+    fn settle(
+        &self,
+        result: Result<(), TlsError>,
+        flat: embedded_tls::TlsError,
+    ) -> Result<(), embedded_tls::TlsError> {
+        result.map_err(|error| {
+            self.shared.fail(Fault::Tls(error));
+            flat
+        })
+    }
+}
+
+/// What precedes the handshake's hash in the signed content, behind 64 spaces.
+const SERVER_CONTEXT: &[u8; 34] = b"TLS 1.3, server CertificateVerify\0";
+
+/// Signature schemes of TLS 1.3 handshakes. PKCS#1 v1.5 is for certificates only.
+fn scheme(scheme: SignatureScheme) -> Option<Scheme> {
+    Some(match scheme {
+        SignatureScheme::EcdsaSecp256r1Sha256 => Scheme::Ecdsa(Hash::Sha256),
+        #[cfg(feature = "tls-p384")]
+        SignatureScheme::EcdsaSecp384r1Sha384 => Scheme::Ecdsa(Hash::Sha384),
+        #[cfg(feature = "tls-ed25519")]
+        SignatureScheme::Ed25519 => Scheme::Ed25519,
+        SignatureScheme::RsaPssRsaeSha256 => Scheme::RsaPss { hash: Hash::Sha256, salt: 32 },
+        SignatureScheme::RsaPssRsaeSha384 => Scheme::RsaPss { hash: Hash::Sha384, salt: 48 },
+        SignatureScheme::RsaPssRsaeSha512 => Scheme::RsaPss { hash: Hash::Sha512, salt: 64 },
+        _ => return None,
+    })
+}
+
+impl TlsVerifier<Aes128GcmSha256> for Verifier<'_> {
+    /// The name to verify is in [`Trust`]; the record layer's is only the one it sends.
+    fn set_hostname_verification(&mut self, _: &str) -> Result<(), embedded_tls::TlsError> {
+        Ok(())
+    }
+
+    fn verify_certificate(
+        &mut self,
+        transcript: &Sha256,
+        cert: CertificateRef<'_>,
+    ) -> Result<(), embedded_tls::TlsError> {
+        let result = self.certificate(transcript, &cert);
+        self.settle(result, embedded_tls::TlsError::InvalidCertificate)
+    }
+
+    fn verify_signature(
+        &mut self,
+        verify: CertificateVerifyRef<'_>,
+    ) -> Result<(), embedded_tls::TlsError> {
+        let result = self.signature(&verify);
+        self.settle(result, embedded_tls::TlsError::InvalidSignature)
+    }
+}
