@@ -60,9 +60,10 @@ pub const PIPELINE_WINDOW: u16 = 128;
 /// send buffer and holds many rows; each answer is about 25 bytes.
 pub const BATCH_BIND_WINDOW: usize = 16;
 
-/// Bytes of the receive buffer kept free behind a pinned error or row description, for the
-/// control messages (at most 5 + 8 bytes) that follow.
-pub const RX_RESERVE: usize = 24;
+/// Bytes of the receive buffer kept free behind a pinned error or row description, for what must
+/// be seen whole and may follow: CommandComplete with the largest count (`INSERT 0 …`, 30 bytes),
+/// a change of `client_encoding` (31 bytes), the SQLSTATE of a notice (within 25 bytes).
+pub const RX_RESERVE: usize = 32;
 
 /// Most dimensions of an array, as in the server (`MAXDIM` of `utils/array.h`).
 pub const MAX_DIMENSIONS: usize = 6;

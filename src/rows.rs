@@ -15,6 +15,8 @@ pub struct Rows<'r, 'b> {
     io: &'r mut (dyn Io + 'r),
     state: State,
     columns: u16,
+    /// Bytes that must stay free behind a row.
+    reserve: usize,
     affected: u64,
 }
 
@@ -35,7 +37,7 @@ impl<'r, 'b> Rows<'r, 'b> {
         columns: u16,
     ) -> Self {
         let state = if session.extended { State::Rows } else { State::Between };
-        Self { session, io, state, columns, affected: 0 }
+        Self { session, io, state, columns, reserve: 0, affected: 0 }
     }
 
     /// The next row, or `None` at the end of the result.
@@ -129,7 +131,7 @@ impl<'r, 'b> Rows<'r, 'b> {
         let (session, io) = (&mut *self.session, &mut *self.io);
         match session.next(io)? {
             tag::DATA_ROW if !session.no_rows => {
-                let needed = session.link.left();
+                let needed = session.link.left().saturating_add(self.reserve);
                 if needed > session.link.room() {
                     return Err(session.link.too_small(needed));
                 }
@@ -176,16 +178,14 @@ impl<'r, 'b> Rows<'r, 'b> {
     }
 
     fn find_only(&mut self) -> Result<Option<Span>, Fault> {
+        self.reserve = limits::RX_RESERVE;
         let Some(span) = self.step()? else { return Ok(None) };
-        let needed = span.1.saturating_add(limits::RX_RESERVE);
-        if needed > self.session.link.room() {
-            return Err(self.session.link.too_small(needed));
-        }
         // Behind its column descriptions.
         let span = self.session.link.pin(span);
-        match self.step()? {
-            None => Ok(Some(span)),
-            Some(_) => Err(UsageError::TooManyRows.into()),
+        match self.step() {
+            Ok(None) => Ok(Some(span)),
+            Ok(Some(_)) | Err(Fault::Capacity) => Err(UsageError::TooManyRows.into()),
+            Err(fault) => Err(fault),
         }
     }
 }

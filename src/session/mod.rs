@@ -267,13 +267,13 @@ impl<'b> Session<'b> {
     fn take_async(&mut self, io: &mut dyn Io, tag: u8) -> Result<bool, Fault> {
         match tag {
             tag::NOTICE_RESPONSE => {
-                if let Some(span) = self.small_body(io)? {
-                    let notice = ServerError::new(self.link.get(span), false);
-                    debug!("notice {}", notice);
-                    let state = notice.sqlstate();
-                    if matches!(state.as_str(), "57P01" | "57P02") {
-                        self.farewell = Some(state);
-                    }
+                // What does not fit is its end.
+                let span = self.link.take(io, self.link.left().min(self.link.room()))?;
+                let notice = ServerError::new(self.link.get(span), true);
+                debug!("notice {}", notice);
+                let state = notice.sqlstate();
+                if matches!(state.as_str(), "57P01" | "57P02") {
+                    self.farewell = Some(state);
                 }
             }
             tag::PARAMETER_STATUS => {

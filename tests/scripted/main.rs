@@ -10,5 +10,6 @@ mod hostile_login;
 mod peer;
 mod play;
 mod sessions;
+mod sizes;
 mod startup;
 mod transcript;

@@ -212,9 +212,6 @@ impl State {
     fn pause(&mut self) -> bool {
         if self.delivery.pauses {
             self.paused = !self.paused;
-            if self.paused {
-                self.clock.set(self.clock.get() + 1);
-            }
         }
         self.paused
     }

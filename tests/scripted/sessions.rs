@@ -11,7 +11,7 @@ use super::transcript::read;
 pub fn golden(name: &str) -> Script {
     let path = format!("{}/tests/scripted/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let long = "x".repeat(5000);
+    let long = "x".repeat(1500);
     read(&text, &[("long", &long)])
 }
 
@@ -356,7 +356,7 @@ fn a_notice_before_the_end_is_the_reason() {
 
 fn parameters(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
     // A parameter and a statement larger than any send buffer, and what cannot be sent.
-    let long = "x".repeat(5000);
+    let long = "x".repeat(1500);
     note(log, connection.execute("insert into t values ($1)", (long.as_str(),)))?;
     note(log, connection.batch_execute(&long))?;
     note(log, connection.execute("a\0b", ()))?;
