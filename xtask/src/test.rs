@@ -47,10 +47,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "bare targets", quick: true, run: host::bare_targets },
     Stage { name: "tests, default features", quick: false, run: host::tests_default },
     Stage { name: "tests, all features", quick: true, run: host::tests_all },
+    Stage { name: "boards, driver alone", quick: true, run: boards::driver },
     Stage { name: "boards, build and lints", quick: true, run: boards::build },
     Stage { name: "boards, tests", quick: true, run: boards::tests },
     Stage { name: "boards, common operations", quick: true, run: boards::common },
-    Stage { name: "boards, misbehaving servers", quick: true, run: boards::faults },
+    Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },
     Stage { name: "fuzzing", quick: false, run: fuzz::run },
 ];
 

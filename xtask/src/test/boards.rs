@@ -11,6 +11,7 @@ use barepg_testkit::provision::{USUAL_MAJOR, root};
 use super::{Checked, Context, host};
 use crate::boards::{self, BOARDS, Board, Link};
 use crate::budgets::Budgets;
+use crate::elf::Image;
 use crate::measure::{self, Bill, Plan, Server};
 use crate::qemu::Outcome;
 
@@ -22,10 +23,23 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// them while it waits for a server that is busy.
 const ATTEMPTS: u32 = 5;
 
+/// The boards of a quick run.
+const QUICK: &[&str] = &["qemu-lm3s6965", "host"];
+
+/// The target that the driver alone is measured on, and the programs of `boards/bare`.
+const BARE: &str = "thumbv7m-none-eabi";
+const PROGRAMS: &[&str] = &["login", "query", "full", "words"];
+
+/// All boards, or two of them for a quick run.
+fn chosen(context: &Context) -> impl Iterator<Item = &'static Board> {
+    let quick = context.quick;
+    BOARDS.iter().filter(move |board| !quick || QUICK.contains(&board.name))
+}
+
 /// Builds every board and lints it, for its own target.
 pub fn build(context: &Context) -> Checked {
     let mut checked = 0;
-    for board in BOARDS {
+    for board in chosen(context) {
         board.build(&context.compiler, &[], false)?;
         let mut clippy = context.compiler.cargo();
         clippy.args(["clippy", "--release", "--package", board.package]);
@@ -56,7 +70,7 @@ pub fn common(context: &Context) -> Checked {
     let budgets = Budgets::read()?;
     let mut checked = 0;
     let mut over = String::new();
-    for board in BOARDS {
+    for board in chosen(context) {
         let mut best = Vec::new();
         let mut verdict = Ok(0);
         for _ in 0..ATTEMPTS {
@@ -88,6 +102,36 @@ fn lower(best: &mut Vec<(&'static str, u64)>, figures: Vec<(&'static str, u64)>)
         let earlier = before.iter().find(|(other, _)| other == name);
         *value = earlier.map_or(*value, |(_, earlier)| (*value).min(*earlier));
     }
+}
+
+/// The driver alone on a Cortex-M3. It links only if no panic can be reached in it, and its flash
+/// is that of a program less that of the empty one.
+pub fn driver(context: &Context) -> Checked {
+    let budgets = Budgets::read()?;
+    let mut checked = 0;
+    let mut over = String::new();
+    for (features, suffix) in [("", ""), ("opengauss,sm3", "_opengauss")] {
+        let mut build = context.compiler.cargo();
+        build.args(["build", "--release", "--package", "barepg-bare", "--target", BARE]);
+        build.args(["--features", features]);
+        boards::workspace(&mut build);
+        context.run(&mut build)?;
+        let programs = root().join("boards").join("target").join(BARE).join("release");
+        let flash = |name: &str| Image::read(&programs.join(name)).map(|image| image.flash());
+        let nothing = flash("empty")?;
+        let mut figures = Vec::new();
+        for name in PROGRAMS {
+            figures.push((*name, u64::from(flash(name)?.saturating_sub(nothing))));
+        }
+        let costs: Vec<String> =
+            figures.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        println!("        flash{suffix}: {}", costs.join(", "));
+        match budgets.compare(&format!("driver{suffix}"), &figures) {
+            Ok(count) => checked += count,
+            Err(error) => over.push_str(&error),
+        }
+    }
+    if over.is_empty() { Ok(checked) } else { Err(over) }
 }
 
 /// Misbehaving servers on every board that has a network: the right error in time, and a good
