@@ -2,7 +2,8 @@
 //! (`timestamptz`).
 //!
 //! Infinite values, years the crate does not have and 24:00 are `TypeError::Range`. Nanoseconds
-//! below a microsecond are cut when sent.
+//! below a microsecond are cut when sent. On ARMv6-M (Cortex-M0) the firmware has to enable
+//! `critical-section` or `unsafe-assume-single-core` of the crate `portable-atomic`.
 
 use ::jiff::Timestamp;
 use ::jiff::civil::{Date, DateTime, Time};

@@ -8,6 +8,10 @@ use crate::bare::TARGETS;
 /// Features that need `std`, and so do not build for a bare target.
 const HOST_ONLY: &[&str] = &["std"];
 
+/// Features that need an atomic compare-and-swap. ARMv6-M has none; there the firmware chooses a
+/// substitute for it (features of the crate `portable-atomic`), which a library may not.
+const ATOMIC: &[&str] = &["with-jiff"];
+
 /// `cargo fmt --check`.
 pub fn format(context: &Context) -> Checked {
     for directory in ["", "boards", "fuzz"] {
@@ -49,15 +53,14 @@ pub fn documentation(context: &Context) -> Checked {
 
 /// The driver for every bare target, where `std` is absent and only `core` is to be had.
 pub fn bare_targets(context: &Context) -> Checked {
-    let features: Vec<&str> = context
-        .features
-        .iter()
-        .map(String::as_str)
-        .filter(|feature| !HOST_ONLY.contains(feature))
-        .collect();
-    let features = features.join(",");
     for target in TARGETS {
-        for features in ["", &features] {
+        let builds = |feature: &&str| {
+            let no_atomics = target.starts_with("thumbv6m");
+            !(HOST_ONLY.contains(feature) || no_atomics && ATOMIC.contains(feature))
+        };
+        let features: Vec<&str> =
+            context.features.iter().map(String::as_str).filter(builds).collect();
+        for features in ["", &features.join(",")] {
             let mut command = context.compiler.cargo();
             command.arg("build").arg("--no-default-features");
             command.current_dir(root());
