@@ -177,6 +177,7 @@ mod tests {
         // 58 bytes: the known answer of the openGauss vectors.
         assert_eq!(&startup_message[..9], b"\0\0\0\x3a\0\x03\0\x33u");
         assert_eq!(startup_message.len(), 0x3a);
+        #[cfg(feature = "tls")]
         assert_eq!(bytes(ssl_request), b"\0\0\0\x08\x04\xd2\x16\x2f");
         assert_eq!(
             bytes(|w| bind(w, Some(0x1f), 1, &|w| w.i32(-1))),
