@@ -9,8 +9,8 @@
 //! the server stores: `select rolpassword from pg_authid where rolname = 'logger'`, which only
 //! an administrator may read. It checks that the password is the one stored.
 //!
-//! Prints `scram_client_key=… scram_server_key=…` for a connection string, or a Rust `static` for
-//! [`Config::gauss_keys`](barepg::Config::gauss_keys). Keys are good until the password is set
+//! Prints `scram_client_key=… scram_server_key=…` for a connection string, or for openGauss
+//! `gauss_keys=…` and a Rust `static` for [`Config::gauss_keys`](barepg::Config::gauss_keys). Keys are good until the password is set
 //! again, even to the same one. They are as secret as the password.
 //!
 //! Exit status 1: no keys.
@@ -107,10 +107,16 @@ fn show_gauss(keys: &GaussKeys) -> String {
         });
         format!("    [\n{}    ],\n", rows.collect::<String>())
     };
+    let hex = |bytes: &[u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let method = if keys.method() == GaussMethod::Sm3 { "sm3" } else { "sha256" };
     format!(
-        "// Secret: as good as the password.\n\
+        "// gauss_keys={method}:{}:{}:{}:{}\n\
          static LOGIN_KEYS: barepg::GaussKeys = barepg::GaussKeys::new(\n    \
          barepg::GaussMethod::{:?},\n{}    {},\n{}{});",
+        keys.iterations(),
+        hex(keys.salt()),
+        hex(keys.client_key()),
+        hex(keys.stored_key()),
         keys.method(),
         array(keys.salt()),
         keys.iterations(),

@@ -321,7 +321,11 @@ fn secrets<'a, 'b>(
         password: config.password,
         scram,
         #[cfg(feature = "opengauss")]
-        gauss: config.gauss_keys,
+        gauss: match (config.gauss_keys, config.gauss_keys_text) {
+            (Some(keys), _) => Some(keys.clone()),
+            (None, Some(text)) => crate::GaussKeys::parse(text.as_str()),
+            (None, None) => None,
+        },
         cache,
     })
 }

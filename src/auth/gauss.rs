@@ -73,6 +73,24 @@ impl GaussKeys {
         Self { method, iterations, salt, client_key, stored_key }
     }
 
+    /// Reads keys as a connection string has them (`gauss_keys`): method, iteration count, salt,
+    /// `ClientKey` and `StoredKey`, in lowercase hexadecimal, colons between:
+    /// `sha256:10000:0a1b…:2c3d…:4e5f…`. `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut fields = text.split(':');
+        let method = match fields.next()? {
+            "sha256" => GaussMethod::Sha256,
+            "sm3" => GaussMethod::Sm3,
+            _ => return None,
+        };
+        let count = fields.next()?;
+        let iterations = count.parse().ok().filter(|_| !count.starts_with('+'))?;
+        let mut key = || unhex::<32>(fields.next().filter(|key| key.len() == 64)?.as_bytes());
+        let (salt, client_key, stored_key) = (key()?, key()?, key()?);
+        let keys = Self { method, iterations, salt, client_key, stored_key };
+        fields.next().is_none().then_some(keys)
+    }
+
     /// Derives the keys from the password: 4 × `iterations` SHA-1 blocks, about 56 million
     /// instructions on a Cortex-M3 for openGauss's 10,000. `idle` is called every
     /// [`limits::HASH_SLICE`](crate::limits::HASH_SLICE) iterations.

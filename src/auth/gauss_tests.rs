@@ -206,6 +206,26 @@ fn keys_of_another_salt_count_or_method_are_stale() {
 }
 
 #[test]
+fn keys_are_read_from_text() {
+    let [salt, client, stored] = ["01", "02", "03"].map(|byte| byte.repeat(32));
+    let keys = GaussKeys::new(GaussMethod::Sm3, [1; 32], 2048, [2; 32], [3; 32]);
+    let text = std::format!("sm3:2048:{salt}:{client}:{stored}");
+    assert_eq!(GaussKeys::parse(&text), Some(keys));
+    for wrong in [
+        std::format!("md5:2048:{salt}:{client}:{stored}"),
+        std::format!("sm3:+2048:{salt}:{client}:{stored}"),
+        std::format!("sm3:4294967296:{salt}:{client}:{stored}"),
+        std::format!("sm3:2048:{salt}:{client}:{stored}:"),
+        std::format!("sm3:2048:{salt}:{client}:{}", &stored[2..]),
+        std::format!("sm3:2048:{salt}:{client}:{}", stored.replace('3', "A")),
+        std::format!("sm3:2048:{salt}:{client}"),
+        String::new(),
+    ] {
+        assert_eq!(GaussKeys::parse(&wrong), None, "{wrong}");
+    }
+}
+
+#[test]
 fn keys_are_never_shown() {
     let keys = GaussKeys::new(GaussMethod::Sha256, [1; 32], 2048, [2; 32], [3; 32]);
     assert_eq!(std::format!("{keys:?}"), "GaussKeys(<redacted>)");

@@ -151,7 +151,7 @@ pub(crate) struct Secrets<'a, 'b> {
     /// ClientKey and ServerKey.
     pub(crate) scram: Option<([u8; 32], [u8; 32])>,
     #[cfg(feature = "opengauss")]
-    pub(crate) gauss: Option<&'a GaussKeys>,
+    pub(crate) gauss: Option<GaussKeys>,
     pub(crate) cache: Option<&'b mut KeyCache>,
 }
 
@@ -192,7 +192,7 @@ impl Secrets<'_, '_> {
         tick: super::Tick<'_>,
     ) -> Result<[u8; super::gauss::ANSWER], Fault> {
         let kept = self.cache.as_ref().and_then(|cache| cache.gauss());
-        let given = self.gauss.map(|keys| keys.answer(request));
+        let given = self.gauss.as_ref().map(|keys| keys.answer(request));
         // Kept keys that do not fit are no error: they are derived again.
         match given.or_else(|| kept.map(|keys| keys.answer(request))) {
             Some(Ok(answer)) => return Ok(answer),

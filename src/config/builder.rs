@@ -140,7 +140,7 @@ setters! {
 
 #[cfg(feature = "opengauss")]
 setters! {
-    /// openGauss's login keys, instead of a password. With a password as well, the password is
+    /// openGauss's login keys, instead of a password; `gauss_keys` in a connection string. With a password as well, the password is
     /// used where the keys do not fit the server's salt.
     gauss_keys(value: &'a crate::GaussKeys) gauss_keys = Some(value);
 

@@ -90,6 +90,12 @@ impl<'a> Config<'a> {
         self.password.is_some_and(|password| !password.as_str().is_empty())
     }
 
+    /// Whether openGauss's login keys are given.
+    #[cfg(feature = "opengauss")]
+    pub const fn has_gauss_keys(&self) -> bool {
+        self.gauss_keys.is_some() || self.gauss_keys_text.is_some()
+    }
+
     /// Whether both SCRAM keys are given.
     pub const fn has_scram_keys(&self) -> bool {
         self.scram_client_key.is_some() && self.scram_server_key.is_some()

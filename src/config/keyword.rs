@@ -1,4 +1,5 @@
-//! The keywords: all that libpq 18 knows, `database` of psycopg2, and this driver's `dialect`.
+//! The keywords: all that libpq 18 knows, `database` of psycopg2, and this driver's `dialect` and
+//! `gauss_keys`.
 
 use super::error::{ParseError, ParseReason};
 use super::number::{self, TAKES_INT};
@@ -50,6 +51,7 @@ enum Serve {
     MaxProtocolVersion,
     ScramClientKey,
     ScramServerKey,
+    GaussKeys,
     TargetSessionAttrs,
     LoadBalanceHosts,
     Dialect,
@@ -61,7 +63,7 @@ const GSS: &str = "there is no GSSAPI";
 const OAUTH: &str = "there is no OAuth";
 const CRL: &str = "revocation lists are not checked";
 
-static TABLE: [(&str, Serve); 55] = [
+static TABLE: [(&str, Serve); 56] = [
     ("dbname", Serve::Dbname),
     ("database", Serve::Dbname),
     ("user", Serve::User),
@@ -93,6 +95,7 @@ static TABLE: [(&str, Serve); 55] = [
     ("max_protocol_version", Serve::MaxProtocolVersion),
     ("scram_client_key", Serve::ScramClientKey),
     ("scram_server_key", Serve::ScramServerKey),
+    ("gauss_keys", Serve::GaussKeys),
     ("target_session_attrs", Serve::TargetSessionAttrs),
     ("load_balance_hosts", Serve::LoadBalanceHosts),
     ("dialect", Serve::Dialect),
@@ -194,6 +197,15 @@ impl Keyword {
             Serve::MaxProtocolVersion => config.max_protocol_version = Some(version(value)?),
             Serve::ScramClientKey => config.scram_client_key = Some(key(value)?),
             Serve::ScramServerKey => config.scram_server_key = Some(key(value)?),
+            #[cfg(feature = "opengauss")]
+            Serve::GaussKeys => {
+                crate::GaussKeys::parse(value).ok_or(ParseReason::InvalidValue(
+                    "method:iterations:salt:ClientKey:StoredKey",
+                ))?;
+                config.gauss_keys_text = Some(Secret(value));
+            }
+            #[cfg(not(feature = "opengauss"))]
+            Serve::GaussKeys => return Err(ParseReason::NotServed("openGauss is not compiled in")),
             Serve::TargetSessionAttrs => {
                 config.target_session_attrs =
                     one_of(TargetSessionAttrs::parse(value), TargetSessionAttrs::TAKES)?;

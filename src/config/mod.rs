@@ -70,6 +70,9 @@ pub struct Config<'a> {
     pub(crate) scram_iterations: (u32, u32),
     #[cfg(feature = "opengauss")]
     pub(crate) gauss_keys: Option<&'a crate::auth::gauss::GaussKeys>,
+    /// As [`gauss_keys`](Self::gauss_keys), from a connection string.
+    #[cfg(feature = "opengauss")]
+    pub(crate) gauss_keys_text: Option<Secret<'a>>,
     #[cfg(feature = "opengauss")]
     pub(crate) gauss_iterations: (u32, u32),
     #[cfg(feature = "opengauss")]
@@ -112,6 +115,8 @@ impl<'a> Config<'a> {
             scram_iterations: (limits::SCRAM_MIN_ITERATIONS, limits::SCRAM_MAX_ITERATIONS),
             #[cfg(feature = "opengauss")]
             gauss_keys: None,
+            #[cfg(feature = "opengauss")]
+            gauss_keys_text: None,
             #[cfg(feature = "opengauss")]
             batch_bind: true,
             #[cfg(feature = "opengauss")]

@@ -11,7 +11,7 @@ use crate::programs::{example, run};
 /// The arrays and the count in the Rust text.
 fn read(text: &str) -> GaussKeys {
     let arrays: Vec<[u8; 32]> = text
-        .split('[')
+        .split("    [\n")
         .skip(1)
         .map(|part| {
             let digits = part.split(']').next().unwrap().split(',').map(str::trim);
@@ -40,6 +40,11 @@ fn keys_of_opengauss_from_a_login_and_from_what_is_stored() {
         let login = keys(&[&format!("{} sslmode=disable", front.conninfo(name))]);
         let stored = keys(&["--stored", &front.rolpassword(name), &format!("password={PASSWORD}")]);
         assert_eq!(login, stored);
+        let (_, text) = login.split_once("// ").unwrap();
+        let text = format!("user={name} dbname=test {}", text.lines().next().unwrap());
+        let mut scratch = [0; 512];
+        let config = Config::parse(&text, &mut scratch).unwrap();
+        with_session(front.port(), config, |c| c.ping().unwrap());
         let keys = read(&login);
         let config = Config::new().user(name).dbname("test").gauss_keys(&keys);
         with_session(front.port(), config, |c| c.ping().unwrap());
