@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use barepg_testkit::gauss;
 use barepg_testkit::pg::{Cluster, Options};
 
 use crate::boards::{self, BOARDS, Board};
@@ -20,6 +21,9 @@ pub struct Wish {
     show: Option<String>,
     features: Vec<&'static str>,
     user: Option<&'static str>,
+    /// An openGauss front before the private server; with keys instead of the password.
+    opengauss: bool,
+    keys: bool,
 }
 
 impl Wish {
@@ -34,9 +38,16 @@ impl Wish {
                 "--server" => wish.server = Some(value()?),
                 "--show" => wish.show = Some(value()?),
                 "--tls" => wish.features.push("tls"),
-                "--opengauss" => wish.features.push("opengauss"),
+                "--opengauss" => {
+                    wish.features.push("opengauss");
+                    wish.opengauss = true;
+                }
+                "--keys" => wish.keys = true,
                 other => return Err(format!("unknown argument of demo: {other}")),
             }
+        }
+        if wish.keys && !wish.opengauss {
+            return Err("--keys goes with --opengauss".to_string());
         }
         Ok(wish)
     }
@@ -51,7 +62,7 @@ pub fn run(wish: &Wish) -> Result<(), String> {
     let compiler = setup::all()?;
     println!("building {}: {}", board.name, board.about);
     let image = board.build(&compiler, &wish.features, true)?;
-    let mut cluster = None;
+    let (mut cluster, mut front) = (None, None);
     let server = match &wish.server {
         Some(conninfo) => Server::parse(conninfo)?,
         None => {
@@ -62,7 +73,12 @@ pub fn run(wish: &Wish) -> Result<(), String> {
                 "started a private PostgreSQL {version} in {:.1} s",
                 begun.elapsed().as_secs_f32()
             );
-            Server::private(started, wish.user.unwrap_or("scram_user"))?
+            if wish.opengauss {
+                let front = front.insert(gauss::Front::try_start(gauss::Options::before(started))?);
+                opengauss(front, wish)?
+            } else {
+                Server::private(started, wish.user.unwrap_or("scram_user"))?
+            }
         }
     };
     println!("running\n");
@@ -77,6 +93,19 @@ pub fn run(wish: &Wish) -> Result<(), String> {
     println!("\nthe bill, {:.1} s in all", outcome.elapsed.as_secs_f32());
     print!("{}", table(board, &bill));
     Ok(())
+}
+
+/// The front as a server: SHA256 with 10,000 iterations, by password or by keys.
+fn opengauss(front: &gauss::Front, wish: &Wish) -> Result<Server, String> {
+    let user = wish.user.unwrap_or("sha256_user");
+    println!("started an openGauss front before it, user {user}");
+    let mut conninfo = front.conninfo(user);
+    if wish.keys {
+        let keys = front.login_keys(user).ok_or(format!("{user} has no login keys"))?;
+        let password = format!("password={}", gauss::PASSWORD);
+        conninfo = conninfo.replace(&password, &format!("gauss_keys={keys}"));
+    }
+    Server::parse(&conninfo)
 }
 
 fn table(board: &Board, bill: &Bill) -> String {
@@ -147,6 +176,8 @@ mod tests {
     fn arguments_are_read_or_refused() {
         let wish = Wish::parse(&["--board", "host", "--server", "host=h"]).unwrap();
         assert_eq!((wish.board.as_deref(), wish.server.as_deref()), (Some("host"), Some("host=h")));
+        assert!(Wish::parse(&["--keys"]).is_err());
+        assert!(Wish::parse(&["--keys", "--opengauss"]).unwrap().opengauss);
         assert!(Wish::parse(&["--board"]).is_err());
         assert!(Wish::parse(&["--bored"]).is_err());
     }

@@ -213,6 +213,13 @@ impl Front {
         users.iter().find(|known| known.name == user).expect(user).stored.rolpassword()
     }
 
+    /// A user's login keys as the driver's connection parameter `gauss_keys` takes them; nothing
+    /// for users whose stored password is MD5 alone.
+    pub fn login_keys(&self, user: &str) -> Option<String> {
+        let user = self.shared.options.users.iter().find(|known| known.name == user)?;
+        user.stored.login_keys()
+    }
+
     /// A libpq connection string for a user, database `test`, no `sslmode`.
     pub fn conninfo(&self, user: &str) -> String {
         let port = self.port;

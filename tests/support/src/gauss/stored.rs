@@ -32,6 +32,7 @@ pub struct Stored {
     pub salt: String,
     /// Iteration count when it was set.
     pub iterations: u32,
+    client_key: [u8; 32],
     server_key: [u8; 32],
     stored_key: [u8; 32],
     /// Hexadecimal MD5 of password and user name.
@@ -51,6 +52,7 @@ impl Stored {
             iterations,
             server_key: hmac(&key, label),
             stored_key: hash(kind, &client_key),
+            client_key,
             md5: hex(&Md5::digest([password.as_bytes(), user.as_bytes()].concat())),
         }
     }
@@ -65,6 +67,18 @@ impl Stored {
             Kind::Combined => format!("sha256{keys}md5{}{count}", self.md5),
             Kind::Sm3 => format!("sm3{keys}{count}"),
         }
+    }
+
+    /// Method, iterations, salt, ClientKey and StoredKey, with colons between. The client key is
+    /// not stored by a real server; the front knows it from making the user.
+    pub fn login_keys(&self) -> Option<String> {
+        let method = match self.kind {
+            Kind::Md5 => return None,
+            Kind::Sha256 | Kind::Combined => "sha256",
+            Kind::Sm3 => "sm3",
+        };
+        let (count, salt) = (self.iterations, &self.salt);
+        Some(format!("{method}:{count}:{salt}:{}:{}", hex(&self.client_key), hex(&self.stored_key)))
     }
 
     /// What protocol minors below 50 show before the client's proof.
