@@ -1,6 +1,7 @@
 //! A primary and a streaming standby: `target_session_attrs` picks, also after a failover.
 
 use barepg::ErrorKind;
+use barepg_testkit::gauss::{self, Front};
 use barepg_testkit::pg::{Cluster, Options, StopMode};
 
 use crate::ask;
@@ -54,6 +55,29 @@ fn each_value_picks_the_right_server_also_after_a_failover() {
         assert_eq!(&hosts(&p, &s, "primary").unwrap(), &s);
         assert_eq!(&hosts(&p, &s, "read-write").unwrap(), &s);
         assert_eq!(&hosts(&p, &s, "prefer-standby").unwrap(), &s);
+    }
+}
+
+#[test]
+fn an_opengauss_is_asked_what_it_is() {
+    let primary = Cluster::start(Options::major(15));
+    let standby = Cluster::standby_of(&primary);
+    let fronts = [&primary, &standby].map(|server| Front::start(gauss::Options::before(server)));
+    let [p, s] = fronts.each_ref().map(|front| front.port().to_string());
+    let base = fronts[0].conninfo("sha256_2048_user");
+    let base = base.replace("host=127.0.0.1", "host=127.0.0.1,127.0.0.1");
+    for (attrs, expected) in [
+        ("read-write", "f"),
+        ("read-only", "t"),
+        ("primary", "f"),
+        ("standby", "t"),
+        ("prefer-standby", "t"),
+    ] {
+        for (first, second) in [(&p, &s), (&s, &p)] {
+            let text = format!("{base} port={first},{second} target_session_attrs={attrs}");
+            let answer = ask(&text, "select substr(pg_is_in_recovery()::text, 1, 1)").unwrap();
+            assert_eq!(answer, expected, "{attrs}");
+        }
     }
 }
 

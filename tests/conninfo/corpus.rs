@@ -82,6 +82,7 @@ const KEYWORDS: &[(&str, &[&str])] = &[
         &["any", "read-write", "read-only", "primary", "standby", "prefer-standby", "", "master"],
     ),
     ("load_balance_hosts", &["disable", "random", "", "1"]),
+    ("passfile", TEXT),
     ("requiressl", &["1", "0", ""]),
 ];
 

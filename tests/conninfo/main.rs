@@ -141,6 +141,8 @@ fn same(text: &str, config: &Config<'_>, values: &Values) {
     ] {
         assert_eq!(ours, value(keyword), "{keyword} of {text:?}");
     }
+    #[cfg(feature = "std")]
+    assert_eq!(config.get_passfile(), value("passfile"), "{text:?}");
     let not_empty = |text: &&str| !text.is_empty();
     let dbname = value("dbname").filter(not_empty).or(value("user"));
     assert_eq!(config.get_dbname(), dbname, "{text:?}");
