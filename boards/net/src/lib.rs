@@ -8,6 +8,8 @@
 //! the way the driver wants it: a call waits at most [`SLICE_MS`] while the stack is polled, and
 //! then returns an error of kind `TimedOut`, which means "nothing yet".
 //!
+//! `&Stack` is the driver's `barepg::Dial` too.
+//!
 //! All memory is the caller's: see [`Storage`] and [`Sockets`]. All waiting is the board's: see [`Clock`].
 //!
 //! ```no_run
@@ -24,6 +26,7 @@
 //! # }
 //! ```
 
+mod dial;
 mod setup;
 mod stack;
 mod storage;

@@ -80,7 +80,6 @@ impl<'a, D: Device> Stack<'a, D> {
                 tcp::SocketBuffer::new(&mut rx[..]),
                 tcp::SocketBuffer::new(&mut tx[..]),
             );
-            socket.set_keep_alive(Some(KEEP_ALIVE));
             // The driver writes whole requests; holding back their ends only costs time.
             socket.set_nagle_enabled(false);
             *slot = Some(Slot { handle: sockets.add(socket), lent: false });
@@ -168,7 +167,11 @@ impl<'a, D: Device> Stack<'a, D> {
             _ => Some(Ok(())),
         });
         outcome.unwrap_or(Err(ConnectError::TimedOut))?;
-        self.with(|inner| inner.tcp(handle).set_timeout(Some(TIMEOUT)));
+        self.with(|inner| {
+            let socket = inner.tcp(handle);
+            socket.set_timeout(Some(TIMEOUT));
+            socket.set_keep_alive(Some(KEEP_ALIVE));
+        });
         Ok(stream)
     }
 

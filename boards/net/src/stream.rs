@@ -4,6 +4,7 @@ use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 use smoltcp::iface::SocketHandle;
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{RecvError, State};
+use smoltcp::time::Duration;
 
 use crate::Stack;
 
@@ -54,6 +55,20 @@ impl embedded_io::Error for StreamError {
 impl<'s, 'a, D: Device> TcpStream<'s, 'a, D> {
     pub(crate) fn new(stack: &'s Stack<'a, D>, handle: SocketHandle) -> Self {
         Self { stack, handle, closed: false }
+    }
+
+    /// How often an idle connection is probed, in milliseconds; `None` for never, which also
+    /// leaves a dead peer undetected while nothing is sent. Default: 10 s.
+    pub fn set_keep_alive(&mut self, interval_ms: Option<u32>) {
+        let interval = interval_ms.map(|ms| Duration::from_millis(ms.into()));
+        self.stack.with(|inner| inner.tcp(self.handle).set_keep_alive(interval));
+    }
+
+    /// How long a peer may give no sign of life while something is unanswered, in milliseconds;
+    /// `None` for ever. Default: 30 s.
+    pub fn set_timeout(&mut self, timeout_ms: Option<u32>) {
+        let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        self.stack.with(|inner| inner.tcp(self.handle).set_timeout(timeout));
     }
 
     /// Closes the connection in order: what was written is sent, then FIN. Waits for the peer's

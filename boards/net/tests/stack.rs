@@ -322,6 +322,38 @@ fn names_are_looked_up() {
 }
 
 #[test]
+fn the_driver_dials_through_it() {
+    use barepg::{Config, Dial, DialError, HostSpec, Keepalives, Target};
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        let config = Config::new();
+        let mut target =
+            Target::new(HostSpec { host: "db.test", hostaddr: "", port: PORT }, &config);
+        let mut dialler = stack;
+        drop(dialler.dial(&target).unwrap());
+        target.address = 1;
+        assert_eq!(dialler.dial(&target).err(), Some(DialError::NoMoreAddresses));
+        target.address = 0;
+        target.host.host = "nobody.test";
+        assert_eq!(dialler.dial(&target).err(), Some(DialError::UnknownHost));
+        // The address counts, not the name.
+        target.host.hostaddr = "10.0.0.1";
+        target.keepalives = Keepalives { on: true, idle_s: 2, interval_s: 0, count: 0 };
+        target.tcp_user_timeout_ms = 6000;
+        let mut stream = dialler.dial(&target).unwrap();
+        world.peer.borrow_mut().manner = Manner::Gone;
+        let start = now(world);
+        assert_eq!(retry(world, 60_000, || stream.read(&mut [0; 8])), Err(StreamError::Reset));
+        let found = now(world) - start;
+        assert!((4000..12_000).contains(&found), "{found} ms");
+        target.host.port = 9;
+        let refused = DialError::Failed(embedded_io::ErrorKind::ConnectionRefused);
+        drop(stream);
+        world.peer.borrow_mut().manner = Manner::Echo;
+        assert_eq!(dialler.dial(&target).err(), Some(refused));
+    });
+}
+
+#[test]
 fn error_kinds_are_what_the_driver_looks_at() {
     use embedded_io::{Error, ErrorKind};
     assert_eq!(StreamError::TimedOut.kind(), ErrorKind::TimedOut);
