@@ -14,6 +14,8 @@ use cortex_m_rt::{ExceptionFrame, entry, exception};
 
 mod clock;
 mod eth;
+#[cfg(feature = "defmt")]
+mod log;
 mod regs;
 
 use clock::Clock;
@@ -83,6 +85,8 @@ fn main() -> ! {
     stack::paint();
     let Some(core) = cortex_m::Peripherals::take() else { fault("peripherals taken") };
     Clock::start(core.SYST);
+    #[cfg(feature = "defmt")]
+    log::start();
     let (Some(clock), Some(frames), Some(memory), Some(sockets), Some(storage), Some(line)) = (
         once!(Clock = Clock),
         once!(Frames = Frames::new()),

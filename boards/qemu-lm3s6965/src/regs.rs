@@ -81,3 +81,20 @@ pub mod mac {
     pub const CRC: u32 = 1 << 2;
     pub const DUPLEX: u32 = 1 << 4;
 }
+
+/// UART 0.
+#[cfg(feature = "defmt")]
+pub mod uart0 {
+    use super::Reg;
+
+    pub static UARTDR: Reg = Reg::at(0x4000_C000);
+    /// Bit 5: the transmit FIFO is full.
+    pub static UARTFR: Reg = Reg::at(0x4000_C018);
+    pub static UARTIBRD: Reg = Reg::at(0x4000_C024);
+    pub static UARTFBRD: Reg = Reg::at(0x4000_C028);
+    pub static UARTLCRH: Reg = Reg::at(0x4000_C02C);
+    pub static UARTCTL: Reg = Reg::at(0x4000_C030);
+    /// Port A, whose pins 0 and 1 the UART uses: alternate function, digital enable.
+    pub static GPIOAFSEL: Reg = Reg::at(0x4000_4420);
+    pub static GPIODEN: Reg = Reg::at(0x4000_451C);
+}
