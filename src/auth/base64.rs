@@ -16,10 +16,10 @@ pub(crate) fn encode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
                     continue;
                 }
                 // The last bits of the input: filled up with zeros.
-                None => waiting = waiting << (6_u32.wrapping_sub(waiting.ilog2())),
+                None => waiting = waiting << (6_u32.wrapping_sub(held(waiting))),
             }
         }
-        let rest = waiting.ilog2().wrapping_sub(6);
+        let rest = held(waiting).wrapping_sub(6);
         *symbol = symbol_of(waiting.wrapping_shr(rest).to_le_bytes()[0] & 63);
         waiting = 1_u32.wrapping_shl(rest) | waiting & 1_u32.wrapping_shl(rest).wrapping_sub(1);
     }
@@ -42,7 +42,7 @@ pub(crate) fn decode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
     for &symbol in text {
         waiting = waiting << 6 | value_of(symbol)?;
         if waiting >= 1 << 8 {
-            let rest = waiting.ilog2().wrapping_sub(8);
+            let rest = held(waiting).wrapping_sub(8);
             *room.next()? = waiting.wrapping_shr(rest).to_le_bytes()[0];
             waiting = 1_u32.wrapping_shl(rest) | waiting & 1_u32.wrapping_shl(rest).wrapping_sub(1);
         }
@@ -52,6 +52,11 @@ pub(crate) fn decode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
         return None;
     }
     out.get(..length)
+}
+
+/// Bits that wait behind the 1 that counts them. (`ilog2` would panic on zero.)
+const fn held(waiting: u32) -> u32 {
+    31_u32.wrapping_sub(waiting.leading_zeros())
 }
 
 const fn symbol_of(index: u8) -> u8 {
