@@ -71,56 +71,89 @@ fn anchors(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The certificates between leaf and anchor, nearest to the leaf first.
 struct Path<'a> {
-    ders: [&'a [u8]; TLS_CHAIN_DEPTH],
+    steps: [Step<'a>; TLS_CHAIN_DEPTH],
     length: usize,
-    /// How many of them are not self-issued: what pathLenConstraint counts.
+}
+
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    der: &'a [u8],
+    /// Its place among the candidates, to go on from if it leads nowhere.
+    candidate: usize,
+    /// How many certificates up to here are not self-issued: what pathLenConstraint counts.
     counted: u8,
 }
 
 impl<'a> Path<'a> {
-    fn push(&mut self, cert: &Certificate<'a>) -> Result<(), CertificateError> {
-        let slot = self.ders.get_mut(self.length).ok_or(CertificateError::TooMuchWork)?;
-        *slot = cert.der;
+    const fn new() -> Self {
+        let nothing = Step { der: &[], candidate: 0, counted: 0 };
+        Self { steps: [nothing; TLS_CHAIN_DEPTH], length: 0 }
+    }
+
+    fn steps(&self) -> &[Step<'a>] {
+        self.steps.get(..self.length).unwrap_or(&[])
+    }
+
+    fn counted(&self) -> u8 {
+        self.steps().last().map_or(0, |step| step.counted)
+    }
+
+    fn push(&mut self, cert: &Certificate<'a>, candidate: usize) -> Result<(), CertificateError> {
+        let counted = self.counted().saturating_add(u8::from(!cert.is_self_issued()));
+        let slot = self.steps.get_mut(self.length).ok_or(CertificateError::TooMuchWork)?;
+        *slot = Step { der: cert.der, candidate, counted };
         self.length = self.length.saturating_add(1);
-        self.counted = self.counted.saturating_add(u8::from(!cert.is_self_issued()));
         Ok(())
+    }
+
+    fn pop(&mut self) -> Option<Step<'a>> {
+        let last = self.steps().last().copied()?;
+        self.length = self.length.saturating_sub(1);
+        Some(last)
     }
 }
 
-/// Finds issuer after issuer, the anchors first, until one is an anchor. Never goes back: the
-/// first issuer that passes every check is taken, as OpenSSL does.
+/// Looks for a way from the leaf to an anchor, issuer by issuer, the anchors first. Where one
+/// leads nowhere the next is tried: with cross-signed authorities several have the same name. The
+/// budget of signature checks bounds it all.
 fn climb(
     leaf: &Certificate<'_>,
     others: &[&[u8]],
     trust: &Trust<'_>,
 ) -> Result<(), CertificateError> {
     let mut budget = TLS_SIGNATURE_CHECKS;
-    let mut path = Path { ders: [&[]; TLS_CHAIN_DEPTH], length: 0, counted: 0 };
+    let mut path = Path::new();
     let mut current = *leaf;
+    let mut from = 0;
+    let mut reason = CertificateError::UnknownIssuer;
     'up: loop {
         let scheme = Scheme::from_algorithm(current.signature_algorithm)?;
-        let mut reason = CertificateError::UnknownIssuer;
         let roots = anchors(trust.anchors).map(|der| (der, true));
         let sent = others.iter().map(|der| (*der, false));
-        for (der, is_anchor) in roots.chain(sent) {
+        for (candidate, (der, is_anchor)) in roots.chain(sent).enumerate().skip(from) {
             let Ok(issuer) = Certificate::parse(der) else { continue };
             if issuer.subject != current.issuer {
                 continue;
             }
             budget = budget.checked_sub(1).ok_or(CertificateError::TooMuchWork)?;
-            if let Err(error) = check_issuer(&issuer, &current, scheme, &path, is_anchor, trust) {
-                reason = error;
-                continue;
+            let checked = check_issuer(&issuer, &current, scheme, &path, is_anchor, trust)
+                .and_then(|()| check_constraints(&issuer, leaf, &path))
+                .and_then(|()| if is_anchor { Ok(()) } else { path.push(&issuer, candidate) });
+            match checked {
+                Ok(()) if is_anchor => return Ok(()),
+                Ok(()) => {
+                    current = issuer;
+                    from = 0;
+                    continue 'up;
+                }
+                Err(error) => reason = error,
             }
-            check_constraints(&issuer, leaf, &path)?;
-            if is_anchor {
-                return Ok(());
-            }
-            path.push(&issuer)?;
-            current = issuer;
-            continue 'up;
         }
-        return Err(reason);
+        from = path.pop().ok_or(reason)?.candidate.saturating_add(1);
+        current = match path.steps().last() {
+            Some(step) => Certificate::parse(step.der)?,
+            None => *leaf,
+        };
     }
 }
 
@@ -143,7 +176,7 @@ fn check_issuer(
     if extensions.key_usage.is_some_and(|bits| bits & key_usage::KEY_CERT_SIGN == 0) {
         return Err(CertificateError::KeyUsage);
     }
-    if extensions.path_len.is_some_and(|most| path.counted > most) {
+    if extensions.path_len.is_some_and(|most| path.counted() > most) {
         return Err(CertificateError::PathLength);
     }
     check_common(issuer, trust)?;
@@ -188,8 +221,8 @@ fn check_constraints(
 ) -> Result<(), CertificateError> {
     let Some(constraints) = issuer.extensions.name_constraints else { return Ok(()) };
     name::check_constraints(constraints, leaf, true)?;
-    for der in path.ders.iter().take(path.length) {
-        let between = Certificate::parse(der)?;
+    for step in path.steps() {
+        let between = Certificate::parse(step.der)?;
         if !between.is_self_issued() {
             name::check_constraints(constraints, &between, false)?;
         }

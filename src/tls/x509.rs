@@ -51,7 +51,7 @@ pub(super) struct Extensions<'a> {
     pub path_len: Option<u8>,
     /// First byte of keyUsage.
     pub key_usage: Option<u8>,
-    /// extKeyUsage is absent, or names serverAuth or anyExtendedKeyUsage.
+    /// extKeyUsage is absent, or names serverAuth.
     pub server_auth: bool,
     /// Contents of subjectAltName's GeneralNames.
     pub san: Option<&'a [u8]>,
@@ -169,8 +169,8 @@ impl<'a> Extensions<'a> {
                     self.server_auth = false;
                     while !purposes.is_empty() {
                         let purpose = purposes.value(der::OID)?;
-                        self.server_auth |=
-                            matches!(purpose, [0x2b, 6, 1, 5, 5, 7, 3, 1] | [0x55, 0x1d, 0x25, 0]);
+                        // anyExtendedKeyUsage does not count, as with OpenSSL.
+                        self.server_auth |= purpose == [0x2b, 6, 1, 5, 5, 7, 3, 1];
                     }
                     0x04
                 }

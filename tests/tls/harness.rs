@@ -135,11 +135,15 @@ impl Server {
     pub fn present(&self, workshop: &Workshop, chain: &str, key: &str) {
         let (cert, key) = (workshop.path(chain, "crt"), workshop.path(key, "key"));
         let cert = cert.display().to_string();
+        let refused = |log: String| log.matches("SSL configuration was not reloaded").count();
+        let before = refused(self.cluster.log());
         self.set(&format!(
             "ssl_cert_file = '{cert}'\nssl_key_file = '{}'\nssl_ca_file = ''",
             key.display()
         ));
         self.await_setting("ssl_cert_file", &cert);
+        let log = self.cluster.log();
+        assert_eq!(refused(log.clone()), before, "the server does not take {chain}: {log}");
     }
 
     pub fn set(&self, lines: &str) {

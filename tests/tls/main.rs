@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-#[allow(dead_code, reason = "the matrix uses the rest")]
+mod cases;
 mod harness;
 mod live;
+mod matrix;
