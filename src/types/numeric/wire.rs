@@ -56,6 +56,16 @@ impl<'a> Parts<'a> {
         while let [rest @ .., [0, 0]] = digits {
             digits = rest;
         }
+        // No place but those that are shown may have a digit: the server keeps none there.
+        if let Some(last) = digits.last() {
+            let count = i32::try_from(digits.len()).map_err(|_| TypeError::Malformed)?;
+            let below = count.saturating_sub(1).saturating_sub(weight.into()).saturating_mul(4);
+            let hidden = below.saturating_sub(scale.into());
+            let unit = u32::try_from(hidden).map_or(1, |places| power(places.min(4)));
+            if u16::from_be_bytes(*last).checked_rem(unit) != Some(0) {
+                return Err(TypeError::Malformed);
+            }
+        }
         let finite = matches!(sign, Sign::Positive | Sign::Negative);
         match (finite, digits.is_empty()) {
             (true, true) => Ok(Self { sign: Sign::Positive, weight: 0, scale, digits }),

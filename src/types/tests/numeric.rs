@@ -42,6 +42,9 @@ fn hostile_numerics() {
         "0000000000004000",          // a scale beyond the server's
         "00010000c00000000001",      // NaN with digits
         "00018000000000000000",      // a zero below the least weight
+        "0001ffff000000030001",      // a digit behind the last place shown
+        "0001ffff000000000001",
+        "0002000000000002000103e9",
         "00",
         "",
     ] {
@@ -54,7 +57,7 @@ fn hostile_numerics() {
     assert_eq!(decode::<Numeric<1>>("00010000400000000000").map(|n| n.is_negative()), Ok(false));
     // The largest weight with the smallest of integers.
     assert_eq!(decode::<Scaled<i128, 0>>("00017fff000000000001"), Err(TypeError::Range));
-    assert_eq!(decode::<Scaled<i128, 16383>>("00018000000000000001"), Err(TypeError::Range));
+    assert_eq!(decode::<Scaled<i128, 16383>>("00018000000000000001"), Err(TypeError::Malformed));
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn fixed_crate() {
         assert_eq!(read(large), Err(TypeError::Range), "{large}");
     }
     assert_eq!(decode::<I16F16>("00017fff000000000001"), Err(TypeError::Range));
-    assert_eq!(decode::<I16F16>("00018001000000000001"), Ok(I16F16::ZERO));
+    assert_eq!(decode::<I16F16>("0001fffe000000080001"), Ok(I16F16::ZERO));
 }
 
 #[cfg(feature = "with-heapless")]
