@@ -5,8 +5,8 @@
 //!
 //! Source: manual, "Start-up"; RFC 5802.
 
-use crate::auth::{Binding, KeyCache, NONCE, Request, Scram, Secrets, md5_answer};
-use crate::config::{AuthMethods, ChannelBinding, Config, Dialect, Secret, scram_key};
+use crate::auth::{Binding, NONCE, Request, Scram, Secrets, md5_answer};
+use crate::config::{AuthMethods, ChannelBinding, Config, Dialect};
 use crate::error::{AuthError, ConfigError, Fault, ProtocolError};
 use crate::limits;
 use crate::session::{Life, Session};
@@ -185,29 +185,26 @@ impl Session<'_> {
                 (Request::Ok, None) => return Ok(()),
                 // From here on every request is answered, each kind once.
                 (Request::Cleartext, None) if !answered => {
-                    let secrets = secrets(config, None)?;
-                    self.answer(io, secrets.password()?)?;
+                    self.answer(io, Secrets { config, cache: None }.password()?)?;
                     answered = true;
                 }
                 (Request::Md5(salt), None) if !answered => {
                     let user = config.user.unwrap_or("").as_bytes();
-                    let answer = md5_answer(user, secrets(config, None)?.password()?, salt);
+                    let secrets = Secrets { config, cache: None };
+                    let answer = md5_answer(user, secrets.password()?, salt);
                     self.answer(io, &answer)?;
                     answered = true;
                 }
                 #[cfg(feature = "opengauss")]
                 (Request::Gauss(request), None) if !answered => {
-                    let (link, keys) = (&self.link, self.keys.as_deref_mut());
-                    let tick = || link.tick();
-                    let answer =
-                        secrets(config, keys)?.gauss(&request, config.gauss_iterations, &tick)?;
+                    let (link, cache) = (&self.link, self.keys.as_deref_mut());
+                    let answer = Secrets { config, cache }.gauss(&request, &|| link.tick())?;
                     self.answer(io, &answer)?;
                     answered = true;
                 }
                 (Request::Sasl { plus }, none @ None) if !answered => {
-                    let secrets = secrets(config, None)?;
-                    if secrets.scram.is_none() {
-                        secrets.password()?;
+                    if !config.has_scram_keys() {
+                        Secrets { config, cache: None }.password()?;
                     }
                     let binding = binding(config.channel_binding, protection, plus)?;
                     let exchange = self.new_scram(binding)?;
@@ -215,14 +212,9 @@ impl Session<'_> {
                     *none = Some(exchange);
                 }
                 (Request::SaslContinue, Some(exchange)) => {
-                    let (link, keys) = (&self.link, self.keys.as_deref_mut());
-                    let tick = || link.tick();
-                    exchange.server_first(
-                        link.get(span),
-                        &mut secrets(config, keys)?,
-                        config.scram_iterations,
-                        &tick,
-                    )?;
+                    let (link, cache) = (&self.link, self.keys.as_deref_mut());
+                    let secrets = &mut Secrets { config, cache };
+                    exchange.server_first(link.get(span), secrets, &|| link.tick())?;
                     self.link.write_from(span, &|w, message| {
                         frontend::password(w, &|w| exchange.client_final(message, w))
                     })?;
@@ -306,32 +298,6 @@ impl Session<'_> {
             _ => Err(Fault::Protocol(ProtocolError::BadTlsAnswer)),
         }
     }
-}
-
-/// The password or keys of the configuration, and the keys of the last login.
-fn secrets<'a, 'b>(
-    config: &Config<'a>,
-    cache: Option<&'b mut KeyCache>,
-) -> Result<Secrets<'a, 'b>, Fault> {
-    let scram = match (config.scram_client_key, config.scram_server_key) {
-        (Some(client), Some(server)) => Some((binary_key(client)?, binary_key(server)?)),
-        _ => None,
-    };
-    Ok(Secrets {
-        password: config.password,
-        scram,
-        #[cfg(feature = "opengauss")]
-        gauss: match (config.gauss_keys, config.gauss_keys_text) {
-            (Some(keys), _) => Some(keys.clone()),
-            (None, Some(text)) => crate::GaussKeys::parse(text.as_str()),
-            (None, None) => None,
-        },
-        cache,
-    })
-}
-
-fn binary_key(text: Secret<'_>) -> Result<[u8; 32], Fault> {
-    scram_key(text.as_str()).ok_or(Fault::Config(ConfigError::BadKey))
 }
 
 /// How SCRAM is tied to TLS. Fails where it must be and cannot.

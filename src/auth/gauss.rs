@@ -13,7 +13,7 @@
 //! There is no proof of the server in this exchange: only TLS tells who it is. Everything the
 //! server sends is therefore checked before a single byte is hashed.
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::gauss_pbkdf2::pbkdf2;
 use super::{HmacKey, Sha256, Tick};
@@ -110,10 +110,11 @@ impl GaussKeys {
             idle();
             Ok(())
         };
-        request.derive(password, (1, u32::MAX), &tick).map_err(|kind| match kind {
+        let key = request.salted(password, (1, u32::MAX), &tick).map_err(|fault| match fault {
             Fault::Auth(error) => error,
             _ => AuthError::UnknownMethod,
-        })
+        })?;
+        Ok(request.keys(&key))
     }
 
     /// The method these keys answer.
@@ -229,24 +230,28 @@ impl GaussRequest {
         }
     }
 
-    /// The keys that answer this request. `bounds`, the fewest and the most iterations accepted,
-    /// are checked before anything is hashed.
-    pub(crate) fn derive(
+    /// `K`. `bounds`, the fewest and the most iterations accepted, are checked before anything is
+    /// hashed.
+    pub(crate) fn salted(
         &self,
         password: &[u8],
         bounds: (u32, u32),
         tick: Tick<'_>,
-    ) -> Result<GaussKeys, Fault> {
-        let Self { method, iterations, salt, .. } = *self;
-        if iterations == 0 || iterations < bounds.0 || iterations > bounds.1 {
+    ) -> Result<Zeroizing<[u8; 32]>, Fault> {
+        let Self { method, iterations, salt, .. } = self;
+        if *iterations == 0 || *iterations < bounds.0 || *iterations > bounds.1 {
             return Err(Fault::Auth(AuthError::Iterations));
         }
-        if method == GaussMethod::Sm3 && !cfg!(feature = "sm3") {
+        if *method == GaussMethod::Sm3 && !cfg!(feature = "sm3") {
             return Err(Fault::Auth(AuthError::UnknownMethod));
         }
-        let key = pbkdf2(password, &salt, iterations, tick)?;
-        let client_key = HmacKey::new(key.as_slice()).mac(&[b"Client Key"]);
-        let stored_key = match method {
+        pbkdf2(password, salt, *iterations, tick)
+    }
+
+    /// The keys that answer this request, from `K`.
+    pub(crate) fn keys(&self, key: &[u8; 32]) -> GaussKeys {
+        let client_key = HmacKey::new(key).mac(&[b"Client Key"]);
+        let stored_key = match self.method {
             GaussMethod::Sha256 => {
                 let mut hash = Sha256::new();
                 hash.update(&client_key);
@@ -254,7 +259,8 @@ impl GaussRequest {
             }
             GaussMethod::Sm3 => sm3(&client_key),
         };
-        Ok(GaussKeys { method, iterations, salt, client_key, stored_key })
+        let Self { method, iterations, salt, .. } = *self;
+        GaussKeys { method, iterations, salt, client_key, stored_key }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::Fault;
 use crate::limits;
 
 /// PBKDF2 with HMAC-SHA-1, 32 bytes: all of the first block and 12 bytes of the second.
+#[inline(never)]
 pub(super) fn pbkdf2(
     password: &[u8],
     salt: &[u8; 32],
@@ -46,6 +47,7 @@ struct HmacSha1 {
 }
 
 impl HmacSha1 {
+    #[inline(never)]
     fn new(key: &[u8]) -> Self {
         let mut hashed;
         let key = if key.len() > 64 {
@@ -69,6 +71,7 @@ impl HmacSha1 {
     }
 
     /// One block of PBKDF2's output.
+    #[inline(never)]
     fn block(
         &self,
         salt: &[u8; 32],

@@ -47,6 +47,11 @@ fn body(method: u32, salt: &str, token: &str, iterations: u32) -> Vec<u8> {
     body
 }
 
+fn derive(request: &GaussRequest, password: &[u8]) -> Result<GaussKeys, Fault> {
+    let key = request.salted(password, (1, 10_000), NO_TICK)?;
+    Ok(request.keys(&key))
+}
+
 fn sample() -> Vec<u8> {
     body(2, &"0a".repeat(32), "a1b2c3d4", 10_000)
 }
@@ -65,7 +70,7 @@ fn known_answers() {
         assert_eq!(key.as_slice(), bytes(&field(&object, "K")));
 
         let request = GaussRequest::parse(10, &body(2, &salt, &token, iterations)).unwrap();
-        let keys = request.derive(password.as_bytes(), (1, 10_000), NO_TICK).unwrap();
+        let keys = derive(&request, password.as_bytes()).unwrap();
         assert_eq!(keys.client_key().as_slice(), bytes(&field(&object, "client_key")));
         assert_eq!(keys.stored_key().as_slice(), bytes(&field(&object, "stored_key_sha256")));
         let answer = keys.answer(&request).unwrap();
@@ -82,7 +87,7 @@ fn known_answers() {
         );
         let answer = keys.answer(&request).unwrap();
         assert_eq!(answer.as_slice(), field(&object, "proof_sm3").as_bytes());
-        let derived = request.derive(password.as_bytes(), (1, 10_000), NO_TICK);
+        let derived = derive(&request, password.as_bytes());
         #[cfg(feature = "sm3")]
         assert_eq!(derived.unwrap(), keys);
         #[cfg(not(feature = "sm3"))]
@@ -161,7 +166,7 @@ fn unknown_methods_are_refused() {
 fn iterations_are_bounded_before_anything_is_hashed() {
     let hashed = |count, bounds| {
         let request = GaussRequest::parse(10, &body(2, &"0a".repeat(32), "a1b2c3d4", count));
-        request.unwrap().derive(b"x", bounds, &|| Err(Fault::TimedOut))
+        request.unwrap().salted(b"x", bounds, &|| Err(Fault::TimedOut))
     };
     let refused = Err(Fault::Auth(AuthError::Iterations));
     for count in [0, 1, 2047, 50_001, 1 << 31, u32::MAX] {
@@ -193,7 +198,7 @@ fn hashing_stops_when_told() {
 #[test]
 fn keys_of_another_salt_count_or_method_are_stale() {
     let request = GaussRequest::parse(10, &sample()).unwrap();
-    let keys = request.derive(b"Gauss@123", BOUNDS, NO_TICK).unwrap();
+    let keys = derive(&request, b"Gauss@123").unwrap();
     assert!(keys.answer(&request).is_ok());
     let mut salt = sample();
     salt[4] = b'1';

@@ -4,11 +4,12 @@
 
 use zeroize::Zeroize;
 
+use super::Tick;
 #[cfg(feature = "opengauss")]
 use super::gauss::{GaussKeys, GaussRequest};
 use super::scram::derive;
-use crate::config::Secret;
-use crate::error::{AuthError, Fault};
+use crate::config::{Config, Secret, scram_key};
+use crate::error::{AuthError, ConfigError, Fault};
 use crate::limits;
 
 /// What a SCRAM login needs instead of the password: `ClientKey` and `ServerKey` for the salt and
@@ -147,25 +148,24 @@ impl KeyCache {
 
 /// Where a login finds its keys: given ones, kept ones, or the password.
 pub(crate) struct Secrets<'a, 'b> {
-    pub(crate) password: Option<Secret<'a>>,
-    /// ClientKey and ServerKey.
-    pub(crate) scram: Option<([u8; 32], [u8; 32])>,
-    #[cfg(feature = "opengauss")]
-    pub(crate) gauss: Option<GaussKeys>,
+    pub(crate) config: &'a Config<'a>,
     pub(crate) cache: Option<&'b mut KeyCache>,
 }
 
-impl Secrets<'_, '_> {
-    /// ClientKey and ServerKey for this salt and count; `bounds` hold where they are derived.
+impl<'a> Secrets<'a, '_> {
+    /// ClientKey and ServerKey for this salt and count. The bounds of the count hold where keys
+    /// are derived.
+    #[inline(never)]
     pub(crate) fn scram(
         &mut self,
         salt: &[u8],
         iterations: u32,
-        bounds: (u32, u32),
-        tick: super::Tick<'_>,
+        tick: Tick<'_>,
     ) -> Result<([u8; 32], [u8; 32]), Fault> {
-        if let Some(keys) = self.scram {
-            return Ok(keys);
+        if let (Some(client), Some(server)) =
+            (self.config.scram_client_key, self.config.scram_server_key)
+        {
+            return Ok((binary_key(client)?, binary_key(server)?));
         }
         if let Some(keys) = self.cache.as_ref().and_then(|cache| cache.scram())
             && keys.iterations == iterations
@@ -173,36 +173,70 @@ impl Secrets<'_, '_> {
         {
             return Ok((keys.client_key, keys.server_key));
         }
-        if iterations < bounds.0 || iterations > bounds.1 {
+        let (least, most) = self.config.scram_iterations;
+        if iterations < least || iterations > most {
             return Err(Fault::Auth(AuthError::Iterations));
         }
-        let (client, server) = derive(self.password()?, salt, iterations, tick)?;
+        let keys = derive(self.password()?, salt, iterations, tick)?;
+        self.keep_scram(salt, iterations, &keys);
+        Ok(keys)
+    }
+
+    // Out of line, as other functions of the login are: what it needs on the stack is not there
+    // while the hashing loop calls the board's `idle`.
+    #[inline(never)]
+    fn keep_scram(&mut self, salt: &[u8], iterations: u32, keys: &([u8; 32], [u8; 32])) {
         if let Some(cache) = &mut self.cache {
-            cache.0 = Kept::Scram(ScramKeys::new(salt, iterations, client, server));
+            cache.0 = Kept::Scram(ScramKeys::new(salt, iterations, keys.0, keys.1));
         }
-        Ok((client, server))
     }
 
     /// The answer to openGauss's request.
     #[cfg(feature = "opengauss")]
+    #[inline(never)]
     pub(crate) fn gauss(
         &mut self,
         request: &GaussRequest,
-        bounds: (u32, u32),
-        tick: super::Tick<'_>,
+        tick: Tick<'_>,
     ) -> Result<[u8; super::gauss::ANSWER], Fault> {
-        let kept = self.cache.as_ref().and_then(|cache| cache.gauss());
-        let given = self.gauss.as_ref().map(|keys| keys.answer(request));
-        // Kept keys that do not fit are no error: they are derived again.
-        match given.or_else(|| kept.map(|keys| keys.answer(request))) {
+        match self.answer_with_keys(request) {
             Some(Ok(answer)) => return Ok(answer),
-            Some(Err(error)) if self.gauss.is_some() && self.password.is_none() => {
-                return Err(Fault::Auth(error));
-            }
+            // Keys that do not fit are no error where there is a password to derive them from.
+            Some(Err(error)) if self.config.password.is_none() => return Err(error.into()),
             _ => {}
         }
-        let keys = request.derive(self.password()?, bounds, tick)?;
-        let answer = keys.answer(request).map_err(Fault::Auth)?;
+        let key = request.salted(self.password()?, self.config.gauss_iterations, tick)?;
+        self.keep_gauss(request, &key)
+    }
+
+    /// The answer by keys that are given or kept.
+    #[cfg(feature = "opengauss")]
+    #[inline(never)]
+    fn answer_with_keys(
+        &self,
+        request: &GaussRequest,
+    ) -> Option<Result<[u8; super::gauss::ANSWER], AuthError>> {
+        let given = match (self.config.gauss_keys, self.config.gauss_keys_text) {
+            (Some(keys), _) => Some(keys.answer(request)),
+            (None, Some(text)) => GaussKeys::parse(text.as_str()).map(|keys| keys.answer(request)),
+            (None, None) => None,
+        };
+        let kept = self.cache.as_ref().and_then(|cache| cache.gauss());
+        match (given, kept.map(|keys| keys.answer(request))) {
+            (_, Some(Ok(answer))) => Some(Ok(answer)),
+            (given, _) => given,
+        }
+    }
+
+    #[cfg(feature = "opengauss")]
+    #[inline(never)]
+    fn keep_gauss(
+        &mut self,
+        request: &GaussRequest,
+        key: &[u8; 32],
+    ) -> Result<[u8; super::gauss::ANSWER], Fault> {
+        let keys = request.keys(key);
+        let answer = keys.answer(request)?;
         if let Some(cache) = &mut self.cache {
             cache.0 = Kept::Gauss(keys);
         }
@@ -210,9 +244,12 @@ impl Secrets<'_, '_> {
     }
 
     /// The password; an empty one is none.
-    pub(crate) fn password(&self) -> Result<&[u8], Fault> {
-        let password = self.password.as_ref().map(|password| password.as_bytes());
-        let none = Fault::Config(crate::error::ConfigError::NoPassword);
-        password.filter(|password| !password.is_empty()).ok_or(none)
+    pub(crate) fn password(&self) -> Result<&'a [u8], Fault> {
+        let password = self.config.password.map(|password| password.as_bytes());
+        password.filter(|password| !password.is_empty()).ok_or(ConfigError::NoPassword.into())
     }
+}
+
+fn binary_key(text: Secret<'_>) -> Result<[u8; 32], Fault> {
+    scram_key(text.as_str()).ok_or(Fault::Config(ConfigError::BadKey))
 }

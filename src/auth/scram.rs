@@ -107,11 +107,11 @@ impl<'p> Scram<'p> {
     }
 
     /// Takes the server-first message: checks it, and only then derives the keys.
+    #[inline(never)]
     pub(crate) fn server_first(
         &mut self,
         message: &[u8],
         secrets: &mut Secrets<'_, '_>,
-        iterations: (u32, u32),
         tick: Tick<'_>,
     ) -> Result<(), Fault> {
         let expected = core::mem::replace(&mut self.state, State::Failed) == State::First;
@@ -126,8 +126,7 @@ impl<'p> Scram<'p> {
         let salt = base64_decode(first.salt, &mut salt)
             .filter(|salt| !salt.is_empty())
             .ok_or(Fault::Auth(AuthError::Malformed))?;
-        let (mut client_key, mut server_key) =
-            secrets.scram(salt, first.iterations, iterations, tick)?;
+        let (mut client_key, mut server_key) = secrets.scram(salt, first.iterations, tick)?;
         self.sign(&client_key, &server_key, message, first.nonce);
         client_key.zeroize();
         server_key.zeroize();
@@ -182,6 +181,7 @@ impl<'p> Scram<'p> {
     }
 
     /// Computes proof and expected server signature over AuthMessage, which is hashed in parts.
+    #[inline(never)]
     fn sign(
         &mut self,
         client_key: &[u8; 32],
@@ -242,6 +242,7 @@ fn decimal(text: &[u8]) -> Result<u32, AuthError> {
 }
 
 /// ClientKey and ServerKey.
+#[inline(never)]
 pub(super) fn derive(
     password: &[u8],
     salt: &[u8],
@@ -255,6 +256,7 @@ pub(super) fn derive(
 }
 
 /// PBKDF2-HMAC-SHA-256 with one block of output (RFC 5802's `Hi`).
+#[inline(never)]
 fn salted_password(
     password: &[u8],
     salt: &[u8],
@@ -280,7 +282,7 @@ fn salted_password(
 mod tests {
     use super::super::hmac_sha256;
     use super::*;
-    use crate::config::Secret;
+    use crate::config::Config;
     use std::string::{String, ToString};
     use std::vec::Vec;
 
@@ -314,19 +316,14 @@ mod tests {
     }
 
     fn secrets() -> Secrets<'static, 'static> {
-        Secrets {
-            password: Some(Secret::new("pw")),
-            scram: None,
-            #[cfg(feature = "opengauss")]
-            gauss: None,
-            cache: None,
-        }
+        static CONFIG: Config<'static> = Config::new().password("pw");
+        Secrets { config: &CONFIG, cache: None }
     }
 
     fn exchange(server_first: &str) -> (Scram<'static>, Result<(), Fault>) {
         let mut scram = Scram::new(&[0; NONCE], Binding::None);
         let message = server_first.as_bytes();
-        let result = scram.server_first(message, &mut secrets(), (4096, 20_000), NO_TICK);
+        let result = scram.server_first(message, &mut secrets(), NO_TICK);
         (scram, result)
     }
 
@@ -409,7 +406,7 @@ mod tests {
         let mut scram = Scram::new(&[0; NONCE], Binding::None);
         let message = first("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
         let tick: Tick<'_> = &|| Err(Fault::TimedOut);
-        let result = scram.server_first(message.as_bytes(), &mut secrets(), (4096, 4096), tick);
+        let result = scram.server_first(message.as_bytes(), &mut secrets(), tick);
         assert_eq!(result, Err(Fault::TimedOut));
     }
 }
