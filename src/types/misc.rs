@@ -60,6 +60,10 @@ impl ToSql for Uuid {
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         out.bytes(&self.0)
     }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        self.0.param(out)
+    }
 }
 
 /// `pg_lsn`: a byte position in the write-ahead log (manual, section 8.20). Not in openGauss.

@@ -3,8 +3,49 @@
 //! Used by `rows` (reading) and `query` (parameters); may use `wire` and `limits` only.
 //!
 //! A parameter goes out in binary format with the type OID of its Rust type, so the server never
-//! has to guess. A column comes in binary from the extended protocol and as text from simple
-//! queries; each type says which it can read.
+//! has to guess. A column comes in binary from the extended protocol, and as text from a simple
+//! query, which most types refuse: see [`AnyFormat`].
+//!
+//! | PostgreSQL | Rust | read, bytes of flash |
+//! |---|---|---|
+//! | `bool` | `bool` | 98 |
+//! | `int2`, `int4`, `int8` | `i16`, `i32`, `i64` (both formats) | |
+//! | `oid`, `reg…`, `xid`, `cid` | `u32` (both formats) | |
+//! | `xid8`, `xid` | [`Xid`] | |
+//! | `float4`, `float8` | `f32`, `f64` | |
+//! | `numeric` | [`Scaled`]`<i64, 2>`, [`Numeric`] | 764, 570 |
+//! | `text`, `varchar`, `char(n)`, `name`, `xml` | `&str` (both formats) | 668 |
+//! | enums, unknown types as text | [`AnyText`] (both formats) | |
+//! | `"char"` | [`Char`] (both formats) | |
+//! | `bytea` | `&[u8]`, `[u8; N]`; of text [`bytes_from_text`] | |
+//! | `date` | [`Date`] | 384 |
+//! | `time`, `timetz` | [`Time`], [`TimeTz`] | |
+//! | `timestamp`, `timestamptz` | [`Timestamp`], [`TimestampTz`] | 150 |
+//! | `interval` | [`Interval`] | 64 |
+//! | `uuid` | [`Uuid`] | 64 |
+//! | `json`, `jsonb`, `jsonpath` | [`Json`], [`Jsonb`], [`JsonPath`] (both formats) | 724 |
+//! | `inet`, `cidr` | [`Inet`], [`Cidr`], [`IpAddr`](core::net::IpAddr) | 148 |
+//! | `macaddr`, `macaddr8` | [`MacAddr`], [`MacAddr8`] | |
+//! | `bit`, `varbit` | [`Bits`] | |
+//! | `point`, `line`, `lseg`, `box`, `path`, `polygon`, `circle` | module [`geo`] | 64 |
+//! | `int4range` and the others, multiranges | [`Range`], [`Multirange`] | 236 |
+//! | arrays of all of these | [`Array`], `[Option<T>; N]`; to send `&[T]`, [`Dimensioned`] | 402 |
+//! | composite types, `record` | [`Record`]; to send [`Composite`] | 150 |
+//! | `hstore` | [`Hstore`] | 838 |
+//! | `pg_lsn`, `tid`, `money`, `void` | [`PgLsn`], [`Tid`], [`Money`], `()` | |
+//! | NULL of any type | [`Option`] | |
+//! | any type as it came | [`RawValue`] | |
+//!
+//! openGauss: `int1` is [`Int1`], `int16` is `i128`, `nvarchar2` and `clob` are `&str`, `blob` and
+//! `raw` are `&[u8]`, `smalldatetime` is [`Timestamp`], its 8-byte `xid` is [`Xid`], and the `DATE`
+//! of a database of compatibility `A`, a `timestamp(0)`, can be read as [`Date`] too.
+//!
+//! The flash is what one read of the type adds on a Cortex-M3 (`opt-level = "s"`, fat LTO); what a
+//! second type shares with the first is counted in both. Printing and parsing are linked only
+//! where they are used: 2.3 KB for a timestamp, 1.9 KB for a numeric, 19 KB for parsing a float.
+//!
+//! Features add the types of other crates: `with-chrono`, `with-fixed`, `with-heapless`,
+//! `with-jiff`, `with-serde-json-core`, `with-time`, `with-uuid`.
 
 mod array;
 mod basic;

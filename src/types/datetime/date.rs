@@ -129,6 +129,10 @@ impl ToSql for Date {
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         out.i32(self.0)
     }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        self.0.param(out)
+    }
 }
 
 impl Timestamp {

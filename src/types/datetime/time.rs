@@ -140,6 +140,10 @@ impl ToSql for Time {
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         out.i64(self.0)
     }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        self.0.param(out)
+    }
 }
 
 impl<'a> FromSql<'a> for TimeTz {

@@ -151,6 +151,10 @@ macro_rules! instant {
             fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
                 out.i64(self.0)
             }
+
+            fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+                self.0.param(out)
+            }
         }
     };
 }
