@@ -109,8 +109,7 @@ impl<'b> Client<'b> {
     /// [`SqlState::is_transient`](crate::SqlState::is_transient). Everything else: the link
     /// failed; open a new one after a pause. The transport is dropped with the error.
     pub fn connect<T: Read + Write>(&mut self, transport: T) -> Result<Connection<'_, 'b, T>> {
-        let host = self.config.hosts().ok().and_then(|mut hosts| hosts.next());
-        let host = host.map_or("", |host| host.host);
+        let host = self.config.first_host();
         let Self { session, config, tls } = self;
         let opened = session
             .open(config)

@@ -17,7 +17,7 @@ pub(crate) enum Link<'c, T: Read + Write> {
 /// Whether `host` is the directory of a UNIX socket, over which `sslmode` has no meaning (as in
 /// libpq).
 pub(crate) fn is_local(host: &str) -> bool {
-    host.starts_with(['/', '@'])
+    matches!(host.as_bytes().first(), Some(b'/' | b'@'))
 }
 
 impl<T: Read + Write> Link<'_, T> {

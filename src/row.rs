@@ -197,7 +197,7 @@ impl<'r> Values<'r> {
         self.step().map(|_| ())
     }
 
-    #[inline]
+    #[inline(never)]
     fn step(&mut self) -> Result<(Oid, Format, Option<&'r [u8]>)> {
         let (oid, format, _) = self.columns.next_head().ok_or_else(no_column)?;
         self.index = self.index.wrapping_add(1);

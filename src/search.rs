@@ -180,7 +180,8 @@ impl<'b> Client<'b> {
         match fault {
             Fault::Transport(_) | Fault::Closed | Fault::HungUp | Fault::TimedOut => true,
             Fault::Server => {
-                matches!(self.session.sqlstate().as_str(), "57P01" | "57P02" | "57P03")
+                let state = self.session.sqlstate();
+                state.is(b"57P01") || state.is(b"57P02") || state.is(b"57P03")
             }
             _ => false,
         }

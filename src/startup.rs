@@ -5,7 +5,7 @@
 //!
 //! Source: manual, "Start-up"; RFC 5802.
 
-use crate::auth::{Binding, NONCE, Request, Scram, Secrets, md5_answer};
+use crate::auth::{Binding, NONCE, Request, Scram, Secrets};
 use crate::config::{AuthMethods, ChannelBinding, Config, Dialect};
 use crate::error::{AuthError, ConfigError, Fault, ProtocolError};
 use crate::limits;
@@ -92,21 +92,11 @@ impl Session<'_> {
         let user = config.user.unwrap_or("");
         self.link.write(io, &|w| {
             frontend::startup(w, version, &|w| {
-                let parameters = [
-                    ("user", Some(user)),
-                    ("database", config.get_dbname()),
-                    ("client_encoding", Some("UTF8")),
-                    ("DateStyle", Some("ISO")),
-                    ("application_name", config.get_application_name()),
-                    ("options", config.options.filter(|options| !options.is_empty())),
-                ];
-                for (name, value) in parameters {
-                    if let Some(value) = value {
-                        w.cstr(name)?;
-                        w.cstr(value)?;
-                    }
-                }
-                Ok(())
+                frontend::parameter(w, "user", Some(user))?;
+                frontend::parameter(w, "database", config.get_dbname())?;
+                w.bytes(b"client_encoding\0UTF8\0DateStyle\0ISO\0")?;
+                frontend::parameter(w, "application_name", config.get_application_name())?;
+                frontend::parameter(w, "options", config.options)
             })
         })?;
         self.link.flush(io)?;
@@ -148,10 +138,10 @@ impl Session<'_> {
                     self.take_error(io)?;
                     // No line of pg_hba.conf for a login without encryption.
                     self.server.plaintext_refused |=
-                        !asked && !protection.encrypted && self.sqlstate().as_str() == "28000";
+                        !asked && !protection.encrypted && self.sqlstate().is(b"28000");
                     self.server.minor_refused |= !asked
                         && version != frontend::PROTOCOL_3_0
-                        && matches!(self.sqlstate().as_str(), "08P01" | "0A000");
+                        && (self.sqlstate().is(b"08P01") || self.sqlstate().is(b"0A000"));
                     return Err(Fault::Server);
                 }
                 _ => return Err(Fault::Protocol(ProtocolError::UnexpectedMessage)),
@@ -188,10 +178,11 @@ impl Session<'_> {
                     self.answer(io, Secrets { config, cache: None }.password()?)?;
                     answered = true;
                 }
+                #[cfg(feature = "md5")]
                 (Request::Md5(salt), None) if !answered => {
                     let user = config.user.unwrap_or("").as_bytes();
                     let secrets = Secrets { config, cache: None };
-                    let answer = md5_answer(user, secrets.password()?, salt);
+                    let answer = crate::auth::md5_answer(user, secrets.password()?, salt);
                     self.answer(io, &answer)?;
                     answered = true;
                 }

@@ -10,6 +10,7 @@ pub(crate) mod gauss;
 mod gauss_pbkdf2;
 mod hash;
 mod keys;
+#[cfg(feature = "md5")]
 mod md5;
 mod scram;
 
@@ -19,6 +20,7 @@ pub(crate) use hash::hmac_sha256;
 pub(crate) use hash::{HmacKey, Sha256};
 pub(crate) use keys::Secrets;
 pub use keys::{KeyCache, ScramKeys};
+#[cfg(feature = "md5")]
 pub(crate) use md5::md5_answer;
 pub(crate) use scram::{Binding, MECHANISM, MECHANISM_PLUS, NONCE, Scram};
 
@@ -64,11 +66,14 @@ impl Request {
             (11, body) if !sasl => gauss::GaussRequest::parse(code, body).map(Self::Gauss),
             (0, []) => Ok(Self::Ok),
             (3, []) => Ok(Self::Cleartext),
+            #[cfg(feature = "md5")]
             (5, &[a, b, c, d]) => Ok(Self::Md5([a, b, c, d])),
             (10, body) => sasl_mechanisms(body),
             (11, _) if sasl => Ok(Self::SaslContinue),
             (12, _) if sasl => Ok(Self::SaslFinal),
-            (0 | 3 | 5 | 11 | 12, _) => Err(AuthError::Malformed),
+            (0 | 3 | 5 | 11 | 12, _) if code != 5 || cfg!(feature = "md5") => {
+                Err(AuthError::Malformed)
+            }
             _ => Err(AuthError::UnknownMethod),
         }
     }

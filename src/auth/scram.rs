@@ -140,12 +140,12 @@ impl<'p> Scram<'p> {
         server_first: &[u8],
         w: &mut Writer<'_>,
     ) -> Result<(), WireError> {
-        let first = ServerFirst::decode(server_first).map_err(|_| WireError::Malformed)?;
+        let nonce = take_field(&mut &*server_first, b'r').map_err(|_| WireError::Malformed)?;
         let mut text = [0; 44];
         let proof = base64_encode(&self.proof, &mut text).ok_or(WireError::Value)?;
         let mut hash = [0; HASH_TEXT];
         let [header, hash] = self.binding.text(&mut hash);
-        for part in [b"c=", header, hash, b",r=", first.nonce, b",p=", proof] {
+        for part in [b"c=", header, hash, b",r=", nonce, b",p=", proof] {
             w.bytes(part)?;
         }
         Ok(())
@@ -213,15 +213,11 @@ struct ServerFirst<'a> {
 
 impl<'a> ServerFirst<'a> {
     fn decode(message: &'a [u8]) -> Result<Self, AuthError> {
-        let mut fields = message.split(|&b| b == b',');
-        let mut field = |name: &[u8]| {
-            let field = fields.next().and_then(|field| field.strip_prefix(name));
-            field.filter(|value| !value.is_empty()).ok_or(AuthError::Malformed)
-        };
+        let mut rest = message;
         // A mandatory extension (`m=…`) would stand first, and is refused as RFC 5802 demands.
-        let nonce = field(b"r=")?;
-        let salt = field(b"s=")?;
-        let iterations = decimal(field(b"i=")?)?;
+        let nonce = take_field(&mut rest, b'r')?;
+        let salt = take_field(&mut rest, b's')?;
+        let iterations = decimal(take_field(&mut rest, b'i')?)?;
         if !nonce.iter().all(|&b| (0x21..=0x7e).contains(&b)) {
             return Err(AuthError::Malformed);
         }
@@ -229,16 +225,30 @@ impl<'a> ServerFirst<'a> {
     }
 }
 
+/// Takes `name=value` and the comma behind it, if there is one. The value is not empty.
+#[inline(never)]
+fn take_field<'a>(rest: &mut &'a [u8], name: u8) -> Result<&'a [u8], AuthError> {
+    let [first, b'=', text @ ..] = *rest else { return Err(AuthError::Malformed) };
+    let end = text.iter().position(|&b| b == b',').unwrap_or(text.len());
+    let (value, behind) = text.split_at_checked(end).unwrap_or((text, &[]));
+    *rest = behind.get(1..).unwrap_or(&[]);
+    if *first == name && !value.is_empty() { Ok(value) } else { Err(AuthError::Malformed) }
+}
+
 fn decimal(text: &[u8]) -> Result<u32, AuthError> {
     if text.starts_with(b"0") || text.len() > 10 {
         return Err(AuthError::Malformed);
     }
-    let value = text.iter().try_fold(0_u64, |value, byte| {
-        let digit = u64::from(byte.wrapping_sub(b'0'));
-        if digit > 9 { None } else { value.checked_mul(10)?.checked_add(digit) }
-    });
-    // Ten digits that pass 32 bits are a number, and too large a one.
-    u32::try_from(value.ok_or(AuthError::Malformed)?).map_err(|_| AuthError::Iterations)
+    // Ten digits fit 64 bits; those that pass 32 are a number, and too large a one.
+    let mut value = 0_u64;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(AuthError::Malformed);
+        }
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    u32::try_from(value).map_err(|_| AuthError::Iterations)
 }
 
 /// ClientKey and ServerKey.

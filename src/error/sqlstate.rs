@@ -45,6 +45,13 @@ impl SqlState {
         }
     }
 
+    /// Whether it is this one.
+    pub(crate) const fn is(&self, code: &[u8; 5]) -> bool {
+        let [a, b, c, d, e] = self.0;
+        u32::from_le_bytes([a, b, c, d]) == u32::from_le_bytes([code[0], code[1], code[2], code[3]])
+            && e == code[4]
+    }
+
     /// The five characters.
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or("XX000")

@@ -116,6 +116,7 @@ impl<'b> Framed<'b> {
     }
 
     /// Starts the deadline anew.
+    #[inline(never)]
     pub(crate) fn limit(&mut self, timeout_ms: u32) {
         self.clock.deadline = self.clock.platform.now_ms().saturating_add(u64::from(timeout_ms));
     }

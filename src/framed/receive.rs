@@ -103,6 +103,7 @@ impl Framed<'_> {
     }
 
     /// The bytes of a span.
+    #[inline(never)]
     pub(crate) fn get(&self, (start, length): Span) -> &[u8] {
         self.rx.get(start..start.saturating_add(length)).unwrap_or(&[])
     }

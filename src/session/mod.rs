@@ -272,7 +272,7 @@ impl<'b> Session<'b> {
                 let notice = ServerError::new(self.link.get(span), true);
                 debug!("notice {}", notice);
                 let state = notice.sqlstate();
-                if matches!(state.as_str(), "57P01" | "57P02") {
+                if state.is(b"57P01") || state.is(b"57P02") {
                     self.farewell = Some(state);
                 }
             }

@@ -33,6 +33,18 @@ pub fn ssl_request(w: &mut Writer<'_>) -> Done {
     w.u32(SSL_REQUEST)
 }
 
+/// A parameter of StartupMessage, where it has a value.
+#[inline(never)]
+pub fn parameter(w: &mut Writer<'_>, name: &str, value: Option<&str>) -> Done {
+    match value {
+        Some(value) if !value.is_empty() => {
+            w.cstr(name)?;
+            w.cstr(value)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// CancelRequest
 pub fn cancel_request(w: &mut Writer<'_>, pid: u32, key: &[u8]) -> Done {
     w.untagged(&|w| {
