@@ -16,7 +16,8 @@
 //! 5. `write` returns how many bytes it took, at least one. `Ok(0)` counts as a failure.
 //! 6. `flush` returns when the bytes are on their way; `TimedOut` as in rule 1. Bytes taken by
 //!    `write` are on their way even if `flush` is never called again.
-//! 7. A reset link is an error other than `TimedOut` or `Interrupted`, from every call.
+//! 7. A reset link is told by an error other than `TimedOut` or `Interrupted`. Afterwards no call
+//!    waits, reads a byte or takes one; a later `read` may say end of stream.
 //! 8. No call panics, whatever the state.
 
 use crate::error::Fault;

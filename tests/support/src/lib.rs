@@ -10,6 +10,7 @@
 //! * [`pki`]: any certificate, for tests of certificate checks.
 //! * [`provision`]: gets the server binaries and other tools, and says what it installs.
 //! * [`libpq`]: PostgreSQL's client library, to compare with.
+//! * [`transport_rules`]: checks of a transport, for its author.
 //! * [`account`]: the unprivileged account that servers run under when the tests run as root.
 
 pub mod account;
@@ -22,3 +23,4 @@ pub mod pgbouncer;
 pub mod pki;
 pub mod provision;
 pub mod scratch;
+pub mod transport_rules;
