@@ -7,7 +7,7 @@ use crate::error::{Result, ServerError};
 use crate::framed::{Framed, Stats};
 use crate::limits;
 use crate::link::is_local;
-use crate::open::{TlsSlot, begin, finish};
+use crate::open::{TlsSlot, open};
 use crate::platform::Platform;
 use crate::session::Session;
 #[cfg(feature = "tls")]
@@ -113,8 +113,7 @@ impl<'b> Client<'b> {
         let Self { session, config, tls } = self;
         let opened = session
             .open(config)
-            .and_then(|()| begin(session, tls, config, host, is_local(host), transport))
-            .and_then(|opening| finish(session, tls, config, host, opening));
+            .and_then(|()| open(session, tls, config, host, is_local(host), transport));
         match opened {
             Ok(link) => Ok(Connection::new(session, link)),
             Err(fault) => {

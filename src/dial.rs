@@ -112,6 +112,11 @@ impl Place {
         Self { host: u16::try_from(host).unwrap_or(u16::MAX), address: 0, rotation }
     }
 
+    /// Whether it is the host's first address.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.address == 0
+    }
+
     /// On to the host's next address.
     pub(crate) fn next(&mut self) {
         self.address = self.address.saturating_add(1);

@@ -2,11 +2,14 @@
 //! one wanted. Source: manual, "Specifying Multiple Hosts" and `target_session_attrs`.
 
 use crate::client::Client;
-use crate::config::{Config, HostSpec, LoadBalanceHosts, Secret, TargetSessionAttrs};
+use crate::config::{
+    Config, HostSpec, Hosts, LoadBalanceHosts, Secret, SslMode, TargetSessionAttrs,
+};
 use crate::connection::Connection;
-use crate::dial::{Dial, DialError, Place, Target};
+use crate::dial::{Dial, DialError, Place};
 use crate::error::{ConfigError, Fault, Result};
-use crate::open::{Opening, begin, finish};
+use crate::link::Link;
+use crate::open::{TlsSlot, open};
 use crate::session::Session;
 use crate::transport::Io;
 use crate::wire::Reader;
@@ -19,176 +22,229 @@ impl<'b> Client<'b> {
     ///
     /// Tries the hosts of the configuration in the order written, or shuffled, and all addresses
     /// of each, until one gives the session that `target_session_attrs` asks for. Each attempt
-    /// has `connect_timeout` for link and login together. A host that cannot be reached, does not
-    /// answer, shuts down or starts up is passed over; a refused login ends the search, as in
-    /// libpq. With `dialect=auto` a server that refuses openGauss's protocol version (some
-    /// poolers do) is asked again with 3.0.
+    /// has `connect_timeout` for link, TLS and login together. A host that cannot be reached,
+    /// does not answer, shuts down or starts up is passed over; a refused login ends the search,
+    /// as in libpq, and so does a certificate that is not trusted. With `dialect=auto` a server
+    /// that refuses openGauss's protocol version (some poolers do) is asked again with 3.0.
     ///
     /// # Errors
     /// As [`connect`](Self::connect), of the attempt that ended the search. [`ErrorKind::Dial`]:
     /// the last host could not be reached. [`ErrorKind::NoSuitableHost`]: sessions could be had,
     /// and none was the one wanted.
+    ///
+    /// [`ErrorKind::Dial`]: crate::ErrorKind::Dial
+    /// [`ErrorKind::NoSuitableHost`]: crate::ErrorKind::NoSuitableHost
     pub fn connect_with<D: Dial>(
         &mut self,
         dialler: &mut D,
     ) -> Result<Connection<'_, 'b, D::Transport>> {
-        let found = self.search(dialler);
-        let opened = found.and_then(|(opening, host)| {
-            let mut config = self.config;
-            let target = self.session.place.target(host, &config);
-            // The second half of a TLS session: the password is asked for again.
-            if opening.tls_next && !config.has_password() && !config.has_scram_keys() {
-                let password = dialler.password(&target, &self.config).map_err(Fault::Dial)?;
-                config.password = password.map(Secret::new);
-            }
-            let Self { session, tls, .. } = self;
-            let over_tls = opening.tls_next;
-            let mut link = finish(session, tls, &config, host.host, opening)?;
-            let wanted = config.target_session_attrs;
-            if over_tls
-                && wanted != TargetSessionAttrs::PreferStandby
-                && !session.is_wanted(&mut link, wanted)?
-            {
-                let _ = session.goodbye(&mut link);
-                session.link.forget_sent();
-                return Err(Fault::NoSuitableHost);
-            }
-            Ok(link)
-        });
-        match opened {
-            Ok(link) => Ok(Connection::new(&mut self.session, link)),
+        let Self { session, config, tls } = self;
+        match search(session, tls, config, dialler) {
+            Ok(link) => Ok(Connection::new(session, link)),
             Err(fault) => {
-                self.session.refuse(fault);
-                Err(self.session.verdict(fault))
+                session.refuse(fault);
+                Err(session.verdict(fault))
             }
         }
     }
+}
 
-    /// Searches for a session, or for a server that agrees to TLS.
-    fn search<D: Dial>(
-        &mut self,
-        dialler: &mut D,
-    ) -> Outcome<(Opening<D::Transport>, HostSpec<'b>)> {
-        let config = self.config;
-        let passes: &[TargetSessionAttrs] = match config.target_session_attrs {
-            TargetSessionAttrs::PreferStandby => {
-                &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any]
+/// Returns the link, or goes on with the fault. The loan of the record buffers is returned with
+/// the link on one path and over on the other; today's borrow checker takes it to last on both.
+#[cfg(feature = "tls")]
+macro_rules! link_or_fault {
+    ($tls:ident, $attempt:expr) => {
+        polonius_the_crab::polonius!(|$tls| -> Outcome<Link<'polonius, D::Transport>> {
+            match $attempt {
+                Ok(link) => polonius_the_crab::polonius_return!(Ok(link)),
+                Err(fault) => fault,
             }
-            TargetSessionAttrs::Standby => &[TargetSessionAttrs::Standby],
-            TargetSessionAttrs::Primary => &[TargetSessionAttrs::Primary],
-            TargetSessionAttrs::ReadOnly => &[TargetSessionAttrs::ReadOnly],
-            TargetSessionAttrs::ReadWrite => &[TargetSessionAttrs::ReadWrite],
-            TargetSessionAttrs::Any => &[TargetSessionAttrs::Any],
-        };
+        })
+    };
+}
+
+/// Without TLS nothing is lent.
+#[cfg(not(feature = "tls"))]
+macro_rules! link_or_fault {
+    ($tls:ident, $attempt:expr) => {
+        match $attempt {
+            Ok(link) => return Ok(link),
+            Err(fault) => fault,
+        }
+    };
+}
+
+fn search<'c, 'b, D: Dial>(
+    session: &mut Session<'b>,
+    tls: &'c mut TlsSlot<'b>,
+    config: &Config<'_>,
+    dialler: &mut D,
+) -> Outcome<Link<'c, D::Transport>> {
+    let mut candidates = Candidates::new(session, config)?;
+    #[cfg(feature = "tls")]
+    let mut tls = tls;
+    while let Some((host, wanted)) = candidates.current(session, config) {
+        let fault = link_or_fault!(tls, attempt(session, tls, config, dialler, host, wanted));
+        session.refuse(fault);
+        candidates.judge(session, config, fault)?;
+    }
+    Err(candidates.last)
+}
+
+/// One attempt at one address.
+fn attempt<'c, 'b, D: Dial>(
+    session: &mut Session<'b>,
+    #[cfg(feature = "tls")] tls: &'c mut TlsSlot<'b>,
+    #[cfg(not(feature = "tls"))] tls: &TlsSlot<'b>,
+    config: &Config<'_>,
+    dialler: &mut D,
+    host: HostSpec<'_>,
+    wanted: TargetSessionAttrs,
+) -> Outcome<Link<'c, D::Transport>> {
+    session.open(config)?;
+    let target = session.place.target(host, config);
+    let transport = dialler.dial(&target).map_err(Fault::Dial)?;
+    let is_local = dialler.is_local(&transport);
+    let mut config = *config;
+    if !config.has_password() && !config.has_scram_keys() {
+        let password = dialler.password(&target, &config).map_err(Fault::Dial)?;
+        config.password = password.map(Secret::new);
+    }
+    let mut link = open(session, tls, &config, host.host, is_local, transport)?;
+    if session.is_wanted(&mut link, wanted)? {
+        return Ok(link);
+    }
+    // The server gets a goodbye; nobody minds if it does not hear it.
+    let _ = session.goodbye(&mut link);
+    Err(Fault::NoSuitableHost)
+}
+
+/// The hosts and addresses that are still to be tried.
+struct Candidates<'a> {
+    hosts: Hosts<'a>,
+    order: Order,
+    /// The host whose addresses are being tried.
+    host: Option<HostSpec<'a>>,
+    place: Place,
+    wanted: TargetSessionAttrs,
+    /// What the server was known to refuse when the current attempt began.
+    minor_refused: bool,
+    plaintext_refused: bool,
+    /// That the server refuses the protocol version is a guess.
+    guessed: bool,
+    last: Fault,
+}
+
+impl<'a> Candidates<'a> {
+    fn new(session: &Session<'_>, config: &Config<'a>) -> Outcome<Self> {
         let hosts = config.hosts().map_err(|_| ConfigError::Hosts)?;
-        let mut last = Fault::NoSuitableHost;
-        for wanted in passes {
-            let mut order = Order::new(&self.session, &config, hosts.len());
-            while let Some(n) = order.next() {
-                let Some(host) = hosts.clone().nth(n) else { break };
-                let place = Place::new(n, order.rotation());
-                match self.try_host(dialler, host, place, *wanted)? {
-                    Ok(opening) => return Ok((opening, host)),
-                    Err(fault) => last = fault,
-                }
-            }
-        }
-        Err(last)
+        let order = Order::new(session, config, hosts.len());
+        Ok(Self {
+            hosts,
+            order,
+            host: None,
+            place: Place::default(),
+            wanted: config.target_session_attrs,
+            minor_refused: false,
+            plaintext_refused: false,
+            guessed: false,
+            last: Fault::NoSuitableHost,
+        })
     }
 
-    /// Tries the addresses of a host. The inner fault lets the search go on.
-    fn try_host<D: Dial>(
+    /// Whom to try now, and for what.
+    fn current(
         &mut self,
-        dialler: &mut D,
-        host: HostSpec<'_>,
-        mut place: Place,
-        wanted: TargetSessionAttrs,
-    ) -> Outcome<Outcome<Opening<D::Transport>>> {
-        let mut last = Fault::Dial(DialError::UnknownHost);
-        // What one server refused says nothing of another.
-        self.session.server.minor_refused &= self.session.place.host == place.host;
-        let mut guessed = false;
-        loop {
-            let config = self.config;
-            self.session.place = place;
-            self.session.open(&config)?;
-            let target = place.target(host, &config);
-            let transport = match dialler.dial(&target) {
-                Ok(transport) => transport,
-                Err(DialError::NoMoreAddresses) => return Ok(Err(last)),
-                Err(DialError::UnknownHost) => {
-                    return Ok(Err(Fault::Dial(DialError::UnknownHost)));
-                }
-                Err(reason) => {
-                    last = Fault::Dial(reason);
-                    place.next();
-                    continue;
-                }
-            };
-            let refused_before = self.session.server.minor_refused;
-            let opened = self.open_one(dialler, &config, &target, transport);
-            let settled = opened.and_then(|mut io| {
-                let is = io.tls_next || self.session.is_wanted(&mut io, wanted)?;
-                Ok((io, is))
-            });
-            match settled {
-                Ok((io, true)) => return Ok(Ok(io)),
-                Ok((mut io, false)) => {
-                    // The server gets a goodbye; nobody minds if it does not hear it.
-                    let _ = self.session.goodbye(&mut io);
-                    self.session.link.forget_sent();
-                    return Ok(Err(Fault::NoSuitableHost));
-                }
-                Err(_) if self.session.server.minor_refused && !refused_before => {}
-                // Some poolers hang up on a version they do not know.
-                Err(Fault::HungUp) if config.is_guessing(refused_before) => {
-                    guessed = true;
-                    self.session.server.minor_refused = true;
-                }
-                Err(fault) => {
-                    // It was not the version.
-                    self.session.server.minor_refused &= !core::mem::take(&mut guessed);
-                    if !self.lets_go_on(fault) {
-                        return Err(fault);
-                    }
-                    last = fault;
-                    place.next();
-                }
-            }
-        }
-    }
-
-    fn open_one<D: Dial>(
-        &mut self,
-        dialler: &mut D,
+        session: &mut Session<'_>,
         config: &Config<'_>,
-        target: &Target<'_>,
-        transport: D::Transport,
-    ) -> Outcome<Opening<D::Transport>> {
-        let is_local = dialler.is_local(&transport);
-        let mut config = *config;
-        if !config.has_password() && !config.has_scram_keys() {
-            let password = dialler.password(target, &config).map_err(Fault::Dial)?;
-            config.password = password.map(Secret::new);
+    ) -> Option<(HostSpec<'a>, TargetSessionAttrs)> {
+        if self.host.is_none() {
+            let turn = self.order.next();
+            let turn = match (turn, self.wanted) {
+                // Nobody is a standby: now anybody will do.
+                (None, TargetSessionAttrs::PreferStandby) => {
+                    self.wanted = TargetSessionAttrs::Any;
+                    self.order = Order::new(session, config, self.hosts.len());
+                    self.order.next()
+                }
+                (turn, _) => turn,
+            }?;
+            self.host = self.hosts.clone().nth(turn);
+            self.place = Place::new(turn, self.order.rotation());
+            // What one server refused says nothing of another.
+            let same = session.place.host == self.place.host;
+            session.server.minor_refused &= same;
+            session.server.plaintext_refused &= same;
         }
-        begin(&mut self.session, &self.tls, &config, target.host.host, is_local, transport)
+        session.place = self.place;
+        self.minor_refused = session.server.minor_refused;
+        self.plaintext_refused = session.server.plaintext_refused;
+        self.host.map(|host| (host, self.wanted))
     }
 
+    /// What the fault of an attempt means for the next; an error ends the search.
+    fn judge(
+        &mut self,
+        session: &mut Session<'_>,
+        config: &Config<'_>,
+        fault: Fault,
+    ) -> Outcome<()> {
+        let server = &mut session.server;
+        match fault {
+            Fault::Dial(DialError::NoMoreAddresses) => {
+                if self.place.is_first() {
+                    self.last = Fault::Dial(DialError::UnknownHost);
+                }
+                self.host = None;
+            }
+            Fault::Dial(DialError::UnknownHost) | Fault::NoSuitableHost => {
+                self.last = fault;
+                self.host = None;
+            }
+            Fault::Dial(DialError::PasswordTooLong) => return Err(fault),
+            Fault::Dial(_) => {
+                self.last = fault;
+                self.place.next();
+            }
+            // Again, with the version it may know, or with TLS.
+            Fault::Server if server.minor_refused && !self.minor_refused => {}
+            Fault::Server
+                if config.sslmode == SslMode::Allow
+                    && server.plaintext_refused
+                    && !self.plaintext_refused => {}
+            // Some poolers hang up on a version they do not know.
+            Fault::HungUp if config.is_guessing(self.minor_refused) => {
+                self.guessed = true;
+                server.minor_refused = true;
+            }
+            _ => {
+                // It was not the version.
+                server.minor_refused &= !core::mem::take(&mut self.guessed);
+                if !session.lets_go_on(fault) {
+                    return Err(fault);
+                }
+                self.last = fault;
+                self.place.next();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Session<'_> {
     /// Whether another address or host may do better: the link failed, or the server is about
     /// to stop or start. A password that is wrong here is wrong there.
     fn lets_go_on(&self, fault: Fault) -> bool {
         match fault {
             Fault::Transport(_) | Fault::Closed | Fault::HungUp | Fault::TimedOut => true,
             Fault::Server => {
-                let state = self.session.sqlstate();
+                let state = self.sqlstate();
                 state.is(b"57P01") || state.is(b"57P02") || state.is(b"57P03")
             }
             _ => false,
         }
     }
-}
 
-impl Session<'_> {
     /// Whether the session is of the kind wanted. Servers before PostgreSQL 14, openGauss and
     /// poolers do not report it and are asked.
     fn is_wanted(&mut self, io: &mut dyn Io, wanted: TargetSessionAttrs) -> Outcome<bool> {

@@ -11,14 +11,6 @@ use super::{
 macro_rules! getters {
     ($( $(#[$doc:meta])* $name:ident: $type:ty = $field:ident; )*) => {
         impl<'a> Config<'a> {
-    /// The first of the hosts, empty where none is given: what a link that is already open is
-    /// held to.
-    pub(crate) fn first_host(&self) -> &'a str {
-        let hosts = self.host.unwrap_or("");
-        let end = hosts.bytes().position(|b| b == b',').unwrap_or(hosts.len());
-        hosts.get(..end).unwrap_or(hosts)
-    }
-
             $( $(#[$doc])* pub const fn $name(&self) -> $type { self.$field } )*
         }
     };
@@ -70,6 +62,14 @@ getters! {
 }
 
 impl<'a> Config<'a> {
+    /// The first of the hosts, empty where none is given: what a link that is already open is
+    /// held to.
+    pub(crate) fn first_host(&self) -> &'a str {
+        let hosts = self.host.unwrap_or("");
+        let end = hosts.bytes().position(|b| b == b',').unwrap_or(hosts.len());
+        hosts.get(..end).unwrap_or(hosts)
+    }
+
     /// `dbname`, or else the user's name.
     pub fn get_dbname(&self) -> Option<&'a str> {
         self.dbname.filter(|name| !name.is_empty()).or(self.user)

@@ -6,7 +6,11 @@ use crate::client::{Client, Storage};
 use crate::config::{Config, ParseError};
 use crate::connection::Connection;
 use crate::error::Result;
+#[cfg(feature = "tls")]
+use crate::tls::{Tls, TlsStorage};
 
+#[cfg(feature = "tls")]
+use super::certificates::{CertificateFiles, FileProblem};
 use super::dialler::Dialler;
 use super::link::Link;
 use super::passfile::PassfileProblem;
@@ -19,7 +23,19 @@ const SCRATCH: usize = 4096;
 /// Receive and send buffer of a [`Host`], in bytes, unless it says otherwise.
 pub const BUFFER: usize = 8192;
 
-/// The memory of one client: buffers, scratch, dialler, clock. About 22 KiB.
+/// Bytes for certificates and key of a [`Host`], unless it says otherwise: about thirty roots.
+pub const CERTIFICATES: usize = 32 * 1024;
+
+/// Record buffers for any TLS record that a server may send, in bytes.
+#[cfg(feature = "tls")]
+const RECORDS: (usize, usize) = (16_640, 8192);
+
+/// The memory of one client: buffers, scratch, dialler, clock, and with feature `tls` record
+/// buffers and certificates. 80 KiB with all of it.
+///
+/// Certificate and key files are those of `sslrootcert`, `sslcert` and `sslkey`, or those of
+/// libpq's default names below `~/.postgresql` that are there. For `sslrootcert=system` take
+/// `CERTS` of 262,144 bytes.
 ///
 /// ```no_run
 /// let mut host = barepg::host::Host::new();
@@ -28,11 +44,19 @@ pub const BUFFER: usize = 8192;
 /// let (n,): (i32,) = connection.query_one("select 1", ())?.decode()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Host<const RX: usize = BUFFER, const TX: usize = BUFFER> {
+pub struct Host<
+    const RX: usize = BUFFER,
+    const TX: usize = BUFFER,
+    const CERTS: usize = CERTIFICATES,
+> {
     storage: Storage<RX, TX>,
     scratch: [u8; SCRATCH],
     platform: SystemPlatform,
     dialler: Dialler,
+    #[cfg(feature = "tls")]
+    records: TlsStorage<{ RECORDS.0 }, { RECORDS.1 }>,
+    #[cfg(feature = "tls")]
+    certificates: CertificateFiles<CERTS>,
 }
 
 impl Host {
@@ -42,14 +66,19 @@ impl Host {
     }
 }
 
-impl<const RX: usize, const TX: usize> Host<RX, TX> {
-    /// Memory with a receive buffer of `RX` and a send buffer of `TX` bytes.
+impl<const RX: usize, const TX: usize, const CERTS: usize> Host<RX, TX, CERTS> {
+    /// Memory with a receive buffer of `RX`, a send buffer of `TX` bytes, and `CERTS` bytes for
+    /// certificates.
     pub fn with_buffers() -> Self {
         Self {
             storage: Storage::new(),
             scratch: [0; SCRATCH],
             platform: SystemPlatform::new(),
             dialler: Dialler::new(),
+            #[cfg(feature = "tls")]
+            records: TlsStorage::new(),
+            #[cfg(feature = "tls")]
+            certificates: CertificateFiles::new(),
         }
     }
 
@@ -62,18 +91,40 @@ impl<const RX: usize, const TX: usize> Host<RX, TX> {
         &'h mut self,
         conninfo: &'h str,
     ) -> core::result::Result<HostClient<'h>, ParseError> {
-        let config = super::parse(conninfo, &mut self.scratch)?;
+        let Self { scratch, .. } = self;
+        let config = super::parse(conninfo, scratch)?;
+        #[cfg(feature = "tls")]
+        let (config, tls) = {
+            self.certificates.load(&config);
+            let tls = Tls::new(&mut self.records).files(&self.certificates);
+            (self.certificates.complete(&config), tls)
+        };
+        let client = Client::new(self.storage.buffers(), config, &self.platform);
+        #[cfg(feature = "tls")]
+        let client = client.with_tls(tls);
         Ok(HostClient {
-            client: Client::new(self.storage.buffers(), config, &self.platform),
+            client,
             dialler: &mut self.dialler,
+            #[cfg(feature = "tls")]
+            problem: self.certificates.problem(),
         })
     }
 
-    /// A client for a configuration as it is, without the environment.
+    /// A client for a configuration as it is, without the environment and the default files.
     pub fn client_for<'h>(&'h mut self, config: Config<'h>) -> HostClient<'h> {
+        #[cfg(feature = "tls")]
+        let tls = {
+            self.certificates.load(&config);
+            Tls::new(&mut self.records).files(&self.certificates)
+        };
+        let client = Client::new(self.storage.buffers(), config, &self.platform);
+        #[cfg(feature = "tls")]
+        let client = client.with_tls(tls);
         HostClient {
-            client: Client::new(self.storage.buffers(), config, &self.platform),
+            client,
             dialler: &mut self.dialler,
+            #[cfg(feature = "tls")]
+            problem: self.certificates.problem(),
         }
     }
 }
@@ -88,6 +139,8 @@ impl Default for Host {
 pub struct HostClient<'h> {
     client: Client<'h>,
     dialler: &'h mut Dialler,
+    #[cfg(feature = "tls")]
+    problem: Option<(&'static str, FileProblem)>,
 }
 
 impl<'h> HostClient<'h> {
@@ -102,6 +155,12 @@ impl<'h> HostClient<'h> {
     /// Why the password file was not used, where it could not be.
     pub fn passfile_problem(&self) -> Option<PassfileProblem> {
         self.dialler.passfile_problem()
+    }
+
+    /// The first certificate or key file that could not be used, by its keyword, and why.
+    #[cfg(feature = "tls")]
+    pub const fn certificate_problem(&self) -> Option<(&'static str, FileProblem)> {
+        self.problem
     }
 }
 

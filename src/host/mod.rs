@@ -4,6 +4,8 @@
 //! Feature `std`. The driver's own code keeps no heap here either; what the standard library
 //! needs for looking up names and variables is its own.
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod client;
 mod dialler;
 mod env;
@@ -12,6 +14,8 @@ mod link;
 mod passfile;
 mod platform;
 
+#[cfg(feature = "tls")]
+pub use certificates::{CertificateFiles, FileProblem};
 pub use client::{BUFFER, Host, HostClient};
 pub use dialler::Dialler;
 pub use env::parse;

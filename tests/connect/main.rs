@@ -4,6 +4,8 @@ mod hosts;
 mod pooler;
 mod spellings;
 mod standby;
+#[cfg(feature = "tls")]
+mod tls;
 
 use barepg::host::Host;
 use barepg::{Config, Error};

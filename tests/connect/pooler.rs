@@ -86,6 +86,11 @@ fn hangs_up(server: u16, also_on_3_0: bool) -> u16 {
             let mut client = client.unwrap();
             let mut head = [0; 8];
             client.read_exact(&mut head).unwrap();
+            if head == [0, 0, 0, 8, 4, 210, 22, 47] {
+                // No TLS.
+                client.write_all(b"N").unwrap();
+                client.read_exact(&mut head).unwrap();
+            }
             if head[4..] != [0, 3, 0, 0] || also_on_3_0 {
                 continue;
             }

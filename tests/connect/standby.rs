@@ -16,12 +16,10 @@ fn each_value_picks_the_right_server_also_after_a_failover() {
         let standby = Cluster::standby_of(&primary);
         let (p, s) = (primary.port().to_string(), standby.port().to_string());
         let hosts = |first: &str, second: &str, attrs: &str| {
-            ask(
-                &format!(
-                    "host=127.0.0.1,127.0.0.1 port={first},{second} dbname=test user=scram_user password=scram_user_pw target_session_attrs={attrs}"
-                ),
-                PORT,
-            )
+            let text = format!(
+                "host=127.0.0.1,127.0.0.1 port={first},{second} dbname=test user=scram_user password=scram_user_pw target_session_attrs={attrs}"
+            );
+            ask(&text, PORT)
         };
         for (attrs, expected) in [
             ("any", None),

@@ -1,0 +1,103 @@
+//! TLS on a host: certificate and key files, by name and by libpq's default places.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use barepg::host::{FileProblem, Host};
+use barepg::tls::TlsError;
+use barepg::{ConfigError, ErrorKind};
+use barepg_testkit::pg;
+use barepg_testkit::scratch::Scratch;
+
+use crate::ask;
+
+const TLS: &str = "select ssl::text from pg_stat_ssl where pid = pg_backend_pid()";
+
+#[test]
+fn files_are_found_by_name() {
+    for major in [15, 18] {
+        let server = pg::shared(major);
+        let file = |name: &str| server.authority().path(name).display().to_string();
+        let base = server.conninfo("scram_user").replace("127.0.0.1", "localhost");
+        let (root, crt, key) = (file("ca.crt"), file("cert_user.crt"), file("cert_user.key"));
+        for more in [
+            String::from("sslmode=prefer"),
+            String::from("sslmode=require"),
+            format!("sslmode=verify-ca sslrootcert={root}"),
+            format!("sslmode=verify-full sslrootcert={root}"),
+            format!("sslmode=verify-full sslrootcert={root} channel_binding=require"),
+        ] {
+            assert_eq!(ask(&format!("{base} {more}"), TLS).unwrap(), "true", "{major} {more}");
+        }
+        assert_eq!(ask(&format!("{base} sslmode=disable"), TLS).unwrap(), "false");
+
+        let cert_user = base.replace("scram_user", "cert_user");
+        let text = format!(
+            "{cert_user} sslmode=verify-full sslrootcert={root} sslcert={crt} sslkey={key}"
+        );
+        assert_eq!(ask(&text, "select current_user::text").unwrap(), "cert_user");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_told() {
+    let server = pg::shared(15);
+    let file = |name: &str| server.authority().path(name).display().to_string();
+    let base = server.conninfo("scram_user").replace("127.0.0.1", "localhost");
+    let scratch = Scratch::new("barepg-files", "").unwrap();
+    let (empty, open) = (scratch.path().join("empty"), scratch.path().join("open.key"));
+    fs::write(&empty, "no certificate\n").unwrap();
+    fs::copy(file("cert_user.key"), &open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).unwrap();
+
+    let try_with = |more: &str| {
+        let text = format!("{base} sslmode=verify-full {more}");
+        let mut host = Host::new();
+        let mut client = host.client(&text).unwrap();
+        let kind = client.connect().map(|_| ()).unwrap_err().kind();
+        (kind, client.certificate_problem())
+    };
+    let no_root = ErrorKind::Config(ConfigError::NoRootCertificate);
+    let missing = try_with("sslrootcert=/nonexistent");
+    assert_eq!(missing, (no_root, Some(("sslrootcert", FileProblem::Unreadable))));
+    let (kind, problem) = try_with(&format!("sslrootcert={}", empty.display()));
+    assert_eq!(kind, no_root);
+    assert!(matches!(problem, Some(("sslrootcert", FileProblem::Pem(_)))), "{problem:?}");
+    let (kind, problem) = try_with(&format!(
+        "sslrootcert={} sslcert={} sslkey={}",
+        file("ca.crt"),
+        file("cert_user.crt"),
+        open.display()
+    ));
+    assert_eq!(kind, ErrorKind::Config(ConfigError::ClientCertificate));
+    assert_eq!(problem, Some(("sslkey", FileProblem::Permissions)));
+
+    // A root of somebody else's.
+    let other = pg::shared(18).authority().path("ca.crt");
+    let (kind, problem) = try_with(&format!("sslrootcert={}", other.display()));
+    assert!(matches!(kind, ErrorKind::Tls(TlsError::Certificate(_))), "{kind:?}");
+    assert_eq!(problem, None);
+}
+
+#[test]
+fn an_untrusted_server_ends_the_search() {
+    let (good, bad) = (pg::shared(15), pg::shared(18));
+    let root = good.authority().path("ca.crt");
+    let text = format!(
+        "host=localhost,localhost port={},{} dbname=test user=scram_user password=scram_user_pw sslmode=verify-full sslrootcert={}",
+        bad.port(),
+        good.port(),
+        root.display()
+    );
+    assert!(matches!(ask(&text, TLS).unwrap_err().kind(), ErrorKind::Tls(_)));
+}
+
+#[test]
+fn a_second_try_has_tls_where_the_server_refuses_plaintext() {
+    let server = pg::Cluster::start(pg::Options {
+        extra_hba: vec![String::from("hostnossl all all all reject")],
+        ..pg::Options::major(15)
+    });
+    let text = format!("{} sslmode=allow", server.conninfo("scram_user"));
+    assert_eq!(ask(&text, TLS).unwrap(), "true");
+}
