@@ -1,8 +1,8 @@
 use core::net::IpAddr;
 
 use super::super::{
-    Bits, Char, Cidr, Inet, Int1, Json, JsonPath, Jsonb, MacAddr, MacAddr8, Money, PgLsn, Tid,
-    Uuid, Xid, oid,
+    Array, Bits, Char, Cidr, Inet, Int1, Json, JsonPath, Jsonb, MacAddr, MacAddr8, Money, PgLsn,
+    Tid, Timestamp, Uuid, Xid, oid,
 };
 use super::*;
 
@@ -146,4 +146,32 @@ fn opengauss_integers() {
     let least = "80000000000000000000000000000000";
     assert_eq!((decode(least), encode(&i128::MIN).as_deref()), (Ok(i128::MIN), Ok(least)));
     lengths_are_exact::<i128>(least);
+}
+
+#[test]
+fn opengauss_names_of_known_layouts() {
+    for oid in [oid::NVARCHAR2, oid::CLOB] {
+        assert_eq!(binary(oid, b"abc"), Ok("abc"));
+    }
+    for oid in [oid::BLOB, oid::RAW] {
+        assert_eq!(binary(oid, b"\0\x01"), Ok(&[0, 1][..]));
+    }
+    let minute = "0002b5833f7f2700";
+    let at: Timestamp = binary(oid::SMALLDATETIME, &hex(minute)).unwrap();
+    assert_eq!(encode(&at).as_deref(), Ok(minute), "sent as timestamp");
+    let array = |element: u32, digits: &str| {
+        hex(&std::format!("0000000100000000{element:08x}0000000100000001{digits}"))
+    };
+    let bytes = array(oid::NVARCHAR2, "0000000161");
+    let texts: Array<'_, &str> = binary(oid::NVARCHAR2_ARRAY, &bytes).unwrap();
+    assert!(texts.iter().eq([Ok("a")]));
+    let bytes = array(oid::RAW, "00000001ff");
+    let raws: Array<'_, &[u8]> = binary(oid::RAW_ARRAY, &bytes).unwrap();
+    assert!(raws.iter().eq([Ok(&[255][..])]));
+    let bytes = array(oid::INT1, "00000001ff");
+    let small: Array<'_, Int1> = binary(oid::INT1_ARRAY, &bytes).unwrap();
+    assert!(small.iter().eq([Ok(Int1(255))]));
+    let bytes = array(oid::XID, "000000080000000200000001");
+    let xids: Array<'_, Xid> = binary(oid::XID_ARRAY, &bytes).unwrap();
+    assert!(xids.iter().eq([Ok(Xid(0x1_0000_0002))]));
 }
