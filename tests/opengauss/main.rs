@@ -12,6 +12,8 @@ mod peer;
 #[path = "../host/programs.rs"]
 mod programs;
 mod scripted;
+#[cfg(feature = "tls")]
+mod tls;
 mod work;
 
 use barepg::{AuthMethods, Client, Config, Error, Storage};

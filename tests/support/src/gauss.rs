@@ -34,7 +34,7 @@ mod tls;
 
 pub use login::{Access, Hba, User};
 pub use stored::{Kind, Stored};
-pub use tls::Certificates;
+pub use tls::{Certificates, SERVER_NAME};
 
 use crate::pg::Cluster;
 
@@ -190,6 +190,11 @@ impl Front {
     /// The authority and certificates behind TLS. Panics if the front offers none.
     pub fn certificates(&self) -> &Certificates {
         self.shared.tls.as_ref().expect("the front was started with tls").certificates()
+    }
+
+    /// Whether the front offers TLS.
+    pub fn shows_certificates(&self) -> bool {
+        self.shared.tls.is_some()
     }
 
     /// Every attempt to log in so far.

@@ -9,11 +9,11 @@ use crate::provision;
 use crate::scratch::Scratch;
 
 /// What the server's certificate is called: openGauss's manual says "any name".
-const SERVER_NAME: &str = "any-name";
+pub const SERVER_NAME: &str = "any-name";
 
-/// Certificates made when the front starts, RSA-2048 throughout. Each is `<name>.crt` (PEM) and
-/// `<name>.der`, its key `<name>.key`: `ca`, `server` (a common name that is no host, and no
-/// alternative names), `cert_user`.
+/// Certificates made when the front starts. Each is `<name>.crt` (PEM) and `<name>.der`, its key
+/// `<name>.key`: `ca` and `server` (RSA-2048, the common name [`SERVER_NAME`], no alternative
+/// names), `cert_user` (P-256).
 pub struct Certificates {
     scratch: Scratch,
 }
@@ -37,10 +37,12 @@ impl Certificates {
             "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.crt -subj /CN=gauss-ca",
         )?;
         openssl("x509 -in ca.crt -outform DER -out ca.der")?;
-        for (name, subject) in [("server", SERVER_NAME), ("cert_user", "cert_user")] {
-            openssl(&format!(
-                "req -new -newkey rsa:2048 -nodes -keyout {name}.key -out {name}.csr -subj /CN={subject}"
-            ))?;
+        for (name, subject, key) in [
+            ("server", SERVER_NAME, "RSA -pkeyopt rsa_keygen_bits:2048"),
+            ("cert_user", "cert_user", "EC -pkeyopt ec_paramgen_curve:P-256"),
+        ] {
+            openssl(&format!("genpkey -algorithm {key} -out {name}.key"))?;
+            openssl(&format!("req -new -key {name}.key -out {name}.csr -subj /CN={subject}"))?;
             openssl(&format!(
                 "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 \
                  -days 2 -out {name}.crt"
