@@ -53,6 +53,7 @@ mod server;
 mod session;
 mod startup;
 mod statement;
+mod stream;
 mod transaction;
 
 mod client;
@@ -85,5 +86,6 @@ pub use row::{Column, Columns, FromRow, Row, Values};
 pub use rows::Rows;
 pub use session::TransactionStatus;
 pub use statement::{Sql, Statement};
+pub use stream::{Streamed, StreamedColumn, StreamedRow};
 pub use transaction::Transaction;
 pub use types::{FromSql, Oid, ToSql};

@@ -193,6 +193,7 @@ impl Session<'_> {
         batch.waiting = batch.waiting.saturating_add(1);
         match written {
             Err(fault @ (Fault::Wire(_) | Fault::Usage(_))) => Err(self.take_back(io, fault)),
+            Err(Fault::Torn) if !self.link.has_sent() => Err(self.take_back(io, Fault::Torn)),
             written => written,
         }
     }

@@ -11,10 +11,10 @@ use crate::wire::{Reader, WireError};
 
 /// The rows of a statement. Dropping it early is fine: the next verb reads over the rest.
 pub struct Rows<'r, 'b> {
-    session: &'r mut Session<'b>,
-    io: &'r mut (dyn Io + 'r),
+    pub(crate) session: &'r mut Session<'b>,
+    pub(crate) io: &'r mut (dyn Io + 'r),
     state: State,
-    columns: u16,
+    pub(crate) columns: u16,
     /// Bytes that must stay free behind a row.
     reserve: usize,
     affected: u64,
@@ -124,26 +124,33 @@ impl<'r, 'b> Rows<'r, 'b> {
 
     /// The next row's place, checked, or `None` at the end.
     fn step(&mut self) -> Result<Option<Span>, Fault> {
+        if !self.head()? {
+            return Ok(None);
+        }
+        let link = &mut self.session.link;
+        let needed = link.left().saturating_add(self.reserve);
+        if needed > link.room() {
+            return Err(link.too_small(needed));
+        }
+        let span = link.body(self.io)?;
+        check_row(link.get(span), self.columns)?;
+        Ok(Some(span))
+    }
+
+    /// Takes the header of the next row; `false` at the end.
+    pub(crate) fn head(&mut self) -> Result<bool, Fault> {
         self.session.alive()?;
         if self.state != State::Rows {
-            return Ok(None);
+            return Ok(false);
         }
         let (session, io) = (&mut *self.session, &mut *self.io);
         match session.next(io)? {
-            tag::DATA_ROW if !session.no_rows => {
-                let needed = session.link.left().saturating_add(self.reserve);
-                if needed > session.link.room() {
-                    return Err(session.link.too_small(needed));
-                }
-                let span = session.link.body(io)?;
-                check_row(session.link.get(span), self.columns)?;
-                return Ok(Some(span));
-            }
+            tag::DATA_ROW if !session.no_rows => return Ok(true),
             tag::COMMAND_COMPLETE => {
                 self.affected = session.command_complete(io)?.rows;
                 if !session.extended {
                     self.state = State::Between;
-                    return Ok(None);
+                    return Ok(false);
                 }
                 self.state = State::Done;
                 session.expect_ready(io)?;
@@ -162,7 +169,7 @@ impl<'r, 'b> Rows<'r, 'b> {
                 });
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// The only row, pinned, with the statement finished. `None` when there is none.

@@ -265,12 +265,14 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     #[cold]
     fn report(&mut self, fault: Fault) -> Error {
         let mut fault = fault;
-        if let Fault::Wire(_) | Fault::Usage(_) = fault {
-            let kind = match fault {
-                Fault::Usage(problem) => ErrorKind::Usage(problem),
-                Fault::Wire(problem) => ErrorKind::Encode(problem),
-                _ => ErrorKind::Broken,
-            };
+        let left_out = match fault {
+            Fault::Usage(problem) => Some(ErrorKind::Usage(problem)),
+            Fault::Wire(problem) if problem != WireError::Malformed => {
+                Some(ErrorKind::Encode(problem))
+            }
+            _ => None,
+        };
+        if let Some(kind) = left_out {
             if !self.torn {
                 return Error::new(kind, Outcome::NotSent, true);
             }

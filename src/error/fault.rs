@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     Capacity,
     /// Reading (`Malformed`) or writing bytes.
     Wire(WireError),
+    /// A message was sent in part and cannot be completed.
+    Torn,
     Usage(UsageError),
     #[cfg(feature = "tls")]
     Tls(crate::tls::TlsError),

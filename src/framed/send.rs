@@ -107,7 +107,8 @@ impl Framed<'_> {
         let mut writer = Writer::draining(tx, &mut drain);
         let result = part(&mut writer);
         self.staged = writer.len();
-        result.map_err(|error| failure.unwrap_or(Fault::Wire(error)))
+        // Whatever else can be wrong was found by counting.
+        result.map_err(|_| failure.unwrap_or(Fault::Torn))
     }
 
     /// Sends what is staged, without flushing.

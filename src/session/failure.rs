@@ -110,6 +110,7 @@ impl Session<'_> {
             Fault::Capacity => self.link.capacity(),
             Fault::Wire(WireError::Malformed) => ErrorKind::Protocol(ProtocolError::Malformed),
             Fault::Wire(problem) => ErrorKind::Encode(problem),
+            Fault::Torn => ErrorKind::Encode(WireError::Source),
             Fault::Usage(problem) => ErrorKind::Usage(problem),
             #[cfg(feature = "tls")]
             Fault::Tls(problem) => ErrorKind::Tls(problem),
@@ -125,10 +126,14 @@ impl Session<'_> {
                 (Outcome::Refused, true)
             }
             Fault::Usage(_) | Fault::Capacity if sent => (Outcome::Local, true),
-            Fault::Wire(_) | Fault::Usage(_) | Fault::Capacity | Fault::Config(_) if !sent => {
+            Fault::Wire(_) | Fault::Torn | Fault::Usage(_) | Fault::Capacity | Fault::Config(_)
+                if !sent =>
+            {
                 self.link.discard_staged();
                 (Outcome::NotSent, true)
             }
+            // The server does nothing with half a message.
+            Fault::Torn => (Outcome::Refused, false),
             _ if sent => (Outcome::Unknown, false),
             _ => (Outcome::NotSent, false),
         };

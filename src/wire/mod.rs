@@ -31,6 +31,8 @@ pub enum WireError {
     TooLong,
     /// The value cannot be encoded as the type it claims.
     Value,
+    /// The reader of a streamed value failed or ended early.
+    Source,
     /// The drain refused the bytes: the link failed in the middle.
     Drain,
 }

@@ -119,6 +119,41 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
+    /// `length` bytes that `source` puts into the room it is given, returning how many. It is only
+    /// called in a drain: a counter counts, and a slice is [`WireError::Full`], so that the message
+    /// goes out in pieces.
+    ///
+    /// # Errors
+    /// What `source` returns, and [`WireError::Source`] when it has no more bytes.
+    pub(crate) fn source(
+        &mut self,
+        mut length: usize,
+        source: &mut dyn FnMut(&mut [u8]) -> Result<usize, WireError>,
+    ) -> Result<(), WireError> {
+        match &mut self.mode {
+            Mode::Slice => return Err(WireError::Full),
+            Mode::Count => self.len = checked_length(self.len, length)?,
+            Mode::Drain(drain) => {
+                while length > 0 {
+                    if self.len >= self.buf.len() {
+                        drain(self.buf)?;
+                        self.len = 0;
+                    }
+                    let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
+                    let size = room.len().min(length);
+                    match source(room.get_mut(..size).unwrap_or(&mut []))? {
+                        n if n > 0 && n <= size => {
+                            self.len = self.len.saturating_add(n);
+                            length = length.saturating_sub(n);
+                        }
+                        _ => return Err(WireError::Source),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// One byte.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ mod common;
 
 mod copy;
 mod login;
+mod stream;
 mod work;
 
 /// The major versions that every test here runs on: the oldest obtainable, the one of the

@@ -1,0 +1,248 @@
+//! Values of any size: columns read while they arrive, parameters sent from a reader.
+
+use core::cell::RefCell;
+
+use embedded_io::Read;
+
+use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
+use crate::framed::Span;
+use crate::row::{Column, Columns};
+use crate::rows::Rows;
+use crate::session::Session;
+use crate::transport::Io;
+use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use crate::wire::{Reader, WireError, Writer};
+
+/// A parameter or COPY field of known length whose bytes come from a reader, so that it may be
+/// larger than all memory: `Streamed::new(length, reader)` is a `bytea`,
+/// `Streamed::text(length, reader)` is `text`.
+///
+/// The length goes out before the bytes, so exactly that many are read, once, while the message
+/// is being sent: a value can be sent only once. When the reader fails or ends early, the message
+/// cannot be completed. As a parameter this costs the connection
+/// ([`ErrorKind::Encode`] with [`WireError::Source`], [`Outcome::Refused`](crate::Outcome::Refused):
+/// the server does nothing with half a message). In a COPY only the COPY fails. So where a source
+/// is not to be trusted, use [`CopyIn`](crate::CopyIn).
+///
+/// The statement's deadline holds for all of it: see
+/// [`set_timeout_ms`](crate::Connection::set_timeout_ms).
+pub struct Streamed<R, const OID: Oid = { oid::BYTEA }> {
+    length: usize,
+    reader: RefCell<R>,
+}
+
+impl<R: Read> Streamed<R> {
+    /// `length` bytes of `reader` as `bytea`.
+    pub const fn new(length: usize, reader: R) -> Self {
+        Self::typed(length, reader)
+    }
+}
+
+impl<R: Read> Streamed<R, { oid::TEXT }> {
+    /// `length` bytes of `reader` as `text`. The server checks that they are UTF-8.
+    pub const fn text(length: usize, reader: R) -> Self {
+        Self::typed(length, reader)
+    }
+}
+
+impl<R: Read, const OID: Oid> Streamed<R, OID> {
+    /// `length` bytes of `reader` as a value of type `OID` in its binary format.
+    pub const fn typed(length: usize, reader: R) -> Self {
+        Self { length, reader: RefCell::new(reader) }
+    }
+}
+
+impl<R: Read, const OID: Oid> ToSql for Streamed<R, OID> {
+    const OID: Oid = OID;
+
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        out.source(self.length, &mut |room| {
+            let mut reader = self.reader.try_borrow_mut().map_err(|_| WireError::Source)?;
+            reader.read(room).map_err(|_| WireError::Source)
+        })
+    }
+}
+
+impl<'b> Rows<'_, 'b> {
+    /// The next row, to be read column by column while it arrives: no value needs to fit the
+    /// receive buffer. `None` at the end of the result.
+    ///
+    /// ```no_run
+    /// # fn f(rows: &mut barepg::Rows<'_, '_>) -> barepg::Result<()> {
+    /// use embedded_io::Read;
+    /// while let Some(mut row) = rows.next_streamed()? {
+    ///     let mut buf = [0; 64];
+    ///     while let Some(mut column) = row.next_column()? {
+    ///         loop {
+    ///             let n = column.read(&mut buf)?;
+    ///             if n == 0 {
+    ///                 break;
+    ///             }
+    ///             // use buf[..n]
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`next`](Self::next), but no row is too large.
+    pub fn next_streamed(&mut self) -> Result<Option<StreamedRow<'_, 'b>>> {
+        let head = self.head().and_then(|row| if row { self.count().map(Some) } else { Ok(None) });
+        match head {
+            Ok(None) => Ok(None),
+            Ok(Some(columns)) => {
+                let (session, io) = (&mut *self.session, &mut *self.io);
+                Ok(Some(StreamedRow { session, io, columns, index: 0, left: 0 }))
+            }
+            Err(fault) => Err(self.session.verdict(fault)),
+        }
+    }
+
+    /// The count of columns at the head of a row, which must be that of the description.
+    fn count(&mut self) -> Result<u16, Fault> {
+        let count = self.session.link.take(self.io, 2)?;
+        let count = Reader::new(self.session.link.get(count)).u16()?;
+        if count == self.columns { Ok(count) } else { Err(WireError::Malformed.into()) }
+    }
+}
+
+/// A row that is still arriving. What is not read of it is read over.
+pub struct StreamedRow<'s, 'b> {
+    session: &'s mut Session<'b>,
+    io: &'s mut (dyn Io + 's),
+    columns: u16,
+    /// Of the next column.
+    index: u16,
+    /// Bytes of the current column that were not read.
+    left: usize,
+}
+
+impl<'s, 'b> StreamedRow<'s, 'b> {
+    /// The next column, or `None` behind the last. What was not read of the one before is
+    /// dropped.
+    ///
+    /// # Errors
+    /// The connection is dead after every error.
+    pub fn next_column(&mut self) -> Result<Option<StreamedColumn<'_, 's, 'b>>> {
+        match self.advance() {
+            Ok(Some(length)) => Ok(Some(StreamedColumn { row: self, length })),
+            Ok(None) => Ok(None),
+            Err(fault) => Err(self.session.verdict(fault)),
+        }
+    }
+
+    /// Moves to the next column: its length, or `Some(None)` for NULL.
+    fn advance(&mut self) -> Result<Option<Option<usize>>, Fault> {
+        self.session.alive()?;
+        self.session.link.limit(self.session.timeout_ms);
+        while self.left > 0 {
+            self.take(usize::MAX)?;
+        }
+        let link = &mut self.session.link;
+        if self.index >= self.columns {
+            return if link.left() == 0 { Ok(None) } else { Err(WireError::Malformed.into()) };
+        }
+        self.index = self.index.saturating_add(1);
+        let length = link.take(self.io, 4)?;
+        let length = match Reader::new(link.get(length)).i32()? {
+            -1 => return Ok(Some(None)),
+            length => usize::try_from(length).map_err(|_| WireError::Malformed)?,
+        };
+        if length > link.left() {
+            return Err(WireError::Malformed.into());
+        }
+        self.left = length;
+        Ok(Some(Some(length)))
+    }
+
+    /// Takes at most `max` bytes of the current column.
+    fn take(&mut self, max: usize) -> Result<Span, Fault> {
+        let span = self.session.link.take_some(self.io, max.min(self.left))?;
+        self.left = self.left.saturating_sub(span.1);
+        Ok(span)
+    }
+}
+
+/// A column of a [`StreamedRow`]. Its bytes are read through [`embedded_io::Read`], once: `bytea`
+/// and text are as they are, other types in their binary format.
+pub struct StreamedColumn<'c, 's, 'b> {
+    row: &'c mut StreamedRow<'s, 'b>,
+    length: Option<usize>,
+}
+
+impl StreamedColumn<'_, '_, '_> {
+    /// How many bytes the value has; `None` for NULL.
+    pub const fn length(&self) -> Option<usize> {
+        self.length
+    }
+
+    /// Whether the value is NULL.
+    pub const fn is_null(&self) -> bool {
+        self.length.is_none()
+    }
+
+    /// The column's description.
+    ///
+    /// # Errors
+    /// [`UsageError::NoColumn`] never happens unless the server's description was malformed.
+    pub fn column(&self) -> Result<Column<'_>> {
+        let link = &self.row.session.link;
+        let mut columns = Columns::new(link.get((0, link.pinned())), self.row.columns);
+        let index = usize::from(self.row.index.saturating_sub(1));
+        columns.nth(index).ok_or(Error::local(ErrorKind::Usage(UsageError::NoColumn)))
+    }
+
+    /// The value as a whole, for columns that fit the receive buffer. Call it before anything was
+    /// read of the column.
+    ///
+    /// # Errors
+    /// As [`Row::get`](crate::Row::get); [`ErrorKind::Capacity`] when it does not fit.
+    pub fn get<'v, T: FromSql<'v>>(&'v mut self) -> Result<T> {
+        let (oid, format) = self.column().map(|column| (column.oid, column.format))?;
+        let column = self.row.index.saturating_sub(1);
+        let error =
+            |reason| Error::local(ErrorKind::Column { column, reason, wanted: T::OID, found: oid });
+        if !T::accepts(oid) {
+            return Err(error(TypeError::Mismatch));
+        }
+        if self.length.is_none() {
+            return T::from_null().map_err(error);
+        }
+        let StreamedRow { session, io, left, .. } = &mut *self.row;
+        let n = core::mem::take(left);
+        match session.link.take(*io, n) {
+            Ok(span) => {
+                let bytes = session.link.get(span);
+                T::from_sql(RawValue { oid, format, bytes }).map_err(error)
+            }
+            Err(fault) => {
+                *left = n;
+                Err(session.verdict(fault))
+            }
+        }
+    }
+}
+
+impl embedded_io::ErrorType for StreamedColumn<'_, '_, '_> {
+    type Error = Error;
+}
+
+impl Read for StreamedColumn<'_, '_, '_> {
+    /// `Ok(0)` at the end of the value, and for NULL.
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        if self.row.left == 0 || buf.is_empty() {
+            return Ok(0);
+        }
+        let session = &mut *self.row.session;
+        session.link.limit(session.timeout_ms);
+        match session.alive().and_then(|()| self.row.take(buf.len())) {
+            Ok(span) => {
+                let bytes = self.row.session.link.get(span);
+                buf.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+                Ok(bytes.len())
+            }
+            Err(fault) => Err(self.row.session.verdict(fault)),
+        }
+    }
+}
