@@ -125,6 +125,9 @@ pub enum Manner {
     Deaf,
     /// Gone: not even an acknowledgement.
     Gone,
+    /// Does what the test does with its [`Peer::socket`].
+    #[allow(dead_code)] // each test binary uses a part
+    Puppet,
 }
 
 pub struct Peer {
@@ -246,6 +249,12 @@ impl Peer {
         }
     }
 
+    /// The socket that serves the connection.
+    #[allow(dead_code)] // each test binary uses a part
+    pub fn socket(&mut self) -> &mut tcp::Socket<'static> {
+        self.sockets.get_mut(self.tcp)
+    }
+
     fn step(&mut self, now: u64) {
         if self.manner == Manner::Gone && self.was_open {
             // Frames to a machine that is gone are lost.
@@ -292,7 +301,7 @@ impl Peer {
                     self.echo.drain(..n);
                 }
             }
-            Manner::Deaf => {}
+            Manner::Deaf | Manner::Puppet => {}
             Manner::Fin(total) | Manner::Reset(total) => {
                 while self.sent < total && socket.can_send() {
                     let bytes: Vec<u8> = (self.sent..total).map(|i| i as u8).collect();
