@@ -28,6 +28,8 @@ pub(crate) struct TlsStream<'a, T: Read + Write> {
     shared: &'a Shared,
     /// Something was received since the handshake.
     heard: bool,
+    /// The server got a client certificate.
+    identified: bool,
     ended: bool,
 }
 
@@ -57,7 +59,13 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
     ) -> Self {
         shared.reset();
         let guard = Guard::new(io, shared, platform, rx.len());
-        Self { connection: TlsConnection::new(guard, rx, tx), shared, heard: false, ended: false }
+        Self {
+            connection: TlsConnection::new(guard, rx, tx),
+            shared,
+            heard: false,
+            identified: false,
+            ended: false,
+        }
     }
 
     /// The handshake. When it succeeds, the server has proved that it holds the key of a
@@ -88,10 +96,20 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
             #[cfg(feature = "tls-client-cert")]
             shared: self.shared,
         };
+        #[cfg(feature = "tls-client-cert")]
+        let has_identity = provider.identity.is_some();
+        #[cfg(not(feature = "tls-client-cert"))]
+        let has_identity = false;
         let result = self.connection.open(TlsContext::new(&config, &mut provider));
+        let identified = has_identity && self.shared.authenticated.get();
+        self.identified = identified;
         match (result, self.shared.fault.get()) {
             (_, Some(fault)) => return Err(fault),
             (Ok(()), None) => {}
+            // The server looked at the client's certificate and hung up before it was all sent.
+            (Err(embedded_tls::TlsError::Io(_)), None) if identified => {
+                return Err(Fault::Tls(TlsError::ClientCertificate));
+            }
             (Err(error), None) => {
                 return Err(handshake_error(error, handshake.tx_size, self.shared));
             }
@@ -117,13 +135,14 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
         if let (embedded_tls::TlsError::Io(kind), None) = (error, self.shared.fault.get()) {
             return kind;
         }
-        // In TLS 1.3 a server looks at the client's certificate after the client is done.
-        let refused = !self.heard && matches!(error, embedded_tls::TlsError::InternalError);
-        self.shared.fail(Fault::Tls(if refused {
-            TlsError::ClientCertificate
-        } else {
-            TlsError::Record
-        }));
+        // In TLS 1.3 a server looks at the client's certificate after the client is done. Its
+        // alert may be lost when the link is reset.
+        let hung_up = matches!(self.shared.fault.get(), Some(Fault::Transport(_) | Fault::Closed));
+        let refused = matches!(error, embedded_tls::TlsError::InternalError);
+        if !self.heard && (refused || hung_up && self.identified) {
+            self.shared.fault.set(Some(Fault::Tls(TlsError::ClientCertificate)));
+        }
+        self.shared.fail(Fault::Tls(TlsError::Record));
         IoKind::Other
     }
 }
@@ -182,6 +201,7 @@ fn handshake_error(error: embedded_tls::TlsError, tx_size: usize, shared: &Share
             Fault::TlsRecord
         }
         E::IoError | E::ConnectionClosed => Fault::Closed,
+        E::Io(kind) => Fault::Transport(kind),
         E::CryptoError | E::InvalidRecord => Fault::Tls(TlsError::Record),
         E::InvalidSignature => Fault::Tls(TlsError::Unauthenticated),
         _ => Fault::Tls(TlsError::Handshake),

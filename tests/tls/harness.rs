@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use barepg::tls::{Files, Tls, TlsStorage, Validity};
+use barepg::tls::{Files, Signer, Tls, TlsStorage, Validity};
 use barepg::{Client, Config, Connection, ErrorKind, NoEntropy, Platform, Storage};
 use barepg_testkit::pg::{Cluster, Options};
 use barepg_testkit::pki::Workshop;
@@ -69,11 +68,12 @@ pub struct Setup<'a> {
     pub files: &'a Table,
     pub machine: Machine,
     pub validity: Validity,
+    pub signer: Option<&'a dyn Signer>,
 }
 
 impl<'a> Setup<'a> {
     pub fn new(config: Config<'a>, files: &'a Table) -> Self {
-        Self { config, files, machine: Machine::now(), validity: Validity::Clock }
+        Self { config, files, machine: Machine::now(), validity: Validity::Clock, signer: None }
     }
 
     /// Connects over TCP and runs `f`; or why not, with the server's words.
@@ -82,10 +82,19 @@ impl<'a> Setup<'a> {
         port: u16,
         f: impl FnOnce(&mut Connection<'_, '_, Tcp>) -> R,
     ) -> Result<R, (ErrorKind, String)> {
+        self.run_sized::<4113, 1024, R>(port, f)
+    }
+
+    /// As [`run`](Self::run) with record buffers of these sizes.
+    pub fn run_sized<const RX: usize, const TX: usize, R>(
+        &self,
+        port: u16,
+        f: impl FnOnce(&mut Connection<'_, '_, Tcp>) -> R,
+    ) -> Result<R, (ErrorKind, String)> {
         let mut storage = Storage::<512, 512>::new();
-        let mut records = TlsStorage::<4113, 1024>::new();
-        let tls = Tls::new(&mut records).files(self.files).validity(self.validity);
-        let mut client = Client::new(storage.buffers(), self.config, &self.machine).with_tls(tls);
+        let mut records = Box::new(TlsStorage::<RX, TX>::new());
+        let mut client = Client::new(storage.buffers(), self.config, &self.machine)
+            .with_tls(self.tls(&mut records));
         let result = client.connect(tcp(port)).map(|mut connection| {
             let result = f(&mut connection);
             if connection.is_usable() {
@@ -100,6 +109,22 @@ impl<'a> Setup<'a> {
         })
     }
 
+    pub fn tls<'t, const RX: usize, const TX: usize>(
+        &'t self,
+        records: &'t mut TlsStorage<RX, TX>,
+    ) -> Tls<'t> {
+        let tls = Tls::new(records).files(self.files).validity(self.validity);
+        match self.signer {
+            Some(signer) => tls.signer(signer),
+            None => tls,
+        }
+    }
+
+    /// The kind of error that connecting ends in.
+    pub fn fails(&self, port: u16) -> ErrorKind {
+        self.login(port).expect_err("the login must fail").0
+    }
+
     /// Connects and says whether the server sees TLS.
     pub fn login(&self, port: u16) -> Result<bool, (ErrorKind, String)> {
         self.run(port, |c| {
@@ -109,25 +134,20 @@ impl<'a> Setup<'a> {
     }
 }
 
-/// A cluster whose certificates a test changes; one test at a time.
+/// A cluster whose certificates a test changes.
 pub struct Server {
     pub cluster: Cluster,
-    lock: Mutex<()>,
 }
 
 impl Server {
     pub fn start(major: u16, hba: &[&str]) -> Self {
         let extra_hba = hba.iter().map(|line| line.to_string()).collect();
         let options = Options { extra_hba, ..Options::major(major) };
-        Self { cluster: Cluster::start(options), lock: Mutex::new(()) }
+        Self { cluster: Cluster::start(options) }
     }
 
     pub fn port(&self) -> u16 {
         self.cluster.port()
-    }
-
-    pub fn lock(&self) -> MutexGuard<'_, ()> {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the server use the certificates `chain` of a workshop, with the key of `key`, and no

@@ -4,6 +4,7 @@
 mod common;
 
 mod cases;
+mod client_cert;
 mod harness;
 mod live;
 mod matrix;

@@ -1,0 +1,136 @@
+//! Client certificates: `cert` and `clientcert=verify-full` of PostgreSQL 15 and 18.
+
+use std::cell::Cell;
+use std::process::Command;
+
+use barepg::tls::{SignFailed, Signer, TlsError};
+use barepg::{Config, ErrorKind, SslMode};
+use p256::ecdsa::signature::hazmat::PrehashSigner;
+use p256::ecdsa::{Signature, SigningKey};
+
+use crate::common::role;
+use crate::harness::{Server, Setup, Table};
+
+const MAJORS: [u16; 2] = [15, 18];
+
+/// A server with a role that needs password and certificate, and the files of its clients.
+fn start(major: u16) -> (Server, Table) {
+    let server =
+        Server::start(major, &["hostssl all both_user all scram-sha-256 clientcert=verify-full"]);
+    server.cluster.psql("postgres", "create role both_user login password 'scram_user_pw'");
+    let authority = server.cluster.authority();
+    authority.issue("both_user", &[], "clientAuth").unwrap();
+    authority.issue("somebody", &[], "clientAuth").unwrap();
+    // The older form of key files, as `openssl ecparam -genkey` writes it.
+    authority.openssl("ec -in cert_user.key -out cert_user.sec1").unwrap();
+    let mut files = Table::default().with_pem("root.crt", &authority.path("ca.crt"));
+    for name in ["cert_user", "both_user", "somebody", "server"] {
+        files = files
+            .with_pem(&format!("{name}.crt"), &authority.path(&format!("{name}.crt")))
+            .with_pem(&format!("{name}.key"), &authority.path(&format!("{name}.key")));
+    }
+    (server, files)
+}
+
+fn user(name: &'static str) -> Config<'static> {
+    let config = match name {
+        "cert_user" => Config::new().user(name).dbname("test"),
+        _ => role("scram_user").user(name),
+    };
+    config.host("localhost").sslmode(SslMode::VerifyFull).sslrootcert("root.crt")
+}
+
+#[test]
+fn the_server_takes_the_right_certificate_and_no_other() {
+    for major in MAJORS {
+        let (server, files) = start(major);
+        let port = server.port();
+        let with = |name, cert, key| Setup::new(user(name).sslcert(cert).sslkey(key), &files);
+        for (name, cert, key) in [
+            ("cert_user", "cert_user.crt", "cert_user.key"),
+            ("both_user", "both_user.crt", "both_user.key"),
+        ] {
+            assert_eq!(with(name, cert, key).login(port), Ok(true), "{name} on {major}");
+        }
+        // Another's certificate: TLS is content, the login is not.
+        for name in ["cert_user", "both_user"] {
+            let kind = with(name, "somebody.crt", "somebody.key").fails(port);
+            let ErrorKind::Server(state) = kind else { panic!("{name}: {kind:?}") };
+            assert!(matches!(state.as_str(), "28000" | "28P01"), "{name} on {major}: {state}");
+        }
+        // None where one is needed.
+        let (kind, words) = Setup::new(user("cert_user"), &files).login(port).unwrap_err();
+        assert!(matches!(kind, ErrorKind::Server(state) if state.as_str() == "28000"), "{kind:?}");
+        assert!(words.contains("valid client certificate"), "{words}");
+        // A key that is not the certificate's.
+        let kind = with("cert_user", "cert_user.crt", "somebody.key").fails(port);
+        assert_eq!(kind, ErrorKind::Tls(TlsError::ClientCertificate));
+    }
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_refused_with_its_own_error() {
+    let (server, files) = start(15);
+    let other = barepg_testkit::pki::Workshop::new();
+    use barepg_testkit::pki::Spec;
+    other.make(&Spec::root("root", "/CN=Other"));
+    other.make(&Spec { subject: "/CN=cert_user", ..Spec::leaf("cert_user", "root") });
+    let files = files
+        .with_pem("other.crt", &other.path("cert_user", "crt"))
+        .with_pem("other.key", &other.path("cert_user", "key"));
+    let setup = Setup::new(user("cert_user").sslcert("other.crt").sslkey("other.key"), &files);
+    assert_eq!(setup.fails(server.port()), ErrorKind::Tls(TlsError::ClientCertificate));
+}
+
+#[test]
+fn keys_come_in_both_forms_or_stay_in_a_secure_element() {
+    let (server, files) = start(15);
+    let authority = server.cluster.authority();
+    let files = files.with_pem("sec1.key", &authority.path("cert_user.sec1"));
+    let config = user("cert_user").sslcert("cert_user.crt");
+    let setup = Setup::new(config.sslkey("sec1.key"), &files);
+    assert_eq!(setup.login(server.port()), Ok(true));
+
+    /// Has the key, and can be told to fail.
+    struct Element {
+        key: SigningKey,
+        broken: bool,
+        asked: Cell<u32>,
+    }
+    impl Signer for Element {
+        fn sign(&self, digest: &[u8; 32]) -> Result<[u8; 64], SignFailed> {
+            self.asked.set(self.asked.get() + 1);
+            let signature: Signature = self.key.sign_prehash(digest).map_err(|_| SignFailed)?;
+            if self.broken { Err(SignFailed) } else { Ok(signature.to_bytes().into()) }
+        }
+    }
+    let output = Command::new("openssl")
+        .args(["ec", "-text", "-noout", "-in"])
+        .arg(authority.path("cert_user.key"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let digits: String = text
+        .lines()
+        .skip_while(|line| !line.starts_with("priv:"))
+        .skip(1)
+        .take_while(|line| line.starts_with(' '))
+        .flat_map(|line| line.chars().filter(char::is_ascii_hexdigit))
+        .collect();
+    let digits = format!("{:0>64}", digits.trim_start_matches('0'));
+    let scalar: Vec<u8> =
+        (0..32).map(|n| u8::from_str_radix(&digits[2 * n..2 * n + 2], 16).unwrap()).collect();
+    for broken in [false, true] {
+        let key = SigningKey::from_slice(&scalar).unwrap();
+        let element = Element { key, broken, asked: Cell::new(0) };
+        let mut setup = Setup::new(config, &files);
+        setup.signer = Some(&element);
+        match broken {
+            false => assert_eq!(setup.login(server.port()), Ok(true)),
+            true => {
+                assert_eq!(setup.fails(server.port()), ErrorKind::Tls(TlsError::ClientKey));
+            }
+        }
+        assert_eq!(element.asked.get(), 1);
+    }
+}
