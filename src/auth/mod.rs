@@ -39,6 +39,7 @@ pub(crate) enum Request {
     /// Code 3.
     Cleartext,
     /// Code 5, with its salt.
+    #[cfg(feature = "md5")]
     Md5([u8; 4]),
     /// Code 10 with a list of mechanisms that holds SCRAM-SHA-256.
     Sasl {
@@ -83,6 +84,7 @@ impl Request {
         match self {
             Self::Ok => AuthMethods::NONE,
             Self::Cleartext => AuthMethods::PASSWORD,
+            #[cfg(feature = "md5")]
             Self::Md5(_) => AuthMethods::MD5,
             Self::Sasl { .. } | Self::SaslContinue | Self::SaslFinal => AuthMethods::SCRAM_SHA_256,
             #[cfg(feature = "opengauss")]
@@ -93,7 +95,9 @@ impl Request {
     /// The family that the request gives away.
     pub(crate) const fn dialect(self) -> Dialect {
         match self {
-            Self::Ok | Self::Cleartext | Self::Md5(_) => Dialect::Auto,
+            Self::Ok | Self::Cleartext => Dialect::Auto,
+            #[cfg(feature = "md5")]
+            Self::Md5(_) => Dialect::Auto,
             Self::Sasl { .. } | Self::SaslContinue | Self::SaslFinal => Dialect::PostgreSql,
             #[cfg(feature = "opengauss")]
             Self::Gauss(_) => Dialect::OpenGauss,
