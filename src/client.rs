@@ -7,6 +7,7 @@ use crate::error::{Result, ServerError};
 use crate::framed::{Framed, Stats};
 use crate::limits;
 use crate::link::is_local;
+use crate::notify::NotificationQueue;
 use crate::open::{TlsSlot, open};
 use crate::platform::Platform;
 use crate::session::Session;
@@ -121,6 +122,33 @@ impl<'b> Client<'b> {
                 Err(session.verdict(fault))
             }
         }
+    }
+
+    /// Where notifications wait that arrive while other verbs run. Without a queue those are
+    /// dropped and counted.
+    ///
+    /// ```
+    /// # fn f<'b>(client: &mut barepg::Client<'b>, memory: &'b mut [u8; 256],
+    /// #         queue: &'b mut Option<barepg::NotificationQueue<'b>>) {
+    /// let queue = queue.insert(barepg::NotificationQueue::new(memory));
+    /// client.set_notification_queue(queue);
+    /// # }
+    /// ```
+    pub fn set_notification_queue(&mut self, queue: &'b mut NotificationQueue<'_>) {
+        self.session.events.queue = Some(queue);
+    }
+
+    /// Shows every notice (`RAISE NOTICE`, warnings) to `handler`, at the login too. Notices
+    /// larger than the receive buffer are left out.
+    pub const fn set_notice_handler(&mut self, handler: &'b dyn Fn(ServerError<'_>)) {
+        self.session.events.notice = Some(handler);
+    }
+
+    /// Shows every run-time parameter that the server reports, name and value, to `handler`: at
+    /// the login and whenever one changes. They are text in the client encoding, as the manual's
+    /// section "Asynchronous Operations" lists them.
+    pub const fn set_parameter_handler(&mut self, handler: &'b dyn Fn(&[u8], &[u8])) {
+        self.session.events.parameter = Some(handler);
     }
 
     /// What the server said when it refused the last `connect` or ended the last session.

@@ -5,6 +5,7 @@ use crate::copy::{CopyIn, CopyOut};
 use crate::error::{Error, ErrorKind, Result, ServerError, UsageError};
 use crate::framed::Stats;
 use crate::link::Link;
+use crate::notify::Notification;
 use crate::params::Params;
 use crate::row::Row;
 use crate::rows::Rows;
@@ -173,6 +174,22 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// As [`query`](Self::query). [`UsageError::InTransaction`]: one is open already.
     pub fn transaction(&mut self) -> Result<Transaction<'_, 'c, 'b, T>> {
         Transaction::begin(self)
+    }
+
+    /// Waits for a notification of a channel that was subscribed to
+    /// (`batch_execute("listen commands")`), at most `timeout_ms`. `None`: nothing yet, the
+    /// connection stays usable. 0 only looks whether one has arrived.
+    ///
+    /// Those that arrived during other verbs come first, if they were kept
+    /// ([`Client::set_notification_queue`](crate::Client::set_notification_queue)). Within an open
+    /// transaction the server delivers none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): a notification was larger than the
+    /// receive buffer and was skipped; connection usable. After any other error the connection is
+    /// dead: connect again, and `listen` again.
+    pub fn wait_notification(&mut self, timeout_ms: u32) -> Result<Option<Notification<'_>>> {
+        self.session.wait_notification(&mut self.transport, timeout_ms)
     }
 
     /// One round trip that touches nothing: does the server still answer?

@@ -44,6 +44,7 @@ pub mod transport;
 mod batch_bind;
 mod cancel;
 mod copy;
+mod notify;
 mod open;
 mod params;
 mod query;
@@ -80,6 +81,7 @@ pub use error::{
     SqlState, UsageError,
 };
 pub use framed::Stats;
+pub use notify::{Notification, NotificationQueue};
 pub use params::{Parameter, Params};
 pub use platform::{NoEntropy, Platform};
 pub use row::{Column, Columns, FromRow, Row, Values};

@@ -252,7 +252,7 @@ impl<'r, 'b> CopyIn<'r, 'b> {
 
     /// What the server sent meanwhile: nothing, or an error.
     fn look(&mut self) -> Result<(), Fault> {
-        match self.session.take_arrived(self.io)? {
+        match self.session.take_arrived(self.io, false)? {
             None => Ok(()),
             Some(_) => match self.session.next(self.io)? {
                 tag::ERROR_RESPONSE => Err(self.session.refused(self.io)),
@@ -335,7 +335,7 @@ impl Session<'_> {
     /// Receives while something comes and there is room, and handles asynchronous messages.
     fn listen(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         while !self.link.is_full() && self.link.read_once(io)? {
-            self.take_arrived(io)?;
+            self.take_arrived(io, false)?;
             self.link.tick()?;
         }
         Ok(())

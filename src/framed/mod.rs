@@ -32,6 +32,14 @@ pub struct Stats {
     pub bytes_out: u32,
     /// Times the driver turned from sending to waiting for an answer.
     pub round_trips: u32,
+    /// Most bytes of the receive buffer that were in use.
+    pub rx_peak: u32,
+    /// Most bytes of the send buffer that were in use; all of it when something larger than the
+    /// buffer was sent.
+    pub tx_peak: u32,
+    /// Notifications that had no place to wait in: see
+    /// [`Client::set_notification_queue`](crate::Client::set_notification_queue).
+    pub notifications_lost: u32,
 }
 
 /// Where a piece of the receive buffer is.

@@ -192,5 +192,6 @@ impl Framed<'_> {
     fn count_read(&mut self, n: usize) {
         self.stats.reads = self.stats.reads.wrapping_add(1);
         self.stats.bytes_in = self.stats.bytes_in.wrapping_add(u32::try_from(n).unwrap_or(0));
+        self.stats.rx_peak = self.stats.rx_peak.max(u32::try_from(self.end).unwrap_or(0));
     }
 }

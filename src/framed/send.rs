@@ -97,6 +97,7 @@ impl Framed<'_> {
         part(&mut Writer::counter()).map_err(Fault::Wire)?;
         self.send_staged(io)?;
         let Self { tx, clock, stats, sent, .. } = self;
+        stats.tx_peak = u32::try_from(tx.len()).unwrap_or(0);
         let mut failure = None;
         let mut drain = |bytes: &[u8]| {
             write_all(io, clock, stats, sent, bytes).map_err(|kind| {
@@ -115,6 +116,7 @@ impl Framed<'_> {
     pub(crate) fn send_staged(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         let bytes = self.tx.get(..self.staged).unwrap_or(&[]);
         self.staged = 0;
+        self.stats.tx_peak = self.stats.tx_peak.max(u32::try_from(bytes.len()).unwrap_or(0));
         write_all(io, &self.clock, &mut self.stats, &mut self.sent, bytes)
     }
 

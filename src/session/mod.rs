@@ -8,17 +8,19 @@
 //! that failed is never touched again; the answer of one verb is never taken for that of
 //! another.
 
+mod asynchronous;
 mod failure;
 
 use crate::auth::KeyCache;
 use crate::dial::Place;
-use crate::error::{Fault, ProtocolError, ServerError, SqlState};
-use crate::framed::{Framed, Span};
+use crate::error::{Fault, ProtocolError, SqlState};
+use crate::framed::Framed;
 use crate::limits;
+use crate::notify::Events;
 use crate::server::ServerInfo;
 use crate::transport::Io;
 use crate::wire::backend::{CommandTag, Phase, legal, tag};
-use crate::wire::{Part, Reader, WireError, frontend};
+use crate::wire::{Part, WireError, frontend};
 
 /// The server's view of the transaction, from ReadyForQuery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub(crate) struct Session<'b> {
     pub(crate) taken_back: bool,
     /// A notice announced that the server ends the session.
     farewell: Option<SqlState>,
+    /// Who wants to see notices, parameter changes and notifications.
+    pub(crate) events: Events<'b>,
     /// Asynchronous messages since the last other one.
     in_a_row: u16,
     /// Number of the session, and of the last prepared statement in it.
@@ -113,6 +117,7 @@ impl<'b> Session<'b> {
             sqlstate: SqlState::UNKNOWN,
             taken_back: false,
             farewell: None,
+            events: Events::default(),
             in_a_row: 0,
             epoch: 0,
             statements: 0,
@@ -163,16 +168,32 @@ impl<'b> Session<'b> {
         Ok(())
     }
 
+    /// As [`begin`](Self::begin), but leaves what has arrived unasked.
+    pub(crate) fn begin_listening(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        self.alive()?;
+        self.link.begin(self.timeout_ms);
+        self.error = None;
+        self.link.unpin(0);
+        self.finish_answer(io)?;
+        self.roll_back(io)?;
+        self.link.forget_sent();
+        Ok(())
+    }
+
     #[inline(never)]
     fn settle(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
         self.finish_answer(io)?;
         self.take_unasked(io)?;
-        if let Some(undo) = self.undo.take() {
-            undo(self, io)?;
-            self.finish_answer(io)?;
-        }
+        self.roll_back(io)?;
         self.link.limit(self.timeout_ms);
         Ok(())
+    }
+
+    /// Rolls back what a dropped guard left open.
+    fn roll_back(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+        let Some(undo) = self.undo.take() else { return Ok(()) };
+        undo(self, io)?;
+        self.finish_answer(io)
     }
 
     /// Reads and drops the rest of an answer. An error in it was the earlier verb's, unless it
@@ -201,40 +222,6 @@ impl<'b> Session<'b> {
         Ok(())
     }
 
-    /// Between verbs only asynchronous messages and a FATAL error may arrive.
-    fn take_unasked(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
-        match self.take_arrived(io)? {
-            None => Ok(()),
-            Some(tag::ERROR_RESPONSE) => {
-                let (tag, body) = self.link.header(io)?;
-                self.check(tag, body)?;
-                self.take_error(io)?;
-                Err(Fault::Server)
-            }
-            Some(_) => Err(ProtocolError::Unasked.into()),
-        }
-    }
-
-    /// Handles the asynchronous messages that have arrived whole, or are too large to. Returns the
-    /// type of the other message behind them, which is not taken.
-    pub(crate) fn take_arrived(&mut self, io: &mut dyn Io) -> Result<Option<u8>, Fault> {
-        while self.link.has_unread() {
-            let (tag, whole) = self.link.peek();
-            match tag {
-                tag::NOTICE_RESPONSE | tag::PARAMETER_STATUS | tag::NOTIFICATION_RESPONSE => {}
-                other => return Ok(Some(other)),
-            }
-            if !whole && !self.link.is_full() {
-                break;
-            }
-            let (tag, body) = self.link.header(io)?;
-            self.check(tag, body)?;
-            self.take_async(io, tag)?;
-            self.link.skip(io)?;
-        }
-        Ok(None)
-    }
-
     /// The next message that is not asynchronous. Its body is still to be taken.
     pub(crate) fn next(&mut self, io: &mut dyn Io) -> Result<u8, Fault> {
         loop {
@@ -252,7 +239,7 @@ impl<'b> Session<'b> {
     }
 
     /// Whether the message is known; an error when it is not legal now.
-    fn check(&self, tag: u8, body: u32) -> Result<bool, Fault> {
+    pub(crate) fn check(&self, tag: u8, body: u32) -> Result<bool, Fault> {
         match (legal(self.phase, tag, body), self.phase) {
             (Some(true), _) => Ok(true),
             // openGauss has more message types than the manual; they are skipped by length.
@@ -261,38 +248,6 @@ impl<'b> Session<'b> {
             (Some(false), _) => Err(Fault::Protocol(ProtocolError::BadLength)),
             (None, _) => Err(Fault::Protocol(ProtocolError::UnexpectedMessage)),
         }
-    }
-
-    /// Handles an asynchronous message; `false` when it is none.
-    fn take_async(&mut self, io: &mut dyn Io, tag: u8) -> Result<bool, Fault> {
-        match tag {
-            tag::NOTICE_RESPONSE => {
-                // What does not fit is its end.
-                let span = self.link.take(io, self.link.left().min(self.link.room()))?;
-                let notice = ServerError::new(self.link.get(span), true);
-                debug!("notice {}", notice);
-                let state = notice.sqlstate();
-                if state.is(b"57P01") || state.is(b"57P02") {
-                    self.farewell = Some(state);
-                }
-            }
-            tag::PARAMETER_STATUS => {
-                if let Some(span) = self.small_body(io)? {
-                    let mut reader = Reader::new(self.link.get(span));
-                    let (name, value) = (reader.cstr()?, reader.cstr()?);
-                    reader.finish()?;
-                    self.server.parameter(name, value)?;
-                }
-            }
-            tag::NOTIFICATION_RESPONSE => debug!("notification"),
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    /// The body, if it fits the buffer.
-    fn small_body(&mut self, io: &mut dyn Io) -> Result<Option<Span>, Fault> {
-        if self.link.left() > self.link.room() { Ok(None) } else { self.link.body(io).map(Some) }
     }
 
     /// Takes ReadyForQuery.

@@ -5,6 +5,7 @@ mod common;
 
 mod copy;
 mod login;
+mod notify;
 mod stream;
 mod work;
 
