@@ -1,7 +1,7 @@
 //! Runs statements and prints their results as tables, like `psql -c`.
 //!
 //! ```text
-//! cargo run --features std --example sql -- 'host=db dbname=plant' 'select * from log limit 3'
+//! cargo run --features std,tls --example sql -- 'host=db dbname=plant' 'select * from log limit 3'
 //! ```
 //!
 //! `--timeout SECONDS` limits each statement and each attempt to connect. Statements are run one
@@ -76,6 +76,10 @@ fn run(conninfo: &str, statements: &[String], timeout_ms: Option<u32>) -> ExitCo
     complain(&error, client.server_error());
     if let Some(problem) = client.passfile_problem() {
         eprintln!("sql: {problem}");
+    }
+    #[cfg(feature = "tls")]
+    if let Some((keyword, problem)) = client.certificate_problem() {
+        eprintln!("sql: {keyword} {problem}");
     }
     ExitCode::from(2)
 }

@@ -1,11 +1,14 @@
 //! Cancelling a statement from elsewhere.
 
-use crate::config::Config;
+use crate::client::Client;
+use crate::config::SslMode;
 use crate::dial::{Dial, Place};
-use crate::error::{ConfigError, Error, ErrorKind, Outcome, Result};
+use crate::error::{ConfigError, Error, ErrorKind, Fault, Outcome, Result};
 use crate::limits;
+use crate::open::protect;
 use crate::platform::Platform;
 use crate::server::ServerInfo;
+use crate::session::Life;
 use crate::transport::{Io, is_pause};
 use crate::wire::{Writer, frontend};
 use embedded_io::{Read, Write};
@@ -29,34 +32,13 @@ impl CancelToken {
         Some(Self { server, place })
     }
 
-    /// As [`cancel`](Self::cancel) over a link that the dialler opens to where the session is:
-    /// same host, same address. `config` is the client's.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Dial`] when the link could not be opened; else as [`cancel`](Self::cancel).
-    pub fn cancel_with<D: Dial>(
-        &self,
-        config: &Config<'_>,
-        dialler: &mut D,
-        platform: &dyn Platform,
-        timeout_ms: u32,
-    ) -> Result<()> {
-        let unsent = |kind| Error::new(kind, Outcome::NotSent, false);
-        let hosts = config.hosts().map_err(|_| unsent(ErrorKind::Config(ConfigError::Hosts)))?;
-        let host = hosts.into_iter().nth(usize::from(self.place.host));
-        let host = host.ok_or(unsent(ErrorKind::Config(ConfigError::Hosts)))?;
-        let mut target = self.place.target(host, config);
-        target.timeout_ms = timeout_ms;
-        let link = dialler.dial(&target);
-        self.cancel(&mut link.map_err(|e| unsent(ErrorKind::Dial(e)))?, platform, timeout_ms)
-    }
-
     /// Asks the server over a new link of its own, and waits until the server closes that link,
     /// which it does when the request is handled. Whether there was anything to cancel is not
     /// told; the statement then fails with
     /// [`SqlState::QUERY_CANCELED`](crate::SqlState::QUERY_CANCELED).
     ///
-    /// The link should be protected as the session's is: the key goes over it.
+    /// The link should be protected as the session's is, for the key goes over it:
+    /// [`Client::cancel_with`] sees to that.
     /// Source: manual, "Canceling Requests in Progress".
     ///
     /// # Errors
@@ -71,6 +53,7 @@ impl CancelToken {
             .map_err(|kind| Error::new(kind, Outcome::Unknown, false))
     }
 
+    /// Sends the request, and waits for the end of the link.
     fn send(
         &self,
         io: &mut dyn Io,
@@ -114,6 +97,51 @@ impl CancelToken {
                 Err(kind) => return Err(ErrorKind::Transport(kind)),
             }
         }
+    }
+}
+
+impl Client<'_> {
+    /// Cancels the running statement of another client's session: opens a link through the
+    /// dialler to where that session is (same host, same address), with TLS if the session has
+    /// it, and sends the request. This client needs the same configuration and buffers of its
+    /// own; it must not have a session.
+    ///
+    /// # Errors
+    /// As [`connect_with`](Self::connect_with) until the link is open; then as
+    /// [`CancelToken::cancel`].
+    pub fn cancel_with<D: Dial>(&mut self, token: &CancelToken, dialler: &mut D) -> Result<()> {
+        let sent = self.send_cancel(token, dialler);
+        self.session.life = Life::None;
+        sent.map_err(|fault| {
+            self.session.refuse(fault);
+            self.session.verdict(fault)
+        })?
+        .map_err(|kind| Error::new(kind, Outcome::Unknown, false))
+    }
+
+    fn send_cancel<D: Dial>(
+        &mut self,
+        token: &CancelToken,
+        dialler: &mut D,
+    ) -> core::result::Result<core::result::Result<(), ErrorKind>, Fault> {
+        let mut config = self.config;
+        config.sslmode = match (token.server.encrypted, config.sslmode) {
+            (false, _) => SslMode::Disable,
+            (true, mode) if mode.demands_tls() => mode,
+            (true, _) => SslMode::Require,
+        };
+        self.session.open(&config)?;
+        let mut hosts = config.hosts().map_err(|_| ConfigError::Hosts)?;
+        let host = hosts.nth(usize::from(token.place.host)).ok_or(ConfigError::Hosts)?;
+        let link = dialler.dial(&token.place.target(host, &config)).map_err(Fault::Dial)?;
+        let is_local = dialler.is_local(&link);
+        let Self { session, tls, .. } = self;
+        let mut sent = Ok(());
+        protect(session, tls, &config, host.host, is_local, link, |session, io, _| {
+            sent = token.send(io, session.link.platform(), config.connect_timeout_ms);
+            Ok(())
+        })?;
+        Ok(sent)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::Fault;
 use crate::link::Link;
 use crate::session::Session;
 use crate::startup::Protection;
+use crate::transport::Io;
 use embedded_io::{Read, Write};
 
 #[cfg(feature = "tls")]
@@ -26,7 +27,23 @@ pub(crate) fn open<'c, 'b, T: Read + Write>(
     config: &Config<'_>,
     host: &str,
     is_local: bool,
+    transport: T,
+) -> Result<Link<'c, T>, Fault> {
+    protect(session, tls, config, host, is_local, transport, |session, io, protection| {
+        session.login(io, config, protection)
+    })
+}
+
+/// As [`open`], but what is done over the protected link is up to the caller.
+pub(crate) fn protect<'c, 'b, T: Read + Write>(
+    session: &mut Session<'b>,
+    #[cfg(feature = "tls")] tls: &'c mut TlsSlot<'b>,
+    #[cfg(not(feature = "tls"))] tls: &TlsSlot<'b>,
+    config: &Config<'_>,
+    host: &str,
+    is_local: bool,
     mut transport: T,
+    then: impl FnOnce(&mut Session<'b>, &mut dyn Io, Protection<'_>) -> Result<(), Fault>,
 ) -> Result<Link<'c, T>, Fault> {
     #[cfg(feature = "tls")]
     if tls::negotiate(session, tls.as_ref(), config, host, is_local, &mut transport)?
@@ -34,7 +51,7 @@ pub(crate) fn open<'c, 'b, T: Read + Write>(
     {
         let mut secured = tls::secure(session, tls, config, host, transport)?;
         let (link, protection) = secured.parts();
-        session.login(link, config, protection)?;
+        then(session, link, protection)?;
         return Ok(secured.link);
     }
     #[cfg(not(feature = "tls"))]
@@ -45,6 +62,6 @@ pub(crate) fn open<'c, 'b, T: Read + Write>(
         }
     }
     let protection = if is_local { Protection::LOCAL } else { Protection::NONE };
-    session.login(&mut transport, config, protection)?;
+    then(session, &mut transport, protection)?;
     Ok(Link::plain(transport))
 }

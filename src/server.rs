@@ -22,6 +22,8 @@ pub(crate) struct ServerInfo {
     gauss_parameter: bool,
     /// The family, as far as the configuration or the login told it.
     dialect: Dialect,
+    /// The session is under TLS.
+    pub(crate) encrypted: bool,
     /// The protocol asked for, or what the server made of it: 0x0003_0002 is 3.2.
     pub(crate) protocol: u32,
     /// The server negotiated the protocol version: only PostgreSQL does.
@@ -43,6 +45,7 @@ impl ServerInfo {
             read_only: None,
             gauss_parameter: false,
             dialect: Dialect::Auto,
+            encrypted: false,
             protocol: 0,
             negotiated: false,
             minor_refused: false,

@@ -84,6 +84,7 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         let version = config.asked_version(self.server.minor_refused);
         self.server.protocol = version;
+        self.server.encrypted = protection.encrypted;
         self.server.expect(config.dialect);
         #[cfg(feature = "opengauss")]
         {

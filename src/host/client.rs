@@ -2,6 +2,7 @@
 
 use core::ops::{Deref, DerefMut};
 
+use crate::cancel::CancelToken;
 use crate::client::{Client, Storage};
 use crate::config::{Config, ParseError};
 use crate::connection::Connection;
@@ -150,6 +151,14 @@ impl<'h> HostClient<'h> {
     /// As [`Client::connect_with`].
     pub fn connect(&mut self) -> Result<Connection<'_, 'h, Link>> {
         self.client.connect_with(self.dialler)
+    }
+
+    /// Cancels the running statement of another client's session, as [`Client::cancel_with`].
+    ///
+    /// # Errors
+    /// As [`Client::cancel_with`].
+    pub fn cancel(&mut self, token: &CancelToken) -> Result<()> {
+        self.client.cancel_with(token, self.dialler)
     }
 
     /// Why the password file was not used, where it could not be.

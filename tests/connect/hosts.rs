@@ -1,9 +1,12 @@
 //! Several hosts, some of them dead.
 
 use std::collections::HashSet;
+#[cfg(feature = "tls")]
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use barepg::host::Host;
 use barepg::{DialError, ErrorKind};
 use barepg_testkit::pg;
 
@@ -89,7 +92,7 @@ fn keepalive_is_set_on_the_socket() {
     let base = pg::shared(15).conninfo("scram_user");
     let with = |more: &str| {
         let text = format!("{base} {more}");
-        let mut host = barepg::host::Host::new();
+        let mut host = Host::new();
         let mut client = host.client(&text).unwrap();
         let link = client.connect().unwrap().close().unwrap();
         (link.keepalive(), link.tcp_user_timeout_ms())
@@ -101,28 +104,56 @@ fn keepalive_is_set_on_the_socket() {
 }
 
 #[test]
-fn cancel_requests_go_where_the_session_is() {
+fn cancel_requests_go_where_the_session_is_and_as_it_is_protected() {
     let server = pg::shared(18);
-    let text = format!(
+    let base = format!(
         "host=127.0.0.1,127.0.0.1 port={},{} dbname=test user=scram_user password=scram_user_pw",
         dead(),
         server.port(),
     );
-    let mut host = barepg::host::Host::new();
+    for sslmode in ["disable", "prefer"] {
+        let text = format!("{base} sslmode={sslmode}");
+        let mut host = Host::new();
+        let mut client = host.client(&text).unwrap();
+        let mut connection = client.connect().unwrap();
+        let token = connection.cancel_token().unwrap();
+        let canceller = std::thread::spawn({
+            let text = text.clone();
+            move || {
+                std::thread::sleep(Duration::from_millis(300));
+                Host::new().client(&text).unwrap().cancel(&token)
+            }
+        });
+        let error = connection.execute("select pg_sleep(20)", ()).unwrap_err();
+        canceller.join().unwrap().unwrap();
+        assert_eq!(error.sqlstate().unwrap().as_str(), "57014", "{sslmode}");
+        assert!(connection.is_usable());
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn the_key_of_a_session_with_tls_never_travels_in_clear() {
+    let server = pg::shared(18);
+    let text = server.conninfo("scram_user");
+    let mut host = Host::new();
     let mut client = host.client(&text).unwrap();
-    let mut connection = client.connect().unwrap();
+    let connection = client.connect().unwrap();
     let token = connection.cancel_token().unwrap();
-    let other = text.clone();
-    let canceller = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(200));
-        let mut scratch = [0; 64];
-        let config = barepg::Config::parse(&other, &mut scratch).unwrap();
-        let platform = barepg::host::SystemPlatform::new();
-        let mut dialler = barepg::host::Dialler::new();
-        token.cancel_with(&config, &mut dialler, &platform, 5_000).unwrap();
+    // Somebody on the way says that there is no TLS.
+    let liar = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = liar.local_addr().unwrap().port();
+    let heard = std::thread::spawn(move || {
+        let (mut link, _) = liar.accept().unwrap();
+        let mut request = [0; 8];
+        link.read_exact(&mut request).unwrap();
+        link.write_all(b"N").unwrap();
+        let mut rest = Vec::new();
+        link.read_to_end(&mut rest).unwrap();
+        rest
     });
-    let error = connection.execute("select pg_sleep(20)", ()).unwrap_err();
-    canceller.join().unwrap();
-    assert_eq!(error.sqlstate().unwrap().as_str(), "57014");
-    assert!(connection.is_usable());
+    let text = text.replace(&format!("port={}", server.port()), &format!("port={port}"));
+    let error = Host::new().client(&text).unwrap().cancel(&token).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Tls(barepg::tls::TlsError::NotOffered));
+    assert_eq!(heard.join().unwrap(), b"");
 }
