@@ -28,8 +28,9 @@ impl<'b> Client<'b> {
     /// that refuses openGauss's protocol version (some poolers do) is asked again with 3.0.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect), of the attempt that ended the search. [`ErrorKind::Dial`]:
-    /// the last host could not be reached. [`ErrorKind::NoSuitableHost`]: sessions could be had,
+    /// As [`connect`](Self::connect), of the attempt that ended the search.
+    /// [`ErrorKind::Dial`](crate::ErrorKind::Dial): the last host could not be reached.
+    /// [`ErrorKind::NoSuitableHost`](crate::ErrorKind::NoSuitableHost): sessions could be had,
     /// and none was the one wanted.
     ///
     /// [`ErrorKind::Dial`]: crate::ErrorKind::Dial

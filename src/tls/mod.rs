@@ -34,9 +34,9 @@
 //! `verify-full` the host too. The client certificate goes only to a server that has proved
 //! itself.
 //!
-//! Layers, each using only those before it: [`der`], [`time`], [`x509`], [`name`], [`rsa`],
-//! [`signature`], [`chain`], [`key`], [`pem`] turn bytes into verdicts; [`drbg`], [`guard`],
-//! [`verifier`], [`identity`], [`stream`] are the session; [`policy`] is `sslmode`.
+//! Layers, each using only those before it: `der`, `time`, `x509`, `name`, `rsa`,
+//! `signature`, `chain`, `key`, `pem` turn bytes into verdicts; `drbg`, `guard`,
+//! `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
 mod chain;
 mod der;

@@ -67,7 +67,7 @@ pub const fn array_len(text: &[u8]) -> usize {
 /// is relative to the source file, as for `include_bytes!`. Several certificates in one file
 /// follow each other, which is what `sslrootcert` takes.
 ///
-/// ```ignore
+/// ```text
 /// const ROOT: &[u8] = barepg::pem!("../certs/root.crt");
 /// ```
 #[macro_export]

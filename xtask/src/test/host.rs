@@ -51,7 +51,8 @@ pub fn documentation(context: &Context) -> Checked {
     Ok(2)
 }
 
-/// The driver for every bare target, where `std` is absent and only `core` is to be had.
+/// The driver for every bare target, where `std` is absent and only `core` is to be had. That it
+/// links there too is for the boards to show.
 pub fn bare_targets(context: &Context) -> Checked {
     for target in TARGETS {
         let builds = |feature: &&str| {
@@ -62,9 +63,9 @@ pub fn bare_targets(context: &Context) -> Checked {
             context.features.iter().map(String::as_str).filter(builds).collect();
         for features in ["", &features.join(",")] {
             let mut command = context.compiler.cargo();
-            command.arg("build").arg("--no-default-features");
+            command.arg("check").arg("--no-default-features");
             command.current_dir(root());
-            command.args(["--package", "barepg", "--lib", "--release"]);
+            command.args(["--package", "barepg", "--lib"]);
             command.args(["--target", target, "--features", features]);
             context.run(&mut command)?;
         }
