@@ -192,7 +192,8 @@ impl ToSql for AnyText<'_> {
     }
 }
 
-/// Only to be read: an array that is sent names the type of its elements.
+/// An array that is sent has to name the type of its elements: it goes as `text[]`, to be cast in
+/// the statement (`$1::mood[]`).
 impl ArrayElement for AnyText<'_> {
     const ARRAY_OID: Oid = oid::TEXT_ARRAY;
 

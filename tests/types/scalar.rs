@@ -59,6 +59,8 @@ fn enums_and_what_has_no_type_here() {
         // An array goes by way of text.
         let text = server.print(&["sad", "ok"].as_slice(), "$1::mood[]");
         assert_eq!(text, "{sad,ok}");
+        let text = server.print(&[AnyText("sad"), AnyText("ok")], "$1::mood[]");
+        assert_eq!(text, "{sad,ok}");
         let row = server.first.query_one("select 'a & b'::tsquery, 1", ()).unwrap();
         let raw: RawValue<'_> = row.get(0).unwrap();
         assert_eq!(raw.oid, 3615);
