@@ -2,11 +2,14 @@
 //!
 //! * [`startup`] and [`sessions`]: what a right server does, in every way that bytes can travel,
 //!   and cut at every byte.
+//! * [`sizes`]: what is larger than the buffers.
 //! * [`hostile_login`] and [`hostile`]: what a server must not do.
+//! * [`mutate`]: right sessions with random damage.
 
 mod crypto;
 mod hostile;
 mod hostile_login;
+mod mutate;
 mod peer;
 mod play;
 mod sessions;
