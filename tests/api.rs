@@ -13,7 +13,7 @@ type Small = common::Std<std::io::Cursor<&'static mut [u8]>>;
 fn sizes() {
     for (name, size, most) in [
         ("Error", size_of::<Error>(), 16),
-        ("Client", size_of::<Client<'_'>>(), 1024),
+        ("Client", size_of::<Client<'_>>(), 1024),
         ("Connection", size_of::<Connection<'_, '_, Small>>(), 64),
         ("Rows", size_of::<Rows<'_, '_>>(), 64),
         ("Row", size_of::<Row<'_>>(), 48),
