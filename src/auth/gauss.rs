@@ -16,6 +16,7 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use super::gauss_pbkdf2::pbkdf2;
+use super::scram::decimal;
 use super::{HmacKey, Sha256, Tick};
 use crate::config::AuthMethods;
 use crate::error::{AuthError, Fault};
@@ -77,15 +78,14 @@ impl GaussKeys {
     /// `ClientKey` and `StoredKey`, in lowercase hexadecimal, colons between:
     /// `sha256:10000:0a1b…:2c3d…:4e5f…`. `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut fields = text.split(':');
+        let mut fields = text.as_bytes().split(|byte| *byte == b':');
         let method = match fields.next()? {
-            "sha256" => GaussMethod::Sha256,
-            "sm3" => GaussMethod::Sm3,
+            b"sha256" => GaussMethod::Sha256,
+            b"sm3" => GaussMethod::Sm3,
             _ => return None,
         };
-        let count = fields.next()?;
-        let iterations = count.parse().ok().filter(|_| !count.starts_with('+'))?;
-        let mut key = || unhex::<32>(fields.next().filter(|key| key.len() == 64)?.as_bytes());
+        let iterations = decimal(fields.next()?).ok()?;
+        let mut key = || unhex::<32>(fields.next().filter(|key| key.len() == 64)?);
         let (salt, client_key, stored_key) = (key()?, key()?, key()?);
         let keys = Self { method, iterations, salt, client_key, stored_key };
         fields.next().is_none().then_some(keys)

@@ -235,7 +235,7 @@ fn take_field<'a>(rest: &mut &'a [u8], name: u8) -> Result<&'a [u8], AuthError> 
     if *first == name && !value.is_empty() { Ok(value) } else { Err(AuthError::Malformed) }
 }
 
-fn decimal(text: &[u8]) -> Result<u32, AuthError> {
+pub(super) fn decimal(text: &[u8]) -> Result<u32, AuthError> {
     if text.starts_with(b"0") || text.len() > 10 {
         return Err(AuthError::Malformed);
     }
