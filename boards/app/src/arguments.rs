@@ -1,7 +1,8 @@
 //! The command line.
 
 /// The options in short.
-pub(crate) const USAGE: &str = "[show=common_operations|faults] [silent=PORT] [dying=PORT] [nobody=PORT] conninfo=KEYWORD=VALUE ...";
+pub(crate) const USAGE: &str = "[show=common_operations|faults] [silent=PORT] [dying=PORT] \
+     [nobody=PORT] [root=FILE] conninfo=KEYWORD=VALUE ...";
 
 /// Which program to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) struct Arguments<'a> {
     pub(crate) silent: Option<u16>,
     pub(crate) dying: Option<u16>,
     pub(crate) nobody: Option<u16>,
+    /// File with the root certificates, in DER.
+    pub(crate) root: Option<&'a str>,
     pub(crate) conninfo: &'a str,
 }
 
@@ -26,14 +29,21 @@ impl<'a> Arguments<'a> {
     /// `None` when something is unknown or missing.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         let (options, conninfo) = line.split_once("conninfo=")?;
-        let mut arguments =
-            Self { show: Show::Common, silent: None, dying: None, nobody: None, conninfo };
+        let mut arguments = Self {
+            show: Show::Common,
+            silent: None,
+            dying: None,
+            nobody: None,
+            root: None,
+            conninfo,
+        };
         for option in options.split_ascii_whitespace() {
             match option.split_once('=')? {
                 ("show", "common_operations") => arguments.show = Show::Common,
                 ("show", "faults") => arguments.show = Show::Faults,
                 ("silent", port) => arguments.silent = Some(port.parse().ok()?),
                 ("dying", port) => arguments.dying = Some(port.parse().ok()?),
+                ("root", file) => arguments.root = Some(file),
                 ("nobody", port) => arguments.nobody = Some(port.parse().ok()?),
                 _ => return None,
             }
@@ -49,13 +59,14 @@ mod tests {
     #[test]
     fn the_connection_string_takes_the_rest() {
         let arguments = Arguments::parse(
-            "show=faults silent=1 dying=2 nobody=3 conninfo=user=a password='b c'",
+            "show=faults silent=1 dying=2 nobody=3 root=/a/b conninfo=user=a password='b c'",
         );
         let expected = Arguments {
             show: Show::Faults,
             silent: Some(1),
             dying: Some(2),
             nobody: Some(3),
+            root: Some("/a/b"),
             conninfo: "user=a password='b c'",
         };
         assert_eq!(arguments, Some(expected));

@@ -28,6 +28,8 @@ pub(crate) fn show<B: Board>(
         }
     };
     count("login", start, conn.stats(), out);
+    #[cfg(feature = "tls")]
+    protection(&mut conn, out);
     if let Err(error) = work(board, &mut conn, out) {
         report(&error, conn.server_error(), out);
         return Err(Failed);
@@ -102,6 +104,25 @@ fn work<B: Board, T: Read + Write>(
     let (rows,) = conn.query_one("select count(*) from student", ())?.decode::<(i64,)>()?;
     let _ = writeln!(out, "  {rows} rows");
     Ok(())
+}
+
+/// Prints how the session is protected, as the server sees it.
+#[cfg(feature = "tls")]
+fn protection<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>) {
+    const ASK: &str =
+        "select version, cipher from pg_stat_ssl where pid = pg_backend_pid() and ssl";
+    match conn.query_opt(ASK, ()).and_then(|row| row.map(|row| row.decode()).transpose()) {
+        Ok(Some((version, cipher))) => {
+            let (version, cipher): (&str, &str) = (version, cipher);
+            let _ = writeln!(out, "@tls {version} {cipher}");
+        }
+        Ok(None) => {
+            let _ = writeln!(out, "@tls off");
+        }
+        Err(error) => {
+            let _ = writeln!(out, "@tls unknown: {error}");
+        }
+    }
 }
 
 fn select_all<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>) -> Result<()> {

@@ -64,15 +64,35 @@ const SCRATCH: usize = 128;
 /// What failed; it has been printed.
 struct Failed;
 
-/// Runs what the arguments ask for. `buffers` are the driver's. Returns whether all went as it
-/// should.
+/// What the board lends the driver.
+pub struct Lent<'b> {
+    /// Its buffers.
+    pub buffers: Buffers<'b>,
+    /// Clock, entropy, idle hook.
+    pub platform: &'b dyn Platform,
+    /// Memory and files for TLS.
+    #[cfg(feature = "tls")]
+    pub tls: barepg::tls::Tls<'b>,
+}
+
+/// The name under which the root certificates of [`root_file`] are known to the connection
+/// string: `sslrootcert=root`.
+pub const ROOT: &str = "root";
+
+/// The file with root certificates, in DER, that the arguments name by `root=FILE`. A firmware
+/// in the field has them compiled in (`barepg::pem!`); tests make new ones for every run.
+pub fn root_file(arguments: &str) -> Option<&str> {
+    Arguments::parse(arguments)?.root
+}
+
+/// Runs what the arguments ask for. Returns whether all went as it should.
 pub fn run<B: Board>(
     arguments: &str,
     board: &mut B,
-    platform: &dyn Platform,
-    buffers: Buffers<'_>,
+    lent: Lent<'_>,
     out: &mut dyn core::fmt::Write,
 ) -> bool {
+    let platform = lent.platform;
     let Some(arguments) = Arguments::parse(arguments) else {
         let _ = writeln!(out, "usage: {}", arguments::USAGE);
         return false;
@@ -85,7 +105,10 @@ pub fn run<B: Board>(
             return false;
         }
     };
-    let mut client = Client::new(buffers, config, platform);
+    let client = Client::new(lent.buffers, config, platform);
+    #[cfg(feature = "tls")]
+    let client = client.with_tls(lent.tls);
+    let mut client = client;
     let result = match arguments.show {
         Show::Common => common::show(board, &mut client, &config, out),
         Show::Faults => faults::show(board, &mut client, &config, &arguments, platform, out),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use barepg::host::{Dialler, Link, SystemPlatform};
 use barepg::{Config, Dial, HostSpec, Storage, Target};
+use barepg_app::Lent;
 use embedded_io::ErrorKind;
 
 struct Board(Dialler);
@@ -53,13 +54,26 @@ impl fmt::Write for Stdout {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     let mut storage: Storage<1024, 512> = Storage::new();
+    let platform = SystemPlatform::new();
+    #[cfg(feature = "tls")]
+    let root = barepg_app::root_file(&arguments).map(|path| std::fs::read(path).expect(path));
+    #[cfg(feature = "tls")]
+    let files = [(barepg_app::ROOT, root.as_deref().unwrap_or(&[]))];
+    #[cfg(feature = "tls")]
+    let mut records: barepg::tls::TlsStorage = barepg::tls::TlsStorage::new();
+    #[cfg(feature = "tls")]
+    let tls = barepg::tls::Tls::new(&mut records).files(&files);
     let success = barepg_app::run(
-        &arguments.join(" "),
+        &arguments,
         &mut Board(Dialler::new()),
-        &SystemPlatform::new(),
-        storage.buffers(),
+        Lent {
+            buffers: storage.buffers(),
+            platform: &platform,
+            #[cfg(feature = "tls")]
+            tls,
+        },
         &mut Stdout,
     );
     println!("@done {}", if success { "ok" } else { "failed" });

@@ -4,7 +4,10 @@
 
 use core::cell::Cell;
 
+#[cfg(feature = "tls")]
+use barepg::tls::{Tls, TlsStorage};
 use barepg::{NoEntropy, Platform, Storage};
+use barepg_app::Lent;
 use barepg_net::{Clock as _, ConnectError, Setup, Sockets, Stack, TcpStream};
 use barepg_semihost::{
     CommandLine, Output, SemihostingHostRng, barepg_mark_begin, barepg_mark_end, command_line,
@@ -48,6 +51,11 @@ impl Platform for Machine<'_> {
 
     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
         SemihostingHostRng.fill(buf).then_some(()).ok_or(NoEntropy)
+    }
+
+    #[cfg(feature = "tls")]
+    fn unix_time(&self) -> Option<u64> {
+        barepg_semihost::semihosting_host_time()
     }
 }
 
@@ -105,15 +113,40 @@ fn main() -> ! {
     let net =
         Stack::new(ethernet, clock, Setup::dhcp(mac, u64::from_le_bytes(seed)), memory, sockets);
     let machine = Machine { clock, net: &net, polled: Cell::new(0) };
+    let arguments = command_line(line);
+    #[cfg(feature = "tls")]
+    let files = tls_files(arguments);
+    #[cfg(feature = "tls")]
+    let Some(records) = once!(TlsStorage<4113, 768> = TlsStorage::new()) else {
+        fault("memory taken")
+    };
+    #[cfg(feature = "tls")]
+    let tls = Tls::new(records).files(&files);
     let mut output = Output::new();
     let success = barepg_app::run(
-        command_line(line),
+        arguments,
         &mut Board(&net),
-        &machine,
-        storage.buffers(),
+        Lent {
+            buffers: storage.buffers(),
+            platform: &machine,
+            #[cfg(feature = "tls")]
+            tls,
+        },
         &mut output,
     );
     finish(output, success)
+}
+
+/// The root certificates, from a file of the emulator's host. A firmware in the field has them in
+/// its flash.
+#[cfg(feature = "tls")]
+fn tls_files(arguments: &str) -> [(&'static str, &'static [u8]); 1] {
+    let Some(path) = barepg_app::root_file(arguments) else { return [(barepg_app::ROOT, &[])] };
+    let Some(bytes) = once!([u8; 2048] = [0; 2048]) else { fault("memory taken") };
+    let Some(length) = barepg_semihost::read_host_file(path, bytes) else {
+        fault("root certificates cannot be read")
+    };
+    [(barepg_app::ROOT, bytes.get(..length).unwrap_or(&[]))]
 }
 
 #[exception]

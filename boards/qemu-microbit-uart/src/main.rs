@@ -6,6 +6,7 @@
 use core::convert::Infallible;
 
 use barepg::{NoEntropy, Platform, Storage};
+use barepg_app::Lent;
 use barepg_semihost::{
     CommandLine, Output, barepg_mark_begin, barepg_mark_end, command_line, fault, finish, once,
     stack,
@@ -65,8 +66,7 @@ fn main() -> ! {
     let success = barepg_app::run(
         command_line(line),
         &mut Board(&clock),
-        &Machine(&clock),
-        storage.buffers(),
+        Lent { buffers: storage.buffers(), platform: &Machine(&clock) },
         &mut output,
     );
     finish(output, success)

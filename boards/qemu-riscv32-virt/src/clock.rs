@@ -62,6 +62,15 @@ impl barepg_net::Clock for Clock {
     }
 }
 
+/// Seconds since 1970, from the machine's real-time clock (a "goldfish" device, which counts
+/// nanoseconds; reading the low half latches the high one).
+pub fn unix_time() -> u64 {
+    const RTC: *mut u32 = ptr::without_provenance_mut(0x0010_1000);
+    // SAFETY: the two registers of the time.
+    let (low, high) = unsafe { (RTC.read_volatile(), RTC.add(1).read_volatile()) };
+    (u64::from(high) << 32 | u64::from(low)) / 1_000_000_000
+}
+
 /// Ends the network's interrupt, after the device was told.
 pub fn complete_interrupt() {
     // SAFETY: claiming and completing in the PLIC; 0 means there was none.

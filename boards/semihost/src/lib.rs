@@ -168,3 +168,29 @@ impl SemihostingHostRng {
         semihosting::experimental::random::fill_bytes(buf).is_ok()
     }
 }
+
+/// Reads a file of the machine that runs the emulator or debugger; returns how many bytes, or
+/// `None` if it cannot be read or does not fit.
+#[cfg(feature = "host-files")]
+pub fn read_host_file(path: &str, buf: &mut [u8]) -> Option<usize> {
+    use semihosting::io::Read as _;
+    let mut name = [0; 256];
+    name.get_mut(..path.len())?.copy_from_slice(path.as_bytes());
+    let name = core::ffi::CStr::from_bytes_until_nul(&name).ok()?;
+    let mut file = semihosting::fs::File::open(name).ok()?;
+    let mut length = 0;
+    loop {
+        let room = buf.get_mut(length..).filter(|room| !room.is_empty())?;
+        match file.read(room).ok()? {
+            0 => return Some(length),
+            n => length += n,
+        }
+    }
+}
+
+/// Seconds since 1970 by the clock of the machine that runs the emulator or debugger, named as
+/// what it is: the emulated chip's clock does not run while it is off.
+#[cfg(feature = "host-files")]
+pub fn semihosting_host_time() -> Option<u64> {
+    semihosting::sys::arm_compat::sys_time().ok().and_then(|seconds| seconds.try_into().ok())
+}
