@@ -27,6 +27,15 @@ const HEADER: usize = 5;
 /// Shortest encrypted record: content type and tag (RFC 8446 section 5.2).
 const MIN_ENCRYPTED: u16 = 17;
 
+/// Bytes of a plaintext record that are looked at: a ServerHello up to and with its random.
+const HEAD: usize = 4 + 2 + 32;
+/// The random that makes a ServerHello a HelloRetryRequest (RFC 8446 section 4.1.3). It asks for
+/// another group than P-256, and there is none.
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
 /// What the guard, the verifier and the stream tell each other about one connection.
 pub(crate) struct Shared {
     /// End of the current operation, in the platform's milliseconds.
@@ -84,7 +93,7 @@ pub(super) struct Guard<'s, T> {
     header_len: usize,
     body_left: u16,
     /// The first bytes of a plaintext body, which are looked at.
-    head: [u8; 4],
+    head: [u8; HEAD],
     head_len: usize,
     /// A ClientHello was written and flushed.
     said_hello: bool,
@@ -143,7 +152,7 @@ impl<'s, T> Guard<'s, T> {
             header: [0; HEADER],
             header_len: 0,
             body_left: 0,
-            head: [0; 4],
+            head: [0; HEAD],
             head_len: 0,
             said_hello: false,
             change_cipher_specs: 0,
@@ -212,7 +221,7 @@ impl<'s, T> Guard<'s, T> {
     fn check_header(&mut self) -> Result<u16, Fault> {
         let [kind, major, _, high, low] = self.header;
         let length = u16::from_be_bytes([high, low]);
-        self.head_len = 0;
+        (self.head, self.head_len) = ([0; HEAD], 0);
         let illegal = Err(Fault::Tls(TlsError::Record));
         if major != 3 {
             // Whoever answers is not speaking TLS.
@@ -246,13 +255,17 @@ impl<'s, T> Guard<'s, T> {
         let length = u32::from(u16::from_be_bytes([high, low]));
         match (kind, self.head) {
             // ServerHello fills its record: nothing unencrypted follows it.
-            (HANDSHAKE, [2, a, b, c])
-                if u32::from_be_bytes([0, a, b, c]).saturating_add(4) == length =>
+            (HANDSHAKE, [2, a, b, c, _, _, random @ ..])
+                if random != RETRY
+                    && u32::from_be_bytes([0, a, b, c]).saturating_add(4) == length =>
             {
                 Ok(())
             }
             (CHANGE_CIPHER_SPEC, [1, ..]) => Ok(()),
             (ALERT, [_, description, ..]) => Err(Fault::Tls(TlsError::from_alert(description))),
+            (HANDSHAKE, [2, _, _, _, _, _, random @ ..]) if random == RETRY => {
+                Err(Fault::Tls(TlsError::Handshake))
+            }
             _ => Err(Fault::Tls(TlsError::Record)),
         }
     }

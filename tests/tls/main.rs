@@ -6,5 +6,7 @@ mod common;
 mod cases;
 mod client_cert;
 mod harness;
+mod hostile;
 mod live;
 mod matrix;
+mod rogue;

@@ -1,0 +1,281 @@
+//! Servers, or those who pose as them, that break the rules of TLS. What must come of it: an
+//! error of the right kind within the deadline, and not a byte behind ClientHello.
+
+use std::time::{Duration, Instant};
+
+use barepg::tls::{CertificateError, TlsError};
+use barepg::{Buffer, Config, ErrorKind, Outcome, ProtocolError, SslMode};
+use barepg_testkit::pki::{Spec, Workshop};
+use p256::ecdsa::SigningKey;
+
+use crate::harness::{Setup, Table};
+use crate::rogue::{Identity, Seen, Step, WHOLE, Wire, serve};
+
+/// Certificates of the true server and of others.
+struct Cast {
+    server: Identity,
+    files: Table,
+    stranger: SigningKey,
+    rsa: Vec<u8>,
+}
+
+impl Cast {
+    fn new() -> Self {
+        let w = Workshop::new();
+        w.make(&Spec::root("root", "/CN=Root"));
+        w.make(&Spec::leaf("leaf", "root"));
+        w.make(&Spec { key: "rsa:2048", ..Spec::leaf("rsa", "root") });
+        let text = std::fs::read(w.path("leaf", "key")).unwrap();
+        let mut der = vec![0; 512];
+        let length = barepg::tls::pem::decode(&text, &mut der).unwrap();
+        // ECPrivateKey: version 1, then the scalar.
+        let mark = [2, 1, 1, 4, 32];
+        let at = der[..length].windows(5).position(|w| w == mark).unwrap() + 5;
+        let key = SigningKey::from_slice(&der[at..at + 32]).unwrap();
+        Self {
+            server: Identity { chain: vec![w.der("leaf")], key },
+            files: Table::default().with("root.crt", w.der("root")),
+            stranger: SigningKey::from_slice(&[7; 32]).unwrap(),
+            rsa: w.der("rsa"),
+        }
+    }
+
+    /// The rest of a right handshake, from `from` on.
+    fn right(&self) -> Vec<Step> {
+        vec![
+            Step::Hello,
+            Step::Extensions,
+            Step::Certificate,
+            Step::Verify(0x0403, self.server.key.clone()),
+            Step::Finished,
+        ]
+    }
+
+    /// Connects in a mode to a server with this script.
+    fn meet(&self, mode: SslMode, answer: &'static [u8], script: Vec<Step>) -> (Met, Seen) {
+        self.meet_over(mode, answer, script, WHOLE)
+    }
+
+    fn meet_over(
+        &self,
+        mode: SslMode,
+        answer: &'static [u8],
+        script: Vec<Step>,
+        wire: Wire,
+    ) -> (Met, Seen) {
+        let (port, thread) = serve(self.server.clone(), answer, script, wire);
+        let config = Config::new()
+            .user("secret_user")
+            .password("secret_password")
+            .host("localhost")
+            .sslmode(mode)
+            .sslrootcert(if mode == SslMode::Require { "" } else { "root.crt" })
+            .connect_timeout_ms(1500);
+        let setup = Setup::new(config, &self.files);
+        let begun = Instant::now();
+        let met = setup.run(port, |c| {
+            c.set_timeout_ms(1500);
+            c.ping().map_err(|error| {
+                assert!(!error.is_usable() && error.outcome() != Outcome::NotSent, "{error}");
+                error.kind()
+            })
+        });
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(4), "took {took:?}");
+        (met.map_err(|(kind, _)| kind), thread.join().expect("the server's thread"))
+    }
+}
+
+/// Connecting failed, or it went well and the first round trip did or did not.
+type Met = Result<Result<(), ErrorKind>, ErrorKind>;
+
+const NOBODY: ErrorKind = ErrorKind::Tls(TlsError::Unauthenticated);
+const ORDER: ErrorKind = ErrorKind::Tls(TlsError::Handshake);
+const RECORD: ErrorKind = ErrorKind::Tls(TlsError::Record);
+
+#[test]
+fn a_server_that_keeps_the_rules_is_let_in() {
+    let cast = Cast::new();
+    for mode in [SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull] {
+        let mut script = cast.right();
+        // ChangeCipherSpec is a custom of middleboxes, tickets one of OpenSSL.
+        script.insert(1, Step::Record(20, vec![1]));
+        let ticket = vec![4, 0, 0, 15, 0, 0, 0, 1, 0, 0, 0, 2, 1, 9, 0, 1, 8, 0, 0];
+        script.push(Step::LetIn);
+        script.extend((0..10).map(|_| Step::Sealed(22, ticket.clone())));
+        script.extend([Step::Sealed(23, Vec::new()), Step::Answer, Step::Wait]);
+        let (met, seen) = cast.meet(mode, b"S", script);
+        assert_eq!(met, Ok(Ok(())), "{mode:?}");
+        assert!(seen.after_hello > 0);
+        let name = seen.hello.windows(9).any(|w| w == b"localhost");
+        assert!(name, "the name goes into SNI");
+    }
+}
+
+#[test]
+fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
+    let cast = Cast::new();
+    let key = || cast.server.key.clone();
+    let verify = || Step::Verify(0x0403, key());
+    use Step::{
+        BadFinished, Certificate, Certificates, Extensions, Finished, Hello, InClear, Verify,
+    };
+    let bent = |bend| vec![Step::BentHello(bend), Extensions, Certificate, verify(), Finished];
+    let alert = |kind, description| Step::Record(kind, vec![2, description]);
+    #[rustfmt::skip]
+    let scripts: Vec<(&str, Vec<Step>, &[ErrorKind])> = vec![
+        ("no certificate", vec![Hello, Extensions, Finished], &[NOBODY]),
+        ("Finished only", vec![Hello, Finished], &[NOBODY]),
+        ("no proof", vec![Hello, Extensions, Certificate, Finished], &[NOBODY]),
+        ("proof without certificate", vec![Hello, Extensions, verify(), Finished], &[ORDER]),
+        ("proof before certificate", vec![Hello, Extensions, verify(), Certificate, Finished], &[ORDER]),
+        ("two certificates", vec![Hello, Extensions, Certificate, Certificate, verify(), Finished], &[ORDER]),
+        ("two proofs", vec![Hello, Extensions, Certificate, verify(), verify(), Finished], &[ORDER]),
+        ("a stranger's signature", vec![Hello, Extensions, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], &[NOBODY]),
+        ("a client's signature", vec![Hello, Extensions, Certificate, Step::VerifyAsClient, Finished], &[NOBODY]),
+        ("RSA-PSS with an EC key", vec![Hello, Extensions, Certificate, Verify(0x0804, key()), Finished], &[NOBODY]),
+        ("Ed25519 with an EC key", vec![Hello, Extensions, Certificate, Verify(0x0807, key()), Finished], &[NOBODY]),
+        ("P-384 with a P-256 key", vec![Hello, Extensions, Certificate, Verify(0x0503, key()), Finished], &[NOBODY]),
+        ("RSA certificate, EC signature", vec![Hello, Extensions, Certificates(vec![cast.rsa.clone()]), verify(), Finished], &[NOBODY]),
+        ("PKCS#1 v1.5", vec![Hello, Extensions, Certificate, Verify(0x0401, key()), Finished],
+            &[ErrorKind::Tls(TlsError::Certificate(CertificateError::UnsupportedAlgorithm))]),
+        ("unknown scheme", vec![Hello, Extensions, Certificate, Verify(0x0402, key()), Finished], &[ORDER,
+            ErrorKind::Tls(TlsError::Certificate(CertificateError::UnsupportedAlgorithm))]),
+        ("empty list", vec![Hello, Extensions, Certificates(vec![]), verify(), Finished],
+            &[ErrorKind::Tls(TlsError::Certificate(CertificateError::Missing))]),
+        ("empty certificate", vec![Hello, Extensions, Certificates(vec![vec![]]), verify(), Finished],
+            &[ErrorKind::Tls(TlsError::Certificate(CertificateError::Malformed))]),
+        ("wrong Finished", vec![Hello, Extensions, Certificate, verify(), BadFinished], &[NOBODY]),
+        ("all in the clear", vec![Hello, InClear, Extensions, InClear, Certificate, InClear, verify(), InClear, Finished], &[RECORD]),
+        ("certificate in the clear", vec![Hello, Extensions, InClear, Certificate, verify(), Finished], &[RECORD]),
+        ("more behind ServerHello", vec![Step::HelloAndMore, Certificate, verify(), Finished], &[RECORD]),
+        ("two ServerHellos", vec![Hello, Hello], &[RECORD]),
+        ("other cipher suite", bent(|hello| { let n = hello.len(); hello[n - 80..n - 78].copy_from_slice(&[0x13, 2]); }), &[ORDER, RECORD]),
+        ("retry", bent(|hello| hello[6..38].copy_from_slice(&RETRY)), &[ORDER, RECORD]),
+        ("message split", vec![Hello, Extensions, Step::Split, Certificate, verify(), Finished], &[ORDER, RECORD]),
+        ("no content", vec![Hello, Step::Record(23, vec![0; 16])], &[RECORD]),
+        ("shorter than a tag", vec![Hello, Step::Record(23, vec![0; 3])], &[RECORD]),
+        ("no length", vec![Hello, Step::Record(23, vec![])], &[RECORD]),
+        ("noise", vec![Hello, Step::Record(23, vec![0x5a; 200])], &[RECORD]),
+        ("heartbeat", vec![Hello, Step::Record(24, vec![1; 20])], &[RECORD]),
+        ("unknown type", vec![Step::Record(99, vec![1; 20])], &[RECORD]),
+        ("two ChangeCipherSpecs", vec![Hello, Step::Record(20, vec![1]), Step::Record(20, vec![1]), Extensions], &[RECORD]),
+        ("odd ChangeCipherSpec", vec![Hello, Step::Record(20, vec![2]), Extensions], &[RECORD]),
+        ("ChangeCipherSpec first", vec![Step::Record(20, vec![1]), Hello], &[RECORD]),
+        ("data first", vec![Step::Record(23, vec![0; 40])], &[RECORD]),
+        ("alert in the clear", vec![Hello, alert(21, 40)], &[RECORD]),
+        ("goodbye in the clear", vec![Hello, Extensions, Certificate, verify(), alert(21, 0)], &[RECORD]),
+        ("alert at once", vec![alert(21, 40)], &[ErrorKind::Tls(TlsError::Alert(40))]),
+        ("no TLS 1.3", vec![alert(21, 70)], &[ErrorKind::Tls(TlsError::NoTls13)]),
+        ("sealed alert", vec![Hello, Extensions, Step::Sealed(21, vec![2, 80])], &[RECORD, ORDER]),
+        ("sealed data early", vec![Hello, Extensions, Step::Sealed(23, b"R\0\0\0\x08\0\0\0\0".to_vec())], &[RECORD, ORDER]),
+        ("long record", vec![Hello, Step::Record(23, vec![0; 5000])], &[TOO_LONG]),
+        ("the longest record", vec![Hello, Step::Raw(vec![23, 3, 3, 0xff, 0xff])], &[ErrorKind::Capacity {
+            buffer: Buffer::TlsRecord, have: 4113, needed: 65_535 }]),
+        ("plaintext protocol", vec![Step::Raw(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I".to_vec())], &[ErrorKind::Tls(TlsError::NotTls)]),
+        ("an HTTP server", vec![Step::Raw(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())], &[ErrorKind::Tls(TlsError::NotTls)]),
+        ("silence", vec![Step::Wait, Step::Wait], &[ErrorKind::TimedOut]),
+        ("silence after ServerHello", vec![Hello, Step::Wait, Step::Wait], &[ErrorKind::TimedOut]),
+        ("silence in a record", vec![Hello, Step::Raw(vec![23, 3, 3, 0, 90, 1, 2]), Step::Wait, Step::Wait], &[ErrorKind::TimedOut]),
+        ("end", vec![], &[ErrorKind::Closed, ErrorKind::Transport(embedded_io::ErrorKind::ConnectionReset)]),
+        ("end in a record", vec![Hello, Step::Raw(vec![23, 3, 3, 0, 90, 1, 2])],
+            &[ErrorKind::Closed, ErrorKind::Transport(embedded_io::ErrorKind::ConnectionReset)]),
+    ];
+    for mode in [SslMode::Require, SslMode::VerifyFull] {
+        for (name, script, wanted) in &scripts {
+            let (met, seen) = cast.meet(mode, b"S", script.clone());
+            let Err(kind) = met else { panic!("{name}: let in, {mode:?}") };
+            // Without roots nobody looks at the certificates' inside but for the key.
+            assert!(wanted.contains(&kind), "{name}, {mode:?}: {kind:?}, not one of {wanted:?}");
+            assert_eq!(seen.after_hello, 0, "{name}, {mode:?}: bytes behind ClientHello");
+        }
+    }
+}
+
+const TOO_LONG: ErrorKind =
+    ErrorKind::Capacity { buffer: Buffer::TlsRecord, have: 4113, needed: 5000 };
+
+/// The random of HelloRetryRequest (RFC 8446 section 4.1.3).
+const RETRY: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
+#[test]
+fn answers_to_the_request_for_tls() {
+    let cast = Cast::new();
+    let bad = ErrorKind::Protocol(ProtocolError::BadTlsAnswer);
+    for (answer, wanted) in [
+        (&b"N"[..], ErrorKind::Tls(TlsError::NotOffered)),
+        (b"E\0\0\0\x20SFATAL\0C42501\0Mtrust me\0\0", bad),
+        (b"X", bad),
+        (b"\0", bad),
+        (b"", ErrorKind::TimedOut),
+        // Bytes that somebody put behind the answer are not taken for the server's.
+        (b"SR\0\0\0\x08\0\0\0\0Z\0\0\0\x05I", ErrorKind::Tls(TlsError::NotTls)),
+    ] {
+        let (met, seen) = cast.meet(SslMode::VerifyFull, answer, vec![Step::Wait]);
+        assert_eq!(met, Err(wanted), "{answer:?}");
+        assert_eq!(seen.after_hello, 0, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_session_ends_at_the_first_record_that_is_not_the_servers() {
+    let cast = Cast::new();
+    let ended = &[ErrorKind::Closed][..];
+    #[rustfmt::skip]
+    let ends: Vec<(&str, Vec<Step>, &[ErrorKind])> = vec![
+        ("goodbye", vec![Step::Sealed(21, vec![1, 0])], ended),
+        ("end", vec![], &[ErrorKind::Closed, ErrorKind::Transport(embedded_io::ErrorKind::ConnectionReset)]),
+        ("end in a record", vec![Step::Raw(vec![23, 3, 3, 0, 90, 1])],
+            &[ErrorKind::Closed, ErrorKind::Transport(embedded_io::ErrorKind::ConnectionReset)]),
+        ("goodbye in the clear", vec![Step::Record(21, vec![1, 0])], &[RECORD]),
+        ("handshake in the clear", vec![Step::Record(22, vec![8, 0, 0, 2, 0, 0])], &[RECORD]),
+        ("answer in the clear", vec![Step::Record(23, b"I\0\0\0\x04Z\0\0\0\x05I".to_vec())], &[RECORD]),
+        ("ChangeCipherSpec", vec![Step::Record(20, vec![1])], &[RECORD]),
+        ("forged", vec![Step::Forged], &[RECORD]),
+        ("alert", vec![Step::Sealed(21, vec![2, 20])], &[RECORD]),
+        ("new keys", vec![Step::Sealed(22, vec![24, 0, 0, 1, 0])], &[RECORD]),
+        ("long record", vec![Step::Record(23, vec![0; 5000])], &[TOO_LONG]),
+        ("empty records without end", vec![Step::Flood(Box::new(Step::Sealed(23, vec![])))], &[ErrorKind::TimedOut]),
+        ("silence", vec![Step::Wait, Step::Wait], &[ErrorKind::TimedOut]),
+        ("silence in a record", vec![Step::Raw(vec![23, 3, 3, 0, 90, 1]), Step::Wait, Step::Wait], &[ErrorKind::TimedOut]),
+    ];
+    for (name, end, wanted) in ends {
+        let mut script = cast.right();
+        script.push(Step::LetIn);
+        script.extend(end);
+        let (met, _) = cast.meet(SslMode::VerifyFull, b"S", script);
+        let Ok(Err(kind)) = met else { panic!("{name}: {met:?}") };
+        assert!(wanted.contains(&kind), "{name}: {kind:?}, not one of {wanted:?}");
+    }
+}
+
+/// The right flight, cut at one byte after the other, and in single bytes.
+#[test]
+fn a_flight_that_is_cut_is_no_session() {
+    let cast = Cast::new();
+    let mut script = cast.right();
+    script.extend([Step::LetIn, Step::Answer, Step::Wait]);
+    let dribble = Wire { dribble: true, ..WHOLE };
+    let (met, _) = cast.meet_over(SslMode::VerifyFull, b"S", script.clone(), dribble);
+    assert_eq!(met, Ok(Ok(())));
+    let mut cut_at = 0;
+    loop {
+        let wire = Wire { cut_at, dribble: false };
+        let (met, seen) = cast.meet_over(SslMode::VerifyFull, b"S", script.clone(), wire);
+        match met {
+            Ok(Ok(())) => break,
+            Ok(Err(kind)) | Err(kind) => assert!(
+                matches!(kind, ErrorKind::Closed | ErrorKind::HungUp | ErrorKind::Transport(_)),
+                "cut at {cut_at}: {kind:?}"
+            ),
+        }
+        if met.is_err() && cut_at < 600 {
+            assert_eq!(seen.after_hello, 0, "cut at {cut_at}");
+        }
+        cut_at += 5;
+    }
+    assert!(cut_at > 700, "{cut_at}");
+}
