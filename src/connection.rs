@@ -185,7 +185,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// transaction the server delivers none.
     ///
     /// # Errors
-    /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): a notification was larger than the
+    /// [`ErrorKind::Capacity`]: a notification was larger than the
     /// receive buffer and was skipped; connection usable. After any other error the connection is
     /// dead: connect again, and `listen` again.
     pub fn wait_notification(&mut self, timeout_ms: u32) -> Result<Option<Notification<'_>>> {

@@ -4,7 +4,7 @@
 //! `&mut dyn Io`, so it is compiled once.
 //!
 //! The rules: a verb starts with [`Session::begin`]; any failure goes through
-//! [`Session::fail`], which decides what became of the work and whether the link lives; a link
+//! `Session::fail`, which decides what became of the work and whether the link lives; a link
 //! that failed is never touched again; the answer of one verb is never taken for that of
 //! another.
 
