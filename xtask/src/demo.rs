@@ -75,7 +75,9 @@ pub fn run(wish: &Wish) -> Result<(), String> {
             );
             if wish.opengauss {
                 let front = front.insert(gauss::Front::try_start(gauss::Options::before(started))?);
-                opengauss(front, wish)?
+                let user = wish.user.unwrap_or("sha256_user");
+                println!("started an openGauss front before it, user {user}");
+                Server::opengauss(front, user, wish.keys)?
             } else {
                 Server::private(started, wish.user.unwrap_or("scram_user"))?
             }
@@ -93,19 +95,6 @@ pub fn run(wish: &Wish) -> Result<(), String> {
     println!("\nthe bill, {:.1} s in all", outcome.elapsed.as_secs_f32());
     print!("{}", table(board, &bill));
     Ok(())
-}
-
-/// The front as a server: SHA256 with 10,000 iterations, by password or by keys.
-fn opengauss(front: &gauss::Front, wish: &Wish) -> Result<Server, String> {
-    let user = wish.user.unwrap_or("sha256_user");
-    println!("started an openGauss front before it, user {user}");
-    let mut conninfo = front.conninfo(user);
-    if wish.keys {
-        let keys = front.login_keys(user).ok_or(format!("{user} has no login keys"))?;
-        let password = format!("password={}", gauss::PASSWORD);
-        conninfo = conninfo.replace(&password, &format!("gauss_keys={keys}"));
-    }
-    Server::parse(&conninfo)
 }
 
 fn table(board: &Board, bill: &Bill) -> String {

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
+use barepg_testkit::gauss;
 use barepg_testkit::pg::Cluster;
 
 use crate::boards::{Board, Link};
@@ -26,6 +27,17 @@ impl Server {
     /// A private cluster, by one of its roles.
     pub fn private(cluster: &Cluster, user: &str) -> Result<Server, String> {
         Server::parse(&cluster.conninfo(user))
+    }
+
+    /// An openGauss front, by password or by login keys.
+    pub fn opengauss(front: &gauss::Front, user: &str, keys: bool) -> Result<Server, String> {
+        let mut conninfo = front.conninfo(user);
+        if keys {
+            let keys = front.login_keys(user).ok_or(format!("{user} has no login keys"))?;
+            let password = format!("password={}", gauss::PASSWORD);
+            conninfo = conninfo.replace(&password, &format!("gauss_keys={keys}"));
+        }
+        Server::parse(&conninfo)
     }
 
     /// An existing server, by a connection string of `keyword=value` pairs without quotes.

@@ -4,9 +4,9 @@
 use std::fs;
 use std::time::Duration;
 
-use barepg_testkit::faults;
 use barepg_testkit::pg;
 use barepg_testkit::provision::{USUAL_MAJOR, root};
+use barepg_testkit::{faults, gauss};
 
 use super::{Checked, Context, host};
 use crate::boards::{self, BOARDS, Board, Link};
@@ -71,27 +71,59 @@ pub fn common(context: &Context) -> Checked {
     let mut checked = 0;
     let mut over = String::new();
     for board in chosen(context) {
-        let mut best = Vec::new();
-        let mut verdict = Ok(0);
-        for _ in 0..ATTEMPTS {
-            let (outcome, bill) = run(context, board, &server, &[])?;
-            compare(board, &outcome, "common_operations")?;
-            agree(&outcome, &bill).map_err(|error| format!("{}: {error}", board.name))?;
-            lower(&mut best, figures(&outcome, &bill));
-            verdict = budgets.compare(board.name, &best);
-            if verdict.is_ok() {
-                break;
-            }
-        }
-        let costs = best.iter().filter(|(name, _)| !name.contains("_bytes_"));
-        let costs: Vec<String> = costs.map(|(name, value)| format!("{name} {value}")).collect();
-        println!("          {}", costs.join(", "));
-        match verdict {
-            Ok(count) => checked += 2 + count,
+        match measured(context, board, &server, board.name, &budgets)? {
+            Ok(count) => checked += count,
             Err(error) => over.push_str(&error),
         }
     }
     if over.is_empty() { Ok(checked) } else { Err(over) }
+}
+
+/// The same program at an openGauss with SHA256 and 10,000 iterations, by password and by login
+/// keys, against the same golden output.
+pub fn opengauss(context: &Context) -> Checked {
+    let front = gauss::Front::try_start(gauss::Options::before(pg::shared(USUAL_MAJOR)))?;
+    let budgets = Budgets::read()?;
+    let mut checked = 0;
+    let mut over = String::new();
+    for board in BOARDS.iter().filter(|board| QUICK.contains(&board.name)) {
+        for (keys, suffix) in [(false, "opengauss"), (true, "opengauss-keys")] {
+            let server = Server::opengauss(&front, "sha256_user", keys)?;
+            let thing = format!("{}-{suffix}", board.name);
+            match measured(context, board, &server, &thing, &budgets)? {
+                Ok(count) => checked += count,
+                Err(error) => over.push_str(&error),
+            }
+        }
+    }
+    if over.is_empty() { Ok(checked) } else { Err(over) }
+}
+
+/// One board's session: the output must be the golden one, the costs within the budgets of
+/// `thing`. The inner error is what is over them.
+fn measured(
+    context: &Context,
+    board: &Board,
+    server: &Server,
+    thing: &str,
+    budgets: &Budgets,
+) -> Result<Checked, String> {
+    let mut best = Vec::new();
+    let mut verdict = Ok(0);
+    for _ in 0..ATTEMPTS {
+        let (outcome, bill) = run(context, board, server, &[])?;
+        compare(board, &outcome, "common_operations")?;
+        agree(&outcome, &bill).map_err(|error| format!("{}: {error}", board.name))?;
+        lower(&mut best, figures(&outcome, &bill));
+        verdict = budgets.compare(thing, &best);
+        if verdict.is_ok() {
+            break;
+        }
+    }
+    let costs = best.iter().filter(|(name, _)| !name.contains("_bytes_"));
+    let costs: Vec<String> = costs.map(|(name, value)| format!("{name} {value}")).collect();
+    println!("          {}", costs.join(", "));
+    Ok(verdict.map(|count| 2 + count))
 }
 
 /// Keeps the lower number of instructions of two runs, and the newer value of all else.
