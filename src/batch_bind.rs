@@ -39,7 +39,7 @@ impl Session<'_> {
     ) -> Result<u64, Fault> {
         let mut batch = Batch {
             rows: 0,
-            parse: matches!(sql, Sql::Text(_)),
+            parse: sql.text().is_some(),
             open: None,
             waiting: [0; limits::BATCH_BIND_WINDOW],
             sent: 0,

@@ -7,11 +7,12 @@ use crate::framed::Stats;
 use crate::link::Link;
 use crate::notify::Notification;
 use crate::params::Params;
+use crate::pipeline::Pipeline;
 use crate::row::Row;
 use crate::rows::Rows;
 use crate::session::{Life, Session, TransactionStatus};
 use crate::statement::{Sql, Statement};
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, TransactionBuilder};
 use crate::types::Oid;
 use embedded_io::{Read, Write};
 
@@ -44,7 +45,9 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         sql: impl Into<Sql<'q>>,
         params: P,
     ) -> Result<Rows<'_, 'b>> {
-        match self.session.query(&mut self.transport, sql.into(), &params) {
+        let mut prepared = None;
+        let sql = self.ready(sql.into(), &mut prepared)?;
+        match self.session.query(&mut self.transport, sql, &params) {
             Ok(columns) => Ok(Rows::new(self.session, &mut self.transport, columns)),
             Err(fault) => Err(self.session.verdict(fault)),
         }
@@ -81,7 +84,9 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn execute<'q, P: Params>(&mut self, sql: impl Into<Sql<'q>>, params: P) -> Result<u64> {
-        let result = self.session.execute(&mut self.transport, sql.into(), &params);
+        let mut prepared = None;
+        let sql = self.ready(sql.into(), &mut prepared)?;
+        let result = self.session.execute(&mut self.transport, sql, &params);
         result.map_err(|fault| self.session.verdict(fault))
     }
 
@@ -98,8 +103,10 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         sql: impl Into<Sql<'q>>,
         items: impl IntoIterator<Item = P>,
     ) -> Result<u64> {
+        let mut prepared = None;
+        let sql = self.ready(sql.into(), &mut prepared)?;
         let (io, mut items) = (&mut self.transport, items.into_iter());
-        let result = self.session.execute_many(io, sql.into(), &mut items);
+        let result = self.session.execute_many(io, sql, &mut items);
         result.map_err(|fault| self.session.verdict(fault))
     }
 
@@ -167,6 +174,20 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         result.map_err(|fault| self.session.verdict(fault))
     }
 
+    /// Begins a pipeline: several different statements in one round trip, see [`Pipeline`].
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn pipeline(&mut self) -> Result<Pipeline<'_, 'b>> {
+        Pipeline::start(self.session, &mut self.transport)
+    }
+
+    /// As [`transaction`](Self::transaction), with an isolation level and other properties:
+    /// `conn.build_transaction().isolation_level(IsolationLevel::Serializable).start()`.
+    pub const fn build_transaction(&mut self) -> TransactionBuilder<'_, 'c, 'b, T> {
+        TransactionBuilder::new(self)
+    }
+
     /// Opens a transaction. The guard it returns is used like the connection, and rolls back
     /// unless it is committed.
     ///
@@ -198,6 +219,34 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// The connection is dead after every error.
     pub fn ping(&mut self) -> Result<()> {
         let result = self.session.ping(&mut self.transport);
+        result.map_err(|fault| self.session.verdict(fault))
+    }
+
+    /// Prepares a statement in flash, if it is one and has a place. Costs nothing where the kind of
+    /// statement is known when compiling.
+    #[inline(always)]
+    pub(crate) fn ready<'q>(
+        &mut self,
+        sql: Sql<'q>,
+        prepared: &'q mut Option<Statement>,
+    ) -> Result<Sql<'q>> {
+        let Sql::Static(statement) = sql else { return Ok(sql) };
+        match self.session.prepare_static(&mut self.transport, statement) {
+            Ok(Some(statement)) => Ok(Sql::Prepared(prepared.insert(statement))),
+            Ok(None) => Ok(sql),
+            Err(fault) => Err(self.session.verdict(fault)),
+        }
+    }
+
+    /// Brings the session back to how it was after the login: rolls back an open transaction,
+    /// forgets prepared statements, parameters set, `listen`, temporary tables, advisory locks
+    /// (`DISCARD ALL`). openGauss has no `DISCARD`: there it is cursors, statements, parameters
+    /// and advisory locks, and temporary tables stay.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn reset(&mut self) -> Result<()> {
+        let result = self.session.discard(&mut self.transport);
         result.map_err(|fault| self.session.verdict(fault))
     }
 

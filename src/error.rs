@@ -271,6 +271,8 @@ pub enum UsageError {
     NotCopy,
     /// Rows of a COPY need `with (format binary)`.
     CopyFormat,
+    /// The pipeline has as many statements as it can, or its results were asked for.
+    PipelineFull,
     /// A transaction is open already.
     InTransaction,
     /// COMMIT was answered with ROLLBACK: the transaction had failed before.

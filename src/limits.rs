@@ -94,6 +94,15 @@ pub const RSA_MAX_BYTES: usize = 512;
 /// How long the driver looks for the server's last words after a write failed, in milliseconds.
 pub const SALVAGE_MS: u32 = 500;
 
+/// Statements in flash that a session remembers to have prepared. A pointer each, in the client; a
+/// firmware that runs more different statements than this in one session is rare.
+pub const STATIC_STATEMENTS: usize = 8;
+
+/// What a column of variable length is taken for when a portal's slice is sized from the receive
+/// buffer, in bytes. Short texts; columns that are larger are only read with smaller slices than
+/// would fit.
+pub const PORTAL_VARIABLE: usize = 32;
+
 /// Parameters of a prepared statement whose types are remembered, to refuse a wrong Rust type
 /// before it is sent. 4 bytes each, in the caller's [`Statement`](crate::Statement).
 pub const STATEMENT_PARAMETERS: usize = 16;

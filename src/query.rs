@@ -19,6 +19,11 @@ impl Session<'_> {
     ) -> Result<u16, Fault> {
         self.send_statement(io, sql, params, true)?;
         self.bound(io, sql)?;
+        self.described(io)
+    }
+
+    /// The answer to Describe of a portal: how many columns its rows have.
+    pub(crate) fn described(&mut self, io: &mut dyn Io) -> Result<u16, Fault> {
         match self.next(io)? {
             tag::ROW_DESCRIPTION => self.describe(io),
             tag::NO_DATA => {
@@ -92,15 +97,15 @@ impl Session<'_> {
     }
 
     pub(crate) fn check_params(&self, sql: Sql<'_>, params: &dyn Params) -> Result<(), Fault> {
-        match sql {
-            Sql::Text(_) => Ok(()),
-            Sql::Prepared(statement) => Ok(statement.check(self.epoch, params)?),
+        if let Sql::Prepared(statement) = sql {
+            statement.check(self.epoch, params)?;
         }
+        Ok(())
     }
 
     /// ParseComplete (of text) and BindComplete.
-    fn bound(&mut self, io: &mut dyn Io, sql: Sql<'_>) -> Result<(), Fault> {
-        if let Sql::Text(_) = sql {
+    pub(crate) fn bound(&mut self, io: &mut dyn Io, sql: Sql<'_>) -> Result<(), Fault> {
+        if sql.text().is_some() {
             self.expect(io, tag::PARSE_COMPLETE)?;
         }
         self.expect(io, tag::BIND_COMPLETE)
@@ -145,7 +150,7 @@ impl Session<'_> {
         if self.server.is_opengauss() && self.batch_binds && first.count() > 0 {
             return self.batch_bind(io, sql, first, items);
         }
-        let mut batch = Batch { rows: 0, waiting: 0, parse: matches!(sql, Sql::Text(_)) };
+        let mut batch = Batch { rows: 0, waiting: 0, parse: sql.text().is_some() };
         let mut next = Some(first);
         while let Some(item) = next {
             self.add_to_batch(io, sql, &item, &mut batch)?;
@@ -240,8 +245,12 @@ struct Batch {
     parse: bool,
 }
 
-fn parse(w: &mut Writer<'_>, sql: Sql<'_>, params: &dyn Params) -> Result<(), WireError> {
-    let Sql::Text(text) = sql else { return Ok(()) };
+pub(crate) fn parse(
+    w: &mut Writer<'_>,
+    sql: Sql<'_>,
+    params: &dyn Params,
+) -> Result<(), WireError> {
+    let Some(text) = sql.text() else { return Ok(()) };
     let count = params.count();
     frontend::parse(w, None, text, count, &|w| (0..count).try_for_each(|i| w.u32(params.oid(i))))
 }
@@ -252,7 +261,7 @@ pub(crate) fn bind(w: &mut Writer<'_>, sql: Sql<'_>, params: &dyn Params) -> Res
 
 pub(crate) const fn statement_id(sql: Sql<'_>) -> frontend::StatementId {
     match sql {
-        Sql::Text(_) => None,
         Sql::Prepared(statement) => Some(statement.id),
+        Sql::Text(_) | Sql::Static(_) => None,
     }
 }

@@ -18,6 +18,18 @@ pub struct Rows<'r, 'b> {
     /// Bytes that must stay free behind a row.
     reserve: usize,
     affected: u64,
+    pub(crate) part: PartOf,
+}
+
+/// What the rows are a part of: what follows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartOf {
+    /// A statement of its own, which ends with ReadyForQuery.
+    Statement,
+    /// A portal, which may be suspended before.
+    Portal,
+    /// A pipeline: the next statement's answer.
+    Pipeline,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +38,8 @@ enum State {
     Rows,
     /// A simple query's result ended; another may follow.
     Between,
+    /// The portal has more rows.
+    Suspended,
     Done,
 }
 
@@ -37,7 +51,7 @@ impl<'r, 'b> Rows<'r, 'b> {
         columns: u16,
     ) -> Self {
         let state = if session.extended { State::Rows } else { State::Between };
-        Self { session, io, state, columns, reserve: 0, affected: 0 }
+        Self { session, io, state, columns, reserve: 0, affected: 0, part: PartOf::Statement }
     }
 
     /// The next row, or `None` at the end of the result.
@@ -64,6 +78,11 @@ impl<'r, 'b> Rows<'r, 'b> {
     /// Rows that the finished statement touched or returned, as CommandComplete counted them.
     pub const fn affected(&self) -> u64 {
         self.affected
+    }
+
+    /// Whether the slice of a [`Portal`](crate::Portal) has ended and more rows can be fetched.
+    pub fn is_suspended(&self) -> bool {
+        self.state == State::Suspended
     }
 
     /// Reads to the end of the statement, dropping the rows that are left. Returns the number of
@@ -93,7 +112,7 @@ impl<'r, 'b> Rows<'r, 'b> {
                 Err(fault) => return Err(fault),
             }
         }
-        if self.state == State::Done {
+        if self.state != State::Between {
             return Ok(false);
         }
         // If anything fails the rest is read over by the next verb.
@@ -153,10 +172,19 @@ impl<'r, 'b> Rows<'r, 'b> {
                     return Ok(false);
                 }
                 self.state = State::Done;
-                session.expect_ready(io)?;
+                if self.part != PartOf::Pipeline {
+                    session.expect_ready(io)?;
+                }
             }
             tag::EMPTY_QUERY_RESPONSE if session.extended => {
                 self.state = State::Done;
+                session.completed = true;
+                if self.part != PartOf::Pipeline {
+                    session.expect_ready(io)?;
+                }
+            }
+            tag::PORTAL_SUSPENDED if self.part == PartOf::Portal => {
+                self.state = State::Suspended;
                 session.expect_ready(io)?;
             }
             other => {

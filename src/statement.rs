@@ -37,12 +37,12 @@ impl Statement {
         if self.epoch != epoch {
             return Err(UsageError::StaleStatement);
         }
-        if usize::from(self.count) != params.count() {
+        if self.count != ANY_COUNT && usize::from(self.count) != params.count() {
             return Err(UsageError::ParameterCount);
         }
-        let known = usize::from(self.count).min(self.types.len());
+        let known = params.count().min(self.types.len());
         for (index, &oid) in self.types.iter().enumerate().take(known) {
-            if !fits(oid, params.oid(index)) {
+            if oid != 0 && !fits(oid, params.oid(index)) {
                 return Err(UsageError::ParameterType);
             }
         }
@@ -50,7 +50,42 @@ impl Statement {
     }
 }
 
-/// What a verb runs: SQL text, or a [`Statement`]. Made from either by `into`.
+/// A statement that sits in flash: SQL text and the types of its parameters. It is prepared when a
+/// session first uses it, with a round trip of its own, and then only executed.
+///
+/// ```
+/// use barepg::{StaticStatement, types::oid};
+///
+/// static INSERT: StaticStatement =
+///     StaticStatement::new("insert into log values ($1, $2)", &[oid::INT4, oid::TEXT]);
+/// # fn f<T: embedded_io::Read + embedded_io::Write>(conn: &mut barepg::Connection<'_, '_, T>)
+/// # -> barepg::Result<()> {
+/// conn.execute(&INSERT, (7_i32, "on"))?;
+/// # Ok(()) }
+/// ```
+///
+/// A session remembers [`limits::STATIC_STATEMENTS`] of them; those beyond are parsed each time.
+/// Such a statement must be used through one place in memory, so make it a `static`, not a
+/// `const`.
+#[derive(Debug)]
+pub struct StaticStatement {
+    sql: &'static str,
+    types: &'static [Oid],
+}
+
+impl StaticStatement {
+    /// A statement. Types that are not given, or 0, the server infers.
+    pub const fn new(sql: &'static str, types: &'static [Oid]) -> Self {
+        Self { sql, types }
+    }
+
+    /// The SQL text.
+    pub const fn sql(&self) -> &'static str {
+        self.sql
+    }
+}
+
+/// What a verb runs: SQL text, a [`Statement`] or a [`StaticStatement`]. Made from any by `into`.
 #[derive(Clone, Copy)]
 pub enum Sql<'q> {
     /// Text, parsed by the server each time (on the unnamed statement: it also works through a
@@ -58,6 +93,26 @@ pub enum Sql<'q> {
     Text(&'q str),
     /// A prepared statement of this session.
     Prepared(&'q Statement),
+    /// A statement in flash, prepared once per session.
+    Static(&'static StaticStatement),
+}
+
+impl<'q> Sql<'q> {
+    /// The text to be parsed, unless it is prepared.
+    pub(crate) const fn text(self) -> Option<&'q str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Prepared(_) => None,
+            // Where it could not be prepared.
+            Self::Static(statement) => Some(statement.sql),
+        }
+    }
+}
+
+impl From<&'static StaticStatement> for Sql<'_> {
+    fn from(statement: &'static StaticStatement) -> Self {
+        Self::Static(statement)
+    }
 }
 
 impl<'q> From<&'q str> for Sql<'q> {
@@ -71,6 +126,12 @@ impl<'q> From<&'q Statement> for Sql<'q> {
         Self::Prepared(statement)
     }
 }
+
+/// Numbers from here on belong to statements in flash.
+const FIRST_STATIC: u16 = 0xff00;
+
+/// A statement whose parameters the server counts.
+const ANY_COUNT: u16 = u16::MAX;
 
 /// Whether a value sent as `sent` has the binary layout of a parameter of type `wanted`.
 const fn fits(wanted: Oid, sent: Oid) -> bool {
@@ -89,8 +150,51 @@ impl Session<'_> {
         sql: &str,
         types: &[Oid],
     ) -> Result<Statement, Fault> {
-        self.begin(io)?;
         let id = self.statements;
+        let statement = self.prepare_as(io, id, sql, types)?;
+        self.statements = id.wrapping_add(1) % FIRST_STATIC;
+        Ok(statement)
+    }
+
+    /// A statement in flash that is prepared already.
+    pub(crate) fn known_static(&self, statement: &'static StaticStatement) -> Option<Statement> {
+        let known = |place: &Option<&'static StaticStatement>| {
+            place.is_some_and(|known| core::ptr::eq(known, statement))
+        };
+        let place = self.statics.iter().position(known)?;
+        let id = FIRST_STATIC.wrapping_add(u16::try_from(place).unwrap_or(0));
+        let mut types = [0; limits::STATEMENT_PARAMETERS];
+        types.iter_mut().zip(statement.types).for_each(|(place, oid)| *place = *oid);
+        // How many there are is only known to the server.
+        Some(Statement { id, epoch: self.epoch, count: ANY_COUNT, types })
+    }
+
+    /// The prepared form of a statement in flash; `None` when there is no place for it.
+    pub(crate) fn prepare_static(
+        &mut self,
+        io: &mut dyn Io,
+        statement: &'static StaticStatement,
+    ) -> Result<Option<Statement>, Fault> {
+        if let Some(known) = self.known_static(statement) {
+            return Ok(Some(known));
+        }
+        let Some(place) = self.statics.iter().position(Option::is_none) else { return Ok(None) };
+        let id = FIRST_STATIC.wrapping_add(u16::try_from(place).unwrap_or(0));
+        let prepared = self.prepare_as(io, id, statement.sql, statement.types)?;
+        if let Some(place) = self.statics.get_mut(place) {
+            *place = Some(statement);
+        }
+        Ok(Some(prepared))
+    }
+
+    fn prepare_as(
+        &mut self,
+        io: &mut dyn Io,
+        id: u16,
+        sql: &str,
+        types: &[Oid],
+    ) -> Result<Statement, Fault> {
+        self.begin(io)?;
         self.extended = true;
         self.stage(io, &|w| {
             frontend::parse(w, Some(id), sql, types.len(), &|w| {
@@ -99,7 +203,6 @@ impl Session<'_> {
             frontend::describe_statement(w, Some(id))?;
             frontend::sync(w)
         })?;
-        self.statements = self.statements.wrapping_add(1);
         self.send(io)?;
         let mut statement =
             Statement { id, epoch: self.epoch, count: 0, types: [0; limits::STATEMENT_PARAMETERS] };

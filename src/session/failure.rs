@@ -88,6 +88,16 @@ impl Session<'_> {
         fault
     }
 
+    /// The error for a part that was left out before any of it was sent, while the verb goes on.
+    pub(crate) fn left_out(&self, fault: Fault) -> Error {
+        let kind = match fault {
+            Fault::Usage(problem) => ErrorKind::Usage(problem),
+            Fault::Wire(problem) => ErrorKind::Encode(problem),
+            _ => ErrorKind::Broken,
+        };
+        Error::new(kind, Outcome::NotSent, self.life == Life::Alive)
+    }
+
     /// Turns the fault that ended a verb into the error the user sees, and ends the link where it
     /// cannot go on.
     #[inline(never)]

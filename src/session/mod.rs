@@ -18,6 +18,7 @@ use crate::framed::Framed;
 use crate::limits;
 use crate::notify::Events;
 use crate::server::ServerInfo;
+use crate::statement::StaticStatement;
 use crate::transport::Io;
 use crate::wire::backend::{CommandTag, Phase, legal, tag};
 use crate::wire::{Part, WireError, frontend};
@@ -85,6 +86,10 @@ pub(crate) struct Session<'b> {
     /// Number of the session, and of the last prepared statement in it.
     pub(crate) epoch: u16,
     pub(crate) statements: u16,
+    /// Statements in flash that are prepared.
+    pub(crate) statics: [Option<&'static StaticStatement>; limits::STATIC_STATEMENTS],
+    /// Savepoints that are open, as far as their guards know.
+    pub(crate) savepoints: u16,
     /// Deadline of one operation, in milliseconds.
     pub(crate) timeout_ms: u32,
     pub(crate) server: ServerInfo,
@@ -121,6 +126,8 @@ impl<'b> Session<'b> {
             in_a_row: 0,
             epoch: 0,
             statements: 0,
+            statics: [None; limits::STATIC_STATEMENTS],
+            savepoints: 0,
             timeout_ms: limits::DEFAULT_TIMEOUT_MS,
             server: ServerInfo::new(),
             #[cfg(feature = "opengauss")]
@@ -139,9 +146,15 @@ impl<'b> Session<'b> {
         (self.busy, self.unsynced, self.completed, self.unsure) = (false, false, false, false);
         (self.unfinished, self.undo) = (None, None);
         (self.error, self.farewell, self.in_a_row) = (None, None, 0);
+        self.forget_statements();
+        self.server.forget();
+    }
+
+    /// Prepared statements from before belong to no session any more.
+    pub(crate) fn forget_statements(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         self.statements = 0;
-        self.server.forget();
+        self.statics = [None; limits::STATIC_STATEMENTS];
     }
 
     /// Whether there is a link that may be touched.

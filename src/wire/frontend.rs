@@ -64,6 +64,14 @@ pub fn query(w: &mut Writer<'_>, sql: &str) -> Done {
     w.message(b'Q', &|w| w.cstr(sql))
 }
 
+/// Query made of several pieces of text.
+pub fn query_of(w: &mut Writer<'_>, pieces: &[&str]) -> Done {
+    w.message(b'Q', &|w| {
+        pieces.iter().try_for_each(|piece| w.bytes(piece.as_bytes()))?;
+        w.u8(0)
+    })
+}
+
 /// Parse. `types` writes one OID per parameter, `count` of them.
 pub fn parse(
     w: &mut Writer<'_>,
@@ -91,6 +99,48 @@ pub fn bind(w: &mut Writer<'_>, id: StatementId, count: usize, values: Part<'_>)
         w.count(count)?;
         values(w)?;
         w.u32(0x0001_0001)
+    })
+}
+
+/// As [`bind`], to the portal with this number.
+pub fn bind_portal(
+    w: &mut Writer<'_>,
+    portal: u16,
+    id: StatementId,
+    count: usize,
+    values: Part<'_>,
+) -> Done {
+    w.message(b'B', &|w| {
+        name(w, b'p', portal)?;
+        statement_name(w, id)?;
+        w.u32(0x0001_0001)?;
+        w.count(count)?;
+        values(w)?;
+        w.u32(0x0001_0001)
+    })
+}
+
+/// Describe a portal.
+pub fn describe_numbered(w: &mut Writer<'_>, portal: u16) -> Done {
+    w.message(b'D', &|w| {
+        w.u8(b'P')?;
+        name(w, b'p', portal)
+    })
+}
+
+/// Execute a portal for at most `rows` rows, 0 for all.
+pub fn execute_portal(w: &mut Writer<'_>, portal: u16, rows: u32) -> Done {
+    w.message(b'E', &|w| {
+        name(w, b'p', portal)?;
+        w.u32(rows)
+    })
+}
+
+/// Close a portal.
+pub fn close_portal(w: &mut Writer<'_>, portal: u16) -> Done {
+    w.message(b'C', &|w| {
+        w.u8(b'P')?;
+        name(w, b'p', portal)
     })
 }
 
@@ -153,14 +203,19 @@ pub fn terminate(w: &mut Writer<'_>) -> Done {
 
 /// `s` and four hexadecimal digits, or the empty name.
 pub(crate) fn statement_name(w: &mut Writer<'_>, id: StatementId) -> Done {
-    if let Some(id) = id {
-        let digit = |shift: u32| match id.wrapping_shr(shift).to_le_bytes()[0] & 15 {
-            n @ 0..=9 => b'0'.wrapping_add(n),
-            n => b'W'.wrapping_add(n),
-        };
-        w.bytes(&[b's', digit(12), digit(8), digit(4), digit(0)])?;
+    match id {
+        Some(id) => name(w, b's', id),
+        None => w.u8(0),
     }
-    w.u8(0)
+}
+
+/// A letter and four hexadecimal digits.
+fn name(w: &mut Writer<'_>, letter: u8, number: u16) -> Done {
+    let digit = |shift: u32| match number.wrapping_shr(shift).to_le_bytes()[0] & 15 {
+        n @ 0..=9 => b'0'.wrapping_add(n),
+        n => b'W'.wrapping_add(n),
+    };
+    w.bytes(&[letter, digit(12), digit(8), digit(4), digit(0), 0])
 }
 
 #[cfg(test)]

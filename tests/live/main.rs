@@ -4,8 +4,10 @@
 mod common;
 
 mod copy;
+mod guards;
 mod login;
 mod notify;
+mod pipeline;
 mod stream;
 mod work;
 

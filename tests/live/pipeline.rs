@@ -1,0 +1,264 @@
+//! Pipelines, statements in flash, the reset of a session.
+
+use barepg::types::oid;
+use barepg::{
+    Connection, ErrorKind, Outcome, SqlState, StaticStatement, TransactionStatus, UsageError,
+    limits,
+};
+
+use crate::common::{Tcp, role, with_session};
+use crate::on_each;
+
+fn count(c: &mut Connection<'_, '_, Tcp>) -> i64 {
+    c.query_one("select count(*) from t", ()).unwrap().get(0).unwrap()
+}
+
+#[test]
+fn different_statements_in_one_round_trip() {
+    on_each(|cluster| {
+        with_session(cluster.port(), role("scram_user"), |c| {
+            c.batch_execute("create temp table t (id int primary key, name text)").unwrap();
+            let prepared = c.prepare("select name from t where id = $1", &[oid::INT4]).unwrap();
+            let before = c.stats();
+            let mut pipeline = c.pipeline().unwrap();
+            pipeline.execute("insert into t values ($1, $2), (2, 'two')", (1, "one")).unwrap();
+            pipeline.execute(&prepared, (2,)).unwrap();
+            pipeline.execute("select id, name from t order by id", ()).unwrap();
+            pipeline.execute("", ()).unwrap();
+            pipeline.execute("update t set name = name || '!'", ()).unwrap();
+            let mut rows = pipeline.next().unwrap().unwrap();
+            assert!(rows.next().unwrap().is_none());
+            assert_eq!(rows.affected(), 2);
+            let mut rows = pipeline.next().unwrap().unwrap();
+            assert_eq!(rows.next().unwrap().unwrap().get::<&str>(0), Ok("two"));
+            // What is left of it is read over.
+            let mut rows = pipeline.next().unwrap().unwrap();
+            let row = rows.next().unwrap().unwrap();
+            assert_eq!(row.get_by_name::<i32>("id"), Ok(1));
+            assert!(pipeline.next().unwrap().unwrap().next().unwrap().is_none());
+            assert_eq!(pipeline.next().unwrap().unwrap().finish(), Ok(2));
+            assert!(pipeline.next().unwrap().is_none());
+            assert!(pipeline.next().unwrap().is_none());
+            let error = pipeline.execute("select 1", ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage(UsageError::PipelineFull));
+
+            let after = c.stats();
+            assert_eq!(after.round_trips - before.round_trips, 1);
+            assert_eq!((after.flushes - before.flushes, c.batch_done()), (1, 5));
+            // Finished without looking.
+            let mut pipeline = c.pipeline().unwrap();
+            for id in 100..200 {
+                pipeline.execute("insert into t values ($1, 'many')", (id,)).unwrap();
+            }
+            assert_eq!(pipeline.finish(), Ok(100));
+            assert_eq!(c.pipeline().unwrap().finish(), Ok(0));
+            assert_eq!(count(c), 102);
+            // Full.
+            let mut pipeline = c.pipeline().unwrap();
+            for _ in 0..limits::PIPELINE_WINDOW {
+                pipeline.execute("select 1", ()).unwrap();
+            }
+            let error = pipeline.execute("select 1", ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage(UsageError::PipelineFull));
+            assert_eq!(pipeline.finish(), Ok(u64::from(limits::PIPELINE_WINDOW)));
+        });
+    });
+}
+
+#[test]
+fn the_statement_that_was_refused_is_blamed() {
+    on_each(|cluster| {
+        with_session(cluster.port(), role("scram_user"), |c| {
+            c.batch_execute("create temp table t (id int primary key)").unwrap();
+            // At the parser, at the parameters, at the execution, among the rows.
+            let bad = [
+                ("insert nowhere", "42601"),
+                ("insert into t values ('x'::text::int)", "22P02"),
+                ("insert into t values (0)", "23505"),
+                ("select 1 / (n - 5) from generate_series(1, 9) n", "22012"),
+            ];
+            c.execute("insert into t values (0)", ()).unwrap();
+            for (sql, state) in bad {
+                for at in 0..20 {
+                    for look in [true, false] {
+                        let mut pipeline = c.pipeline().unwrap();
+                        for n in 1..=20 {
+                            if n - 1 == at {
+                                pipeline.execute(sql, ()).unwrap();
+                            } else {
+                                pipeline.execute("insert into t values ($1)", (n,)).unwrap();
+                            }
+                        }
+                        let error = if look {
+                            loop {
+                                let rows = match pipeline.next() {
+                                    Ok(rows) => rows.expect("a statement is refused"),
+                                    Err(error) => break error,
+                                };
+                                if let Err(error) = rows.finish() {
+                                    break error;
+                                }
+                            }
+                        } else {
+                            pipeline.finish().unwrap_err()
+                        };
+                        assert_eq!(error.sqlstate().unwrap().as_str(), state);
+                        assert_eq!((error.outcome(), error.is_usable()), (Outcome::Refused, true));
+                        assert_eq!(c.batch_done(), at as u32, "{sql}");
+                        assert_eq!(c.transaction_status(), TransactionStatus::Idle);
+                        assert_eq!(count(c), 1);
+                    }
+                }
+            }
+            // The commit itself: all statements succeeded.
+            c.batch_execute(
+                "create temp table d (id int references t deferrable initially deferred)",
+            )
+            .unwrap();
+            let mut pipeline = c.pipeline().unwrap();
+            pipeline.execute("insert into d values (77)", ()).unwrap();
+            pipeline.execute("insert into t values (5)", ()).unwrap();
+            let error = pipeline.finish().unwrap_err();
+            assert_eq!(error.sqlstate().unwrap().as_str(), "23503");
+            assert_eq!((c.batch_done(), count(c)), (2, 1));
+        });
+    });
+}
+
+#[test]
+fn statements_left_out_and_pipelines_abandoned() {
+    on_each(|cluster| {
+        with_session(cluster.port(), role("scram_user"), |c| {
+            c.batch_execute("create temp table t (id int, name text)").unwrap();
+            let prepared = c.prepare("insert into t values ($1)", &[oid::INT4]).unwrap();
+            let long = "x".repeat(3000);
+            for name in ["short", &long] {
+                let mut pipeline = c.pipeline().unwrap();
+                pipeline.execute("insert into t values (1, $1)", (name,)).unwrap();
+                let error = pipeline.execute("insert into t values (2, $1)", ("nul\0",));
+                let error = error.unwrap_err();
+                assert!(matches!(error.kind(), ErrorKind::Encode(_)), "{error}");
+                assert_eq!((error.outcome(), error.is_usable()), (Outcome::NotSent, true));
+                let error = pipeline.execute(&prepared, ("text",)).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Usage(UsageError::ParameterType));
+                pipeline.execute(&prepared, (3,)).unwrap();
+                assert_eq!(pipeline.finish(), Ok(2));
+                assert_eq!(count(c), 2);
+                c.execute("delete from t", ()).unwrap();
+                // Abandoned, sent in part or not at all.
+                for statements in 0..3 {
+                    let mut pipeline = c.pipeline().unwrap();
+                    for _ in 0..statements {
+                        pipeline.execute("insert into t values (1, $1)", (name,)).unwrap();
+                    }
+
+                    assert_eq!(count(c), 0);
+                    assert!(c.server_error().is_none());
+                    // Nothing is owed to the server any more.
+                    assert!(c.execute("select 1 / 0", ()).is_err());
+                    assert_eq!(c.query_one("select 5", ()).unwrap().get::<i32>(0), Ok(5));
+                }
+                // Its results not looked at: done all the same.
+                let mut pipeline = c.pipeline().unwrap();
+                pipeline.execute("insert into t values (1, $1)", (name,)).unwrap();
+                pipeline.execute("select generate_series(1, 100)", ()).unwrap();
+                pipeline.next().unwrap();
+
+                assert_eq!(count(c), 1);
+                c.execute("delete from t", ()).unwrap();
+                // Within a transaction the abandoned pipeline fails it.
+                let mut transaction = c.transaction().unwrap();
+                let mut pipeline = transaction.pipeline().unwrap();
+                for _ in 0..200 / name.len() + 2 {
+                    pipeline.execute("insert into t values (1, $1)", (name,)).unwrap();
+                }
+
+                if name.len() > 512 {
+                    let error = transaction.execute("select 1", ()).unwrap_err();
+                    assert_eq!(error.sqlstate(), Some(SqlState::IN_FAILED_TRANSACTION));
+                }
+                drop(transaction);
+                assert_eq!(count(c), 0);
+            }
+        });
+    });
+}
+
+static INSERT: StaticStatement =
+    StaticStatement::new("insert into t values ($1, $2)", &[oid::INT4, oid::TEXT]);
+static COUNT: StaticStatement = StaticStatement::new("select count(*) from t", &[]);
+static MANY: [StaticStatement; 12] =
+    [const { StaticStatement::new("select $1 + 1", &[oid::INT4]) }; 12];
+
+#[test]
+fn statements_in_flash_are_prepared_once_per_session() {
+    on_each(|cluster| {
+        for _ in 0..2 {
+            with_session(cluster.port(), role("scram_user"), |c| {
+                c.batch_execute("create temp table t (id int primary key, name text)").unwrap();
+                let trips = |c: &Connection<'_, '_, Tcp>| c.stats().round_trips;
+                let start = trips(c);
+                for id in 0..10 {
+                    assert_eq!(c.execute(&INSERT, (id, "x")), Ok(1));
+                }
+                assert_eq!(trips(c) - start, 11);
+                let items = (10..50).map(|id| (id, "y"));
+                assert_eq!(c.execute_many(&INSERT, items), Ok(40));
+                assert_eq!(trips(c) - start, 12);
+                assert_eq!(c.query_one(&COUNT, ()).unwrap().get::<i64>(0), Ok(50));
+                assert_eq!(c.query_one(&COUNT, ()).unwrap().get::<i64>(0), Ok(50));
+                assert_eq!(trips(c) - start, 15);
+                let error = c.execute(&INSERT, (7_i64, "x")).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Usage(UsageError::ParameterType));
+                let error = c.execute(&INSERT, (7,)).unwrap_err();
+                assert!(error.is_usable(), "{error}");
+                // More than are remembered: parsed each time.
+                for _ in 0..2 {
+                    for (n, statement) in (0..).zip(&MANY) {
+                        assert_eq!(c.query_one(statement, (n,)).unwrap().get(0), Ok(n + 1));
+                    }
+                }
+                let mut pipeline = c.pipeline().unwrap();
+                pipeline.execute(&INSERT, (60, "x")).unwrap();
+                pipeline.execute(&MANY[0], (1,)).unwrap();
+                pipeline.execute(&MANY[11], (1,)).unwrap();
+                assert_eq!(pipeline.finish(), Ok(3));
+                // Refused when it is prepared, and again when it is tried again.
+                c.batch_execute("drop table t").unwrap();
+                c.reset().unwrap();
+                for _ in 0..2 {
+                    let error = c.query_one(&COUNT, ()).map(|_| ()).unwrap_err();
+                    assert_eq!(error.sqlstate().unwrap().as_str(), "42P01");
+                }
+                c.batch_execute("create temp table t (id int)").unwrap();
+                assert_eq!(c.query_one(&COUNT, ()).unwrap().get::<i64>(0), Ok(0));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_reset_session_is_as_after_the_login() {
+    on_each(|cluster| {
+        with_session(cluster.port(), role("scram_user"), |c| {
+            let before = c.query_one("show timezone", ()).unwrap();
+            let before = before.get::<&str>(0).unwrap().to_string();
+            let statement = c.prepare("select 1", &[]).unwrap();
+            c.batch_execute(
+                "set timezone to 'Asia/Tokyo'; create temp table t (id int); listen reset;
+                begin; select 1",
+            )
+            .unwrap();
+            assert_eq!(c.transaction_status(), TransactionStatus::InTransaction);
+            c.reset().unwrap();
+            assert_eq!(c.transaction_status(), TransactionStatus::Idle);
+            let after = c.query_one("show timezone", ()).unwrap();
+            assert_eq!(after.get::<&str>(0).unwrap(), before);
+            assert!(c.execute("select * from t", ()).is_err());
+            let error = c.execute(&statement, ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage(UsageError::StaleStatement));
+            let row = c.query_one("select count(*) from pg_listening_channels()", ()).unwrap();
+            assert_eq!(row.get::<i64>(0), Ok(0));
+        });
+    });
+}
