@@ -52,16 +52,17 @@ impl Session<'_> {
     pub(super) fn take_async(&mut self, io: &mut dyn Io, tag: u8) -> Result<bool, Fault> {
         match tag {
             tag::NOTICE_RESPONSE => {
-                if let Some(span) = self.small_body(io)? {
-                    let notice = ServerError::new(self.link.get(span), false);
-                    debug!("notice {}", notice);
-                    let state = notice.sqlstate();
-                    if matches!(state.as_str(), "57P01" | "57P02") {
-                        self.farewell = Some(state);
-                    }
-                    if let Some(handler) = self.events.notice {
-                        handler(notice);
-                    }
+                // What does not fit is its end.
+                let (left, room) = (self.link.left(), self.link.room());
+                let span = self.link.take(io, left.min(room))?;
+                let notice = ServerError::new(self.link.get(span), left > room);
+                debug!("notice {}", notice);
+                let state = notice.sqlstate();
+                if matches!(state.as_str(), "57P01" | "57P02") {
+                    self.farewell = Some(state);
+                }
+                if let Some(handler) = self.events.notice {
+                    handler(notice);
                 }
             }
             tag::PARAMETER_STATUS => {
