@@ -2,7 +2,8 @@
 //! A whole session with a server that says anything at all, in pieces of any size.
 //!
 //! The first byte says whether the server logs the client in properly before it runs wild, how
-//! large its pieces are, whether it waits to be asked, and how the stream ends. The driver may refuse whatever it likes; it may
+//! large its pieces are, whether it waits to be asked, how the stream ends, and whether it is an
+//! openGauss. The driver may refuse whatever it likes; it may
 //! not panic, not loop, and not touch the transport again once it has called the session dead.
 
 use std::cell::Cell;
@@ -14,6 +15,10 @@ use libfuzzer_sys::fuzz_target;
 /// Trust, two parameters, a cancel key, ready.
 const LOGIN: &[u8] = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x19client_encoding\0UTF8\0\
     S\0\0\0\x18server_version\x0015.4\0K\0\0\0\x0c\0\0\0\x07\0\0\0\x09Z\0\0\0\x05I";
+
+/// The same of an openGauss, which has messages of its own and takes batches in one.
+const GAUSS_LOGIN: &[u8] = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x19server_version\x009.2.4\0\
+    S\0\0\0\x14is_sysadmin\0off\0K\0\0\0\x0c\0\0\0\x07\0\0\0\x09Z\0\0\0\x05I";
 
 /// Turns of a wait loop after which the driver must have given up: the clock runs with them.
 const TURNS: u64 = 100_000;
@@ -129,14 +134,17 @@ fn work(conn: &mut Connection<'_, '_, &mut Script<'_>>) -> barepg::Result<()> {
 
 fuzz_target!(|data: &[u8]| {
     let Some((control, wild)) = data.split_first() else { return };
-    let mut bytes = if control & 1 == 0 { Vec::new() } else { LOGIN.to_vec() };
+    let login = if control & 32 == 0 { LOGIN } else { GAUSS_LOGIN };
+    let mut bytes = if control & 1 == 0 { Vec::new() } else { login.to_vec() };
     bytes.extend_from_slice(wild);
     let piece = [1, 2, 7, 4096][usize::from(control >> 1 & 3)];
     let (ends, polite) = (control & 8 != 0, control & 16 != 0);
     let mut script = Script { bytes: &bytes, at: 0, piece, ends, polite, waiting: false };
     let platform = Turning(Cell::new(0));
     let mut storage = Storage::<256, 128>::new();
+    // Few iterations: what is fuzzed is what comes before and after the hashing.
     let config = Config::new().user("u").password("p").sslmode(SslMode::Disable);
+    let config = config.scram_iterations(1, 8).gauss_iterations(1, 8);
     let mut client = Client::new(storage.buffers(), config, &platform);
     client.set_timeout_ms(5_000);
     let Ok(mut conn) = client.connect(&mut script) else { return };
