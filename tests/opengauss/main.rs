@@ -5,6 +5,8 @@
 mod common;
 
 #[cfg(feature = "std")]
+mod hosts;
+#[cfg(feature = "std")]
 mod keys_tool;
 mod login;
 mod peer;
