@@ -5,7 +5,7 @@ use crate::config::SslMode;
 use crate::dial::{Dial, Place};
 use crate::error::{ConfigError, Error, ErrorKind, Fault, Outcome, Result};
 use crate::limits;
-use crate::open::protect;
+use crate::open::{lend, link, negotiate, protect};
 use crate::platform::Platform;
 use crate::server::ServerInfo;
 use crate::session::Life;
@@ -133,15 +133,15 @@ impl Client<'_> {
         self.session.open(&config)?;
         let mut hosts = config.hosts().map_err(|_| ConfigError::Hosts)?;
         let host = hosts.nth(usize::from(token.place.host)).ok_or(ConfigError::Hosts)?;
-        let link = dialler.dial(&token.place.target(host, &config)).map_err(Fault::Dial)?;
-        let is_local = dialler.is_local(&link);
+        let target = token.place.target(host, &config);
+        let mut transport = dialler.dial(&target).map_err(Fault::Dial)?;
+        let is_local = dialler.is_local(&transport);
         let Self { session, tls, .. } = self;
-        let mut sent = Ok(());
-        protect(session, tls, &config, host.host, is_local, link, |session, io, _| {
-            sent = token.send(io, session.link.platform(), config.connect_timeout_ms);
-            Ok(())
-        })?;
-        Ok(sent)
+        let (mut loan, host) = (lend(tls), host.host);
+        let over_tls = negotiate(session, &loan, &config, host, is_local, &mut transport)?;
+        let mut link = link(session, &mut loan, over_tls, transport);
+        protect(session, &loan, &config, host, &mut link)?;
+        Ok(token.send(&mut link, session.link.platform(), config.connect_timeout_ms))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::framed::{Framed, Stats};
 use crate::limits;
 use crate::link::is_local;
 use crate::notify::NotificationQueue;
-use crate::open::{TlsSlot, open};
+use crate::open::{Loan, TlsSlot, lend, link, log_in, negotiate};
 use crate::platform::Platform;
 use crate::session::Session;
 #[cfg(feature = "tls")]
@@ -111,17 +111,26 @@ impl<'b> Client<'b> {
     /// failed; open a new one after a pause. The transport is dropped with the error.
     pub fn connect<T: Read + Write>(&mut self, transport: T) -> Result<Connection<'_, 'b, T>> {
         let host = self.config.first_host();
+        let local = is_local(host);
+        let mut transport = transport;
         let Self { session, config, tls } = self;
-        let opened = session
+        let mut loan = lend(tls);
+        let begun = session
             .open(config)
-            .and_then(|()| open(session, tls, config, host, is_local(host), transport));
-        match opened {
-            Ok(link) => Ok(Connection::new(session, link)),
-            Err(fault) => {
-                session.refuse(fault);
-                Err(session.verdict(fault))
-            }
+            .and_then(|()| negotiate(session, &loan, config, host, local, &mut transport));
+        let over_tls = match begun {
+            Ok(over_tls) => over_tls,
+            Err(fault) => return Err(session.failed(fault)),
+        };
+        // Made where it is to stay, by a function whose own stack is free again before the
+        // handshake needs it.
+        let mut result = start(session, &mut loan, over_tls, transport);
+        if let Ok(Connection { session, transport }) = &mut result
+            && let Err(fault) = log_in(session, &loan, config, host, local, transport)
+        {
+            result = Err(session.failed(fault));
         }
+        result
     }
 
     /// Where notifications wait that arrive while other verbs run. Without a queue those are
@@ -187,4 +196,16 @@ impl<'b> Client<'b> {
     pub const fn stats(&self) -> Stats {
         self.session.link.stats
     }
+}
+
+/// A connection that is still to log in.
+#[inline(never)]
+fn start<'c, 'b: 'c, T: Read + Write>(
+    session: &'c mut Session<'b>,
+    loan: &mut Loan<'c, 'b>,
+    over_tls: bool,
+    transport: T,
+) -> Result<Connection<'c, 'b, T>> {
+    let link = link(session, loan, over_tls, transport);
+    Ok(Connection::new(session, link))
 }

@@ -9,7 +9,7 @@ use crate::connection::Connection;
 use crate::dial::{Dial, DialError, Place};
 use crate::error::{ConfigError, Fault, Result};
 use crate::link::Link;
-use crate::open::{TlsSlot, open};
+use crate::open::{TlsSlot, lend, link, log_in, negotiate};
 use crate::session::Session;
 use crate::transport::Io;
 use crate::wire::Reader;
@@ -42,10 +42,7 @@ impl<'b> Client<'b> {
         let Self { session, config, tls } = self;
         match search(session, tls, config, dialler) {
             Ok(link) => Ok(Connection::new(session, link)),
-            Err(fault) => {
-                session.refuse(fault);
-                Err(session.verdict(fault))
-            }
+            Err(fault) => Err(session.failed(fault)),
         }
     }
 }
@@ -75,7 +72,7 @@ macro_rules! link_or_fault {
     };
 }
 
-fn search<'c, 'b, D: Dial>(
+fn search<'c, 'b: 'c, D: Dial>(
     session: &mut Session<'b>,
     tls: &'c mut TlsSlot<'b>,
     config: &Config<'_>,
@@ -93,7 +90,7 @@ fn search<'c, 'b, D: Dial>(
 }
 
 /// One attempt at one address.
-fn attempt<'c, 'b, D: Dial>(
+fn attempt<'c, 'b: 'c, D: Dial>(
     session: &mut Session<'b>,
     #[cfg(feature = "tls")] tls: &'c mut TlsSlot<'b>,
     #[cfg(not(feature = "tls"))] tls: &TlsSlot<'b>,
@@ -104,14 +101,18 @@ fn attempt<'c, 'b, D: Dial>(
 ) -> Outcome<Link<'c, D::Transport>> {
     session.open(config)?;
     let target = session.place.target(host, config);
-    let transport = dialler.dial(&target).map_err(Fault::Dial)?;
+    let mut transport = dialler.dial(&target).map_err(Fault::Dial)?;
     let is_local = dialler.is_local(&transport);
     let mut config = *config;
     if !config.has_password() && !config.has_scram_keys() {
         let password = dialler.password(&target, &config).map_err(Fault::Dial)?;
         config.password = password.map(Secret::new);
     }
-    let mut link = open(session, tls, &config, host.host, is_local, transport)?;
+    let mut loan = lend(tls);
+    let host = host.host;
+    let over_tls = negotiate(session, &loan, &config, host, is_local, &mut transport)?;
+    let mut link = link(session, &mut loan, over_tls, transport);
+    log_in(session, &loan, &config, host, is_local, &mut link)?;
     if session.is_wanted(&mut link, wanted)? {
         return Ok(link);
     }

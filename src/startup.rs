@@ -67,6 +67,12 @@ impl Session<'_> {
         result
     }
 
+    /// As [`refuse`](Self::refuse); returns what the user is told.
+    pub(crate) fn failed(&mut self, fault: Fault) -> crate::error::Error {
+        self.refuse(fault);
+        self.verdict(fault)
+    }
+
     /// After a failure on the way to a session the link is dead, whatever the fault.
     pub(crate) fn refuse(&mut self, fault: Fault) {
         self.life = Life::Broken;

@@ -61,11 +61,6 @@ impl Shared {
         }
     }
 
-    /// When the operation at hand ends.
-    pub(super) fn until(&self, deadline_ms: u64) {
-        self.deadline.set(deadline_ms);
-    }
-
     pub(super) fn reset(&self) {
         self.authenticated.set(false);
         self.open.set(false);

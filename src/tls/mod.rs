@@ -66,48 +66,71 @@ pub use error::{CertificateError, TlsError};
 #[cfg(feature = "_fuzzing")]
 pub use fuzzing::fuzz;
 
-pub(crate) use policy::{negotiate, secure};
+pub(crate) use policy::{Peer, handshake, negotiate};
 pub(crate) use stream::TlsStream;
 
-use crate::limits;
+use crate::{Platform, limits};
+use embedded_io::{Read, Write};
 use guard::Shared;
 
 /// What a client needs for TLS beside its configuration.
 pub struct Tls<'b> {
+    pub(crate) records: Records<'b>,
+    pub(crate) settings: Settings<'b>,
+}
+
+/// What a link borrows.
+pub(crate) struct Records<'b> {
     rx: &'b mut [u8],
     tx: &'b mut [u8],
-    shared: &'b Shared,
+    shared: Shared,
+}
+
+/// What the caller decided.
+pub(crate) struct Settings<'b> {
     files: &'b dyn Files,
     validity: Validity,
     #[cfg(feature = "tls-client-cert")]
     signer: Option<&'b dyn Signer>,
 }
 
+impl Records<'_> {
+    /// A stream on which TLS is about to begin.
+    #[inline(always)]
+    pub(crate) fn stream<'c, T: Read + Write>(
+        &'c mut self,
+        transport: T,
+        platform: &'c dyn Platform,
+    ) -> TlsStream<'c, T> {
+        TlsStream::new(transport, self.rx, self.tx, &self.shared, platform)
+    }
+}
+
 impl<'b> Tls<'b> {
     /// TLS with these record buffers, without files, dates checked by the platform's clock.
     pub fn new<const RX: usize, const TX: usize>(storage: &'b mut TlsStorage<RX, TX>) -> Self {
         Self {
-            rx: &mut storage.rx,
-            tx: &mut storage.tx,
-            shared: &storage.shared,
-            files: &NO_FILES,
-            validity: Validity::Clock,
-            #[cfg(feature = "tls-client-cert")]
-            signer: None,
+            records: Records { rx: &mut storage.rx, tx: &mut storage.tx, shared: Shared::new() },
+            settings: Settings {
+                files: &NO_FILES,
+                validity: Validity::Clock,
+                #[cfg(feature = "tls-client-cert")]
+                signer: None,
+            },
         }
     }
 
     /// Where the names in `sslrootcert`, `sslcert` and `sslkey` are looked up. Default: nowhere.
     #[must_use]
     pub const fn files(mut self, files: &'b dyn Files) -> Self {
-        self.files = files;
+        self.settings.files = files;
         self
     }
 
     /// How certificates' dates are checked. Default: [`Validity::Clock`].
     #[must_use]
     pub const fn validity(mut self, validity: Validity) -> Self {
-        self.validity = validity;
+        self.settings.validity = validity;
         self
     }
 
@@ -115,7 +138,7 @@ impl<'b> Tls<'b> {
     #[cfg(feature = "tls-client-cert")]
     #[must_use]
     pub const fn signer(mut self, signer: &'b dyn Signer) -> Self {
-        self.signer = Some(signer);
+        self.settings.signer = Some(signer);
         self
     }
 }
@@ -178,7 +201,6 @@ pub struct SignFailed;
 pub struct TlsStorage<const RX: usize = { limits::TLS_RX }, const TX: usize = { limits::TLS_TX }> {
     rx: [u8; RX],
     tx: [u8; TX],
-    shared: Shared,
 }
 
 impl<const RX: usize, const TX: usize> TlsStorage<RX, TX> {
@@ -190,7 +212,7 @@ impl<const RX: usize, const TX: usize> TlsStorage<RX, TX> {
             // A server that keeps to a fragment length expects the same of us.
             assert!(TX <= policy::fragment_limit(RX) + 133, "TX is too large for RX");
         }
-        Self { rx: [0; RX], tx: [0; TX], shared: Shared::new() }
+        Self { rx: [0; RX], tx: [0; TX] }
     }
 }
 

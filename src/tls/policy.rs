@@ -14,11 +14,10 @@ use super::identity::{ClientKey, Identity};
 use super::name::IpBytes;
 use super::stream::{Handshake, TlsStream};
 use super::verifier::EndPoint;
-use super::{Tls, Validity};
+use super::{Settings, Validity};
 use crate::Platform;
 use crate::config::{Config, SslMode, SslNegotiation};
 use crate::error::{ConfigError, Fault};
-use crate::link::Link;
 use crate::session::Session;
 use crate::startup::Protection;
 use crate::transport::Io;
@@ -28,7 +27,7 @@ use crate::transport::Io;
 #[inline(never)]
 pub(crate) fn negotiate(
     session: &mut Session<'_>,
-    tls: Option<&Tls<'_>>,
+    settings: Option<&Settings<'_>>,
     config: &Config<'_>,
     host: &str,
     is_local: bool,
@@ -43,59 +42,55 @@ pub(crate) fn negotiate(
     if direct && !mode.demands_tls() {
         return Err(Fault::Config(ConfigError::DirectTls));
     }
-    let Some(tls) = tls else {
+    let Some(settings) = settings else {
         return match mode.demands_tls() {
             true => Err(Fault::Config(ConfigError::TlsUnavailable)),
             false => Ok(false),
         };
     };
-    plan(tls, config, host, session.link.platform())?;
+    plan(settings, config, host, session.link.platform())?;
     if direct || session.request_tls(io)? {
         return Ok(true);
     }
     if mode.demands_tls() { Err(Fault::Tls(TlsError::NotOffered)) } else { Ok(false) }
 }
 
-/// A session of TLS, ready for the login.
-pub(crate) struct Secured<'c, T: Read + Write> {
-    pub(crate) link: Link<'c, T>,
+/// What the handshake found out about the server.
+pub(crate) struct Peer {
     verified: bool,
     end_point: Option<EndPoint>,
 }
 
-impl<'c, T: Read + Write> Secured<'c, T> {
-    /// The link and its protection, side by side.
-    pub(crate) fn parts(&mut self) -> (&mut Link<'c, T>, Protection<'_>) {
+impl Peer {
+    pub(crate) fn protection(&self) -> Protection<'_> {
         let end_point = self.end_point.as_ref().map(EndPoint::as_bytes);
-        (&mut self.link, Protection { private: self.verified, encrypted: true, end_point })
+        Protection { private: self.verified, encrypted: true, end_point }
     }
 }
 
-/// The handshake on a transport after [`negotiate`]. `host` is the name or address that the
+/// The handshake on a stream after [`negotiate`]. `host` is the name or address that the
 /// transport leads to.
 #[inline(never)]
-pub(crate) fn secure<'c, 'b: 'c, T: Read + Write>(
-    session: &mut Session<'b>,
-    tls: &'c mut Tls<'_>,
+pub(crate) fn handshake<T: Read + Write>(
+    session: &mut Session<'_>,
+    settings: &Settings<'_>,
     config: &Config<'_>,
     host: &str,
-    transport: T,
-) -> Result<Secured<'c, T>, Fault> {
+    stream: &mut TlsStream<'_, T>,
+) -> Result<Peer, Fault> {
     let platform = session.link.platform();
-    let handshake = plan(tls, config, host, platform)?;
+    stream.until(session.link.deadline());
+    let handshake = plan(settings, config, host, platform)?;
     let verified = handshake.trust.is_some();
-    tls.shared.until(session.link.deadline());
-    let mut stream = TlsStream::new(transport, tls.rx, tls.tx, tls.shared, platform);
-    let handshake = stream.handshake(handshake, platform);
+    let end_point = stream.handshake(handshake, platform);
     session.link.record = stream.record();
-    let end_point = handshake?;
-    Ok(Secured { link: Link::Tls(stream), verified, end_point })
+    Ok(Peer { verified, end_point: end_point? })
 }
 
 /// What the handshake is to do. Everything that can be wrong with the configuration is found
 /// here, before a byte is sent.
 fn plan<'h>(
-    tls: &Tls<'h>,
+    settings: &Settings<'h>,
     config: &Config<'h>,
     host: &'h str,
     platform: &dyn Platform,
@@ -109,7 +104,7 @@ fn plan<'h>(
     let anchors = match config.sslrootcert.filter(|name| !name.is_empty()) {
         Some(name) => {
             let missing = Fault::Config(ConfigError::NoRootCertificate);
-            let bytes = tls.files.get(name).ok_or(missing)?;
+            let bytes = settings.files.get(name).ok_or(missing)?;
             chain::check_anchors(bytes).map_err(|_| Fault::Config(ConfigError::RootCertificate))?;
             Some(bytes)
         }
@@ -120,7 +115,7 @@ fn plan<'h>(
     };
     let trust = match anchors {
         Some(anchors) => {
-            let (earliest, latest) = dates(tls.validity, platform)?;
+            let (earliest, latest) = dates(settings.validity, platform)?;
             let host = host.filter(|_| verify_full);
             Some(Trust { anchors, earliest, latest, host })
         }
@@ -132,10 +127,8 @@ fn plan<'h>(
         trust,
         server_name,
         alpn: config.sslnegotiation == SslNegotiation::Direct,
-        fragment: fragment(tls.rx.len()),
-        tx_size: tls.tx.len(),
         #[cfg(feature = "tls-client-cert")]
-        identity: identity(tls, config)?,
+        identity: identity(settings, config)?,
     })
     .and_then(|handshake| match config.sslcert {
         Some(name) if !name.is_empty() && !cfg!(feature = "tls-client-cert") => {
@@ -158,17 +151,20 @@ fn dates(validity: Validity, platform: &dyn Platform) -> Result<(u64, u64), Faul
 }
 
 #[cfg(feature = "tls-client-cert")]
-fn identity<'h>(tls: &Tls<'h>, config: &Config<'h>) -> Result<Option<Identity<'h>>, Fault> {
+fn identity<'h>(
+    settings: &Settings<'h>,
+    config: &Config<'h>,
+) -> Result<Option<Identity<'h>>, Fault> {
     let wrong = Fault::Config(ConfigError::ClientCertificate);
     let Some(name) = config.sslcert.filter(|name| !name.is_empty()) else { return Ok(None) };
-    let certificates = tls.files.get(name).ok_or(wrong)?;
+    let certificates = settings.files.get(name).ok_or(wrong)?;
     // One certificate is sent; the server knows the intermediates.
     let certificate = chain::first(certificates).map_err(|_| wrong)?;
-    let key = match tls.signer {
+    let key = match settings.signer {
         Some(signer) => ClientKey::Element(signer),
         None => {
             let name = config.sslkey.ok_or(wrong)?;
-            ClientKey::from_der(tls.files.get(name).ok_or(wrong)?).map_err(|_| wrong)?
+            ClientKey::from_der(settings.files.get(name).ok_or(wrong)?).map_err(|_| wrong)?
         }
     };
     Ok(Some(Identity { certificate, key }))
@@ -181,7 +177,7 @@ const AROUND: usize = 17;
 const ANY_RECORD: usize = 16_640;
 
 /// What the server is asked to keep its fragments to.
-fn fragment(rx: usize) -> Option<MaxFragmentLength> {
+pub(super) fn fragment(rx: usize) -> Option<MaxFragmentLength> {
     match rx.saturating_sub(AROUND) {
         _ if rx >= ANY_RECORD => None,
         4096.. => Some(MaxFragmentLength::Bits12),

@@ -17,6 +17,7 @@ use super::error::TlsError;
 use super::guard::{Guard, Shared};
 #[cfg(feature = "tls-client-cert")]
 use super::identity::{DerSignature, HandshakeKey, Identity};
+use super::policy::fragment;
 use super::verifier::{EndPoint, Verifier};
 use crate::Platform;
 use crate::error::{AuthError, Fault};
@@ -31,6 +32,9 @@ pub(crate) struct TlsStream<'a, T: Read + Write> {
     /// The server got a client certificate.
     identified: bool,
     ended: bool,
+    fragment: Option<MaxFragmentLength>,
+    /// Bytes of the send record buffer, for an error's sake.
+    tx_size: usize,
 }
 
 /// What a handshake is to do.
@@ -41,9 +45,6 @@ pub(super) struct Handshake<'h> {
     pub(super) server_name: Option<&'h str>,
     /// Offer `postgresql` by ALPN (direct TLS).
     pub(super) alpn: bool,
-    pub(super) fragment: Option<MaxFragmentLength>,
-    /// Bytes of the send record buffer, for an error's sake.
-    pub(super) tx_size: usize,
     #[cfg(feature = "tls-client-cert")]
     pub(super) identity: Option<Identity<'h>>,
 }
@@ -58,6 +59,7 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
         platform: &'a dyn Platform,
     ) -> Self {
         shared.reset();
+        let (fragment, tx_size) = (fragment(rx.len()), tx.len());
         let guard = Guard::new(io, shared, platform, rx.len());
         Self {
             connection: TlsConnection::new(guard, rx, tx),
@@ -65,6 +67,8 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
             heard: false,
             identified: false,
             ended: false,
+            fragment,
+            tx_size,
         }
     }
 
@@ -85,7 +89,7 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
         if handshake.alpn {
             config = config.with_alpn(&[b"postgresql"]);
         }
-        if let Some(length) = handshake.fragment {
+        if let Some(length) = self.fragment {
             config = config.with_max_fragment_length(length);
         }
         let mut provider = Provider {
@@ -111,7 +115,7 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
                 return Err(Fault::Tls(TlsError::ClientCertificate));
             }
             (Err(error), None) => {
-                return Err(handshake_error(error, handshake.tx_size, self.shared));
+                return Err(handshake_error(error, self.tx_size, self.shared));
             }
         }
         if !self.shared.authenticated.get() {

@@ -59,6 +59,7 @@ enum State {
 }
 
 impl<'a> Verifier<'a> {
+    #[inline(always)]
     pub(super) fn new(trust: Option<Trust<'a>>, shared: &'a Shared) -> Self {
         Self {
             trust,
