@@ -25,7 +25,7 @@ impl HostSpec<'_> {
 
 /// The entries of a list with commas. `str::split` would keep a panic of core's in the program.
 #[derive(Clone, Debug)]
-struct List<'a>(Option<&'a str>);
+pub(super) struct List<'a>(pub(super) Option<&'a str>);
 
 impl<'a> Iterator for List<'a> {
     type Item = &'a str;

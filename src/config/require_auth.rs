@@ -1,6 +1,7 @@
 //! Which authentication methods are answered: libpq's `require_auth`.
 
 use super::error::ParseReason;
+use super::hosts::List;
 
 /// A set of authentication methods; libpq's `require_auth`.
 ///
@@ -67,7 +68,7 @@ impl AuthMethods {
         let negated = text.starts_with('!');
         let mut methods = Self::EMPTY;
         let mut seen = 0_u16;
-        for item in text.split(',') {
+        for item in List(Some(text)) {
             let name = match (item.strip_prefix('!'), negated) {
                 (Some(name), true) => name,
                 (None, false) => item,

@@ -49,6 +49,14 @@ pub fn show_bytes(bytes: &[u8]) {
     }
 }
 
+/// An unknown text.
+pub fn text() -> &'static str {
+    let length = usize::try_from(unknown() & 0xff).unwrap_or(0);
+    // SAFETY: never run.
+    let bytes = unsafe { core::slice::from_raw_parts(PORT.cast_const().cast(), length) };
+    core::str::from_utf8(bytes).unwrap_or("")
+}
+
 impl Platform for Machine {
     fn now_ms(&self) -> u64 {
         u64::from(unknown())
