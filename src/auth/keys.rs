@@ -98,6 +98,13 @@ impl core::fmt::Debug for ScramKeys {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for ScramKeys {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "ScramKeys(<redacted>)");
+    }
+}
+
 /// Room for the keys of the last login, lent to a client with
 /// [`Client::set_key_cache`](crate::Client::set_key_cache).
 ///
@@ -106,9 +113,11 @@ impl core::fmt::Debug for ScramKeys {
 /// password stay in RAM between logins. Only keys that the server accepted stay. Zeroized when
 /// dropped or cleared.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct KeyCache(Kept);
 
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Kept {
     #[default]
     Nothing,
