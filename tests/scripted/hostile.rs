@@ -4,7 +4,7 @@ use barepg::types::oid;
 use barepg::{Error, ErrorKind, Outcome, ProtocolError, SqlState};
 
 use super::hostile_login::{Class, class};
-use super::peer::{Delivery, Machine, Peer, Script, show};
+use super::peer::{Delivery, Machine, Peer, Script, Step, show};
 use super::play::{Conn, Log, Scenario, again, dead, note};
 use super::startup::config;
 use super::transcript::{message, read};
@@ -125,6 +125,95 @@ const VERBS: &[Verb] = &[
         answer: &[("1", b"1"), ("t 1s 23", b"t"), (ROW, b"Tn"), ("Z 'I'", b"Z")],
     },
     Verb {
+        name: "copy_out",
+        run: |connection, log| {
+            let mut copy = connection.copy_out("copy t to stdout")?;
+            loop {
+                match copy.next() {
+                    Ok(Some(bytes)) => log.push(show(bytes)),
+                    Ok(None) => return Ok(()),
+                    Err(error) => {
+                        if !error.is_usable() {
+                            let next = copy.next().map(|_| ()).unwrap_err();
+                            assert_eq!(next.kind(), ErrorKind::Broken);
+                        }
+                        return note(log, Err::<(), Error>(error));
+                    }
+                }
+            }
+        },
+        answer: &[
+            ("H 0b 1s 0s", b"HTCIG"),
+            ("d '1'", b"dc"),
+            ("c", b"dc"),
+            // Behind the data another statement's result is as good.
+            ("C \"COPY 1\"", b"TCIGH"),
+            ("Z 'I'", b"TCIGHZ"),
+        ],
+    },
+    Verb {
+        name: "copy_in",
+        run: |connection, log| {
+            let mut copy = connection.copy_in("copy t from stdin")?;
+            copy.send(b"1\n")?;
+            note(log, copy.finish())
+        },
+        answer: &[("G 0b 1s 0s", b"GTCIH"), ("C \"COPY 1\"", b"TCIGH"), ("Z 'I'", b"TCIGHZ")],
+    },
+    Verb {
+        name: "pipeline",
+        run: |connection, log| {
+            let mut pipeline = connection.pipeline()?;
+            pipeline.execute("select", ())?;
+            pipeline.execute("insert", ())?;
+            let result = pipeline.finish();
+            note(log, result)
+        },
+        answer: &[
+            ("1", b"12"),
+            ("2", b"2"),
+            (ROW, b"Tn"),
+            ("D 1s [7]", b"DCIGH"),
+            (DONE, b"DCIGH"),
+            ("1", b"12"),
+            ("2", b"2"),
+            ("n", b"Tn"),
+            (DONE, b"CIGH"),
+            ("Z 'I'", b"Z"),
+        ],
+    },
+    Verb {
+        name: "streamed",
+        run: |connection, log| {
+            let mut rows = connection.query("select", ())?;
+            loop {
+                match rows.next_streamed() {
+                    Ok(Some(mut row)) => {
+                        while let Some(mut column) = row.next_column()? {
+                            log.push(format!("{:?}", column.get::<Option<i32>>()));
+                        }
+                    }
+                    Ok(None) => return Ok(()),
+                    Err(error) => {
+                        if !error.is_usable() {
+                            let next = rows.next_streamed().map(|_| ()).unwrap_err();
+                            assert_eq!(next.kind(), ErrorKind::Broken);
+                        }
+                        return note(log, Err::<(), Error>(error));
+                    }
+                }
+            }
+        },
+        answer: &[
+            ("1", b"1"),
+            ("2", b"2"),
+            (ROW, b"Tn"),
+            ("D 1s [7]", b"DCIGH"),
+            (DONE, b"DCIGH"),
+            ("Z 'I'", b"Z"),
+        ],
+    },
+    Verb {
         name: "transaction",
         run: |connection, log| note(log, connection.transaction().map(|_| ())),
         answer: &[("C \"BEGIN\"", b"TCIGH"), ("Z 'T'", b"TCIGHZ")],
@@ -162,7 +251,7 @@ struct Verdict {
 /// the client logs in again.
 fn run(verb: &Verb, answer: &[u8], delivery: Delivery) -> Verdict {
     let machine = Machine::default();
-    let script = session(answer);
+    let script = session(verb, answer);
     let peer = Peer::new(&script, delivery, &machine);
     let mut storage = barepg::Storage::<256, 256>::new();
     let mut client = barepg::Client::new(storage.buffers(), config(), &machine);
@@ -182,13 +271,22 @@ fn run(verb: &Verb, answer: &[u8], delivery: Delivery) -> Verdict {
     Verdict { error, log }
 }
 
-fn session(answer: &[u8]) -> Script {
+fn session(verb: &Verb, answer: &[u8]) -> Script {
     let mut script = read("@login\n>>> deaf", &[]);
     let mut steps = script.steps.to_vec();
     let deaf = steps.pop().unwrap();
     // The first message of the verb, whatever it is, is answered.
-    steps.push(super::peer::Step::ExpectAny(false));
-    steps.push(super::peer::Step::Send(answer.to_vec()));
+    steps.push(Step::ExpectAny(false));
+    let first = message(verb.answer[0].0);
+    match answer.strip_prefix(first.as_slice()) {
+        Some(rest) if verb.name == "copy_in" => {
+            steps.push(Step::Send(first));
+            // CopyData, CopyDone.
+            steps.extend([Step::ExpectAny(false), Step::ExpectAny(false)]);
+            steps.push(Step::Send(rest.to_vec()));
+        }
+        _ => steps.push(Step::Send(answer.to_vec())),
+    }
     steps.push(deaf);
     script.steps = steps.into();
     script
@@ -262,7 +360,7 @@ fn verb(name: &str) -> &'static Verb {
 
 #[test]
 fn rows_that_do_not_fit_their_description() {
-    for (name, row) in [("query", 3), ("query_one", 3), ("simple_query", 1)] {
+    for (name, row) in [("query", 3), ("query_one", 3), ("streamed", 3), ("simple_query", 1)] {
         let verb = verb(name);
         for content in [
             "D 0s",
@@ -447,8 +545,11 @@ fn the_outcome_is_not_claimed_to_be_known() {
     for verb in VERBS {
         for (place, _) in verb.answer.iter().enumerate() {
             let before = prefix(verb, place);
-            let complete =
-                verb.answer[..place].iter().any(|(text, _)| text.starts_with(['C', 'I']));
+            let complete = match verb.name {
+                // All of it is one transaction.
+                "pipeline" => place == verb.answer.len() - 1,
+                _ => verb.answer[..place].iter().any(|(text, _)| text.starts_with(['C', 'I'])),
+            };
             let verdict = run(verb, &[before.clone(), fatal.clone()].concat(), Delivery::WHOLE);
             let error = verdict.error.unwrap();
             let outcome = if complete { Outcome::Unknown } else { Outcome::Refused };
