@@ -1,5 +1,6 @@
 //! Work after the login: the usual verbs, batches, time-outs, cancelling.
 
+use std::sync::mpsc::{self, RecvTimeoutError::Timeout};
 use std::thread;
 use std::time::Duration;
 
@@ -144,21 +145,21 @@ fn batches_can_do_without_the_message() {
 fn idle_sessions_end_unless_they_are_kept_alive() {
     let front = front_with(|options| {
         options.users = vec![User::new("quick", PASSWORD, Kind::Sha256, 2048, Hba::Sha256)];
-        options.session_timeout = Duration::from_millis(1500);
+        options.session_timeout = Duration::from_millis(2500);
     });
     with_session(front.port(), user("quick"), |c| {
-        for _ in 0..8 {
-            thread::sleep(Duration::from_millis(300));
+        for _ in 0..6 {
+            thread::sleep(Duration::from_millis(500));
             c.ping().unwrap();
         }
         c.execute("set session_timeout = 0", ()).unwrap();
-        thread::sleep(Duration::from_millis(2000));
+        thread::sleep(Duration::from_millis(3500));
         c.ping().unwrap();
     });
     let mut storage = Storage::<512, 512>::new();
     let mut client = Client::new(storage.buffers(), user("quick"), &Host);
     let mut c = client.connect(tcp(front.port())).unwrap();
-    thread::sleep(Duration::from_millis(2000));
+    thread::sleep(Duration::from_millis(3500));
     let error = c.execute("select 1", ()).unwrap_err();
     assert_eq!(error.sqlstate().expect("the server's words").as_str(), "57P01");
     assert!(!error.is_usable());
@@ -175,12 +176,16 @@ fn a_statement_is_cancelled() {
     let port = front.port();
     with_session(port, user("quick"), |c| {
         let token = c.cancel_token().unwrap();
+        // A request that comes before the statement is lost; the next one is not.
+        let (done, ended) = mpsc::channel::<()>();
         let other = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(300));
-            token.cancel(&mut tcp(port), &Host, 5_000).unwrap();
+            while ended.recv_timeout(Duration::from_millis(300)) == Err(Timeout) {
+                token.cancel(&mut tcp(port), &Host, 5_000).unwrap();
+            }
         });
         let error = c.execute("select pg_sleep(20)", ()).unwrap_err();
         assert_eq!(error.sqlstate().unwrap().as_str(), "57014");
+        done.send(()).unwrap();
         other.join().unwrap();
         c.ping().unwrap();
     });
