@@ -21,6 +21,8 @@ pub struct Server {
     address: SocketAddr,
     /// Everything but `host`, `hostaddr` and `port`.
     rest: String,
+    /// A port of the same host that comes first in the list of hosts.
+    pub before: Option<u16>,
 }
 
 impl Server {
@@ -57,14 +59,17 @@ impl Server {
             (host, port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
         let address =
             found.find(SocketAddr::is_ipv4).ok_or(format!("{host} has no IPv4 address"))?;
-        Ok(Server { address, rest: rest.join(" ") })
+        Ok(Server { address, rest: rest.join(" "), before: None })
     }
 
     /// The connection string for a board that goes through the relay. The name that TLS verifies
     /// stays `localhost`; the address is what the board sees.
     fn conninfo(&self, link: Link, port: u16) -> String {
         let address = if link == Link::Host { "127.0.0.1" } else { HOST_FROM_GUEST };
-        format!("host={address} port={port} {}", self.rest)
+        match self.before {
+            Some(first) => format!("host={address},{address} port={first},{port} {}", self.rest),
+            None => format!("host={address} port={port} {}", self.rest),
+        }
     }
 }
 

@@ -52,6 +52,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, tests", quick: true, run: boards::tests },
     Stage { name: "boards, common operations", quick: true, run: boards::common },
     Stage { name: "boards, openGauss", quick: false, run: boards::opengauss },
+    Stage { name: "boards, several hosts", quick: false, run: boards::hosts },
     Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },
     Stage { name: "fuzzing", quick: false, run: fuzz::run },
 ];

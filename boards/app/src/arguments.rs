@@ -1,7 +1,7 @@
 //! The command line.
 
 /// The options in short.
-pub(crate) const USAGE: &str = "[show=common_operations|faults] [silent=PORT] [dying=PORT] \
+pub(crate) const USAGE: &str = "[show=common_operations|faults|hosts] [silent=PORT] [dying=PORT] \
      [nobody=PORT] [root=FILE] conninfo=KEYWORD=VALUE ...";
 
 /// Which program to run.
@@ -9,6 +9,8 @@ pub(crate) const USAGE: &str = "[show=common_operations|faults] [silent=PORT] [d
 pub(crate) enum Show {
     Common,
     Faults,
+    #[cfg(feature = "hosts")]
+    Hosts,
 }
 
 /// `show=NAME silent=PORT dying=PORT nobody=PORT conninfo=…`. The connection string comes last
@@ -41,6 +43,8 @@ impl<'a> Arguments<'a> {
             match option.split_once('=')? {
                 ("show", "common_operations") => arguments.show = Show::Common,
                 ("show", "faults") => arguments.show = Show::Faults,
+                #[cfg(feature = "hosts")]
+                ("show", "hosts") => arguments.show = Show::Hosts,
                 ("silent", port) => arguments.silent = Some(port.parse().ok()?),
                 ("dying", port) => arguments.dying = Some(port.parse().ok()?),
                 ("root", file) => arguments.root = Some(file),

@@ -5,6 +5,7 @@
 //!
 //! * `show=common_operations` (the default): the common operations: create a table, insert, select, commit,
 //!   roll back, be refused.
+//! * `show=hosts` (feature `hosts`): bad connection strings, and two hosts of which one is dead.
 //! * `show=faults`: sessions with servers that misbehave, and a good one afterwards.
 //!
 //! Lines that begin with `@` are measurements. All others are the same on every board and are
@@ -18,6 +19,8 @@ use embedded_io::{Read, Write};
 mod arguments;
 mod common;
 mod faults;
+#[cfg(feature = "hosts")]
+mod hosts;
 
 use arguments::{Arguments, Show};
 
@@ -112,6 +115,8 @@ pub fn run<B: Board>(
     let result = match arguments.show {
         Show::Common => common::show(board, &mut client, &config, out),
         Show::Faults => faults::show(board, &mut client, &config, &arguments, platform, out),
+        #[cfg(feature = "hosts")]
+        Show::Hosts => hosts::show(board, &mut client, out),
     };
     result.is_ok()
 }

@@ -191,6 +191,21 @@ pub fn faults(context: &Context) -> Checked {
     Ok(checked)
 }
 
+/// Connection strings that are refused, and two hosts of which the first is dead, on the smallest
+/// board with a network.
+pub fn hosts(context: &Context) -> Checked {
+    let board = boards::find("qemu-lm3s6965")?;
+    let mut server = Server::private(pg::shared(USUAL_MAJOR), "scram_user")?;
+    server.before = Some(faults::nobody().map_err(|error| format!("a dead port: {error}"))?);
+    let image = board.build(&context.compiler, &["hosts"], false)?;
+    let arguments = [("show", "hosts")];
+    let plan = Plan { board, image: &image, server: &server, arguments: &arguments, limit: LIMIT };
+    let (outcome, _) = measure::run(&plan, &mut |_| ())?;
+    outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
+    compare(board, &outcome, "hosts")?;
+    Ok(1)
+}
+
 fn run(
     context: &Context,
     board: &Board,
