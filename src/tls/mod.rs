@@ -162,7 +162,7 @@ static NO_FILES: [(&str, &[u8]); 0] = [];
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Validity {
-    /// By [`Platform::unix_time`](crate::Platform::unix_time). While the clock is not set,
+    /// By [`Platform::unix_time`]. While the clock is not set,
     /// nothing is verified and nothing is sent:
     /// [`CertificateError::ClockNotSet`]. The default.
     #[default]
