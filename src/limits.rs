@@ -91,6 +91,10 @@ pub const RSA_MIN_BYTES: usize = 256;
 #[cfg(feature = "tls")]
 pub const RSA_MAX_BYTES: usize = 512;
 
+/// How long a COPY waits for the server to take data before it looks whether the server waits for
+/// its notices to be taken, in milliseconds. Looking may cost a slice of waiting, 50 ms.
+pub const LISTEN_AFTER_MS: u64 = 100;
+
 /// How long the driver looks for the server's last words after a write failed, in milliseconds.
 pub const SALVAGE_MS: u32 = 500;
 

@@ -2,6 +2,7 @@
 
 use super::{BINARY_HEADER, Layout};
 use crate::error::{Error, ErrorKind, Fault, Outcome, ProtocolError, Result, UsageError};
+use crate::limits;
 use crate::params::Params;
 use crate::session::Session;
 use crate::transport::Io;
@@ -319,14 +320,21 @@ impl embedded_io::Write for CopyIn<'_, '_> {
 }
 
 impl Session<'_> {
-    /// Sends bytes; while the server takes none, receives what it sends instead, so that neither
+    /// Sends bytes; when the server takes none for a while, receives what it sends, so that neither
     /// side waits for the other.
     fn send_listening(&mut self, io: &mut dyn Io, mut bytes: &[u8]) -> Result<(), Fault> {
+        let platform = self.link.platform();
+        let patience = || platform.now_ms().saturating_add(limits::LISTEN_AFTER_MS);
+        let mut listen_at = patience();
         while !bytes.is_empty() {
             let left = bytes.len();
-            bytes = self.link.write_once(io, bytes).map_err(|fault| self.last_words(io, fault))?;
-            if bytes.len() == left {
+            let sent = self.link.write_once(io, bytes);
+            bytes = sent.map_err(|fault| self.last_words(io, fault))?;
+            if bytes.len() != left {
+                listen_at = patience();
+            } else if platform.now_ms() >= listen_at {
                 self.listen(io)?;
+                listen_at = patience();
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ mod login;
 mod notify;
 mod pipeline;
 mod stream;
+mod weak;
 mod work;
 
 /// The major versions that every test here runs on: the oldest obtainable, the one of the
