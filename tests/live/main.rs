@@ -5,6 +5,7 @@ mod common;
 
 mod copy;
 mod guards;
+mod guide;
 mod login;
 mod notify;
 mod pipeline;

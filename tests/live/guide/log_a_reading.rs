@@ -1,0 +1,34 @@
+use barepg::types::oid;
+use barepg::{Connection, Outcome, StaticStatement};
+use embedded_io::{Read, Write};
+
+// In flash, prepared once per session. Device and number make a row unique, so that a reading
+// that is sent twice is stored once.
+static INSERT: StaticStatement = StaticStatement::new(
+    "insert into reading (device, seq, celsius) values ($1, $2, $3) on conflict do nothing",
+    &[oid::INT4, oid::INT8, oid::FLOAT4],
+);
+
+#[derive(Debug, PartialEq)]
+pub enum Fate {
+    Stored,
+    /// Keep the reading and send it again, over a new connection if this one is dead.
+    KeepIt,
+    /// The server will never take it.
+    Discard,
+}
+
+pub fn log<T: Read + Write>(
+    conn: &mut Connection<'_, '_, T>,
+    device: i32,
+    seq: i64,
+    celsius: f32,
+) -> Fate {
+    match conn.execute(&INSERT, (device, seq, celsius)) {
+        Ok(_) => Fate::Stored,
+        Err(error) => match (error.outcome(), error.sqlstate()) {
+            (Outcome::Refused, Some(state)) if !state.is_transient() => Fate::Discard,
+            _ => Fate::KeepIt,
+        },
+    }
+}
