@@ -102,10 +102,12 @@ setters! {
     /// Newest protocol version asked for. Default: what `dialect` says.
     max_protocol_version(value: ProtocolVersion) max_protocol_version = Some(value);
 
-    /// Which session is wanted of several hosts. Default: [`TargetSessionAttrs::Any`].
+    /// Which session is wanted. Only [`connect_with`](crate::Client::connect_with) looks at it: who
+    /// opens the transport has chosen the server. Default: [`TargetSessionAttrs::Any`].
     target_session_attrs(value: TargetSessionAttrs) target_session_attrs = value;
 
-    /// In which order hosts and addresses are tried. Default: [`LoadBalanceHosts::Disable`].
+    /// In which order [`connect_with`](crate::Client::connect_with) tries hosts and addresses.
+    /// Default: [`LoadBalanceHosts::Disable`].
     load_balance_hosts(value: LoadBalanceHosts) load_balance_hosts = value;
 
     /// Which server family is expected. Default: [`Dialect::Auto`].

@@ -1,13 +1,12 @@
 //! Several hosts, some of them dead.
 
 use std::collections::HashSet;
-#[cfg(feature = "tls")]
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use barepg::host::Host;
-use barepg::{DialError, ErrorKind};
+use barepg::{Client, Config, Dial, DialError, ErrorKind, Storage, Target};
 use barepg_testkit::pg;
 
 use crate::ask;
@@ -156,4 +155,83 @@ fn the_key_of_a_session_with_tls_never_travels_in_clear() {
     let error = Host::new().client(&text).unwrap().cancel(&token).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls(barepg::tls::TlsError::NotOffered));
     assert_eq!(heard.join().unwrap(), b"");
+}
+
+/// A name with three addresses, of which the last is the server's. Notes what it is asked for.
+struct ThreeAddresses {
+    port: u16,
+    asked: Vec<(u16, u32)>,
+}
+
+impl Dial for ThreeAddresses {
+    type Transport = barepg::host::Link;
+
+    fn dial(&mut self, target: &Target<'_>) -> Result<Self::Transport, DialError> {
+        self.asked.push((target.address, target.rotation));
+        match target.address {
+            0 => Err(DialError::TimedOut),
+            1 => Err(DialError::Failed(embedded_io::ErrorKind::ConnectionRefused)),
+            2 => {
+                let mut there = *target;
+                (there.host.host, there.host.port, there.address) = ("127.0.0.1", self.port, 0);
+                barepg::host::Dialler::new().dial(&there)
+            }
+            _ => Err(DialError::NoMoreAddresses),
+        }
+    }
+}
+
+#[test]
+fn every_address_of_a_name_is_tried_and_cancelled_where_it_worked() {
+    let port = pg::shared(15).port();
+    let text = "host=db dbname=test user=scram_user password=scram_user_pw sslmode=disable";
+    let config = Config::parse(text, &mut []).unwrap();
+    let platform = barepg::host::SystemPlatform::new();
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), config, &platform);
+    let mut dialler = ThreeAddresses { port, asked: vec![] };
+    let token = {
+        let connection = client.connect_with(&mut dialler).unwrap();
+        connection.cancel_token().unwrap()
+    };
+    assert_eq!(dialler.asked, [(0, 0), (1, 0), (2, 0)]);
+    dialler.asked.clear();
+    client.cancel_with(&token, &mut dialler).unwrap();
+    assert_eq!(dialler.asked, [(2, 0)]);
+
+    // Shuffled: one random number for all addresses of a host.
+    dialler.asked.clear();
+    *client.config_mut() = config.load_balance_hosts(barepg::LoadBalanceHosts::Random);
+    drop(client.connect_with(&mut dialler).unwrap());
+    let rotation = dialler.asked[0].1;
+    assert_ne!(rotation, 0);
+    assert_eq!(dialler.asked, [(0, rotation), (1, rotation), (2, rotation)]);
+}
+
+#[test]
+fn a_server_that_starts_up_is_passed_over() {
+    let server = pg::shared(15);
+    let starting = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = starting.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for link in starting.incoming() {
+            let mut link = link.unwrap();
+            let mut start = [0; 256];
+            let _ = link.read(&mut start);
+            if start[..8] == [0, 0, 0, 8, 4, 210, 22, 47] {
+                link.write_all(b"N").unwrap();
+                let _ = link.read(&mut start);
+            }
+            let words = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
+            let length = u32::try_from(words.len() + 4).unwrap();
+            link.write_all(b"E").unwrap();
+            link.write_all(&length.to_be_bytes()).unwrap();
+            link.write_all(words).unwrap();
+        }
+    });
+    let base = "dbname=test user=scram_user password=scram_user_pw";
+    let alone = ask(&format!("host=127.0.0.1 port={port} {base}"), "select 1::text").unwrap_err();
+    assert_eq!(alone.sqlstate().unwrap().as_str(), "57P03");
+    let text = format!("host=127.0.0.1,127.0.0.1 port={port},{} {base}", server.port());
+    assert_eq!(ask(&text, "select current_user::text").unwrap(), "scram_user");
 }
