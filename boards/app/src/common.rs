@@ -15,10 +15,11 @@ pub(crate) fn show<B: Board>(
     out: &mut Out<'_>,
 ) -> core::result::Result<(), Failed> {
     let _ = writeln!(out, "connect");
-    let transport = dial(board, config, None, out)?;
+    // By reference, as in the other show: one compiled driver for both.
+    let mut transport = dial(board, config, None, out)?;
     let start = client.stats();
     board.mark_begin(LOGIN);
-    let connected = client.connect(transport);
+    let connected = client.connect(&mut transport);
     board.mark_end(LOGIN);
     let mut conn = match connected {
         Ok(conn) => conn,
@@ -35,13 +36,11 @@ pub(crate) fn show<B: Board>(
         return Err(Failed);
     }
     let _ = writeln!(out, "close");
-    match conn.close() {
-        Ok(transport) => board.hang_up(transport),
-        Err(error) => {
-            report(&error, None, out);
-            return Err(Failed);
-        }
+    if let Err(error) = conn.close() {
+        report(&error, None, out);
+        return Err(Failed);
     }
+    board.hang_up(transport);
     count("session", start, client.stats(), out);
     Ok(())
 }

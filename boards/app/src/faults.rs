@@ -96,9 +96,9 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
 
     /// A row larger than the receive buffer is refused with both sizes; the session goes on.
     fn large_row(&mut self, config: &Config<'a>) -> Done {
-        let transport = dial(self.board, config, None, self.out)?;
+        let mut transport = dial(self.board, config, None, self.out)?;
         *self.client.config_mut() = *config;
-        let mut conn = match self.client.connect(transport) {
+        let mut conn = match self.client.connect(&mut transport) {
             Ok(conn) => conn,
             Err(error) => {
                 report(&error, self.client.server_error(), self.out);
@@ -134,16 +134,12 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
                 return Err(Failed);
             }
         }
-        match conn.close() {
-            Ok(transport) => {
-                self.board.hang_up(transport);
-                Ok(())
-            }
-            Err(error) => {
-                report(&error, None, self.out);
-                Err(Failed)
-            }
+        if let Err(error) = conn.close() {
+            report(&error, None, self.out);
+            return Err(Failed);
         }
+        self.board.hang_up(transport);
+        Ok(())
     }
 
     /// Prints when the error came, in words that do not depend on the machine.
