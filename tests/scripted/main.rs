@@ -12,6 +12,7 @@ mod hostile_login;
 mod mutate;
 mod peer;
 mod play;
+mod seeds;
 mod sessions;
 mod sizes;
 mod startup;

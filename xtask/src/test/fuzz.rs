@@ -45,6 +45,10 @@ pub fn run(context: &Context) -> Checked {
         fuzz.arg(format!("-max_total_time={SECONDS}"));
         fuzz.args(["-max_len=512", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]);
         fuzz.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(&corpus);
+        let dictionary = home.join("dictionary.txt");
+        if dictionary.is_file() {
+            fuzz.arg(format!("-dict={}", dictionary.display()));
+        }
         let seeds = home.join("seeds").join(target);
         if seeds.is_dir() {
             fuzz.arg(seeds);
