@@ -6,6 +6,7 @@ use barepg_testkit::gauss;
 use barepg_testkit::pg::{Cluster, Options};
 
 use crate::boards::{self, BOARDS, Board};
+use crate::elsewhere;
 use crate::measure::{self, Bill, Plan, Server};
 use crate::proxy::Traffic;
 use crate::setup;
@@ -55,13 +56,17 @@ impl Wish {
 
 /// Does all that is needed to show the session and the bill.
 pub fn run(wish: &Wish) -> Result<(), String> {
+    let mut features = wish.features.clone();
+    if wish.show.as_deref().is_some_and(|name| elsewhere::SHOWS.contains(&name)) {
+        features.push("verbs");
+    }
     let board = match &wish.board {
         Some(name) => boards::find(name)?,
         None => BOARDS.first().ok_or("no boards")?,
     };
     let compiler = setup::all()?;
     println!("building {}: {}", board.name, board.about);
-    let image = board.build(&compiler, &wish.features, true)?;
+    let image = board.build(&compiler, &features, true)?;
     let (mut cluster, mut front) = (None, None);
     let server = match &wish.server {
         Some(conninfo) => Server::parse(conninfo)?,
@@ -89,6 +94,9 @@ pub fn run(wish: &Wish) -> Result<(), String> {
     let (outcome, bill) = measure::run(&plan, &mut |line| {
         if !line.starts_with('@') {
             println!("    {line}");
+        }
+        if let Some(cluster) = &cluster {
+            elsewhere::answer(cluster, line);
         }
     })?;
     outcome.check().map_err(|error| format!("the session on {} failed: {error}", board.name))?;

@@ -5,6 +5,7 @@ mod boards;
 mod budgets;
 mod demo;
 mod elf;
+mod elsewhere;
 mod measure;
 mod plugin;
 mod proxy;

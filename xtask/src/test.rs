@@ -53,6 +53,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, common operations", quick: true, run: boards::common },
     Stage { name: "boards, openGauss", quick: false, run: boards::opengauss },
     Stage { name: "boards, several hosts", quick: false, run: boards::hosts },
+    Stage { name: "boards, large and unasked", quick: false, run: boards::verbs },
     Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },
     Stage { name: "fuzzing", quick: false, run: fuzz::run },
 ];

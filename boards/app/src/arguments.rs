@@ -1,8 +1,11 @@
 //! The command line.
 
+#[cfg(feature = "verbs")]
+use crate::verbs::Verb;
+
 /// The options in short.
-pub(crate) const USAGE: &str = "[show=common_operations|faults|hosts] [silent=PORT] [dying=PORT] \
-     [nobody=PORT] [root=FILE] conninfo=KEYWORD=VALUE ...";
+pub(crate) const USAGE: &str =
+    "[show=NAME] [silent=PORT] [dying=PORT] [nobody=PORT] [root=FILE] conninfo=KEYWORD=VALUE ...";
 
 /// Which program to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub(crate) enum Show {
     Faults,
     #[cfg(feature = "hosts")]
     Hosts,
+    #[cfg(feature = "verbs")]
+    Verb(Verb),
 }
 
 /// `show=NAME silent=PORT dying=PORT nobody=PORT conninfo=…`. The connection string comes last
@@ -45,6 +50,14 @@ impl<'a> Arguments<'a> {
                 ("show", "faults") => arguments.show = Show::Faults,
                 #[cfg(feature = "hosts")]
                 ("show", "hosts") => arguments.show = Show::Hosts,
+                #[cfg(feature = "verbs")]
+                ("show", "big_values") => arguments.show = Show::Verb(Verb::BigValues),
+                #[cfg(feature = "verbs")]
+                ("show", "upload") => arguments.show = Show::Verb(Verb::Upload),
+                #[cfg(feature = "verbs")]
+                ("show", "command") => arguments.show = Show::Verb(Verb::Command),
+                #[cfg(feature = "verbs")]
+                ("show", "cancelled") => arguments.show = Show::Verb(Verb::Cancelled),
                 ("silent", port) => arguments.silent = Some(port.parse().ok()?),
                 ("dying", port) => arguments.dying = Some(port.parse().ok()?),
                 ("root", file) => arguments.root = Some(file),

@@ -6,6 +6,8 @@
 //! * `show=common_operations` (the default): the common operations: create a table, insert, select, commit,
 //!   roll back, be refused.
 //! * `show=hosts` (feature `hosts`): bad connection strings, and two hosts of which one is dead.
+//! * `show=big_values|upload|command|cancelled` (feature `verbs`): ten megabytes each way, 100,000
+//!   rows by COPY, notifications that switch a lamp, a statement cancelled from elsewhere.
 //! * `show=faults`: sessions with servers that misbehave, and a good one afterwards.
 //!
 //! Lines that begin with `@` are measurements. All others are the same on every board and are
@@ -21,6 +23,8 @@ mod common;
 mod faults;
 #[cfg(feature = "hosts")]
 mod hosts;
+#[cfg(feature = "verbs")]
+mod verbs;
 
 use arguments::{Arguments, Show};
 
@@ -117,6 +121,8 @@ pub fn run<B: Board>(
         Show::Faults => faults::show(board, &mut client, &config, &arguments, platform, out),
         #[cfg(feature = "hosts")]
         Show::Hosts => hosts::show(board, &mut client, out),
+        #[cfg(feature = "verbs")]
+        Show::Verb(verb) => verbs::show(board, &mut client, &config, verb, out),
     };
     result.is_ok()
 }

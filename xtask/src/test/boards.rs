@@ -12,6 +12,7 @@ use super::{Checked, Context, host};
 use crate::boards::{self, BOARDS, Board, Link};
 use crate::budgets::Budgets;
 use crate::elf::Image;
+use crate::elsewhere;
 use crate::measure::{self, Bill, Plan, Server};
 use crate::qemu::Outcome;
 
@@ -204,6 +205,27 @@ pub fn hosts(context: &Context) -> Checked {
     outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
     compare(board, &outcome, "hosts")?;
     Ok(1)
+}
+
+/// Values larger than the memory, COPY, notifications, a cancelled statement, on the board with
+/// 64 KB.
+pub fn verbs(context: &Context) -> Checked {
+    let cluster = pg::shared(USUAL_MAJOR);
+    let server = Server::private(cluster, "scram_user")?;
+    let board = boards::find("qemu-lm3s6965")?;
+    let image = board.build(&context.compiler, &["verbs"], false)?;
+    let mut checked = 0;
+    for name in elsewhere::SHOWS {
+        let arguments = [("show", *name)];
+        let plan =
+            Plan { board, image: &image, server: &server, arguments: &arguments, limit: LIMIT };
+        let (outcome, _) = measure::run(&plan, &mut |line| elsewhere::answer(cluster, line))?;
+        outcome.check().map_err(|error| format!("{name}: {error}"))?;
+        compare(board, &outcome, name)?;
+        println!("        {name}: {:.1} s", outcome.elapsed.as_secs_f32());
+        checked += 1;
+    }
+    Ok(checked)
 }
 
 fn run(
