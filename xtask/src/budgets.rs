@@ -19,7 +19,8 @@ impl Budgets {
 
     /// Compares all figures of a thing. Every figure needs a budget, and every budget a figure.
     pub fn compare(&self, thing: &str, figures: &[(&str, u64)]) -> Result<u32, String> {
-        let limits = self.0.get(thing).ok_or(format!("budgets.toml has no [{thing}]"))?;
+        let limits =
+            self.0.get(thing).ok_or(format!("budgets.toml has no [{thing}]: {figures:?}\n"))?;
         let mut wrong = String::new();
         for (name, limit) in limits {
             let found = figures.iter().find(|(figure, _)| figure == name);

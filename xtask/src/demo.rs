@@ -25,6 +25,7 @@ pub struct Wish {
     /// An openGauss front before the private server; with keys instead of the password.
     opengauss: bool,
     keys: bool,
+    tls: bool,
 }
 
 impl Wish {
@@ -38,7 +39,10 @@ impl Wish {
                 "--board" => wish.board = Some(value()?),
                 "--server" => wish.server = Some(value()?),
                 "--show" => wish.show = Some(value()?),
-                "--tls" => wish.features.push("tls"),
+                "--tls" => {
+                    wish.features.push("tls");
+                    wish.tls = true;
+                }
                 "--opengauss" => {
                     wish.features.push("opengauss");
                     wish.opengauss = true;
@@ -49,6 +53,9 @@ impl Wish {
         }
         if wish.keys && !wish.opengauss {
             return Err("--keys goes with --opengauss".to_string());
+        }
+        if wish.tls && (wish.opengauss || wish.server.is_some()) {
+            return Err("--tls goes with the private PostgreSQL server only".to_string());
         }
         Ok(wish)
     }
@@ -84,7 +91,8 @@ pub fn run(wish: &Wish) -> Result<(), String> {
                 println!("started an openGauss front before it, user {user}");
                 Server::opengauss(front, user, wish.keys)?
             } else {
-                Server::private(started, wish.user.unwrap_or("scram_user"))?
+                let server = Server::private(started, wish.user.unwrap_or("scram_user"))?;
+                if wish.tls { server.over_tls(started) } else { server }
             }
         }
     };
@@ -100,6 +108,9 @@ pub fn run(wish: &Wish) -> Result<(), String> {
         }
     })?;
     outcome.check().map_err(|error| format!("the session on {} failed: {error}", board.name))?;
+    if wish.tls {
+        println!("\nencrypted as the server sees it: {}", outcome.value("tls").unwrap_or("?"));
+    }
     println!("\nthe bill, {:.1} s in all", outcome.elapsed.as_secs_f32());
     print!("{}", table(board, &bill));
     Ok(())

@@ -21,6 +21,7 @@ cargo xtask <command>
   demo    run a board against a real PostgreSQL and show what it costs
           --board NAME        one of boards/ (qemu-lm3s6965)
           --server CONNINFO   an existing server instead of a private one
+          --tls               over TLS, the server's certificate verified
           --opengauss         an openGauss front before the private server
           --keys              with login keys instead of a password (openGauss)
   test    run every check and test

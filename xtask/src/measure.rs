@@ -23,6 +23,8 @@ pub struct Server {
     rest: String,
     /// A port of the same host that comes first in the list of hosts.
     pub before: Option<u16>,
+    /// The file with the root certificate, in DER, when the board is to use TLS.
+    root: Option<String>,
 }
 
 impl Server {
@@ -42,6 +44,17 @@ impl Server {
         Server::parse(&conninfo)
     }
 
+    /// The same server over TLS, its certificate verified to the full.
+    pub fn over_tls(mut self, cluster: &Cluster) -> Server {
+        self.root = Some(cluster.authority().path("ca.der").display().to_string());
+        self
+    }
+
+    /// What a board is built with to use this server.
+    pub fn features(&self) -> &'static [&'static str] {
+        if self.root.is_some() { &["tls"] } else { &[] }
+    }
+
     /// An existing server, by a connection string of `keyword=value` pairs without quotes.
     pub fn parse(conninfo: &str) -> Result<Server, String> {
         let (mut host, mut port, mut rest) = ("localhost", 5432, Vec::new());
@@ -59,16 +72,21 @@ impl Server {
             (host, port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
         let address =
             found.find(SocketAddr::is_ipv4).ok_or(format!("{host} has no IPv4 address"))?;
-        Ok(Server { address, rest: rest.join(" "), before: None })
+        Ok(Server { address, rest: rest.join(" "), before: None, root: None })
     }
 
     /// The connection string for a board that goes through the relay. The name that TLS verifies
     /// stays `localhost`; the address is what the board sees.
     fn conninfo(&self, link: Link, port: u16) -> String {
         let address = if link == Link::Host { "127.0.0.1" } else { HOST_FROM_GUEST };
-        match self.before {
-            Some(first) => format!("host={address},{address} port={first},{port} {}", self.rest),
-            None => format!("host={address} port={port} {}", self.rest),
+        let rest = &self.rest;
+        match (self.before, &self.root) {
+            (None, None) => format!("host={address} port={port} {rest}"),
+            (Some(first), _) => format!("host={address},{address} port={first},{port} {rest}"),
+            (None, Some(_)) => format!(
+                "host=localhost hostaddr={address} port={port} {rest} \
+                 sslmode=verify-full sslrootcert=root"
+            ),
         }
     }
 }
@@ -118,6 +136,9 @@ pub fn run(plan: &Plan<'_>, on_line: &mut dyn FnMut(&str)) -> Result<(Outcome, B
     let relay = Relay::start(plan.server.address)?;
     let conninfo = plan.server.conninfo(plan.board.link, relay.port());
     let mut arguments = plan.arguments.to_vec();
+    if let Some(root) = &plan.server.root {
+        arguments.push(("root", root));
+    }
     arguments.push(("conninfo", &conninfo));
     let emulated = plan.board.link != Link::Host;
     let request = Request {

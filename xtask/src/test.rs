@@ -54,6 +54,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, openGauss", quick: false, run: boards::opengauss },
     Stage { name: "boards, several hosts", quick: false, run: boards::hosts },
     Stage { name: "boards, large and unasked", quick: false, run: boards::verbs },
+    Stage { name: "boards, over TLS", quick: false, run: boards::over_tls },
     Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },
     Stage { name: "fuzzing", quick: false, run: fuzz::run },
 ];

@@ -80,6 +80,23 @@ pub fn common(context: &Context) -> Checked {
     if over.is_empty() { Ok(checked) } else { Err(over) }
 }
 
+/// The same over TLS, with the server's certificate verified to the full.
+pub fn over_tls(context: &Context) -> Checked {
+    let cluster = pg::shared(USUAL_MAJOR);
+    let server = Server::private(cluster, "scram_user")?.over_tls(cluster);
+    let budgets = Budgets::read()?;
+    let mut checked = 0;
+    let mut over = String::new();
+    for board in BOARDS.iter().filter(|board| board.link != Link::Uart) {
+        let thing = format!("{}-tls", board.name);
+        match measured(context, board, &server, &thing, &budgets)? {
+            Ok(count) => checked += count,
+            Err(error) => over.push_str(&error),
+        }
+    }
+    if over.is_empty() { Ok(checked) } else { Err(over) }
+}
+
 /// The same program at an openGauss with SHA256 and 10,000 iterations, by password and by login
 /// keys, against the same golden output.
 pub fn opengauss(context: &Context) -> Checked {
@@ -114,7 +131,11 @@ fn measured(
     for _ in 0..ATTEMPTS {
         let (outcome, bill) = run(context, board, server, &[])?;
         compare(board, &outcome, "common_operations")?;
-        agree(&outcome, &bill).map_err(|error| format!("{}: {error}", board.name))?;
+        if server.features().is_empty() {
+            agree(&outcome, &bill).map_err(|error| format!("{thing}: {error}"))?;
+        } else {
+            encrypted(&outcome).map_err(|error| format!("{thing}: {error}"))?;
+        }
         lower(&mut best, figures(&outcome, &bill));
         verdict = budgets.compare(thing, &best);
         if verdict.is_ok() {
@@ -234,7 +255,7 @@ fn run(
     server: &Server,
     arguments: &[(&str, &str)],
 ) -> Result<(Outcome, Bill), String> {
-    let image = board.build(&context.compiler, &[], false)?;
+    let image = board.build(&context.compiler, server.features(), false)?;
     let plan = Plan { board, image: &image, server, arguments, limit: LIMIT };
     let (outcome, bill) = measure::run(&plan, &mut |_| ())?;
     outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
@@ -273,6 +294,14 @@ fn agree(outcome: &Outcome, bill: &Bill) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The session is encrypted, as the server sees it.
+fn encrypted(outcome: &Outcome) -> Result<(), String> {
+    match outcome.value("tls") {
+        Some(told) if told.starts_with("TLSv1.3 ") => Ok(()),
+        told => Err(format!("not TLS 1.3 but {}", told.unwrap_or("no line @tls"))),
+    }
 }
 
 /// The figures of a run, those of the driver's transport calls included.
