@@ -29,7 +29,10 @@ const QUICK: &[&str] = &["qemu-lm3s6965", "host"];
 
 /// The target that the driver alone is measured on, and the programs of `boards/bare`.
 const BARE: &str = "thumbv7m-none-eabi";
-const PROGRAMS: &[&str] = &["login", "dial", "conninfo", "query", "full", "words", "types"];
+const PROGRAMS: &[&str] = &[
+    "login", "dial", "conninfo", "query", "copy", "stream", "notify", "guards", "full", "words",
+    "types",
+];
 
 /// All boards, or two of them for a quick run.
 fn chosen(context: &Context) -> impl Iterator<Item = &'static Board> {
