@@ -16,6 +16,7 @@ mod programs;
 mod scripted;
 #[cfg(feature = "tls")]
 mod tls;
+mod verbs;
 mod work;
 
 use barepg::{AuthMethods, Client, Config, Error, Storage};
