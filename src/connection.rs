@@ -291,6 +291,11 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         self.session.timeout_ms = timeout_ms;
     }
 
+    /// Whether the session goes over TLS; libpq's `PQsslInUse`.
+    pub const fn ssl_in_use(&self) -> bool {
+        self.session.server.encrypted
+    }
+
     /// The server's version as libpq counts it (150018 is 15.18), 0 while unknown. openGauss says
     /// 90204.
     pub const fn server_version(&self) -> u32 {

@@ -14,12 +14,14 @@ use crate::common::{Tcp, tcp};
 /// The host, with a clock that can be set or missing.
 pub struct Machine {
     pub time: Option<u64>,
+    /// What its generator gives: `None` is the host's, `Some(Ok(byte))` that byte for ever.
+    pub entropy: Option<Result<u8, NoEntropy>>,
 }
 
 impl Machine {
     pub fn now() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        Self { time: Some(now) }
+        Self { time: Some(now), entropy: None }
     }
 }
 
@@ -29,7 +31,10 @@ impl Platform for Machine {
     }
 
     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
-        crate::common::Host.entropy(buf)
+        match self.entropy {
+            None => crate::common::Host.entropy(buf),
+            Some(stuck) => stuck.map(|byte| buf.fill(byte)),
+        }
     }
 
     fn unix_time(&self) -> Option<u64> {
@@ -129,7 +134,9 @@ impl<'a> Setup<'a> {
     pub fn login(&self, port: u16) -> Result<bool, (ErrorKind, String)> {
         self.run(port, |c| {
             let sql = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
-            c.query_one(sql, ()).expect("a row").get::<bool>(0).expect("a boolean")
+            let tls = c.query_one(sql, ()).expect("a row").get::<bool>(0).expect("a boolean");
+            assert_eq!(c.ssl_in_use(), tls);
+            tls
         })
     }
 }

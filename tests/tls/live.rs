@@ -2,7 +2,7 @@
 
 use barepg::tls::{CertificateError, TlsError, TlsStorage, Validity};
 use barepg::{
-    AuthError, Buffer, ChannelBinding, Client, Config, ConfigError, ErrorKind, SslMode,
+    AuthError, Buffer, ChannelBinding, Client, Config, ConfigError, ErrorKind, NoEntropy, SslMode,
     SslNegotiation, Storage,
 };
 use barepg_testkit::pg;
@@ -332,6 +332,17 @@ fn direct_tls_needs_no_question() {
     let files = root(15);
     let kind = Setup::new(direct(), &files).fails(pg::shared(15).port());
     assert_eq!(kind, ErrorKind::Closed);
+}
+
+/// A generator that fails or is stuck ends in an error, not in a session with known keys.
+#[test]
+fn no_entropy_no_session() {
+    let (port, files) = (pg::shared(15).port(), root(15));
+    for entropy in [Err(NoEntropy), Ok(0), Ok(0xff)] {
+        let mut setup = Setup::new(verify_full(), &files);
+        setup.machine.entropy = Some(entropy);
+        assert_eq!(setup.fails(port), ErrorKind::Auth(AuthError::NoEntropy), "{entropy:?}");
+    }
 }
 
 /// `allow` turns to TLS when the server refuses a login without it.
