@@ -1,22 +1,23 @@
 //! The common operations.
 
-use barepg::{Client, Config, Connection, Result, SqlState};
+use barepg::{Client, Connection, Result, SqlState};
 use embedded_io::{Read, Write};
 
-use crate::{Board, Failed, LOGIN, QUERY, count, dial, report};
+use crate::{Board, Failed, LOGIN, QUERY, Server, count, report};
 
 type Out<'o> = dyn core::fmt::Write + 'o;
 
 /// Logs in, works, says goodbye.
+#[inline(never)]
 pub(crate) fn show<B: Board>(
     board: &mut B,
     client: &mut Client<'_>,
-    config: &Config<'_>,
+    server: Server<'_>,
     out: &mut Out<'_>,
 ) -> core::result::Result<(), Failed> {
     let _ = writeln!(out, "connect");
     // By reference, as in the other show: one compiled driver for both.
-    let mut transport = dial(board, config, None, out)?;
+    let mut transport = server.dial(board, out)?;
     let start = client.stats();
     board.mark_begin(LOGIN);
     let connected = client.connect(&mut transport);
@@ -36,7 +37,9 @@ pub(crate) fn show<B: Board>(
         return Err(Failed);
     }
     let _ = writeln!(out, "close");
-    if let Err(error) = conn.close() {
+    let closed = conn.close().map(|_| ());
+    board.hang_up(transport);
+    if let Err(error) = closed {
         report(&error, None, out);
         return Err(Failed);
     }

@@ -4,7 +4,7 @@
 use barepg::{Client, Config, ErrorKind, Platform};
 
 use crate::arguments::Arguments;
-use crate::{Board, Failed, dial, report};
+use crate::{Board, Failed, Server, report};
 
 type Out<'o> = dyn core::fmt::Write + 'o;
 type Done = core::result::Result<(), Failed>;
@@ -18,17 +18,20 @@ const GRACE_MS: u64 = 2000;
 /// Bytes of the row that is too large.
 const LARGE: i32 = 10 * 1024 * 1024;
 
+// Out of line, as the other show is: the frame of one must not lie below the other.
+#[inline(never)]
 pub(crate) fn show<'a, B: Board>(
     board: &mut B,
     client: &mut Client<'a>,
-    config: &Config<'a>,
+    server: Server<'_>,
     arguments: &Arguments<'_>,
     platform: &dyn Platform,
     out: &mut Out<'_>,
 ) -> Done {
-    let config = config.connect_timeout_ms(DEADLINE_MS);
+    let config = client.config_mut().connect_timeout_ms(DEADLINE_MS);
+    let server = Server { timeout_ms: DEADLINE_MS, ..server };
     client.set_timeout_ms(DEADLINE_MS);
-    let mut show = Shows { board, client, platform, out };
+    let mut show = Shows { board, client, server, platform, out };
 
     show.expect_failure("a server that is not there", &config, arguments.nobody)?;
     show.expect_failure("a server that accepts and stays silent", &config, arguments.silent)?;
@@ -50,6 +53,7 @@ pub(crate) fn show<'a, B: Board>(
 struct Shows<'s, 'a, B> {
     board: &'s mut B,
     client: &'s mut Client<'a>,
+    server: Server<'s>,
     platform: &'s dyn Platform,
     out: &'s mut Out<'s>,
 }
@@ -72,7 +76,8 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
 
     /// Logs in, selects a row, says goodbye.
     fn session(&mut self, config: &Config<'a>, port: Option<u16>) -> Done {
-        let mut transport = dial(self.board, config, port, self.out)?;
+        let server = Server { port: port.unwrap_or(self.server.port), ..self.server };
+        let mut transport = server.dial(self.board, self.out)?;
         *self.client.config_mut() = *config;
         let result = match self.client.connect(&mut transport) {
             Err(error) => Err((error, self.client.server_error())),
@@ -96,7 +101,7 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
 
     /// A row larger than the receive buffer is refused with both sizes; the session goes on.
     fn large_row(&mut self, config: &Config<'a>) -> Done {
-        let mut transport = dial(self.board, config, None, self.out)?;
+        let mut transport = self.server.dial(self.board, self.out)?;
         *self.client.config_mut() = *config;
         let mut conn = match self.client.connect(&mut transport) {
             Ok(conn) => conn,
@@ -134,12 +139,12 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
                 return Err(Failed);
             }
         }
-        if let Err(error) = conn.close() {
-            report(&error, None, self.out);
-            return Err(Failed);
-        }
+        let closed = conn.close().map(|_| ());
         self.board.hang_up(transport);
-        Ok(())
+        closed.map_err(|error| {
+            report(&error, None, self.out);
+            Failed
+        })
     }
 
     /// Prints when the error came, in words that do not depend on the machine.

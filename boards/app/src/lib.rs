@@ -105,20 +105,17 @@ pub fn run<B: Board>(
         return false;
     };
     let mut scratch = [0; SCRATCH];
-    let config = match Config::parse(arguments.conninfo, &mut scratch) {
-        Ok(config) => config,
-        Err(error) => {
-            let _ = writeln!(out, "conninfo: {error}");
-            return false;
-        }
+    let Some((config, server)) = configure(arguments.conninfo, &mut scratch, out) else {
+        return false;
     };
-    let client = Client::new(lent.buffers, config, platform);
+    let mut client = Client::new(lent.buffers, config, platform);
     #[cfg(feature = "tls")]
-    let client = client.with_tls(lent.tls);
-    let mut client = client;
+    {
+        client = client.with_tls(lent.tls);
+    }
     let result = match arguments.show {
-        Show::Common => common::show(board, &mut client, &config, out),
-        Show::Faults => faults::show(board, &mut client, &config, &arguments, platform, out),
+        Show::Common => common::show(board, &mut client, server, out),
+        Show::Faults => faults::show(board, &mut client, server, &arguments, platform, out),
         #[cfg(feature = "hosts")]
         Show::Hosts => hosts::show(board, &mut client, out),
         #[cfg(feature = "verbs")]
@@ -127,20 +124,50 @@ pub fn run<B: Board>(
     result.is_ok()
 }
 
-/// Dials the server of the connection string, at its port or another one.
-fn dial<B: Board>(
-    board: &mut B,
-    config: &Config<'_>,
-    port: Option<u16>,
+/// Reads the connection string. Out of line, so that what it needs of the stack is free again
+/// afterwards.
+#[inline(never)]
+fn configure<'a>(
+    conninfo: &'a str,
+    scratch: &'a mut [u8],
     out: &mut dyn core::fmt::Write,
-) -> Result<B::Transport, Failed> {
-    // The grammar was checked when the string was read: there is a first host.
-    let first = config.hosts().ok().and_then(|mut hosts| hosts.next()).ok_or(Failed)?;
-    let host = if first.hostaddr.is_empty() { first.host } else { first.hostaddr };
-    board.dial(host, port.unwrap_or(first.port), config.get_connect_timeout_ms()).map_err(|error| {
-        let _ = writeln!(out, "  error: {error}");
-        Failed
-    })
+) -> Option<(Config<'a>, Server<'a>)> {
+    match Config::parse(conninfo, scratch) {
+        Ok(config) => Some((config, Server::first(&config)?)),
+        Err(error) => {
+            let _ = writeln!(out, "conninfo: {error}");
+            None
+        }
+    }
+}
+
+/// Where to dial.
+#[derive(Clone, Copy)]
+struct Server<'a> {
+    host: &'a str,
+    port: u16,
+    timeout_ms: u32,
+}
+
+impl<'a> Server<'a> {
+    /// The first server of a connection string.
+    fn first(config: &Config<'a>) -> Option<Self> {
+        let first = config.hosts().ok()?.next()?;
+        let host = if first.hostaddr.is_empty() { first.host } else { first.hostaddr };
+        Some(Self { host, port: first.port, timeout_ms: config.get_connect_timeout_ms() })
+    }
+
+    /// Connects.
+    fn dial<B: Board>(
+        self,
+        board: &mut B,
+        out: &mut dyn core::fmt::Write,
+    ) -> Result<B::Transport, Failed> {
+        board.dial(self.host, self.port, self.timeout_ms).map_err(|error| {
+            let _ = writeln!(out, "  error: {error}");
+            Failed
+        })
+    }
 }
 
 /// Prints an error, and the server's words if it has any.

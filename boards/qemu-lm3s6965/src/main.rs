@@ -2,8 +2,6 @@
 #![no_main]
 //! The common operations on a Stellaris LM3S6965: Cortex-M3, 256 KB flash, 64 KB RAM, Ethernet.
 
-use core::cell::Cell;
-
 #[cfg(feature = "tls")]
 use barepg::tls::{Tls, TlsStorage};
 use barepg::{NoEntropy, Platform, Storage};
@@ -24,29 +22,17 @@ mod regs;
 use clock::Clock;
 use eth::{Ethernet, Frames};
 
-/// How often the network is served while the driver computes, in milliseconds.
-const POLL_MS: u64 = 10;
-
 type Net = Stack<'static, Ethernet>;
 
-/// What the driver needs of the machine.
+/// What the driver needs of the machine. There is no watchdog to feed, and the network is served
+/// while the transport waits: `idle` has nothing to do.
 struct Machine<'m> {
     clock: &'m Clock,
-    net: &'m Net,
-    polled: Cell<u64>,
 }
 
 impl Platform for Machine<'_> {
     fn now_ms(&self) -> u64 {
         self.clock.now_ms()
-    }
-
-    fn idle(&self) {
-        let now = self.clock.now_ms();
-        if now >= self.polled.get() + POLL_MS {
-            self.polled.set(now);
-            self.net.poll();
-        }
     }
 
     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
@@ -112,7 +98,7 @@ fn main() -> ! {
     let (ethernet, mac) = Ethernet::start(frames);
     let net =
         Stack::new(ethernet, clock, Setup::dhcp(mac, u64::from_le_bytes(seed)), memory, sockets);
-    let machine = Machine { clock, net: &net, polled: Cell::new(0) };
+    let machine = Machine { clock };
     let arguments = command_line(line);
     #[cfg(feature = "tls")]
     let files = tls_files(arguments);

@@ -2,8 +2,6 @@
 #![no_main]
 //! The common operations on QEMU's RISC-V virt machine: rv32imac, virtio network and entropy.
 
-use core::cell::Cell;
-
 #[cfg(feature = "tls")]
 use barepg::tls::{Tls, TlsStorage};
 use barepg::{NoEntropy, Platform, Storage};
@@ -21,30 +19,18 @@ mod virtio;
 use clock::Clock;
 use virtio::{Entropy, Frames, Nic};
 
-/// How often the network is served while the driver computes, in milliseconds.
-const POLL_MS: u64 = 10;
-
 type Net = Stack<'static, Nic>;
 
-/// What the driver needs of the machine.
+/// What the driver needs of the machine. There is no watchdog to feed, and the network is served
+/// while the transport waits: `idle` has nothing to do.
 struct Machine<'m> {
     clock: &'m Clock,
-    net: &'m Net,
     entropy: Entropy,
-    polled: Cell<u64>,
 }
 
 impl Platform for Machine<'_> {
     fn now_ms(&self) -> u64 {
         self.clock.now_ms()
-    }
-
-    fn idle(&self) {
-        let now = self.clock.now_ms();
-        if now >= self.polled.get() + POLL_MS {
-            self.polled.set(now);
-            self.net.poll();
-        }
     }
 
     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
@@ -106,7 +92,7 @@ fn main() -> ! {
     let Some((nic, mac, interrupt)) = Nic::start(frames) else { fault("no network device") };
     clock.start(interrupt);
     let net = Stack::new(nic, clock, Setup::dhcp(mac, u64::from_le_bytes(seed)), memory, sockets);
-    let machine = Machine { clock, net: &net, entropy, polled: Cell::new(0) };
+    let machine = Machine { clock, entropy };
     let arguments = command_line(line);
     #[cfg(feature = "tls")]
     let files = tls_files(arguments);
