@@ -252,11 +252,7 @@ impl GaussRequest {
     pub(crate) fn keys(&self, key: &[u8; 32]) -> GaussKeys {
         let client_key = HmacKey::new(key).mac(&[b"Client Key"]);
         let stored_key = match self.method {
-            GaussMethod::Sha256 => {
-                let mut hash = Sha256::new();
-                hash.update(&client_key);
-                hash.finish()
-            }
+            GaussMethod::Sha256 => Sha256::digest(&[&client_key]),
             GaussMethod::Sm3 => sm3(&client_key),
         };
         let Self { method, iterations, salt, .. } = *self;

@@ -38,6 +38,7 @@ impl Drop for Sha256 {
 }
 
 impl Sha256 {
+    #[cfg(test)]
     pub(crate) const fn new() -> Self {
         Self::resume(INITIAL, 0)
     }
@@ -45,6 +46,22 @@ impl Sha256 {
     /// Goes on from a chaining value reached after `length` bytes, a multiple of 64.
     const fn resume(state: [u32; 8], length: u64) -> Self {
         Self { state, block: [0; BLOCK], length }
+    }
+
+    /// The hash of the parts, one behind the other.
+    pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
+        Self::behind(&INITIAL, 0, parts)
+    }
+
+    /// As [`digest`](Self::digest), behind what led to a chaining value. Out of line: a running
+    /// hash is a hundred bytes of stack, which several in one function would take at once.
+    #[inline(never)]
+    fn behind(state: &[u32; 8], length: u64, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hash = Self::resume(*state, length);
+        for part in parts {
+            hash.update(part);
+        }
+        hash.finish()
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -94,10 +111,8 @@ impl HmacKey {
         if let Some(room) = block.get_mut(..key.len()) {
             room.copy_from_slice(key);
         } else {
-            let mut hash = Sha256::new();
-            hash.update(key);
             if let Some(room) = block.first_chunk_mut() {
-                *room = hash.finish();
+                *room = Sha256::digest(&[key]);
             }
         }
         let mut this = Self { inner: INITIAL, outer: INITIAL };
@@ -111,14 +126,8 @@ impl HmacKey {
 
     /// The MAC of the parts, one behind the other.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut hash = Sha256::resume(self.inner, 64);
-        for part in parts {
-            hash.update(part);
-        }
-        let digest = hash.finish();
-        let mut outer = Sha256::resume(self.outer, 64);
-        outer.update(&digest);
-        outer.finish()
+        let digest = Sha256::behind(&self.inner, 64, parts);
+        Sha256::behind(&self.outer, 64, &[&digest])
     }
 
     /// Replaces the round's 32 bytes with their MAC, in exactly two compressions.

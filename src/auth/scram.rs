@@ -193,9 +193,7 @@ impl<'p> Scram<'p> {
         let [header, hash] = self.binding.text(&mut hash);
         let parts: [&[u8]; 9] =
             [b"n=,r=", &self.nonce, b",", server_first, b",c=", header, hash, b",r=", nonce];
-        let mut stored_key = Sha256::new();
-        stored_key.update(client_key);
-        let mut signature = HmacKey::new(&stored_key.finish()).mac(&parts);
+        let mut signature = HmacKey::new(&Sha256::digest(&[client_key])).mac(&parts);
         self.server_signature = HmacKey::new(server_key).mac(&parts);
         for ((proof, key), sign) in self.proof.iter_mut().zip(client_key).zip(&signature) {
             *proof = key ^ sign;

@@ -43,7 +43,6 @@ pub(crate) fn show<B: Board>(
         report(&error, None, out);
         return Err(Failed);
     }
-    board.hang_up(transport);
     count("session", start, client.stats(), out);
     Ok(())
 }

@@ -66,7 +66,7 @@ pub const LOGIN: u32 = 1;
 pub const QUERY: u32 = 2;
 
 /// Bytes for what the connection string says in escapes.
-const SCRATCH: usize = 128;
+const SCRATCH: usize = 64;
 
 /// What failed; it has been printed.
 struct Failed;

@@ -61,16 +61,16 @@ pub fn command_line(buffer: &mut CommandLine) -> &str {
     }
 }
 
-/// Standard output, a line at a time: every semihosting call stops the machine.
+/// Standard output, in lines or 64 bytes: every semihosting call stops the machine.
 pub struct Output {
-    line: [u8; 128],
+    line: [u8; 64],
     length: usize,
 }
 
 impl Output {
     /// Nothing printed yet.
     pub const fn new() -> Self {
-        Self { line: [0; 128], length: 0 }
+        Self { line: [0; 64], length: 0 }
     }
 
     /// Prints what is held back.
