@@ -54,7 +54,7 @@ impl Wish {
         if wish.keys && !wish.opengauss {
             return Err("--keys goes with --opengauss".to_string());
         }
-        if wish.tls && (wish.opengauss || wish.server.is_some()) {
+        if wish.tls && wish.server.is_some() {
             return Err("--tls goes with the private PostgreSQL server only".to_string());
         }
         Ok(wish)
@@ -86,7 +86,9 @@ pub fn run(wish: &Wish) -> Result<(), String> {
                 begun.elapsed().as_secs_f32()
             );
             if wish.opengauss {
-                let front = front.insert(gauss::Front::try_start(gauss::Options::before(started))?);
+                let mut options = gauss::Options::before(started);
+                options.tls = wish.tls;
+                let front = front.insert(gauss::Front::try_start(options)?);
                 let user = wish.user.unwrap_or("sha256_user");
                 println!("started an openGauss front before it, user {user}");
                 Server::opengauss(front, user, wish.keys)?
@@ -109,7 +111,12 @@ pub fn run(wish: &Wish) -> Result<(), String> {
     })?;
     outcome.check().map_err(|error| format!("the session on {} failed: {error}", board.name))?;
     if wish.tls {
-        println!("\nencrypted as the server sees it: {}", outcome.value("tls").unwrap_or("?"));
+        let told = match &front {
+            None => outcome.value("tls").unwrap_or("?"),
+            Some(front) if front.attempts().iter().all(|login| login.tls) => "yes",
+            Some(_) => "no",
+        };
+        println!("\nencrypted as the server sees it: {told}");
     }
     println!("\nthe bill, {:.1} s in all", outcome.elapsed.as_secs_f32());
     print!("{}", table(board, &bill));

@@ -25,6 +25,9 @@ pub struct Server {
     pub before: Option<u16>,
     /// The file with the root certificate, in DER, when the board is to use TLS.
     root: Option<String>,
+    /// An openGauss front: its certificate names no host, as openGauss's manual has it made, and
+    /// the PostgreSQL behind it knows nothing of TLS.
+    front: bool,
 }
 
 impl Server {
@@ -41,7 +44,14 @@ impl Server {
             let password = format!("password={}", gauss::PASSWORD);
             conninfo = conninfo.replace(&password, &format!("gauss_keys={keys}"));
         }
-        Server::parse(&conninfo)
+        let root = front.shows_certificates().then(|| front.certificates().path("ca.der"));
+        let root = root.map(|path| path.display().to_string());
+        Ok(Server { root, front: true, ..Server::parse(&conninfo)? })
+    }
+
+    /// Whether PostgreSQL can be asked if the session is encrypted.
+    pub fn knows_of_tls(&self) -> bool {
+        self.root.is_some() && !self.front
     }
 
     /// The same server over TLS, its certificate verified to the full.
@@ -72,7 +82,7 @@ impl Server {
             (host, port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
         let address =
             found.find(SocketAddr::is_ipv4).ok_or(format!("{host} has no IPv4 address"))?;
-        Ok(Server { address, rest: rest.join(" "), before: None, root: None })
+        Ok(Server { address, rest: rest.join(" "), before: None, root: None, front: false })
     }
 
     /// The connection string for a board that goes through the relay. The name that TLS verifies
@@ -83,6 +93,9 @@ impl Server {
         match (self.before, &self.root) {
             (None, None) => format!("host={address} port={port} {rest}"),
             (Some(first), _) => format!("host={address},{address} port={first},{port} {rest}"),
+            (None, Some(_)) if self.front => {
+                format!("host={address} port={port} {rest} sslmode=verify-ca sslrootcert=root")
+            }
             (None, Some(_)) => format!(
                 "host=localhost hostaddr={address} port={port} {rest} \
                  sslmode=verify-full sslrootcert=root"

@@ -100,22 +100,33 @@ pub fn over_tls(context: &Context) -> Checked {
     if over.is_empty() { Ok(checked) } else { Err(over) }
 }
 
-/// The same program at an openGauss with SHA256 and 10,000 iterations, by password and by login
-/// keys, against the same golden output.
+/// The same program at an openGauss with SHA256 and 10,000 iterations, by password, by login keys
+/// and over TLS, against the same golden output.
 pub fn opengauss(context: &Context) -> Checked {
-    let front = gauss::Front::try_start(gauss::Options::before(pg::shared(USUAL_MAJOR)))?;
+    let start = |tls| {
+        let options = gauss::Options::before(pg::shared(USUAL_MAJOR));
+        gauss::Front::try_start(gauss::Options { tls, ..options })
+    };
+    let (plain, over_tls) = (start(false)?, start(true)?);
     let budgets = Budgets::read()?;
     let mut checked = 0;
     let mut over = String::new();
     for board in BOARDS.iter().filter(|board| QUICK.contains(&board.name)) {
-        for (keys, suffix) in [(false, "opengauss"), (true, "opengauss-keys")] {
-            let server = Server::opengauss(&front, "sha256_user", keys)?;
+        for (front, keys, suffix) in [
+            (&plain, false, "opengauss"),
+            (&plain, true, "opengauss-keys"),
+            (&over_tls, false, "opengauss-tls"),
+        ] {
+            let server = Server::opengauss(front, "sha256_user", keys)?;
             let thing = format!("{}-{suffix}", board.name);
             match measured(context, board, &server, &thing, &budgets)? {
                 Ok(count) => checked += count,
                 Err(error) => over.push_str(&error),
             }
         }
+    }
+    if !over_tls.attempts().iter().all(|attempt| attempt.ok && attempt.tls) {
+        return Err("a login at the openGauss front with TLS was without it".to_string());
     }
     if over.is_empty() { Ok(checked) } else { Err(over) }
 }
@@ -136,7 +147,7 @@ fn measured(
         compare(board, &outcome, "common_operations")?;
         if server.features().is_empty() {
             agree(&outcome, &bill).map_err(|error| format!("{thing}: {error}"))?;
-        } else {
+        } else if server.knows_of_tls() {
             encrypted(&outcome).map_err(|error| format!("{thing}: {error}"))?;
         }
         lower(&mut best, figures(&outcome, &bill));
