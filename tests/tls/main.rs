@@ -10,3 +10,4 @@ mod hostile;
 mod live;
 mod matrix;
 mod rogue;
+mod verbs;
