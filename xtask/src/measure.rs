@@ -23,6 +23,8 @@ pub struct Server {
     rest: String,
     /// A port of the same host that comes first in the list of hosts.
     pub before: Option<u16>,
+    /// The name by which the board is to know the host, instead of its address.
+    pub name: Option<&'static str>,
     /// The file with the root certificate, in DER, when the board is to use TLS.
     root: Option<String>,
     /// An openGauss front: its certificate names no host, as openGauss's manual has it made, and
@@ -82,7 +84,14 @@ impl Server {
             (host, port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
         let address =
             found.find(SocketAddr::is_ipv4).ok_or(format!("{host} has no IPv4 address"))?;
-        Ok(Server { address, rest: rest.join(" "), before: None, root: None, front: false })
+        Ok(Server {
+            address,
+            rest: rest.join(" "),
+            before: None,
+            name: None,
+            root: None,
+            front: false,
+        })
     }
 
     /// The connection string for a board that goes through the relay. The name that TLS verifies
@@ -92,7 +101,10 @@ impl Server {
         let rest = &self.rest;
         match (self.before, &self.root) {
             (None, None) => format!("host={address} port={port} {rest}"),
-            (Some(first), _) => format!("host={address},{address} port={first},{port} {rest}"),
+            (Some(first), _) => {
+                let name = self.name.unwrap_or(address);
+                format!("host={address},{name} port={first},{port} {rest}")
+            }
             (None, Some(_)) if self.front => {
                 format!("host={address} port={port} {rest} sslmode=verify-ca sslrootcert=root")
             }

@@ -4,8 +4,7 @@
 use crate::verbs::Verb;
 
 /// The options in short.
-pub(crate) const USAGE: &str =
-    "[show=NAME] [silent=PORT] [dying=PORT] [nobody=PORT] [root=FILE] conninfo=KEYWORD=VALUE ...";
+pub(crate) const USAGE: &str = "[show=NAME] [silent=PORT] [dying=PORT] [nobody=PORT] [root=FILE] [dns=ADDRESS] conninfo=KEYWORD=VALUE ...";
 
 /// Which program to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +28,8 @@ pub(crate) struct Arguments<'a> {
     pub(crate) nobody: Option<u16>,
     /// File with the root certificates, in DER.
     pub(crate) root: Option<&'a str>,
+    /// Name server to ask, instead of the network's.
+    pub(crate) dns: Option<&'a str>,
     pub(crate) conninfo: &'a str,
 }
 
@@ -42,6 +43,7 @@ impl<'a> Arguments<'a> {
             dying: None,
             nobody: None,
             root: None,
+            dns: None,
             conninfo,
         };
         for option in options.split_ascii_whitespace() {
@@ -61,6 +63,7 @@ impl<'a> Arguments<'a> {
                 ("silent", port) => arguments.silent = Some(port.parse().ok()?),
                 ("dying", port) => arguments.dying = Some(port.parse().ok()?),
                 ("root", file) => arguments.root = Some(file),
+                ("dns", address) => arguments.dns = Some(address),
                 ("nobody", port) => arguments.nobody = Some(port.parse().ok()?),
                 _ => return None,
             }
@@ -84,6 +87,7 @@ mod tests {
             dying: Some(2),
             nobody: Some(3),
             root: Some("/a/b"),
+            dns: None,
             conninfo: "user=a password='b c'",
         };
         assert_eq!(arguments, Some(expected));

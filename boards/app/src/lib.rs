@@ -92,6 +92,11 @@ pub fn root_file(arguments: &str) -> Option<&str> {
     Arguments::parse(arguments)?.root
 }
 
+/// The name server that the arguments name by `dns=ADDRESS`, for the board's network.
+pub fn name_server(arguments: &str) -> Option<core::net::Ipv4Addr> {
+    Arguments::parse(arguments)?.dns?.parse().ok()
+}
+
 /// Runs what the arguments ask for. Returns whether all went as it should.
 pub fn run<B: Board>(
     arguments: &str,

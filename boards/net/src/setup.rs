@@ -30,12 +30,14 @@ pub struct Setup {
     pub seed: u64,
     /// Where the address comes from.
     pub address: Address,
+    /// A name server to ask instead of those that DHCP or [`Address::Static`] name.
+    pub name_server: Option<Ipv4Addr>,
 }
 
 impl Setup {
     /// Address, router and name servers by DHCP.
     pub const fn dhcp(mac: [u8; 6], seed: u64) -> Self {
-        Self { mac, seed, address: Address::Dhcp }
+        Self { mac, seed, address: Address::Dhcp, name_server: None }
     }
 }
 

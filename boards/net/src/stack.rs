@@ -50,6 +50,7 @@ pub(crate) struct Inner<'a, D: Device> {
     dns: SocketHandle,
     dhcp: Option<SocketHandle>,
     has_dns: bool,
+    name_server: Option<Ipv4Addr>,
     next_port: u16,
 }
 
@@ -93,6 +94,7 @@ impl<'a, D: Device> Stack<'a, D> {
             dns,
             dhcp: None,
             has_dns: false,
+            name_server: setup.name_server,
             // Bits that the interface's generator does not begin with.
             next_port: FIRST_PORT | (setup.seed.rotate_right(17) as u16 & (u16::MAX - FIRST_PORT)),
         };
@@ -303,6 +305,8 @@ impl<'a, D: Device> Inner<'a, D> {
     }
 
     fn configure(&mut self, address: Ipv4Cidr, router: Option<Ipv4Addr>, dns: &[Ipv4Addr]) {
+        let own = self.name_server;
+        let dns = own.as_ref().map_or(dns, core::slice::from_ref);
         self.interface.update_ip_addrs(|addresses| {
             addresses.clear();
             // There is room for one, and it was just emptied.

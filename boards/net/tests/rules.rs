@@ -64,6 +64,7 @@ fn the_stream_keeps_the_rules_of_transports() {
         mac: OWN_MAC,
         seed: 1,
         address: Address::Static { address: OWN, prefix: 24, router: None, dns: Some(PEER) },
+        name_server: None,
     };
     let (world, end) = World::new(1, Faults::default());
     let mut storage: Storage<2048, 512> = Storage::new();

@@ -10,7 +10,7 @@ type Net<'a> = Stack<'a, End>;
 
 fn fixed() -> Setup {
     let address = Address::Static { address: OWN, prefix: 24, router: None, dns: Some(PEER) };
-    Setup { mac: OWN_MAC, seed: 1, address }
+    Setup { mac: OWN_MAC, seed: 1, address, name_server: None }
 }
 
 /// Runs a test on a fresh world.

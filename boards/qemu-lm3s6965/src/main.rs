@@ -96,10 +96,12 @@ fn main() -> ! {
         fault("no entropy")
     }
     let (ethernet, mac) = Ethernet::start(frames);
-    let net =
-        Stack::new(ethernet, clock, Setup::dhcp(mac, u64::from_le_bytes(seed)), memory, sockets);
-    let machine = Machine { clock };
     let arguments = command_line(line);
+    let setup = Setup::dhcp(mac, u64::from_le_bytes(seed));
+    #[cfg(feature = "hosts")]
+    let setup = Setup { name_server: barepg_app::name_server(arguments), ..setup };
+    let net = Stack::new(ethernet, clock, setup, memory, sockets);
+    let machine = Machine { clock };
     #[cfg(feature = "tls")]
     let files = tls_files(arguments);
     #[cfg(feature = "tls")]

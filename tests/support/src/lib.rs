@@ -10,6 +10,7 @@
 //! * [`pki`]: any certificate, for tests of certificate checks.
 //! * [`provision`]: gets the server binaries and other tools, and says what it installs.
 //! * [`libpq`]: PostgreSQL's client library, to compare with.
+//! * [`names`]: a name server that knows one name.
 //! * [`transport_rules`]: checks of a transport, for its author.
 //! * [`account`]: the unprivileged account that servers run under when the tests run as root.
 
@@ -18,6 +19,7 @@ pub mod certs;
 pub mod faults;
 pub mod gauss;
 pub mod libpq;
+pub mod names;
 pub mod pg;
 pub mod pgbouncer;
 pub mod pki;

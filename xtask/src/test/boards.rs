@@ -2,11 +2,12 @@
 //! server, and their budgets.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use barepg_testkit::pg;
 use barepg_testkit::provision::{USUAL_MAJOR, root};
-use barepg_testkit::{faults, gauss};
+use barepg_testkit::{faults, gauss, names};
 
 use super::{Checked, Context, host};
 use crate::boards::{self, BOARDS, Board, Link};
@@ -234,11 +235,18 @@ pub fn hosts(context: &Context) -> Checked {
     let mut server = Server::private(pg::shared(USUAL_MAJOR), "scram_user")?;
     server.before = Some(faults::nobody().map_err(|error| format!("a dead port: {error}"))?);
     let image = board.build(&context.compiler, &["hosts"], false)?;
-    let arguments = [("show", "hosts")];
+    // The board's name server is this machine's loopback, on the usual port.
+    let names = names::Server::start("db.plant.test", Ipv4Addr::new(10, 0, 2, 2))
+        .map_err(|error| format!("a name server on port 53 of 127.0.0.1: {error}"))?;
+    server.name = Some("db.plant.test");
+    let arguments = [("show", "hosts"), ("dns", "10.0.2.2")];
     let plan = Plan { board, image: &image, server: &server, arguments: &arguments, limit: LIMIT };
     let (outcome, _) = measure::run(&plan, &mut |_| ())?;
     outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
     compare(board, &outcome, "hosts")?;
+    if names.answered() == 0 {
+        return Err("the board did not look the name up".to_string());
+    }
     Ok(1)
 }
 
