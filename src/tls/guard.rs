@@ -12,6 +12,7 @@ use core::cell::Cell;
 
 use embedded_io::{Error as _, ErrorKind as IoKind, ErrorType, Read, Write};
 
+use super::cipher::AFTER_HANDSHAKE;
 use super::error::TlsError;
 use crate::Platform;
 use crate::error::Fault;
@@ -177,12 +178,20 @@ impl<'s, T> Guard<'s, T> {
     }
 
     /// Follows the records in what was received.
-    fn follow(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
-        while let Some((&byte, rest)) = bytes.split_first() {
+    fn follow(&mut self, mut bytes: &mut [u8]) -> Result<(), Fault> {
+        while !bytes.is_empty() {
             if self.body_left == 0 {
+                let Some((first, rest)) = core::mem::take(&mut bytes).split_first_mut() else {
+                    return Ok(());
+                };
+                let byte = *first;
                 if let Some(slot) = self.header.get_mut(self.header_len) {
                     *slot = byte;
                     self.header_len = self.header_len.saturating_add(1);
+                }
+                // The third byte, the version's second, tells the cipher what it must know.
+                if self.header_len == 3 && self.shared.open.get() {
+                    *first = AFTER_HANDSHAKE;
                 }
                 bytes = rest;
                 if self.header_len == HEADER {
@@ -193,12 +202,15 @@ impl<'s, T> Guard<'s, T> {
             }
             let [kind, ..] = self.header;
             let length = bytes.len().min(usize::from(self.body_left));
-            let (body, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+            let Some((body, rest)) = core::mem::take(&mut bytes).split_at_mut_checked(length)
+            else {
+                return Ok(());
+            };
             bytes = rest;
             self.body_left =
                 self.body_left.saturating_sub(u16::try_from(length).unwrap_or(u16::MAX));
             if kind != APPLICATION_DATA {
-                for &byte in body {
+                for &byte in &*body {
                     if let Some(slot) = self.head.get_mut(self.head_len) {
                         *slot = byte;
                         self.head_len = self.head_len.saturating_add(1);
@@ -214,11 +226,11 @@ impl<'s, T> Guard<'s, T> {
 
     /// Whether a record of this kind and length may come now. Returns its length.
     fn check_header(&mut self) -> Result<u16, Fault> {
-        let [kind, major, _, high, low] = self.header;
+        let [kind, major, minor, high, low] = self.header;
         let length = u16::from_be_bytes([high, low]);
         (self.head, self.head_len) = ([0; HEAD], 0);
         let illegal = Err(Fault::Tls(TlsError::Record));
-        if major != 3 {
+        if major != 3 || minor > 4 {
             // Whoever answers is not speaking TLS.
             return Err(Fault::Tls(TlsError::NotTls));
         }
@@ -280,7 +292,7 @@ impl<T: Read> Read for Guard<'_, T> {
                 Ok(0) if self.at_boundary() => return Ok(0),
                 Ok(0) => return Err(self.dead(Fault::Closed)),
                 Ok(n) => {
-                    let Some(received) = buf.get(..n) else {
+                    let Some(received) = buf.get_mut(..n) else {
                         return Err(self.dead(Fault::Transport(IoKind::Other)));
                     };
                     return match self.follow(received) {

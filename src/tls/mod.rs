@@ -39,6 +39,7 @@
 //! `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
 mod chain;
+mod cipher;
 mod der;
 mod drbg;
 mod error;

@@ -6,12 +6,12 @@ use embedded_tls::SignatureScheme;
 #[cfg(feature = "tls-client-cert")]
 use embedded_tls::blocking::Certificate;
 use embedded_tls::blocking::{
-    Aes128GcmSha256, CryptoProvider, MaxFragmentLength, TlsConfig, TlsConnection, TlsContext,
-    TlsVerifier,
+    CryptoProvider, MaxFragmentLength, TlsConfig, TlsConnection, TlsContext, TlsVerifier,
 };
 use p256::elliptic_curve::rand_core::CryptoRngCore;
 
 use super::chain::Trust;
+use super::cipher::Suite;
 use super::drbg::Drbg;
 use super::error::TlsError;
 use super::guard::{Guard, Shared};
@@ -25,7 +25,7 @@ use crate::transport::Io;
 
 /// A TLS session over `T`.
 pub(crate) struct TlsStream<'a, T: Read + Write> {
-    connection: TlsConnection<'a, Guard<'a, T>, Aes128GcmSha256>,
+    connection: TlsConnection<'a, Guard<'a, T>, Suite>,
     shared: &'a Shared,
     /// Something was received since the handshake.
     heard: bool,
@@ -223,7 +223,7 @@ struct Provider<'a> {
 }
 
 impl CryptoProvider for Provider<'_> {
-    type CipherSuite = Aes128GcmSha256;
+    type CipherSuite = Suite;
     #[cfg(feature = "tls-client-cert")]
     type Signature = DerSignature;
     #[cfg(not(feature = "tls-client-cert"))]

@@ -3,11 +3,12 @@
 
 use embedded_tls::SignatureScheme;
 use embedded_tls::blocking::{
-    Aes128GcmSha256, CertificateEntryRef, CertificateRef, CertificateVerifyRef, TlsVerifier,
+    CertificateEntryRef, CertificateRef, CertificateVerifyRef, TlsVerifier,
 };
 use sha2::{Digest as _, Sha256};
 
 use super::chain::{self, Trust};
+use super::cipher::Suite;
 use super::error::{CertificateError, TlsError};
 use super::guard::Shared;
 use super::signature::{Hash, KeyKind, Scheme};
@@ -165,7 +166,7 @@ fn scheme(scheme: SignatureScheme) -> Option<Scheme> {
     })
 }
 
-impl TlsVerifier<Aes128GcmSha256> for Verifier<'_> {
+impl TlsVerifier<Suite> for Verifier<'_> {
     /// The name to verify is in [`Trust`]; the record layer's is only the one it sends.
     fn set_hostname_verification(&mut self, _: &str) -> Result<(), embedded_tls::TlsError> {
         Ok(())

@@ -42,6 +42,8 @@ pub enum Step {
     VerifyAsClient,
     Finished,
     BadFinished,
+    /// Finished and another message in one record.
+    FinishedAndMore,
     /// The next step's message goes out in a plaintext record.
     InClear,
     /// The next step's message is split over two records.
@@ -412,6 +414,10 @@ impl Rogue {
                 let mut mac = self.finished();
                 mac[0] ^= 1;
                 self.say(message(20, &mac))?;
+            }
+            Step::FinishedAndMore => {
+                let messages = [message(20, &self.finished()), message(8, &[0, 0])].concat();
+                self.say(messages)?;
             }
             Step::InClear => self.in_clear = true,
             Step::Split => self.split = true,

@@ -1,0 +1,128 @@
+//! TLS_AES_128_GCM_SHA256 with a look at what comes out: the record layer gets only decrypted
+//! records whose content is legal at the moment.
+//!
+//! Ciphers are made anew for every record and know nothing of the connection. What they must
+//! know, the [`guard`](super::guard) tells them in the header that is authenticated with a record:
+//! it marks those that come after the handshake. The mark is undone before the check.
+
+use aes_gcm::aead::{self, AeadCore, AeadInPlace, KeyInit, KeySizeUser};
+use aes_gcm::{Aes128Gcm, Key, Nonce, Tag};
+use embedded_tls::blocking::{Aes128GcmSha256, TlsCipherSuite};
+
+/// Low byte of the version in the header of a record that comes after the handshake.
+pub(super) const AFTER_HANDSHAKE: u8 = 0x7f;
+
+/// The cipher suite.
+pub(super) struct Suite;
+
+impl TlsCipherSuite for Suite {
+    const CODE_POINT: u16 = Aes128GcmSha256::CODE_POINT;
+    type Cipher = Cipher;
+    type KeyLen = <Aes128GcmSha256 as TlsCipherSuite>::KeyLen;
+    type IvLen = <Aes128GcmSha256 as TlsCipherSuite>::IvLen;
+    type Hash = <Aes128GcmSha256 as TlsCipherSuite>::Hash;
+    type LabelBufferSize = <Aes128GcmSha256 as TlsCipherSuite>::LabelBufferSize;
+}
+
+/// AES-128-GCM that refuses plaintexts out of place as it refuses forged ones.
+pub(super) struct Cipher(Aes128Gcm);
+
+impl KeySizeUser for Cipher {
+    type KeySize = <Aes128Gcm as KeySizeUser>::KeySize;
+}
+
+impl KeyInit for Cipher {
+    fn new(key: &Key<Self>) -> Self {
+        Self(Aes128Gcm::new(key))
+    }
+}
+
+impl AeadCore for Cipher {
+    type NonceSize = <Aes128Gcm as AeadCore>::NonceSize;
+    type TagSize = <Aes128Gcm as AeadCore>::TagSize;
+    type CiphertextOverhead = <Aes128Gcm as AeadCore>::CiphertextOverhead;
+}
+
+impl AeadInPlace for Cipher {
+    fn encrypt_in_place_detached(
+        &self,
+        nonce: &Nonce<Self::NonceSize>,
+        header: &[u8],
+        content: &mut [u8],
+    ) -> aead::Result<Tag<Self::TagSize>> {
+        self.0.encrypt_in_place_detached(nonce, header, content)
+    }
+
+    fn decrypt_in_place_detached(
+        &self,
+        nonce: &Nonce<Self::NonceSize>,
+        header: &[u8],
+        content: &mut [u8],
+        tag: &Tag<Self::TagSize>,
+    ) -> aead::Result<()> {
+        let &[kind, major, minor, high, low] = header else { return Err(aead::Error) };
+        let open = minor == AFTER_HANDSHAKE;
+        let true_minor = if open { 3 } else { minor };
+        let header = [kind, major, true_minor, high, low];
+        self.0.decrypt_in_place_detached(nonce, &header, content, tag)?;
+        if is_legal(content, open) { Ok(()) } else { Err(aead::Error) }
+    }
+}
+
+/// Whether a TLSInnerPlaintext (RFC 8446 section 5.2) may come now.
+fn is_legal(content: &[u8], open: bool) -> bool {
+    let Some(end) = content.iter().rposition(|&b| b != 0) else { return false };
+    let Some((content, [kind, ..])) = content.split_at_checked(end) else { return false };
+    match (*kind, open) {
+        (21, _) | (23, true) => true,
+        (22, _) => are_legal(content, open),
+        _ => false,
+    }
+}
+
+/// Whether these handshake messages may come now. One that is not whole is the record layer's to
+/// refuse.
+fn are_legal(mut messages: &[u8], open: bool) -> bool {
+    while let [kind, a, b, c, rest @ ..] = messages {
+        let legal = match kind {
+            4 | 24 => open,                 // NewSessionTicket, KeyUpdate
+            8 | 11 | 13 | 15 | 20 => !open, // EncryptedExtensions … Finished
+            _ => false,
+        };
+        let length = usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).unwrap_or(usize::MAX);
+        messages = rest.get(length..).unwrap_or(&[]);
+        // Nothing follows Finished under the same keys.
+        if !legal || *kind == 20 && !messages.is_empty() {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_is_legal_in_its_phase_only() {
+        for (content, handshake, after) in [
+            (&b""[..], false, false),
+            (b"\0\0\0", false, false),
+            (b"data\x17", false, true),
+            (b"\x17\0\0", false, true),
+            (b"\x02\x28\x15", true, true),
+            (b"\x01\x14", false, false),
+            (b"\x08\0\0\x02\0\0\x16", true, false),
+            (b"\x08\0\0\x02\0\0\x14\0\0\0\x16\0", true, false),
+            (b"\x14\0\0\0\x0b\0\0\0\x16", false, false),
+            (b"\x04\0\0\x01x\x16", false, true),
+            (b"\x04\0\0\x01x\x08\0\0\0\x16", false, false),
+            (b"\x18\0\0\x01\0\x16", false, true),
+            (b"\x02\0\0\0\x16", false, false),
+            (b"\x0b\0\xff\xff\x16", true, false),
+        ] {
+            assert_eq!(is_legal(content, false), handshake, "{content:02x?}");
+            assert_eq!(is_legal(content, true), after, "{content:02x?}");
+        }
+    }
+}
