@@ -31,7 +31,7 @@ pub struct Machine;
 const PORT: *mut u32 = core::ptr::without_provenance_mut(0x4000_0000);
 
 /// An unknown number.
-fn unknown() -> u32 {
+pub fn unknown() -> u32 {
     // SAFETY: never run.
     unsafe { PORT.read_volatile() }
 }
