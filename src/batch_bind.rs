@@ -12,7 +12,7 @@ use crate::params::Params;
 use crate::query::{bind, statement_id};
 use crate::session::Session;
 use crate::statement::Sql;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::tag;
 use crate::wire::{WireError, Writer, frontend};
 
@@ -32,7 +32,7 @@ impl Session<'_> {
     /// Sends the items of a batch whose statement is staged or prepared, and takes the answers.
     pub(crate) fn batch_bind<P: Params>(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: Sql<'_>,
         first: P,
         items: &mut dyn Iterator<Item = P>,
@@ -60,7 +60,7 @@ impl Session<'_> {
 
     fn add_row(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: Sql<'_>,
         item: &dyn Params,
         batch: &mut Batch,
@@ -79,7 +79,7 @@ impl Session<'_> {
 
     fn gather(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: Sql<'_>,
         item: &dyn Params,
         batch: &mut Batch,
@@ -131,7 +131,7 @@ impl Session<'_> {
         batch.sent = batch.sent.saturating_add(1);
     }
 
-    fn take_answers(&mut self, io: &mut dyn Io, batch: &mut Batch) -> Result<(), Fault> {
+    fn take_answers(&mut self, io: &mut Lent<'_>, batch: &mut Batch) -> Result<(), Fault> {
         if core::mem::take(&mut batch.parse) {
             self.expect(io, tag::PARSE_COMPLETE)?;
         }

@@ -9,7 +9,7 @@ use crate::open::{lend, link, negotiate, protect};
 use crate::platform::Platform;
 use crate::server::ServerInfo;
 use crate::session::Life;
-use crate::transport::{Io, is_pause};
+use crate::transport::{Lent, is_pause, lent};
 use crate::wire::{Writer, frontend};
 use embedded_io::{Read, Write};
 
@@ -49,14 +49,14 @@ impl CancelToken {
         platform: &dyn Platform,
         timeout_ms: u32,
     ) -> Result<()> {
-        self.send(transport, platform, timeout_ms)
+        self.send(&mut lent(transport), platform, timeout_ms)
             .map_err(|kind| Error::new(kind, Outcome::Unknown, false))
     }
 
     /// Sends the request, and waits for the end of the link.
     fn send(
         &self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         platform: &dyn Platform,
         timeout_ms: u32,
     ) -> core::result::Result<(), ErrorKind> {
@@ -138,10 +138,11 @@ impl Client<'_> {
         let is_local = dialler.is_local(&transport);
         let Self { session, tls, .. } = self;
         let (mut loan, host) = (lend(tls), host.host);
-        let over_tls = negotiate(session, &loan, &config, host, is_local, &mut transport)?;
+        let over_tls =
+            negotiate(session, &loan, &config, host, is_local, &mut lent(&mut transport))?;
         let mut link = link(session, &mut loan, over_tls, transport);
         protect(session, &loan, &config, host, &mut link)?;
-        Ok(token.send(&mut link, session.link.platform(), config.connect_timeout_ms))
+        Ok(token.send(&mut lent(&mut link), session.link.platform(), config.connect_timeout_ms))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::platform::Platform;
 use crate::session::Session;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
+use crate::transport::lent;
 use embedded_io::{Read, Write};
 
 /// The two byte buffers of a client, lent by the caller.
@@ -115,9 +116,9 @@ impl<'b> Client<'b> {
         let mut transport = transport;
         let Self { session, config, tls } = self;
         let mut loan = lend(tls);
-        let begun = session
-            .open(config)
-            .and_then(|()| negotiate(session, &loan, config, host, local, &mut transport));
+        let begun = session.open(config).and_then(|()| {
+            negotiate(session, &loan, config, host, local, &mut lent(&mut transport))
+        });
         let over_tls = match begun {
             Ok(over_tls) => over_tls,
             Err(fault) => return Err(session.failed(fault)),

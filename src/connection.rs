@@ -13,6 +13,7 @@ use crate::rows::Rows;
 use crate::session::{Life, Session, TransactionStatus};
 use crate::statement::{Sql, Statement};
 use crate::transaction::{Transaction, TransactionBuilder};
+use crate::transport::lent;
 use crate::types::Oid;
 use embedded_io::{Read, Write};
 
@@ -47,7 +48,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     ) -> Result<Rows<'_, 'b>> {
         let mut prepared = None;
         let sql = self.ready(sql.into(), &mut prepared)?;
-        match self.session.query(&mut self.transport, sql, &params) {
+        match self.session.query(&mut lent(&mut self.transport), sql, &params) {
             Ok(columns) => Ok(Rows::new(self.session, &mut self.transport, columns)),
             Err(fault) => Err(self.session.verdict(fault)),
         }
@@ -86,7 +87,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     pub fn execute<'q, P: Params>(&mut self, sql: impl Into<Sql<'q>>, params: P) -> Result<u64> {
         let mut prepared = None;
         let sql = self.ready(sql.into(), &mut prepared)?;
-        let result = self.session.execute(&mut self.transport, sql, &params);
+        let result = self.session.execute(&mut lent(&mut self.transport), sql, &params);
         result.map_err(|fault| self.session.verdict(fault))
     }
 
@@ -105,7 +106,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     ) -> Result<u64> {
         let mut prepared = None;
         let sql = self.ready(sql.into(), &mut prepared)?;
-        let (io, mut items) = (&mut self.transport, items.into_iter());
+        let (io, mut items) = (&mut lent(&mut self.transport), items.into_iter());
         let result = self.session.execute_many(io, sql, &mut items);
         result.map_err(|fault| self.session.verdict(fault))
     }
@@ -121,7 +122,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn simple_query(&mut self, sql: &str) -> Result<Rows<'_, 'b>> {
-        let sent = self.session.simple_query(&mut self.transport, sql);
+        let sent = self.session.simple_query(&mut lent(&mut self.transport), sql);
         sent.map_err(|fault| self.session.verdict(fault))?;
         let mut rows = Rows::new(self.session, &mut self.transport, 0);
         rows.next_result()?;
@@ -133,7 +134,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn batch_execute(&mut self, sql: &str) -> Result<()> {
-        let result = self.session.command(&mut self.transport, sql);
+        let result = self.session.command(&mut lent(&mut self.transport), sql);
         result.map(|_| ()).map_err(|fault| self.session.verdict(fault))
     }
 
@@ -161,7 +162,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn prepare(&mut self, sql: &str, types: &[Oid]) -> Result<Statement> {
-        let result = self.session.prepare(&mut self.transport, sql, types);
+        let result = self.session.prepare(&mut lent(&mut self.transport), sql, types);
         result.map_err(|fault| self.session.verdict(fault))
     }
 
@@ -170,7 +171,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn close_statement(&mut self, statement: &Statement) -> Result<()> {
-        let result = self.session.close_statement(&mut self.transport, statement);
+        let result = self.session.close_statement(&mut lent(&mut self.transport), statement);
         result.map_err(|fault| self.session.verdict(fault))
     }
 
@@ -210,7 +211,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// receive buffer and was skipped; connection usable. After any other error the connection is
     /// dead: connect again, and `listen` again.
     pub fn wait_notification(&mut self, timeout_ms: u32) -> Result<Option<Notification<'_>>> {
-        self.session.wait_notification(&mut self.transport, timeout_ms)
+        self.session.wait_notification(&mut lent(&mut self.transport), timeout_ms)
     }
 
     /// One round trip that touches nothing: does the server still answer?
@@ -218,7 +219,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// The connection is dead after every error.
     pub fn ping(&mut self) -> Result<()> {
-        let result = self.session.ping(&mut self.transport);
+        let result = self.session.ping(&mut lent(&mut self.transport));
         result.map_err(|fault| self.session.verdict(fault))
     }
 
@@ -231,7 +232,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         prepared: &'q mut Option<Statement>,
     ) -> Result<Sql<'q>> {
         let Sql::Static(statement) = sql else { return Ok(sql) };
-        match self.session.prepare_static(&mut self.transport, statement) {
+        match self.session.prepare_static(&mut lent(&mut self.transport), statement) {
             Ok(Some(statement)) => Ok(Sql::Prepared(prepared.insert(statement))),
             Ok(None) => Ok(sql),
             Err(fault) => Err(self.session.verdict(fault)),
@@ -246,7 +247,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn reset(&mut self) -> Result<()> {
-        let result = self.session.discard(&mut self.transport);
+        let result = self.session.discard(&mut lent(&mut self.transport));
         result.map_err(|fault| self.session.verdict(fault))
     }
 
@@ -256,7 +257,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// When the goodbye could not be sent; the server then notices when the transport closes. An
     /// open transaction is rolled back in either case.
     pub fn close(mut self) -> Result<T> {
-        match self.session.goodbye(&mut self.transport) {
+        match self.session.goodbye(&mut lent(&mut self.transport)) {
             Ok(()) => Ok(self.transport.close()),
             Err(fault) => Err(self.session.verdict(fault)),
         }

@@ -6,7 +6,7 @@
 use crate::error::{Fault, ProtocolError, Result, ServerError};
 use crate::framed::Span;
 use crate::session::Session;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::tag;
 use crate::wire::{Reader, WireError};
 
@@ -128,7 +128,7 @@ impl Session<'_> {
     /// See [`Connection::wait_notification`](crate::Connection::wait_notification).
     pub(crate) fn wait_notification(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         timeout_ms: u32,
     ) -> Result<Option<Notification<'_>>> {
         let body = match self.find_notification(io, timeout_ms) {
@@ -145,7 +145,7 @@ impl Session<'_> {
 
     fn find_notification(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         timeout_ms: u32,
     ) -> Result<Option<Found>, Fault> {
         self.begin_listening(io)?;
@@ -178,7 +178,7 @@ impl Session<'_> {
     }
 
     /// The notification at the head of what was received, if all of it is there.
-    fn take_notification(&mut self, io: &mut dyn Io) -> Result<Option<Span>, Fault> {
+    fn take_notification(&mut self, io: &mut Lent<'_>) -> Result<Option<Span>, Fault> {
         let (_, whole) = self.link.peek();
         if !whole && !self.link.is_full() {
             return Ok(None);

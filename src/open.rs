@@ -8,7 +8,7 @@ use crate::error::Fault;
 use crate::link::Link;
 use crate::session::Session;
 use crate::startup::Protection;
-use crate::transport::Io;
+use crate::transport::{Lent, lent};
 use embedded_io::{Read, Write};
 
 #[cfg(feature = "tls")]
@@ -48,7 +48,7 @@ pub(crate) fn negotiate(
     config: &Config<'_>,
     host: &str,
     is_local: bool,
-    io: &mut dyn Io,
+    io: &mut Lent<'_>,
 ) -> Result<bool, Fault> {
     #[cfg(feature = "tls")]
     {
@@ -117,7 +117,7 @@ pub(crate) fn log_in<T: Read + Write>(
         #[cfg(feature = "tls")]
         Peer::OverTls(peer) => peer.protection(),
     };
-    session.login(link, config, protection)
+    session.login(&mut lent(link), config, protection)
 }
 
 /// What is known of the other end.

@@ -7,7 +7,7 @@ use crate::query::{bind, parse};
 use crate::rows::{PartOf, Rows};
 use crate::session::Session;
 use crate::statement::{Sql, Statement};
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::tag;
 use crate::wire::frontend;
 
@@ -42,7 +42,7 @@ use crate::wire::frontend;
 /// should return few rows.
 pub struct Pipeline<'r, 'b> {
     session: &'r mut Session<'b>,
-    io: &'r mut (dyn Io + 'r),
+    io: Lent<'r>,
     waiting: u16,
     state: State,
 }
@@ -59,8 +59,8 @@ enum State {
 }
 
 impl<'r, 'b> Pipeline<'r, 'b> {
-    pub(crate) fn start(session: &'r mut Session<'b>, io: &'r mut (dyn Io + 'r)) -> Result<Self> {
-        match session.begin(io) {
+    pub(crate) fn start(session: &'r mut Session<'b>, mut io: Lent<'r>) -> Result<Self> {
+        match session.begin(&mut io) {
             Ok(()) => {
                 session.batch_done = 0;
                 Ok(Self { session, io, waiting: 0, state: State::Filling })
@@ -153,7 +153,7 @@ impl<'r, 'b> Pipeline<'r, 'b> {
         session.link.limit(session.timeout_ms);
         session.extended = true;
         let before = session.link.stats.bytes_out;
-        session.stage(self.io, &|w| {
+        session.stage(&mut self.io, &|w| {
             parse(w, sql, params)?;
             bind(w, sql, params)?;
             frontend::describe_portal(w)?;
@@ -161,7 +161,10 @@ impl<'r, 'b> Pipeline<'r, 'b> {
         })?;
         if session.link.stats.bytes_out != before {
             // No message may be sent in part when the pipeline is dropped.
-            session.link.send_staged(self.io).map_err(|f| session.last_words(self.io, f))?;
+            session
+                .link
+                .send_staged(&mut self.io)
+                .map_err(|f| session.last_words(&mut self.io, f))?;
         }
         self.waiting = self.waiting.saturating_add(1);
         Ok(())
@@ -169,7 +172,7 @@ impl<'r, 'b> Pipeline<'r, 'b> {
 
     /// Moves to the next answer; returns how many columns its rows have.
     fn advance(&mut self) -> Result<Option<u16>, Fault> {
-        let (session, io) = (&mut *self.session, &mut *self.io);
+        let (session, io) = (&mut *self.session, &mut self.io);
         session.alive()?;
         if self.state != State::Filling && !session.busy {
             // A statement was refused, and the server left out the rest.
@@ -216,6 +219,6 @@ impl<'r, 'b> Pipeline<'r, 'b> {
 }
 
 /// Makes the server take back what was sent of an abandoned pipeline. Sync follows.
-fn abandon(session: &mut Session<'_>, io: &mut dyn Io) -> Result<(), Fault> {
+fn abandon(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Fault> {
     session.stage(io, &frontend::execute_nothing)
 }

@@ -11,7 +11,7 @@ use crate::rows::{PartOf, Rows};
 use crate::session::Session;
 use crate::statement::Sql;
 use crate::transaction::Transaction;
-use crate::transport::Io;
+use crate::transport::{Lent, lent};
 use crate::wire::backend::tag;
 use crate::wire::{Reader, WireError, frontend};
 
@@ -62,7 +62,8 @@ impl<'b, T: Read + Write> Transaction<'_, '_, 'b, T> {
         let mut prepared = None;
         let sql = self.connection.ready(sql.into(), &mut prepared)?;
         let connection = &mut *self.connection;
-        let result = connection.session.open_portal(&mut connection.transport, sql, &params);
+        let result =
+            connection.session.open_portal(&mut lent(&mut connection.transport), sql, &params);
         result.map_err(|fault| connection.session.verdict(fault))
     }
 
@@ -74,7 +75,7 @@ impl<'b, T: Read + Write> Transaction<'_, '_, 'b, T> {
     /// portal belongs to another session.
     pub fn fetch(&mut self, portal: &Portal, rows: u32) -> Result<Rows<'_, 'b>> {
         let connection = &mut *self.connection;
-        match connection.session.fetch(&mut connection.transport, portal, rows) {
+        match connection.session.fetch(&mut lent(&mut connection.transport), portal, rows) {
             Ok(columns) => {
                 let mut rows = Rows::new(connection.session, &mut connection.transport, columns);
                 rows.part = PartOf::Portal;
@@ -90,7 +91,7 @@ impl<'b, T: Read + Write> Transaction<'_, '_, 'b, T> {
     /// As [`fetch`](Self::fetch).
     pub fn close_portal(&mut self, portal: &Portal) -> Result<()> {
         let connection = &mut *self.connection;
-        let result = connection.session.close_portal(&mut connection.transport, portal);
+        let result = connection.session.close_portal(&mut lent(&mut connection.transport), portal);
         result.map_err(|fault| connection.session.verdict(fault))
     }
 }
@@ -99,7 +100,7 @@ impl Session<'_> {
     /// Parse (of text), Bind, Describe, Sync.
     fn open_portal(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &dyn Params,
     ) -> Result<Portal, Fault> {
@@ -127,7 +128,7 @@ impl Session<'_> {
     }
 
     /// How many rows of a RowDescription fit the receive buffer beside their descriptions.
-    fn rows_that_fit(&mut self, io: &mut dyn Io) -> Result<u32, Fault> {
+    fn rows_that_fit(&mut self, io: &mut Lent<'_>) -> Result<u32, Fault> {
         let count = self.link.take(io, 2)?;
         let count = Reader::new(self.link.get(count)).u16()?;
         // DataRow's own 7 bytes.
@@ -151,7 +152,7 @@ impl Session<'_> {
     }
 
     /// Describe, Execute, Sync. Returns how many columns the rows have.
-    fn fetch(&mut self, io: &mut dyn Io, portal: &Portal, rows: u32) -> Result<u16, Fault> {
+    fn fetch(&mut self, io: &mut Lent<'_>, portal: &Portal, rows: u32) -> Result<u16, Fault> {
         self.begin(io)?;
         self.check_portal(portal)?;
         self.extended = true;
@@ -166,7 +167,7 @@ impl Session<'_> {
         self.described(io)
     }
 
-    fn close_portal(&mut self, io: &mut dyn Io, portal: &Portal) -> Result<(), Fault> {
+    fn close_portal(&mut self, io: &mut Lent<'_>, portal: &Portal) -> Result<(), Fault> {
         self.begin(io)?;
         self.check_portal(portal)?;
         self.extended = true;

@@ -5,7 +5,7 @@ use crate::limits;
 use crate::params::Params;
 use crate::session::{Life, Session};
 use crate::statement::Sql;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::tag;
 use crate::wire::{WireError, Writer, frontend};
 
@@ -13,7 +13,7 @@ impl Session<'_> {
     /// Runs a statement and gets ready to read its rows. Returns how many columns they have.
     pub(crate) fn query(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &dyn Params,
     ) -> Result<u16, Fault> {
@@ -23,7 +23,7 @@ impl Session<'_> {
     }
 
     /// The answer to Describe of a portal: how many columns its rows have.
-    pub(crate) fn described(&mut self, io: &mut dyn Io) -> Result<u16, Fault> {
+    pub(crate) fn described(&mut self, io: &mut Lent<'_>) -> Result<u16, Fault> {
         match self.next(io)? {
             tag::ROW_DESCRIPTION => self.describe(io),
             tag::NO_DATA => {
@@ -37,7 +37,7 @@ impl Session<'_> {
     /// Runs a statement whose rows nobody wants; returns how many it touched.
     pub(crate) fn execute(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &dyn Params,
     ) -> Result<u64, Fault> {
@@ -49,7 +49,7 @@ impl Session<'_> {
     }
 
     /// Sends a simple query and gets ready to read its results.
-    pub(crate) fn simple_query(&mut self, io: &mut dyn Io, sql: &str) -> Result<(), Fault> {
+    pub(crate) fn simple_query(&mut self, io: &mut Lent<'_>, sql: &str) -> Result<(), Fault> {
         self.begin(io)?;
         self.extended = false;
         self.stage(io, &|w| frontend::query(w, sql))?;
@@ -57,12 +57,12 @@ impl Session<'_> {
     }
 
     /// Empty query: a round trip that touches nothing.
-    pub(crate) fn ping(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn ping(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.command(io, "").map(|_| ())
     }
 
     /// Terminate.
-    pub(crate) fn goodbye(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn goodbye(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.life != Life::Alive {
             return Err(Fault::Broken);
         }
@@ -76,7 +76,7 @@ impl Session<'_> {
     /// Parse (of text), Bind, Describe, Execute, Sync: one write.
     fn send_statement(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &dyn Params,
         describe: bool,
@@ -104,14 +104,14 @@ impl Session<'_> {
     }
 
     /// ParseComplete (of text) and BindComplete.
-    pub(crate) fn bound(&mut self, io: &mut dyn Io, sql: Sql<'_>) -> Result<(), Fault> {
+    pub(crate) fn bound(&mut self, io: &mut Lent<'_>, sql: Sql<'_>) -> Result<(), Fault> {
         if sql.text().is_some() {
             self.expect(io, tag::PARSE_COMPLETE)?;
         }
         self.expect(io, tag::BIND_COMPLETE)
     }
 
-    pub(crate) fn expect(&mut self, io: &mut dyn Io, expected: u8) -> Result<(), Fault> {
+    pub(crate) fn expect(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
         match self.next(io)? {
             tag if tag == expected => Ok(()),
             other => Err(self.unexpected(io, other)),
@@ -119,7 +119,7 @@ impl Session<'_> {
     }
 
     /// Reads over rows to the end of one Execute; returns CommandComplete's count.
-    pub(crate) fn executed(&mut self, io: &mut dyn Io) -> Result<u64, Fault> {
+    pub(crate) fn executed(&mut self, io: &mut Lent<'_>) -> Result<u64, Fault> {
         loop {
             match self.next(io)? {
                 tag::DATA_ROW => self.link.skip(io)?,
@@ -138,7 +138,7 @@ impl Session<'_> {
     /// items that were answered.
     pub(crate) fn execute_many<P: Params>(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: Sql<'_>,
         items: &mut dyn Iterator<Item = P>,
     ) -> Result<u64, Fault> {
@@ -166,7 +166,7 @@ impl Session<'_> {
 
     fn start_batch(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: Sql<'_>,
         first: &dyn Params,
     ) -> Result<(), Fault> {
@@ -179,7 +179,7 @@ impl Session<'_> {
 
     fn add_to_batch(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: Sql<'_>,
         item: &dyn Params,
         batch: &mut Batch,
@@ -205,7 +205,7 @@ impl Session<'_> {
 
     /// An item cannot be sent: makes the server forget those that were.
     #[cold]
-    pub(crate) fn take_back(&mut self, io: &mut dyn Io, fault: Fault) -> Fault {
+    pub(crate) fn take_back(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
         self.unsynced = false;
         if !self.link.has_sent() {
             return fault;
@@ -222,7 +222,7 @@ impl Session<'_> {
     }
 
     /// Takes the answers to the items that wait for them.
-    fn take_batch(&mut self, io: &mut dyn Io, batch: &mut Batch) -> Result<(), Fault> {
+    fn take_batch(&mut self, io: &mut Lent<'_>, batch: &mut Batch) -> Result<(), Fault> {
         if core::mem::take(&mut batch.parse) {
             self.expect(io, tag::PARSE_COMPLETE)?;
         }

@@ -5,14 +5,14 @@ use crate::framed::{Span, move_down};
 use crate::limits;
 use crate::row::{COLUMN_HEAD, Columns, Row};
 use crate::session::Session;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::{check_row, tag};
 use crate::wire::{Reader, WireError};
 
 /// The rows of a statement. Dropping it early is fine: the next verb reads over the rest.
 pub struct Rows<'r, 'b> {
     pub(crate) session: &'r mut Session<'b>,
-    pub(crate) io: &'r mut (dyn Io + 'r),
+    pub(crate) io: Lent<'r>,
     state: State,
     pub(crate) columns: u16,
     /// Bytes that must stay free behind a row.
@@ -45,11 +45,7 @@ enum State {
 
 impl<'r, 'b> Rows<'r, 'b> {
     /// `columns`: from RowDescription, which is pinned already.
-    pub(crate) fn new(
-        session: &'r mut Session<'b>,
-        io: &'r mut (dyn Io + 'r),
-        columns: u16,
-    ) -> Self {
+    pub(crate) fn new(session: &'r mut Session<'b>, io: Lent<'r>, columns: u16) -> Self {
         let state = if session.extended { State::Rows } else { State::Between };
         Self { session, io, state, columns, reserve: 0, affected: 0, part: PartOf::Statement }
     }
@@ -118,7 +114,7 @@ impl<'r, 'b> Rows<'r, 'b> {
         // If anything fails the rest is read over by the next verb.
         self.state = State::Done;
         self.columns = 0;
-        let (session, io) = (&mut *self.session, &mut *self.io);
+        let (session, io) = (&mut *self.session, &mut self.io);
         session.link.unpin(0);
         loop {
             match session.next(io)? {
@@ -151,7 +147,7 @@ impl<'r, 'b> Rows<'r, 'b> {
         if needed > link.room() {
             return Err(link.too_small(needed));
         }
-        let span = link.body(self.io)?;
+        let span = link.body(&mut self.io)?;
         check_row(link.get(span), self.columns)?;
         Ok(Some(span))
     }
@@ -162,7 +158,7 @@ impl<'r, 'b> Rows<'r, 'b> {
         if self.state != State::Rows {
             return Ok(false);
         }
-        let (session, io) = (&mut *self.session, &mut *self.io);
+        let (session, io) = (&mut *self.session, &mut self.io);
         match session.next(io)? {
             tag::DATA_ROW if !session.no_rows => return Ok(true),
             tag::COMMAND_COMPLETE => {
@@ -234,7 +230,7 @@ impl Session<'_> {
     /// Takes RowDescription and pins it, packed: 6 bytes a column and its name. Where names take
     /// more than half of the receive buffer they are dropped. Works for descriptions larger than
     /// the buffer.
-    pub(crate) fn describe(&mut self, io: &mut dyn Io) -> Result<u16, Fault> {
+    pub(crate) fn describe(&mut self, io: &mut Lent<'_>) -> Result<u16, Fault> {
         self.link.unpin(0);
         self.no_rows = false;
         let (size, _) = self.link.sizes();
@@ -271,7 +267,7 @@ impl Session<'_> {
 
     /// A message that is not the one awaited: an error or a violation.
     #[inline(never)]
-    pub(crate) fn unexpected(&mut self, io: &mut dyn Io, tag: u8) -> Fault {
+    pub(crate) fn unexpected(&mut self, io: &mut Lent<'_>, tag: u8) -> Fault {
         match tag {
             tag::ERROR_RESPONSE => self.refused(io),
             _ => ProtocolError::UnexpectedMessage.into(),
@@ -281,7 +277,7 @@ impl Session<'_> {
     /// A message that is no part of a result: an error, COPY (which has its own verbs), or a
     /// violation.
     #[inline(never)]
-    pub(crate) fn no_result(&mut self, io: &mut dyn Io, tag: u8) -> Fault {
+    pub(crate) fn no_result(&mut self, io: &mut Lent<'_>, tag: u8) -> Fault {
         match tag {
             // The server answers with an error, which the next verb reads over.
             tag::COPY_IN_RESPONSE => self.refuse_copy(io).err().unwrap_or(UsageError::Copy.into()),

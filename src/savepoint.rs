@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::error::{Fault, Result};
 use crate::session::Session;
 use crate::transaction::Transaction;
-use crate::transport::Io;
+use crate::transport::{Lent, lent};
 use crate::wire::frontend;
 
 /// A part of a [`Transaction`]: used like the connection.
@@ -33,7 +33,7 @@ impl<'c, 'b, T: Read + Write> Transaction<'_, 'c, 'b, T> {
 
 impl<'s, 'c, 'b, T: Read + Write> Savepoint<'s, 'c, 'b, T> {
     fn set(connection: &'s mut Connection<'c, 'b, T>) -> Result<Self> {
-        let result = connection.session.savepoint(&mut connection.transport);
+        let result = connection.session.savepoint(&mut lent(&mut connection.transport));
         let depth = result.map_err(|fault| connection.session.verdict(fault))?;
         Ok(Self { connection, depth, open: true })
     }
@@ -55,7 +55,7 @@ impl<'s, 'c, 'b, T: Read + Write> Savepoint<'s, 'c, 'b, T> {
         let connection = &mut *self.connection;
         let mut digits = [0; DIGITS];
         let sql = ["RELEASE SAVEPOINT s", decimal(self.depth, &mut digits)];
-        let result = connection.session.command_of(&mut connection.transport, &sql);
+        let result = connection.session.command_of(&mut lent(&mut connection.transport), &sql);
         result.map_err(|fault| connection.session.verdict(fault))?;
         connection.session.savepoints = self.depth.saturating_sub(1);
         self.open = false;
@@ -71,7 +71,7 @@ impl<'s, 'c, 'b, T: Read + Write> Savepoint<'s, 'c, 'b, T> {
         let connection = &mut *self.connection;
         connection.session.undo_to(self.depth);
         // Any verb rolls back first.
-        let result = connection.session.begin(&mut connection.transport);
+        let result = connection.session.begin(&mut lent(&mut connection.transport));
         result.map_err(|fault| connection.session.verdict(fault))
     }
 }
@@ -100,7 +100,7 @@ impl<T: Read + Write> Drop for Savepoint<'_, '_, '_, T> {
 
 impl Session<'_> {
     /// Sets a savepoint; returns its number.
-    fn savepoint(&mut self, io: &mut dyn Io) -> Result<u16, Fault> {
+    fn savepoint(&mut self, io: &mut Lent<'_>) -> Result<u16, Fault> {
         self.begin(io)?;
         let depth = self.savepoints.saturating_add(1);
         let mut digits = [0; DIGITS];
@@ -118,7 +118,7 @@ impl Session<'_> {
 }
 
 /// Rolls back to the savepoint above those that are open, and removes it.
-fn roll_back_to(session: &mut Session<'_>, io: &mut dyn Io) -> Result<(), Fault> {
+fn roll_back_to(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Fault> {
     let mut digits = [0; DIGITS];
     let number = decimal(session.savepoints.saturating_add(1), &mut digits);
     session.extended = false;

@@ -11,7 +11,7 @@ use crate::error::{ConfigError, Fault, Result};
 use crate::link::Link;
 use crate::open::{TlsSlot, lend, link, log_in, negotiate};
 use crate::session::Session;
-use crate::transport::Io;
+use crate::transport::{Lent, lent};
 use crate::wire::Reader;
 use crate::wire::backend::tag;
 
@@ -110,14 +110,14 @@ fn attempt<'c, 'b: 'c, D: Dial>(
     }
     let mut loan = lend(tls);
     let host = host.host;
-    let over_tls = negotiate(session, &loan, &config, host, is_local, &mut transport)?;
+    let over_tls = negotiate(session, &loan, &config, host, is_local, &mut lent(&mut transport))?;
     let mut link = link(session, &mut loan, over_tls, transport);
     log_in(session, &loan, &config, host, is_local, &mut link)?;
-    if session.is_wanted(&mut link, wanted)? {
+    if session.is_wanted(&mut lent(&mut link), wanted)? {
         return Ok(link);
     }
     // The server gets a goodbye; nobody minds if it does not hear it.
-    let _ = session.goodbye(&mut link);
+    let _ = session.goodbye(&mut lent(&mut link));
     Err(Fault::NoSuitableHost)
 }
 
@@ -249,7 +249,7 @@ impl Session<'_> {
 
     /// Whether the session is of the kind wanted. Servers before PostgreSQL 14, openGauss and
     /// poolers do not report it and are asked.
-    fn is_wanted(&mut self, io: &mut dyn Io, wanted: TargetSessionAttrs) -> Outcome<bool> {
+    fn is_wanted(&mut self, io: &mut Lent<'_>, wanted: TargetSessionAttrs) -> Outcome<bool> {
         let server = self.server;
         let standby = server.in_hot_standby;
         match wanted {
@@ -274,7 +274,7 @@ impl Session<'_> {
     }
 
     /// Whether the answer to a question is `yes`.
-    fn ask(&mut self, io: &mut dyn Io, question: &str, yes: &[u8]) -> Outcome<bool> {
+    fn ask(&mut self, io: &mut Lent<'_>, question: &str, yes: &[u8]) -> Outcome<bool> {
         self.simple_query(io, question)?;
         let mut answer = false;
         loop {

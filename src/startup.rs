@@ -10,7 +10,7 @@ use crate::config::{AuthMethods, ChannelBinding, Config, Dialect};
 use crate::error::{AuthError, ConfigError, Fault, ProtocolError};
 use crate::limits;
 use crate::session::{Life, Session};
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::{Phase, tag};
 use crate::wire::{Reader, frontend};
 
@@ -52,7 +52,7 @@ impl Session<'_> {
     /// Logs in over an open link.
     pub(crate) fn login(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         config: &Config<'_>,
         protection: Protection<'_>,
     ) -> Result<(), Fault> {
@@ -84,7 +84,7 @@ impl Session<'_> {
 
     fn start(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         config: &Config<'_>,
         protection: Protection<'_>,
     ) -> Result<(), Fault> {
@@ -124,7 +124,7 @@ impl Session<'_> {
 
     fn authenticate(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         config: &Config<'_>,
         protection: Protection<'_>,
         version: u32,
@@ -228,7 +228,7 @@ impl Session<'_> {
     }
 
     /// PasswordMessage.
-    fn answer(&mut self, io: &mut dyn Io, text: &[u8]) -> Result<(), Fault> {
+    fn answer(&mut self, io: &mut Lent<'_>, text: &[u8]) -> Result<(), Fault> {
         self.link.write(io, &|w| {
             frontend::password(w, &|w| {
                 w.bytes(text)?;
@@ -246,7 +246,7 @@ impl Session<'_> {
 
     /// NegotiateProtocolVersion: a version between 3.0 and the one asked for, and none of the
     /// options refused that were sent, for none were sent.
-    fn negotiate(&mut self, io: &mut dyn Io, asked: u32) -> Result<(), Fault> {
+    fn negotiate(&mut self, io: &mut Lent<'_>, asked: u32) -> Result<(), Fault> {
         let span = self.link.body(io)?;
         let mut reader = Reader::new(self.link.get(span));
         let (version, options) = (reader.u32()?, reader.u32()?);
@@ -260,7 +260,7 @@ impl Session<'_> {
     }
 
     /// From AuthenticationOk to ReadyForQuery.
-    fn settle_in(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    fn settle_in(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let mut keyed = false;
         loop {
             match self.next(io)? {
@@ -282,7 +282,7 @@ impl Session<'_> {
 
     /// Asks for TLS: `true` when the server agrees. Not one byte more than its answer is read.
     #[cfg(feature = "tls")]
-    pub(crate) fn request_tls(&mut self, io: &mut dyn Io) -> Result<bool, Fault> {
+    pub(crate) fn request_tls(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
         self.link.write(io, &frontend::ssl_request)?;
         self.link.flush(io)?;
         let byte = self.link.lone_byte(io).map_err(|fault| match fault {

@@ -4,7 +4,7 @@ use crate::error::{Fault, ProtocolError, UsageError};
 use crate::limits;
 use crate::params::Params;
 use crate::session::Session;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::types::Oid;
 use crate::wire::backend::tag;
 use crate::wire::{Reader, frontend};
@@ -146,7 +146,7 @@ impl Session<'_> {
     /// Parse, Describe, Sync in one round trip.
     pub(crate) fn prepare(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         sql: &str,
         types: &[Oid],
     ) -> Result<Statement, Fault> {
@@ -172,7 +172,7 @@ impl Session<'_> {
     /// The prepared form of a statement in flash; `None` when there is no place for it.
     pub(crate) fn prepare_static(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         statement: &'static StaticStatement,
     ) -> Result<Option<Statement>, Fault> {
         if let Some(known) = self.known_static(statement) {
@@ -189,7 +189,7 @@ impl Session<'_> {
 
     fn prepare_as(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         id: u16,
         sql: &str,
         types: &[Oid],
@@ -225,7 +225,7 @@ impl Session<'_> {
 
     fn parameter_description(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         statement: &mut Statement,
     ) -> Result<(), Fault> {
         let count = self.link.take(io, 2)?;
@@ -243,7 +243,7 @@ impl Session<'_> {
     /// Close, Sync: the server forgets the statement.
     pub(crate) fn close_statement(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         statement: &Statement,
     ) -> Result<(), Fault> {
         self.begin(io)?;
@@ -263,7 +263,7 @@ impl Session<'_> {
     }
 
     /// The end of an answer: ReadyForQuery, or an error before it.
-    pub(crate) fn expect_ready(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn expect_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         match self.next(io)? {
             tag::READY_FOR_QUERY => self.ready(io),
             other => Err(self.unexpected(io, other)),

@@ -9,7 +9,7 @@ use crate::framed::Span;
 use crate::row::{Column, Columns};
 use crate::rows::Rows;
 use crate::session::Session;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::wire::{Reader, WireError, Writer};
 
@@ -101,7 +101,7 @@ impl<'b> Rows<'_, 'b> {
 
     /// The count of columns at the head of a row, which must be that of the description.
     fn count(&mut self) -> Result<u16, Fault> {
-        let count = self.session.link.take(self.io, 2)?;
+        let count = self.session.link.take(&mut self.io, 2)?;
         let count = Reader::new(self.session.link.get(count)).u16()?;
         if count == self.columns { Ok(count) } else { Err(WireError::Malformed.into()) }
     }
@@ -110,7 +110,7 @@ impl<'b> Rows<'_, 'b> {
 /// A row that is still arriving. What is not read of it is read over.
 pub struct StreamedRow<'s, 'b> {
     session: &'s mut Session<'b>,
-    io: &'s mut (dyn Io + 's),
+    io: Lent<'s>,
     columns: u16,
     /// Of the next column.
     index: u16,
@@ -144,7 +144,7 @@ impl<'s, 'b> StreamedRow<'s, 'b> {
             return if link.left() == 0 { Ok(None) } else { Err(WireError::Malformed.into()) };
         }
         self.index = self.index.saturating_add(1);
-        let length = link.take(self.io, 4)?;
+        let length = link.take(&mut self.io, 4)?;
         let length = match Reader::new(link.get(length)).i32()? {
             -1 => return Ok(Some(None)),
             length => usize::try_from(length).map_err(|_| WireError::Malformed)?,
@@ -158,7 +158,7 @@ impl<'s, 'b> StreamedRow<'s, 'b> {
 
     /// Takes at most `max` bytes of the current column.
     fn take(&mut self, max: usize) -> Result<Span, Fault> {
-        let span = self.session.link.take_some(self.io, max.min(self.left))?;
+        let span = self.session.link.take_some(&mut self.io, max.min(self.left))?;
         self.left = self.left.saturating_sub(span.1);
         Ok(span)
     }
@@ -211,7 +211,7 @@ impl StreamedColumn<'_, '_, '_> {
         }
         let StreamedRow { session, io, left, .. } = &mut *self.row;
         let n = core::mem::take(left);
-        match session.link.take(*io, n) {
+        match session.link.take(io, n) {
             Ok(span) => {
                 let bytes = session.link.get(span);
                 T::from_sql(RawValue { oid, format, bytes }).map_err(error)

@@ -5,7 +5,7 @@ use core::ops::{Deref, DerefMut};
 use crate::connection::Connection;
 use crate::error::{Fault, Result, UsageError};
 use crate::session::{Session, TransactionStatus};
-use crate::transport::Io;
+use crate::transport::{Lent, lent};
 use crate::wire::frontend;
 use embedded_io::{Read, Write};
 
@@ -21,7 +21,8 @@ pub struct Transaction<'t, 'c, 'b, T: Read + Write> {
 
 impl<'t, 'c, 'b, T: Read + Write> Transaction<'t, 'c, 'b, T> {
     pub(crate) fn begin(connection: &'t mut Connection<'c, 'b, T>) -> Result<Self> {
-        let result = connection.session.start_transaction(&mut connection.transport, &["BEGIN"]);
+        let result =
+            connection.session.start_transaction(&mut lent(&mut connection.transport), &["BEGIN"]);
         result.map_err(|fault| connection.session.verdict(fault))?;
         Ok(Self { connection, open: true })
     }
@@ -36,7 +37,7 @@ impl<'t, 'c, 'b, T: Read + Write> Transaction<'t, 'c, 'b, T> {
     pub fn commit(mut self) -> Result<()> {
         self.open = false;
         let connection = &mut *self.connection;
-        let result = connection.session.commit(&mut connection.transport);
+        let result = connection.session.commit(&mut lent(&mut connection.transport));
         result.map_err(|fault| connection.session.verdict(fault))
     }
 
@@ -111,7 +112,8 @@ impl<'t, 'c, 'b, T: Read + Write> TransactionBuilder<'t, 'c, 'b, T> {
     pub fn start(self) -> Result<Transaction<'t, 'c, 'b, T>> {
         let sql = ["BEGIN", self.isolation, self.access, self.deferrable];
         let connection = self.connection;
-        let result = connection.session.start_transaction(&mut connection.transport, &sql);
+        let result =
+            connection.session.start_transaction(&mut lent(&mut connection.transport), &sql);
         result.map_err(|fault| connection.session.verdict(fault))?;
         Ok(Transaction { connection, open: true })
     }
@@ -139,14 +141,14 @@ impl<T: Read + Write> Drop for Transaction<'_, '_, '_, T> {
     }
 }
 
-fn roll_back(session: &mut Session<'_>, io: &mut dyn Io) -> Result<(), Fault> {
+fn roll_back(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Fault> {
     session.extended = false;
     session.stage(io, &|w| frontend::query(w, "ROLLBACK"))?;
     session.send(io)
 }
 
 impl Session<'_> {
-    fn start_transaction(&mut self, io: &mut dyn Io, sql: &[&str]) -> Result<(), Fault> {
+    fn start_transaction(&mut self, io: &mut Lent<'_>, sql: &[&str]) -> Result<(), Fault> {
         self.begin(io)?;
         if self.transaction != TransactionStatus::Idle {
             return Err(UsageError::InTransaction.into());
@@ -156,7 +158,7 @@ impl Session<'_> {
     }
 
     /// As [`command`](Self::command), of several pieces of text.
-    pub(crate) fn command_of(&mut self, io: &mut dyn Io, sql: &[&str]) -> Result<(), Fault> {
+    pub(crate) fn command_of(&mut self, io: &mut Lent<'_>, sql: &[&str]) -> Result<(), Fault> {
         self.begin(io)?;
         self.extended = false;
         self.stage(io, &|w| frontend::query_of(w, sql))?;
@@ -165,7 +167,7 @@ impl Session<'_> {
     }
 
     /// See [`Connection::reset`].
-    pub(crate) fn discard(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn discard(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.begin(io)?;
         if self.transaction != TransactionStatus::Idle {
             self.command(io, "ROLLBACK")?;
@@ -176,7 +178,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn commit(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    fn commit(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.command(io, "COMMIT")?.rollback {
             return Err(UsageError::RolledBack.into());
         }

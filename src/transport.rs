@@ -47,6 +47,16 @@ pub(crate) trait Io {
     }
 }
 
+/// A transport on loan. Functions take `&mut Lent`: one word, and not two, is handed from each to
+/// the next.
+pub(crate) type Lent<'p> = &'p mut (dyn Io + 'p);
+
+/// Lends a transport.
+#[inline]
+pub(crate) fn lent<T: Io>(io: &mut T) -> Lent<'_> {
+    io
+}
+
 impl<T: Read + Write> Io for T {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
         Read::read(self, buf).map_err(|error| error.kind())

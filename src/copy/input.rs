@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Fault, Outcome, ProtocolError, Result, Usag
 use crate::limits;
 use crate::params::Params;
 use crate::session::Session;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::tag;
 use crate::wire::{Part, WireError, Writer, frontend};
 
@@ -24,7 +24,7 @@ const HEAD: usize = 5;
 /// error that ended the COPY every further call returns that error.
 pub struct CopyIn<'r, 'b> {
     session: &'r mut Session<'b>,
-    io: &'r mut (dyn Io + 'r),
+    io: Lent<'r>,
     layout: Layout,
     content: Content,
     /// A row was sent in part and cannot be completed.
@@ -44,12 +44,8 @@ enum Content {
 }
 
 impl<'r, 'b> CopyIn<'r, 'b> {
-    pub(crate) fn start(
-        session: &'r mut Session<'b>,
-        io: &'r mut (dyn Io + 'r),
-        sql: &str,
-    ) -> Result<Self> {
-        match session.start_copy(io, sql, tag::COPY_IN_RESPONSE) {
+    pub(crate) fn start(session: &'r mut Session<'b>, mut io: Lent<'r>, sql: &str) -> Result<Self> {
+        match session.start_copy(&mut io, sql, tag::COPY_IN_RESPONSE) {
             Ok(layout) => {
                 session.unfinished = Some(|session, io| session.fail_copy(io, "abandoned"));
                 let (content, torn, done, ended) = (Content::Empty, false, false, None);
@@ -105,7 +101,7 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     /// As [`send`](Self::send).
     pub fn check(&mut self) -> Result<()> {
         self.live()?;
-        let looked = self.session.listen(self.io).and_then(|()| self.look());
+        let looked = self.session.listen(&mut self.io).and_then(|()| self.look());
         looked.map_err(|fault| self.report(fault))
     }
 
@@ -124,12 +120,12 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     /// # Errors
     /// When the link fails; no row is kept then either. [`ErrorKind::Encode`]: the reason holds a
     /// NUL byte; the next verb ends the COPY without it.
-    pub fn abort(self, reason: &str) -> Result<()> {
+    pub fn abort(mut self, reason: &str) -> Result<()> {
         self.live()?;
         let session = self.session;
         session.link.begin(session.timeout_ms);
-        let failed = session.fail_copy(self.io, reason);
-        match failed.and_then(|()| session.finish_answer(self.io)) {
+        let failed = session.fail_copy(&mut self.io, reason);
+        match failed.and_then(|()| session.finish_answer(&mut self.io)) {
             Ok(()) => Ok(()),
             Err(fault) => Err(session.verdict(fault)),
         }
@@ -174,9 +170,9 @@ impl<'r, 'b> CopyIn<'r, 'b> {
         let session = &mut *self.session;
         session.unfinished = None;
         self.done = true;
-        session.stage(self.io, &frontend::copy_done)?;
-        session.send(self.io)?;
-        Ok(session.read_answer(self.io)?.rows)
+        session.stage(&mut self.io, &frontend::copy_done)?;
+        session.send(&mut self.io)?;
+        Ok(session.read_answer(&mut self.io)?.rows)
     }
 
     fn send_some(&mut self, bytes: &[u8]) -> Result<usize> {
@@ -212,7 +208,7 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     #[inline(never)]
     fn put_in_pieces(&mut self, part: Part<'_>) -> Result<(), Fault> {
         part(&mut Writer::counter()).map_err(Fault::Wire)?;
-        let (session, io) = (&mut *self.session, &mut *self.io);
+        let (session, io) = (&mut *self.session, &mut self.io);
         session.link.limit(session.timeout_ms);
         let (tx, _) = session.link.take_tx();
         let (head, room) = tx.split_at_mut_checked(HEAD).unwrap_or((&mut [], &mut []));
@@ -244,7 +240,7 @@ impl<'r, 'b> CopyIn<'r, 'b> {
         let mut result = Ok(());
         if staged > HEAD {
             fill_head(tx, staged.saturating_sub(HEAD));
-            result = session.send_listening(self.io, tx.get(..staged).unwrap_or(&[]));
+            result = session.send_listening(&mut self.io, tx.get(..staged).unwrap_or(&[]));
         }
         session.link.put_tx(tx, 0);
         result?;
@@ -253,10 +249,10 @@ impl<'r, 'b> CopyIn<'r, 'b> {
 
     /// What the server sent meanwhile: nothing, or an error.
     fn look(&mut self) -> Result<(), Fault> {
-        match self.session.take_arrived(self.io, false)? {
+        match self.session.take_arrived(&mut self.io, false)? {
             None => Ok(()),
-            Some(_) => match self.session.next(self.io)? {
-                tag::ERROR_RESPONSE => Err(self.session.refused(self.io)),
+            Some(_) => match self.session.next(&mut self.io)? {
+                tag::ERROR_RESPONSE => Err(self.session.refused(&mut self.io)),
                 _ => Err(ProtocolError::UnexpectedMessage.into()),
             },
         }
@@ -278,8 +274,8 @@ impl<'r, 'b> CopyIn<'r, 'b> {
                 return Error::new(kind, Outcome::NotSent, true);
             }
             self.session.link.discard_staged();
-            let failed = self.session.fail_copy(self.io, "a value ended early");
-            match failed.and_then(|()| self.session.finish_answer(self.io)) {
+            let failed = self.session.fail_copy(&mut self.io, "a value ended early");
+            match failed.and_then(|()| self.session.finish_answer(&mut self.io)) {
                 Ok(()) => self.session.taken_back = true,
                 Err(worse) => fault = worse,
             }
@@ -322,7 +318,7 @@ impl embedded_io::Write for CopyIn<'_, '_> {
 impl Session<'_> {
     /// Sends bytes; when the server takes none for a while, receives what it sends, so that neither
     /// side waits for the other.
-    fn send_listening(&mut self, io: &mut dyn Io, mut bytes: &[u8]) -> Result<(), Fault> {
+    fn send_listening(&mut self, io: &mut Lent<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
         let platform = self.link.platform();
         let patience = || platform.now_ms().saturating_add(limits::LISTEN_AFTER_MS);
         let mut listen_at = patience();
@@ -341,7 +337,7 @@ impl Session<'_> {
     }
 
     /// Receives while something comes and there is room, and handles asynchronous messages.
-    fn listen(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    fn listen(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         while !self.link.is_full() && self.link.read_once(io)? {
             self.take_arrived(io, false)?;
             self.link.tick()?;
@@ -350,7 +346,7 @@ impl Session<'_> {
     }
 
     /// Sends CopyFail; the answer is still to be read.
-    fn fail_copy(&mut self, io: &mut dyn Io, reason: &str) -> Result<(), Fault> {
+    fn fail_copy(&mut self, io: &mut Lent<'_>, reason: &str) -> Result<(), Fault> {
         self.stage(io, &|w| frontend::copy_fail(w, reason))?;
         self.unfinished = None;
         self.send(io)

@@ -15,7 +15,7 @@ pub use row::{CopyFields, CopyRow};
 
 use crate::error::{Fault, UsageError};
 use crate::session::Session;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::tag;
 use crate::wire::{Reader, WireError, frontend};
 
@@ -31,7 +31,7 @@ struct Layout {
 
 impl Session<'_> {
     /// Sends a COPY statement and reads to its CopyInResponse or CopyOutResponse: `wanted`.
-    fn start_copy(&mut self, io: &mut dyn Io, sql: &str, wanted: u8) -> Result<Layout, Fault> {
+    fn start_copy(&mut self, io: &mut Lent<'_>, sql: &str, wanted: u8) -> Result<Layout, Fault> {
         self.begin(io)?;
         self.extended = false;
         self.stage(io, &|w| frontend::query(w, sql))?;
@@ -46,7 +46,7 @@ impl Session<'_> {
         }
     }
 
-    fn layout(&mut self, io: &mut dyn Io) -> Result<Layout, Fault> {
+    fn layout(&mut self, io: &mut Lent<'_>) -> Result<Layout, Fault> {
         let head = self.link.take(io, 3)?;
         let mut reader = Reader::new(self.link.get(head));
         let (format, columns) = (reader.u8()?, reader.u16()?);

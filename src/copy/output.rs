@@ -5,7 +5,7 @@ use super::{BINARY_HEADER, Layout};
 use crate::error::{Error, Fault, Result, UsageError};
 use crate::framed::Span;
 use crate::session::Session;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::tag;
 use crate::wire::{Reader, WireError};
 
@@ -16,7 +16,7 @@ use crate::wire::{Reader, WireError};
 /// connection's deadline for itself.
 pub struct CopyOut<'r, 'b> {
     session: &'r mut Session<'b>,
-    io: &'r mut (dyn Io + 'r),
+    io: Lent<'r>,
     layout: Layout,
     /// The header of a binary stream was read.
     opened: bool,
@@ -25,12 +25,8 @@ pub struct CopyOut<'r, 'b> {
 }
 
 impl<'r, 'b> CopyOut<'r, 'b> {
-    pub(crate) fn start(
-        session: &'r mut Session<'b>,
-        io: &'r mut (dyn Io + 'r),
-        sql: &str,
-    ) -> Result<Self> {
-        match session.start_copy(io, sql, tag::COPY_OUT_RESPONSE) {
+    pub(crate) fn start(session: &'r mut Session<'b>, mut io: Lent<'r>, sql: &str) -> Result<Self> {
+        match session.start_copy(&mut io, sql, tag::COPY_OUT_RESPONSE) {
             Ok(layout) => Ok(Self { session, io, layout, opened: false, done: false, rows: 0 }),
             Err(fault) => Err(session.verdict(fault)),
         }
@@ -91,7 +87,7 @@ impl<'r, 'b> CopyOut<'r, 'b> {
     /// Moves to the next CopyData that is not empty, or the rest of the current one. `false` at
     /// the end.
     fn advance(&mut self) -> Result<bool, Fault> {
-        let (session, io) = (&mut *self.session, &mut *self.io);
+        let (session, io) = (&mut *self.session, &mut self.io);
         session.alive()?;
         session.link.limit(session.timeout_ms);
         while !self.done && session.link.left() == 0 {
@@ -113,9 +109,9 @@ impl<'r, 'b> CopyOut<'r, 'b> {
         }
         let link = &mut self.session.link;
         if link.left() <= link.room().min(max) {
-            link.body(self.io).map(Some)
+            link.body(&mut self.io).map(Some)
         } else {
-            link.take_some(self.io, max).map(Some)
+            link.take_some(&mut self.io, max).map(Some)
         }
     }
 
@@ -131,7 +127,7 @@ impl<'r, 'b> CopyOut<'r, 'b> {
         if !self.advance()? {
             return Ok(None);
         }
-        let (link, io) = (&mut self.session.link, &mut *self.io);
+        let (link, io) = (&mut self.session.link, &mut self.io);
         let count = link.take(io, 2)?;
         let count = Reader::new(link.get(count)).i16()?;
         let needed = link.left();
@@ -158,7 +154,7 @@ impl<'r, 'b> CopyOut<'r, 'b> {
         if !self.advance()? {
             return Err(WireError::Malformed.into());
         }
-        let (link, io) = (&mut self.session.link, &mut *self.io);
+        let (link, io) = (&mut self.session.link, &mut self.io);
         let head = link.take(io, BINARY_HEADER.len())?;
         let mut reader = Reader::new(link.get(head));
         let signature = reader.bytes(11)? == BINARY_HEADER.get(..11).unwrap_or(&[]);

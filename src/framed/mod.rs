@@ -13,7 +13,7 @@ pub(crate) use pin::move_down;
 
 use crate::error::{Buffer, ErrorKind, Fault};
 use crate::platform::Platform;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::{WireError, Writer};
 
 /// What went over the transport since the client was made.
@@ -87,7 +87,7 @@ impl Clock<'_> {
 }
 
 /// What an error of the transport is to the driver.
-fn failure(io: &dyn Io, kind: embedded_io::ErrorKind) -> Fault {
+fn failure(io: &Lent<'_>, kind: embedded_io::ErrorKind) -> Fault {
     io.fault().unwrap_or(Fault::Transport(kind))
 }
 

@@ -5,13 +5,13 @@
 use super::send::write_once;
 use super::{Framed, Span};
 use crate::error::Fault;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::{Part, WireError, Writer};
 
 impl<'b> Framed<'b> {
     /// Takes what there is of the body, at most `max` bytes, and receives when there is nothing.
     /// Empty only when the body is used up.
-    pub(crate) fn take_some(&mut self, io: &mut dyn Io, max: usize) -> Result<Span, Fault> {
+    pub(crate) fn take_some(&mut self, io: &mut Lent<'_>, max: usize) -> Result<Span, Fault> {
         let max = max.min(self.body);
         if max > 0 && !self.has_unread() {
             self.read_more(io)?;
@@ -31,7 +31,7 @@ impl<'b> Framed<'b> {
     /// One attempt to send; returns what is left of the bytes.
     pub(crate) fn write_once<'w>(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         bytes: &'w [u8],
     ) -> Result<&'w [u8], Fault> {
         self.tick()?;

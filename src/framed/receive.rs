@@ -2,7 +2,7 @@
 
 use super::{Framed, Span, failure, move_down};
 use crate::error::{Buffer, Fault, ProtocolError};
-use crate::transport::{Io, is_pause};
+use crate::transport::{Lent, is_pause};
 use crate::wire::{Reader, WireError};
 
 impl Framed<'_> {
@@ -20,7 +20,7 @@ impl Framed<'_> {
     }
 
     /// Takes the next message's header, skipping what is left of the last body.
-    pub(crate) fn header(&mut self, io: &mut dyn Io) -> Result<(u8, u32), Fault> {
+    pub(crate) fn header(&mut self, io: &mut Lent<'_>) -> Result<(u8, u32), Fault> {
         self.skip(io)?;
         self.need(io, 5)?;
         let mut reader = Reader::new(self.get((self.start, 5)));
@@ -33,13 +33,13 @@ impl Framed<'_> {
 
     /// Takes what is left of the body as one piece. It stays readable until the next call that
     /// receives.
-    pub(crate) fn body(&mut self, io: &mut dyn Io) -> Result<Span, Fault> {
+    pub(crate) fn body(&mut self, io: &mut Lent<'_>) -> Result<Span, Fault> {
         self.take(io, self.body)
     }
 
     /// Takes the next `n` bytes of the body.
     #[inline(never)]
-    pub(crate) fn take(&mut self, io: &mut dyn Io, n: usize) -> Result<Span, Fault> {
+    pub(crate) fn take(&mut self, io: &mut Lent<'_>, n: usize) -> Result<Span, Fault> {
         let left = self.body.checked_sub(n).ok_or(WireError::Malformed)?;
         self.need(io, n)?;
         let span = (self.start, n);
@@ -55,7 +55,7 @@ impl Framed<'_> {
 
     /// Length of the string at the head of the body, without its NUL, receiving until it is all
     /// there. The string is not taken.
-    pub(crate) fn cstr_len(&mut self, io: &mut dyn Io) -> Result<usize, Fault> {
+    pub(crate) fn cstr_len(&mut self, io: &mut Lent<'_>) -> Result<usize, Fault> {
         let mut seen = 0_usize;
         loop {
             let have = self.end.saturating_sub(self.start).min(self.body);
@@ -72,7 +72,7 @@ impl Framed<'_> {
     }
 
     /// Drops what is left of the body.
-    pub(crate) fn skip(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn skip(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         loop {
             let n = self.end.saturating_sub(self.start).min(self.body);
             self.start = self.start.saturating_add(n);
@@ -86,7 +86,7 @@ impl Framed<'_> {
 
     /// Exactly one byte outside of any message (the answer to SSLRequest). Nothing may follow.
     #[cfg(feature = "tls")]
-    pub(crate) fn lone_byte(&mut self, io: &mut dyn Io) -> Result<u8, Fault> {
+    pub(crate) fn lone_byte(&mut self, io: &mut Lent<'_>) -> Result<u8, Fault> {
         let mut byte = [0];
         io.until(self.clock.deadline);
         loop {
@@ -109,7 +109,7 @@ impl Framed<'_> {
     }
 
     /// Makes sure that `n` unread bytes lie in the buffer in one piece.
-    fn need(&mut self, io: &mut dyn Io, n: usize) -> Result<(), Fault> {
+    fn need(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
         if self.end.saturating_sub(self.start) >= n {
             return Ok(());
         }
@@ -148,7 +148,7 @@ impl Framed<'_> {
     }
 
     /// Receives at least one byte.
-    pub(super) fn read_more(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(super) fn read_more(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         loop {
             self.clock.tick()?;
             if self.read_once(io)? {
@@ -158,7 +158,7 @@ impl Framed<'_> {
     }
 
     /// One attempt to receive; `false` when nothing came.
-    pub(crate) fn read_once(&mut self, io: &mut dyn Io) -> Result<bool, Fault> {
+    pub(crate) fn read_once(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
         if self.start == self.end {
             (self.start, self.end) = (self.pinned, self.pinned);
         } else if self.end >= self.rx.len() {

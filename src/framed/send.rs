@@ -2,14 +2,14 @@
 
 use super::{Clock, Framed, PartFrom, Span, Stats, failure};
 use crate::error::{Buffer, Fault};
-use crate::transport::{Io, is_pause};
+use crate::transport::{Lent, is_pause};
 use crate::wire::{Part, WireError, Writer};
 
 impl Framed<'_> {
     /// Stages messages behind those staged already. What does not fit the send buffer is checked
     /// whole first and then sent in pieces.
     #[inline(never)]
-    pub(crate) fn write(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), Fault> {
+    pub(crate) fn write(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         let mut writer = Writer::append(self.tx, self.staged);
         match part(&mut writer) {
             Ok(()) => {
@@ -93,7 +93,7 @@ impl Framed<'_> {
     }
 
     #[inline(never)]
-    fn write_in_pieces(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), Fault> {
+    fn write_in_pieces(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         part(&mut Writer::counter()).map_err(Fault::Wire)?;
         self.send_staged(io)?;
         let Self { tx, clock, stats, sent, .. } = self;
@@ -113,7 +113,7 @@ impl Framed<'_> {
     }
 
     /// Sends what is staged, without flushing.
-    pub(crate) fn send_staged(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn send_staged(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let bytes = self.tx.get(..self.staged).unwrap_or(&[]);
         self.staged = 0;
         self.stats.tx_peak = self.stats.tx_peak.max(u32::try_from(bytes.len()).unwrap_or(0));
@@ -121,13 +121,13 @@ impl Framed<'_> {
     }
 
     /// Sends what is staged and flushes: from here on the answer is awaited.
-    pub(crate) fn flush(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn flush(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.stats.round_trips = self.stats.round_trips.wrapping_add(1);
         self.flush_last(io)
     }
 
     /// Sends what is staged and flushes; nothing is awaited.
-    pub(crate) fn flush_last(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn flush_last(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.send_staged(io)?;
         self.stats.flushes = self.stats.flushes.wrapping_add(1);
         io.until(self.clock.deadline);
@@ -152,7 +152,7 @@ impl Framed<'_> {
 }
 
 fn write_all(
-    io: &mut dyn Io,
+    io: &mut Lent<'_>,
     clock: &Clock<'_>,
     stats: &mut Stats,
     sent: &mut bool,
@@ -168,7 +168,7 @@ fn write_all(
 
 /// One attempt to send; returns what is left of the bytes.
 pub(super) fn write_once<'w>(
-    io: &mut dyn Io,
+    io: &mut Lent<'_>,
     stats: &mut Stats,
     sent: &mut bool,
     bytes: &'w [u8],

@@ -3,13 +3,13 @@
 use super::Session;
 use crate::error::{Fault, ProtocolError, ServerError};
 use crate::framed::Span;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::Reader;
 use crate::wire::backend::tag;
 
 impl Session<'_> {
     /// Between verbs only asynchronous messages and a FATAL error may arrive.
-    pub(super) fn take_unasked(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(super) fn take_unasked(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         match self.take_arrived(io, false)? {
             None => Ok(()),
             Some(tag::ERROR_RESPONSE) => {
@@ -27,7 +27,7 @@ impl Session<'_> {
     /// is such a message.
     pub(crate) fn take_arrived(
         &mut self,
-        io: &mut dyn Io,
+        io: &mut Lent<'_>,
         notified: bool,
     ) -> Result<Option<u8>, Fault> {
         while self.link.has_unread() {
@@ -49,7 +49,7 @@ impl Session<'_> {
     }
 
     /// Handles an asynchronous message; `false` when it is none.
-    pub(super) fn take_async(&mut self, io: &mut dyn Io, tag: u8) -> Result<bool, Fault> {
+    pub(super) fn take_async(&mut self, io: &mut Lent<'_>, tag: u8) -> Result<bool, Fault> {
         match tag {
             tag::NOTICE_RESPONSE => {
                 // What does not fit is its end.
@@ -96,7 +96,7 @@ impl Session<'_> {
     }
 
     /// The body, if it fits the buffer.
-    fn small_body(&mut self, io: &mut dyn Io) -> Result<Option<Span>, Fault> {
+    fn small_body(&mut self, io: &mut Lent<'_>) -> Result<Option<Span>, Fault> {
         if self.link.left() > self.link.room() { Ok(None) } else { self.link.body(io).map(Some) }
     }
 }

@@ -5,14 +5,14 @@ use crate::error::{
     Error, ErrorKind, Fault, Outcome, ProtocolError, ServerError, SqlState, UsageError,
 };
 use crate::limits;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::tag;
 use crate::wire::{WireError, frontend};
 
 impl Session<'_> {
     /// Takes ErrorResponse and pins it; what does not fit is cut. Keeps its SQLSTATE, returns
     /// whether the server ends the session.
-    pub(crate) fn take_error(&mut self, io: &mut dyn Io) -> Result<bool, Fault> {
+    pub(crate) fn take_error(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
         self.link.unpin(0);
         let room = self.link.room().saturating_sub(limits::RX_RESERVE);
         let left = self.link.left();
@@ -42,7 +42,7 @@ impl Session<'_> {
 
     /// After ErrorResponse in the answer to a verb: takes it, reads on to ReadyForQuery.
     #[inline(never)]
-    pub(crate) fn refused(&mut self, io: &mut dyn Io) -> Fault {
+    pub(crate) fn refused(&mut self, io: &mut Lent<'_>) -> Fault {
         match self.take_error(io) {
             Ok(fatal) => {
                 let ready = self.synchronize(io).and_then(|()| self.until_ready(io));
@@ -56,7 +56,7 @@ impl Session<'_> {
     }
 
     /// Sends the Sync that is owed: only then the server goes on after an error.
-    pub(super) fn synchronize(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(super) fn synchronize(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if core::mem::take(&mut self.unsynced) {
             self.link.write(io, &frontend::sync)?;
             self.link.flush(io)?;
@@ -65,7 +65,7 @@ impl Session<'_> {
     }
 
     /// Behind an error nothing but ReadyForQuery comes.
-    fn until_ready(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    fn until_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         match self.next(io)? {
             tag::READY_FOR_QUERY => self.ready(io),
             _ => Err(ProtocolError::UnexpectedMessage.into()),
@@ -75,7 +75,7 @@ impl Session<'_> {
     /// A failure while sending: a FATAL error that the server sent before it closed the link is
     /// what the user wants to see.
     #[cold]
-    pub(crate) fn last_words(&mut self, io: &mut dyn Io, fault: Fault) -> Fault {
+    pub(crate) fn last_words(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
         if matches!(fault, Fault::Closed | Fault::Transport(_)) {
             self.life = Life::Broken;
             self.link.limit(limits::SALVAGE_MS);

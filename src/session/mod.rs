@@ -1,7 +1,7 @@
 //! What a link is in the middle of, and the rules that hold for every verb.
 //!
 //! Used by `startup`, `query`, `rows` and the objects the user holds. Everything here works on
-//! `&mut dyn Io`, so it is compiled once.
+//! [`Lent`], so it is compiled once.
 //!
 //! The rules: a verb starts with [`Session::begin`]; any failure goes through
 //! `Session::fail`, which decides what became of the work and whether the link lives; a link
@@ -19,7 +19,7 @@ use crate::limits;
 use crate::notify::Events;
 use crate::server::ServerInfo;
 use crate::statement::StaticStatement;
-use crate::transport::Io;
+use crate::transport::Lent;
 use crate::wire::backend::{CommandTag, Phase, legal, tag};
 use crate::wire::{Part, WireError, frontend};
 
@@ -46,7 +46,7 @@ pub(crate) enum Life {
 }
 
 /// What a dropped guard left to do. A pointer, so that only what is used is linked.
-pub(crate) type Leftover = fn(&mut Session<'_>, &mut dyn Io) -> Result<(), Fault>;
+pub(crate) type Leftover = fn(&mut Session<'_>, &mut Lent<'_>) -> Result<(), Fault>;
 
 pub(crate) struct Session<'b> {
     pub(crate) link: Framed<'b>,
@@ -164,7 +164,7 @@ impl<'b> Session<'b> {
 
     /// Starts a verb: checks that the link lives, starts the deadline, finishes what an earlier
     /// verb left behind.
-    pub(crate) fn begin(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn begin(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.alive()?;
         self.link.begin(self.timeout_ms);
         self.error = None;
@@ -182,7 +182,7 @@ impl<'b> Session<'b> {
     }
 
     /// As [`begin`](Self::begin), but leaves what has arrived unasked.
-    pub(crate) fn begin_listening(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn begin_listening(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.alive()?;
         self.link.begin(self.timeout_ms);
         self.error = None;
@@ -194,7 +194,7 @@ impl<'b> Session<'b> {
     }
 
     #[inline(never)]
-    fn settle(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    fn settle(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.finish_answer(io)?;
         self.take_unasked(io)?;
         self.roll_back(io)?;
@@ -203,7 +203,7 @@ impl<'b> Session<'b> {
     }
 
     /// Rolls back what a dropped guard left open.
-    fn roll_back(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    fn roll_back(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let Some(undo) = self.undo.take() else { return Ok(()) };
         undo(self, io)?;
         self.finish_answer(io)
@@ -211,7 +211,7 @@ impl<'b> Session<'b> {
 
     /// Reads and drops the rest of an answer. An error in it was the earlier verb's, unless it
     /// ends the session.
-    pub(crate) fn finish_answer(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn finish_answer(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.busy {
             if let Some(finish) = self.unfinished.take() {
                 finish(self, io)?;
@@ -236,7 +236,7 @@ impl<'b> Session<'b> {
     }
 
     /// The next message that is not asynchronous. Its body is still to be taken.
-    pub(crate) fn next(&mut self, io: &mut dyn Io) -> Result<u8, Fault> {
+    pub(crate) fn next(&mut self, io: &mut Lent<'_>) -> Result<u8, Fault> {
         loop {
             let (tag, body) = self.link.header(io)?;
             let known = self.check(tag, body)?;
@@ -264,7 +264,7 @@ impl<'b> Session<'b> {
     }
 
     /// Takes ReadyForQuery.
-    pub(crate) fn ready(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let span = self.link.body(io)?;
         self.transaction = match self.link.get(span) {
             // openGauss may send a second byte.
@@ -278,25 +278,25 @@ impl<'b> Session<'b> {
     }
 
     /// Stages messages of a verb.
-    pub(crate) fn stage(&mut self, io: &mut dyn Io, part: Part<'_>) -> Result<(), Fault> {
+    pub(crate) fn stage(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         self.link.write(io, part).map_err(|fault| self.last_words(io, fault))
     }
 
     /// Sends what is staged, with more to come.
     #[cfg(feature = "opengauss")]
-    pub(crate) fn send_on(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn send_on(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.link.send_staged(io).map_err(|fault| self.last_words(io, fault))
     }
 
     /// Sends what is staged; from here on an answer is due.
-    pub(crate) fn send(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn send(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.busy = true;
         (self.completed, self.unsure) = (false, false);
         self.link.flush(io).map_err(|fault| self.last_words(io, fault))
     }
 
     /// A simple query whose rows nobody wants. Returns the last CommandComplete.
-    pub(crate) fn command(&mut self, io: &mut dyn Io, sql: &str) -> Result<CommandTag, Fault> {
+    pub(crate) fn command(&mut self, io: &mut Lent<'_>, sql: &str) -> Result<CommandTag, Fault> {
         self.begin(io)?;
         self.extended = false;
         self.stage(io, &|w| frontend::query(w, sql))?;
@@ -305,7 +305,7 @@ impl<'b> Session<'b> {
     }
 
     /// Reads an answer to its end. Returns the last CommandComplete.
-    pub(crate) fn read_answer(&mut self, io: &mut dyn Io) -> Result<CommandTag, Fault> {
+    pub(crate) fn read_answer(&mut self, io: &mut Lent<'_>) -> Result<CommandTag, Fault> {
         let mut last = CommandTag::default();
         // The message that began the result which is read over: `T`, `H`, or none.
         let mut open = 0;
@@ -327,14 +327,14 @@ impl<'b> Session<'b> {
         }
     }
 
-    pub(crate) fn command_complete(&mut self, io: &mut dyn Io) -> Result<CommandTag, Fault> {
+    pub(crate) fn command_complete(&mut self, io: &mut Lent<'_>) -> Result<CommandTag, Fault> {
         let span = self.link.body(io)?;
         self.completed = true;
         Ok(CommandTag::decode(self.link.get(span))?)
     }
 
     /// Answers CopyInResponse nobody asked for: the server then reports an error.
-    pub(crate) fn refuse_copy(&mut self, io: &mut dyn Io) -> Result<(), Fault> {
+    pub(crate) fn refuse_copy(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.link.skip(io)?;
         let extended = self.extended;
         self.unsynced = false;

@@ -20,7 +20,7 @@ use crate::config::{Config, SslMode, SslNegotiation};
 use crate::error::{ConfigError, Fault};
 use crate::session::Session;
 use crate::startup::Protection;
-use crate::transport::Io;
+use crate::transport::{Io, Lent};
 
 /// Finds out whether the session will have TLS: by the configuration, and by asking the server.
 /// After `true` the handshake is the next thing on the transport.
@@ -31,7 +31,7 @@ pub(crate) fn negotiate(
     config: &Config<'_>,
     host: &str,
     is_local: bool,
-    io: &mut dyn Io,
+    io: &mut Lent<'_>,
 ) -> Result<bool, Fault> {
     let mode = config.sslmode;
     let plaintext_first = mode == SslMode::Allow && !session.server.plaintext_refused;
