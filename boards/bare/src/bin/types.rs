@@ -37,10 +37,8 @@ fn echo<'a, T: FromSql<'a> + ToSql>(value: RawValue<'a>) {
 /// As `echo`, and all elements of an array.
 fn echo_array<'a, T: FromSql<'a> + ToSql + ArrayElement>(value: RawValue<'a>) {
     echo::<T>(value);
-    for element in value.get::<Array<'a, Option<T>>>().into_iter().flatten() {
-        if let Ok(element) = element {
-            send(&[element][..]);
-        }
+    for element in value.get::<Array<'a, Option<T>>>().into_iter().flatten().flatten() {
+        send(&[element][..]);
     }
 }
 
