@@ -308,6 +308,19 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         self.session.server.is_opengauss()
     }
 
+    /// `in_hot_standby` as the server last reported it: whether it is a standby. `None` where it
+    /// is not reported (PostgreSQL before 14, openGauss).
+    pub const fn in_hot_standby(&self) -> Option<bool> {
+        self.session.server.in_hot_standby
+    }
+
+    /// `default_transaction_read_only` as the server last reported it, `None` where it is not
+    /// reported. Other parameters go to the handler of
+    /// [`Client::set_parameter_handler`](crate::Client::set_parameter_handler).
+    pub const fn default_transaction_read_only(&self) -> Option<bool> {
+        self.session.server.read_only
+    }
+
     /// What it takes to cancel this session's statements from elsewhere; `None` when the server
     /// gave no key, or one longer than [`limits::CANCEL_KEY`](crate::limits::CANCEL_KEY).
     pub fn cancel_token(&self) -> Option<CancelToken> {

@@ -45,6 +45,12 @@ fn every_dialect_that_postgresql_speaks() {
                 assert_eq!(c.server_version() / 10_000, u32::from(cluster.major()));
                 assert!(!c.is_opengauss());
                 assert!(c.cancel_token().is_some());
+                // Both are reported since PostgreSQL 14, also when they change.
+                let reported = cluster.major() >= 14;
+                assert_eq!(c.in_hot_standby(), reported.then_some(false));
+                assert_eq!(c.default_transaction_read_only(), reported.then_some(false));
+                c.batch_execute("set default_transaction_read_only = on").unwrap();
+                assert_eq!(c.default_transaction_read_only(), reported.then_some(true));
             });
         }
     });
