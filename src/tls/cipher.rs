@@ -32,6 +32,8 @@ impl KeySizeUser for Cipher {
 }
 
 impl KeyInit for Cipher {
+    // Without inlining the key schedule, 700 bytes, would be on the stack twice.
+    #[inline(always)]
     fn new(key: &Key<Self>) -> Self {
         Self(Aes128Gcm::new(key))
     }
@@ -44,6 +46,7 @@ impl AeadCore for Cipher {
 }
 
 impl AeadInPlace for Cipher {
+    #[inline(always)]
     fn encrypt_in_place_detached(
         &self,
         nonce: &Nonce<Self::NonceSize>,
@@ -53,6 +56,7 @@ impl AeadInPlace for Cipher {
         self.0.encrypt_in_place_detached(nonce, header, content)
     }
 
+    #[inline(always)]
     fn decrypt_in_place_detached(
         &self,
         nonce: &Nonce<Self::NonceSize>,

@@ -82,16 +82,7 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
         handshake: Handshake<'_>,
         platform: &dyn Platform,
     ) -> Result<Option<EndPoint>, Fault> {
-        let mut config = TlsConfig::new().enable_rsa_signatures();
-        if let Some(name) = handshake.server_name {
-            config = config.with_server_name(name);
-        }
-        if handshake.alpn {
-            config = config.with_alpn(&[b"postgresql"]);
-        }
-        if let Some(length) = self.fragment {
-            config = config.with_max_fragment_length(length);
-        }
+        let config = configure(&handshake, self.fragment);
         let mut provider = Provider {
             rng: Drbg::new(platform).map_err(|_| Fault::Auth(AuthError::NoEntropy))?,
             verifier: Verifier::new(handshake.trust, self.shared),
@@ -192,6 +183,23 @@ impl<T: Read + Write> Io for TlsStream<'_, T> {
     fn record(&self) -> (u16, u16) {
         self.shared.record.get()
     }
+}
+
+/// What the record layer is to offer. Apart, so that the steps of its builder are off the stack
+/// before the handshake.
+#[inline(never)]
+fn configure<'h>(handshake: &Handshake<'h>, fragment: Option<MaxFragmentLength>) -> TlsConfig<'h> {
+    let mut config = TlsConfig::new().enable_rsa_signatures();
+    if let Some(name) = handshake.server_name {
+        config = config.with_server_name(name);
+    }
+    if handshake.alpn {
+        config = config.with_alpn(&[b"postgresql"]);
+    }
+    if let Some(length) = fragment {
+        config = config.with_max_fragment_length(length);
+    }
+    config
 }
 
 /// An error that neither the guard nor the verifier noticed.

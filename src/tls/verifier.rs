@@ -60,7 +60,7 @@ enum State {
 }
 
 impl<'a> Verifier<'a> {
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn new(trust: Option<Trust<'a>>, shared: &'a Shared) -> Self {
         Self {
             trust,
