@@ -139,6 +139,13 @@ fn table(board: &Board, bill: &Bill) -> String {
     if let Some(stack) = bill.stack {
         row("stack, the most in use", of(stack, None));
     }
+    for (name, stack) in
+        [("stack of the driver's login", bill.login_stack), ("stack of a query", bill.query_stack)]
+    {
+        if let Some(stack) = stack {
+            row(name, of(stack, None));
+        }
+    }
     for (name, count) in [
         ("instructions of the login", bill.login_instructions),
         ("instructions of a query", bill.query_instructions),

@@ -122,6 +122,9 @@ pub struct Bill {
     pub flash: Option<u64>,
     pub static_ram: Option<u64>,
     pub stack: Option<u64>,
+    /// Of the stack, what the driver's login and a query use, where the board has no network stack.
+    pub login_stack: Option<u64>,
+    pub query_stack: Option<u64>,
     pub login_instructions: Option<u64>,
     pub query_instructions: Option<u64>,
     pub session: Option<Session>,
@@ -135,6 +138,8 @@ impl Bill {
             ("flash", self.flash),
             ("static_ram", self.static_ram),
             ("stack", self.stack),
+            ("login_stack", self.login_stack),
+            ("query_stack", self.query_stack),
             ("login_instructions", self.login_instructions),
             ("query_instructions", self.query_instructions),
             ("login_round_trips", login.map(|traffic| traffic.round_trips)),
@@ -176,7 +181,12 @@ pub fn run(plan: &Plan<'_>, on_line: &mut dyn FnMut(&str)) -> Result<(Outcome, B
         more: &[],
     };
     let outcome = qemu::run(&request, on_line)?;
-    let mut bill = Bill { stack: outcome.number("stack"), ..Bill::default() };
+    let mut bill = Bill {
+        stack: outcome.number("stack"),
+        login_stack: outcome.number("login_stack"),
+        query_stack: outcome.number("query_stack"),
+        ..Bill::default()
+    };
     if emulated {
         let image = Image::read(plan.image)?;
         bill.flash = Some(image.flash().into());

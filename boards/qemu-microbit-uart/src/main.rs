@@ -4,6 +4,7 @@
 //! serial line leads straight to the server.
 
 use core::convert::Infallible;
+use core::fmt::Write;
 
 use barepg::{NoEntropy, Platform, Storage};
 use barepg_app::Lent;
@@ -32,24 +33,36 @@ impl Platform for Machine<'_> {
 
 /// What the program needs of the board. The line is always there; whether someone is at its
 /// other end shows only when nobody answers.
-struct Board<'m>(&'m Clock);
+struct Board<'m> {
+    clock: &'m Clock,
+    /// The piece of work that is being measured.
+    depth: Option<stack::Depth>,
+    /// Most bytes of stack below the caller, of the login and of a query.
+    used: [usize; 2],
+}
 
 impl<'m> barepg_app::Board for Board<'m> {
     type Transport = Uart<'m>;
     type DialError = Infallible;
 
     fn dial(&mut self, _: &str, _: u16, _: u32) -> Result<Uart<'m>, Infallible> {
-        Ok(Uart::start(self.0))
+        Ok(Uart::start(self.clock))
     }
 
     fn hang_up(&mut self, _: Uart<'m>) {}
 
     fn mark_begin(&mut self, id: u32) {
+        self.depth = Some(stack::Depth::begin());
         barepg_mark_begin(id);
     }
 
     fn mark_end(&mut self, id: u32) {
         barepg_mark_end(id);
+        let used = self.depth.take().map_or(0, stack::Depth::end);
+        let place = if id == barepg_app::LOGIN { 0 } else { 1 };
+        if let Some(most) = self.used.get_mut(place) {
+            *most = used.max(*most);
+        }
     }
 }
 
@@ -63,12 +76,16 @@ fn main() -> ! {
     };
     let clock = Clock::start();
     let mut output = Output::new();
+    let mut board = Board { clock: &clock, depth: None, used: [0; 2] };
     let success = barepg_app::run(
         command_line(line),
-        &mut Board(&clock),
+        &mut board,
         Lent { buffers: storage.buffers(), platform: &Machine(&clock) },
         &mut output,
     );
+    // The network stack of other boards would count too; here there is none.
+    let [login, query] = board.used;
+    let _ = writeln!(output, "@login_stack {login}\n@query_stack {query}");
     finish(output, success)
 }
 

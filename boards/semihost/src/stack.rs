@@ -35,14 +35,53 @@ pub fn paint() {
     }
 }
 
-/// Most bytes of stack in use so far.
-pub fn high_water() -> usize {
+/// The lowest word that was used since the painting.
+fn lowest() -> *mut u32 {
     let (mut place, start) = bounds();
     // SAFETY: within the stack.
     while place < start && unsafe { place.read_volatile() } == PAINT {
         place = place.wrapping_add(1);
     }
-    start.addr() - place.addr()
+    place
+}
+
+/// How deep the stack goes below one place: painted anew at the beginning of a piece of work and
+/// looked at at its end, both in the same function or one that it calls.
+pub struct Depth {
+    /// Lowest word before the piece of work, for the high-water mark of all.
+    lowest: *mut u32,
+    here: *mut u32,
+}
+
+impl Depth {
+    /// Begins. Bytes that the caller itself uses do not count, but for a few.
+    #[inline(never)]
+    pub fn begin() -> Self {
+        let mut word = 0u32;
+        let here = &raw mut word;
+        let lowest = lowest();
+        paint();
+        Self { lowest, here }
+    }
+
+    /// Bytes used since [`begin`](Self::begin), 0 when they were too few to be seen. Puts a mark
+    /// where the stack was deepest before, for [`high_water`].
+    #[inline(never)]
+    pub fn end(self) -> usize {
+        let deepest = lowest();
+        let used = self.here.addr().saturating_sub(deepest.addr());
+        if self.lowest < deepest {
+            // SAFETY: within the stack and below everything in use.
+            unsafe { self.lowest.write_volatile(!PAINT) };
+        }
+        if used > SPARE { used } else { 0 }
+    }
+}
+
+/// Most bytes of stack in use so far.
+pub fn high_water() -> usize {
+    let (_, start) = bounds();
+    start.addr() - lowest().addr()
 }
 
 /// Whether the lowest words of the stack are as they were painted.

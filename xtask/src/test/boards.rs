@@ -31,8 +31,8 @@ const QUICK: &[&str] = &["qemu-lm3s6965", "host"];
 /// The target that the driver alone is measured on, and the programs of `boards/bare`.
 const BARE: &str = "thumbv7m-none-eabi";
 const PROGRAMS: &[&str] = &[
-    "login", "dial", "conninfo", "query", "copy", "stream", "notify", "guards", "full", "words",
-    "types",
+    "login", "dial", "conninfo", "query", "copy", "stream", "notify", "guards", "set", "full",
+    "words", "types",
 ];
 
 /// All boards, or two of them for a quick run.
@@ -179,7 +179,9 @@ pub fn driver(context: &Context) -> Checked {
     let budgets = Budgets::read()?;
     let mut checked = 0;
     let mut over = String::new();
-    for (features, suffix) in [("", ""), ("opengauss,sm3", "_opengauss")] {
+    for (features, suffix) in
+        [("", ""), ("small-sha256", "_small"), ("opengauss,sm3", "_opengauss")]
+    {
         let mut build = context.compiler.cargo();
         build.args(["build", "--release", "--package", "barepg-bare", "--target", BARE]);
         build.args(["--features", features]);
