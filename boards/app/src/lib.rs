@@ -124,7 +124,7 @@ pub fn run<B: Board>(
         #[cfg(feature = "hosts")]
         Show::Hosts => hosts::show(board, &mut client, out),
         #[cfg(feature = "verbs")]
-        Show::Verb(verb) => verbs::show(board, &mut client, &config, verb, out),
+        Show::Verb(verb) => verbs::show(board, &mut client, server, verb, out),
     };
     result.is_ok()
 }

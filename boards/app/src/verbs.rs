@@ -1,10 +1,10 @@
 //! More than rows: values larger than the memory, a bulk upload, a command from elsewhere, a
 //! statement that is cancelled from elsewhere.
 
-use barepg::{Client, Config, Connection, Result, SqlState, Streamed};
+use barepg::{Client, Connection, Result, SqlState, Streamed};
 use embedded_io::{Read, Write};
 
-use crate::{Board, Failed, dial, report};
+use crate::{Board, Failed, Server, report};
 
 type Out<'o> = dyn core::fmt::Write + 'o;
 
@@ -29,11 +29,11 @@ const TIMEOUT_MS: u32 = 120_000;
 pub(crate) fn show<B: Board>(
     board: &mut B,
     client: &mut Client<'_>,
-    config: &Config<'_>,
+    server: Server<'_>,
     verb: Verb,
     out: &mut Out<'_>,
 ) -> core::result::Result<(), Failed> {
-    let transport = dial(board, config, None, out)?;
+    let transport = server.dial(board, out)?;
     let mut conn = match client.connect(transport) {
         Ok(conn) => conn,
         Err(error) => {
