@@ -57,6 +57,7 @@ impl Session<'_> {
         protection: Protection<'_>,
     ) -> Result<(), Fault> {
         let result = self.start(io, config, protection);
+        let result = result.map_err(|fault| self.last_words(io, fault));
         // A password may have been in the send buffer.
         self.link.wipe_tx();
         if let (Err(Fault::Server | Fault::Auth(_)), Some(keys)) =

@@ -79,9 +79,16 @@ impl Session<'_> {
         if matches!(fault, Fault::Closed | Fault::Transport(_)) {
             self.life = Life::Broken;
             self.link.limit(limits::SALVAGE_MS);
-            while let Ok(tag) = self.next(io) {
-                if tag == tag::ERROR_RESPONSE {
-                    return self.take_error(io).map_or(fault, |_| Fault::Server);
+            loop {
+                match self.next(io) {
+                    Ok(tag::ERROR_RESPONSE) => {
+                        return self.take_error(io).map_or(fault, |_| Fault::Server);
+                    }
+                    Ok(_) => {}
+                    // TLS knows more than the transport: the server's alert.
+                    #[cfg(feature = "tls")]
+                    Err(told @ Fault::Tls(_)) => return told,
+                    Err(_) => break,
                 }
             }
         }
