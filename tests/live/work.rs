@@ -293,7 +293,8 @@ fn deadlines_end_and_kill() {
     let start = Instant::now();
     let error = c.execute("select pg_sleep(30)", ()).unwrap_err();
     let took = start.elapsed();
-    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(2000), "{took:?}");
+    // The platform's clock counts whole milliseconds.
+    assert!(took > Duration::from_millis(299) && took < Duration::from_millis(2000), "{took:?}");
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::TimedOut, Outcome::Unknown));
     assert!(!c.is_usable());
     let error = c.ping().unwrap_err();
