@@ -32,7 +32,8 @@ fuzz_target!(|data: &[u8]| {
     let (written, logged_in) = play(steps, *flags, config, |conn| conn.ping());
     let has = |what: &[u8]| written.windows(what.len()).any(|window| window == what);
     if policy & 3 != 1 {
-        assert!(!has(PASSWORD.as_bytes()) && !has(b"md5"));
+        // The whole head of the answer: three letters alone occur in a proof's Base64 by chance.
+        assert!(!has(PASSWORD.as_bytes()) && !has(b"p\0\0\0\x28md5"));
     }
     if policy & 3 == 2 && logged_in {
         assert!(has(b",p="), "in without a proof");
