@@ -13,7 +13,7 @@ pub struct Case {
     pub host: Option<&'static str>,
     /// What barepg says; `Ok` or the name of the error.
     pub barepg: Result<(), &'static str>,
-    /// Set where libpq says something else, with the reason.
+    /// Set where libpq, in both versions, says something else, with the reason.
     pub differs: Option<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! PostgreSQL's own client library, as the oracle for connection strings.
+//! PostgreSQL's own client library, as the oracle for connection strings and certificates.
 //!
 //! Loaded at run time, so that two versions can be asked in one process.
 
