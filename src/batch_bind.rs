@@ -67,7 +67,7 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         let added = self.check_params(sql, item).and_then(|()| self.gather(io, sql, item, batch));
         match added {
-            Err(fault @ (Fault::Wire(_) | Fault::Usage(_))) => {
+            Err(fault) if fault.is_local() => {
                 if let Some((start, _)) = batch.open {
                     self.link.unstage(start);
                 }
@@ -138,7 +138,8 @@ impl Session<'_> {
         let sent = core::mem::take(&mut batch.sent);
         for rows in batch.waiting.iter().take(sent) {
             self.expect(io, tag::BIND_COMPLETE)?;
-            batch.rows = batch.rows.saturating_add(self.executed(io)?);
+            self.executed(io)?;
+            batch.rows = batch.rows.saturating_add(self.rows);
             self.batch_done = self.batch_done.saturating_add(u32::from(*rows));
         }
         Ok(())

@@ -134,7 +134,7 @@ impl Client<'_> {
         let mut hosts = config.hosts().map_err(|_| ConfigError::Hosts)?;
         let host = hosts.nth(usize::from(token.place.host)).ok_or(ConfigError::Hosts)?;
         let target = token.place.target(host, &config);
-        let mut transport = dialler.dial(&target).map_err(Fault::Dial)?;
+        let mut transport = dialler.dial(&target).map_err(Fault::from)?;
         let is_local = dialler.is_local(&transport);
         let Self { session, tls, .. } = self;
         let (mut loan, host) = (lend(tls), host.host);

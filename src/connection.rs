@@ -49,7 +49,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         let mut prepared = None;
         let sql = self.ready(sql.into(), &mut prepared)?;
         match self.session.query(&mut lent(&mut self.transport), sql, &params) {
-            Ok(columns) => Ok(Rows::new(self.session, &mut self.transport, columns)),
+            Ok(()) => Ok(Rows::new(self.session, &mut self.transport)),
             Err(fault) => Err(self.session.verdict(fault)),
         }
     }
@@ -87,8 +87,10 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     pub fn execute<'q, P: Params>(&mut self, sql: impl Into<Sql<'q>>, params: P) -> Result<u64> {
         let mut prepared = None;
         let sql = self.ready(sql.into(), &mut prepared)?;
-        let result = self.session.execute(&mut lent(&mut self.transport), sql, &params);
-        result.map_err(|fault| self.session.verdict(fault))
+        match self.session.execute(&mut lent(&mut self.transport), sql, &params) {
+            Ok(()) => Ok(self.session.rows),
+            Err(fault) => Err(self.session.verdict(fault)),
+        }
     }
 
     /// Runs a statement once for every item, all in one batch: one round trip for up to
@@ -124,7 +126,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     pub fn simple_query(&mut self, sql: &str) -> Result<Rows<'_, 'b>> {
         let sent = self.session.simple_query(&mut lent(&mut self.transport), sql);
         sent.map_err(|fault| self.session.verdict(fault))?;
-        let mut rows = Rows::new(self.session, &mut self.transport, 0);
+        let mut rows = Rows::new(self.session, &mut self.transport);
         rows.next_result()?;
         Ok(rows)
     }
@@ -135,7 +137,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// As [`query`](Self::query).
     pub fn batch_execute(&mut self, sql: &str) -> Result<()> {
         let result = self.session.command(&mut lent(&mut self.transport), sql);
-        result.map(|_| ()).map_err(|fault| self.session.verdict(fault))
+        result.map_err(|fault| self.session.verdict(fault))
     }
 
     /// Begins a COPY into a table: `copy_in("copy t from stdin with (format binary)")`. One round

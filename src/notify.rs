@@ -155,19 +155,20 @@ impl Session<'_> {
             if self.events.queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
                 return Ok(Some(Found::Queued));
             }
-            match self.take_arrived(io, true)? {
-                None => {}
-                Some(tag::NOTIFICATION_RESPONSE) => {
+            self.take_arrived(io, true)?;
+            match self.link.tag {
+                0 => {}
+                tag::NOTIFICATION_RESPONSE => {
                     if let Some(span) = self.take_notification(io)? {
                         return Ok(Some(Found::Received(span)));
                     }
                 }
-                Some(tag::ERROR_RESPONSE) => {
+                tag::ERROR_RESPONSE => {
                     self.next(io)?;
                     self.take_error(io)?;
-                    return Err(Fault::Server);
+                    return Err(Fault::SERVER);
                 }
-                Some(_) => return Err(ProtocolError::Unasked.into()),
+                _ => return Err(ProtocolError::Unasked.into()),
             }
             if self.link.tick().is_err() && tried {
                 return Ok(None);
@@ -183,8 +184,7 @@ impl Session<'_> {
         if !whole && !self.link.is_full() {
             return Ok(None);
         }
-        let (tag, body) = self.link.header(io)?;
-        self.check(tag, body)?;
+        self.checked_header(io)?;
         if !whole {
             // It is larger than the receive buffer.
             let needed = self.link.left().saturating_add(5);
@@ -192,9 +192,9 @@ impl Session<'_> {
             self.link.skip(io)?;
             return Err(self.link.too_small(needed));
         }
-        let span = self.link.body(io)?;
-        Notification::decode(self.link.get(span))?;
-        Ok(Some(span))
+        self.link.body(io)?;
+        Notification::decode(self.link.taken())?;
+        Ok(Some(self.link.span()))
     }
 }
 

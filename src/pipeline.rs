@@ -94,12 +94,12 @@ impl<'r, 'b> Pipeline<'r, 'b> {
     #[allow(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Result<Option<Rows<'_, 'b>>> {
         match self.advance() {
-            Ok(Some(columns)) => {
-                let mut rows = Rows::new(self.session, &mut *self.io, columns);
+            Ok(()) if self.state == State::Lent => {
+                let mut rows = Rows::new(self.session, &mut *self.io);
                 rows.part = PartOf::Pipeline;
                 Ok(Some(rows))
             }
-            Ok(None) => Ok(None),
+            Ok(()) => Ok(None),
             Err(fault) => {
                 self.state = State::Done;
                 Err(self.session.verdict(fault))
@@ -136,10 +136,9 @@ impl<'r, 'b> Pipeline<'r, 'b> {
             (session.busy, session.unsynced) = (true, true);
             session.unfinished = Some(abandon);
         }
-        staged.map_err(|fault| match fault {
+        staged.map_err(|fault| {
             // Statements before it may have been sent; this one was not, not in part either.
-            Fault::Wire(_) | Fault::Usage(_) => session.left_out(fault),
-            fault => session.verdict(fault),
+            if fault.is_local() { session.left_out(fault) } else { session.verdict(fault) }
         })
     }
 
@@ -170,8 +169,8 @@ impl<'r, 'b> Pipeline<'r, 'b> {
         Ok(())
     }
 
-    /// Moves to the next answer; returns how many columns its rows have.
-    fn advance(&mut self) -> Result<Option<u16>, Fault> {
+    /// Moves to the next answer, if there is one: then its rows are lent.
+    fn advance(&mut self) -> Result<(), Fault> {
         let (session, io) = (&mut *self.session, &mut self.io);
         session.alive()?;
         if self.state != State::Filling && !session.busy {
@@ -196,25 +195,25 @@ impl<'r, 'b> Pipeline<'r, 'b> {
                 session.batch_done = session.batch_done.saturating_add(1);
                 self.state = State::Answers;
             }
-            State::Done => return Ok(None),
+            State::Done => return Ok(()),
         }
         let Some(waiting) = self.waiting.checked_sub(1) else {
             self.state = State::Done;
             session.completed = true;
-            session.expect_ready(io)?;
-            return Ok(None);
+            return session.expect_ready(io);
         };
         // What was completed is not committed before the end.
         session.completed = false;
         self.waiting = waiting;
         session.link.unpin(0);
-        match session.next(io)? {
+        session.next(io)?;
+        match session.link.tag {
             tag::PARSE_COMPLETE => session.expect(io, tag::BIND_COMPLETE)?,
             tag::BIND_COMPLETE => {}
-            other => return Err(session.unexpected(io, other)),
+            _ => return Err(session.unexpected(io)),
         }
         self.state = State::Lent;
-        session.described(io).map(Some)
+        session.described(io)
     }
 }
 

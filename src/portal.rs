@@ -76,8 +76,8 @@ impl<'b, T: Read + Write> Transaction<'_, '_, 'b, T> {
     pub fn fetch(&mut self, portal: &Portal, rows: u32) -> Result<Rows<'_, 'b>> {
         let connection = &mut *self.connection;
         match connection.session.fetch(&mut lent(&mut connection.transport), portal, rows) {
-            Ok(columns) => {
-                let mut rows = Rows::new(connection.session, &mut connection.transport, columns);
+            Ok(()) => {
+                let mut rows = Rows::new(connection.session, &mut connection.transport);
                 rows.part = PartOf::Portal;
                 Ok(rows)
             }
@@ -118,10 +118,11 @@ impl Session<'_> {
         })?;
         self.send(io)?;
         self.bound(io, sql)?;
-        let fitting = match self.next(io)? {
+        self.next(io)?;
+        let fitting = match self.link.tag {
             tag::ROW_DESCRIPTION => self.rows_that_fit(io)?,
             tag::NO_DATA => 1,
-            other => return Err(self.unexpected(io, other)),
+            _ => return Err(self.unexpected(io)),
         };
         self.expect_ready(io)?;
         Ok(Portal { id, epoch: self.epoch, fitting })
@@ -129,14 +130,13 @@ impl Session<'_> {
 
     /// How many rows of a RowDescription fit the receive buffer beside their descriptions.
     fn rows_that_fit(&mut self, io: &mut Lent<'_>) -> Result<u32, Fault> {
-        let count = self.link.take(io, 2)?;
-        let count = Reader::new(self.link.get(count)).u16()?;
+        let count = self.link.number(io, 2)?;
         // DataRow's own 7 bytes.
         let (mut row, mut described) = (7_usize, 0_usize);
         for _ in 0..count {
             let length = self.link.cstr_len(io)?;
-            let span = self.link.take(io, length.saturating_add(19))?;
-            let mut reader = Reader::new(self.link.get(span));
+            self.link.take(io, length.saturating_add(19))?;
+            let mut reader = Reader::new(self.link.taken());
             reader.bytes(length.saturating_add(11))?;
             let size = usize::try_from(reader.i16()?).unwrap_or(limits::PORTAL_VARIABLE);
             row = row.saturating_add(4).saturating_add(size);
@@ -151,8 +151,8 @@ impl Session<'_> {
         Ok(u32::try_from(rows).unwrap_or(1))
     }
 
-    /// Describe, Execute, Sync. Returns how many columns the rows have.
-    fn fetch(&mut self, io: &mut Lent<'_>, portal: &Portal, rows: u32) -> Result<u16, Fault> {
+    /// Describe, Execute, Sync.
+    fn fetch(&mut self, io: &mut Lent<'_>, portal: &Portal, rows: u32) -> Result<(), Fault> {
         self.begin(io)?;
         self.check_portal(portal)?;
         self.extended = true;

@@ -10,42 +10,42 @@ use crate::wire::backend::tag;
 use crate::wire::{WireError, Writer, frontend};
 
 impl Session<'_> {
-    /// Runs a statement and gets ready to read its rows. Returns how many columns they have.
+    /// Runs a statement and gets ready to read its rows.
     pub(crate) fn query(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &dyn Params,
-    ) -> Result<u16, Fault> {
+    ) -> Result<(), Fault> {
         self.send_statement(io, sql, params, true)?;
         self.bound(io, sql)?;
         self.described(io)
     }
 
-    /// The answer to Describe of a portal: how many columns its rows have.
-    pub(crate) fn described(&mut self, io: &mut Lent<'_>) -> Result<u16, Fault> {
-        match self.next(io)? {
+    /// The answer to Describe of a portal: which columns its rows have.
+    pub(crate) fn described(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.next(io)?;
+        match self.link.tag {
             tag::ROW_DESCRIPTION => self.describe(io),
             tag::NO_DATA => {
-                self.no_rows = true;
-                Ok(0)
+                (self.no_rows, self.columns) = (true, 0);
+                Ok(())
             }
-            other => Err(self.unexpected(io, other)),
+            _ => Err(self.unexpected(io)),
         }
     }
 
-    /// Runs a statement whose rows nobody wants; returns how many it touched.
+    /// Runs a statement whose rows nobody wants.
     pub(crate) fn execute(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &dyn Params,
-    ) -> Result<u64, Fault> {
+    ) -> Result<(), Fault> {
         self.send_statement(io, sql, params, false)?;
         self.bound(io, sql)?;
-        let rows = self.executed(io)?;
-        self.expect_ready(io)?;
-        Ok(rows)
+        self.executed(io)?;
+        self.expect_ready(io)
     }
 
     /// Sends a simple query and gets ready to read its results.
@@ -58,13 +58,13 @@ impl Session<'_> {
 
     /// Empty query: a round trip that touches nothing.
     pub(crate) fn ping(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        self.command(io, "").map(|_| ())
+        self.command(io, "")
     }
 
     /// Terminate.
     pub(crate) fn goodbye(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.life != Life::Alive {
-            return Err(Fault::Broken);
+            return Err(Fault::BROKEN);
         }
         self.link.begin(self.timeout_ms);
         self.link.write(io, &frontend::terminate)?;
@@ -112,23 +112,20 @@ impl Session<'_> {
     }
 
     pub(crate) fn expect(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
-        match self.next(io)? {
-            tag if tag == expected => Ok(()),
-            other => Err(self.unexpected(io, other)),
-        }
+        self.next(io)?;
+        if self.link.tag == expected { Ok(()) } else { Err(self.unexpected(io)) }
     }
 
-    /// Reads over rows to the end of one Execute; returns CommandComplete's count.
-    pub(crate) fn executed(&mut self, io: &mut Lent<'_>) -> Result<u64, Fault> {
+    /// Reads over rows to the end of one Execute.
+    pub(crate) fn executed(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.rows = 0;
         loop {
-            match self.next(io)? {
+            self.next(io)?;
+            match self.link.tag {
                 tag::DATA_ROW => self.link.skip(io)?,
-                tag::COMMAND_COMPLETE => {
-                    let tag = self.command_complete(io)?;
-                    return Ok(tag.rows);
-                }
-                tag::EMPTY_QUERY_RESPONSE => return Ok(0),
-                other => return Err(self.no_result(io, other)),
+                tag::COMMAND_COMPLETE => return self.command_complete(io),
+                tag::EMPTY_QUERY_RESPONSE => return Ok(()),
+                _ => return Err(self.no_result(io)),
             }
         }
     }
@@ -197,8 +194,8 @@ impl Session<'_> {
         });
         batch.waiting = batch.waiting.saturating_add(1);
         match written {
-            Err(fault @ (Fault::Wire(_) | Fault::Usage(_))) => Err(self.take_back(io, fault)),
-            Err(Fault::Torn) if !self.link.has_sent() => Err(self.take_back(io, Fault::Torn)),
+            Err(fault) if fault.is_local() => Err(self.take_back(io, fault)),
+            Err(Fault::TORN) if !self.link.has_sent() => Err(self.take_back(io, Fault::TORN)),
             written => written,
         }
     }
@@ -228,7 +225,8 @@ impl Session<'_> {
         }
         while batch.waiting > 0 {
             self.expect(io, tag::BIND_COMPLETE)?;
-            batch.rows = batch.rows.saturating_add(self.executed(io)?);
+            self.executed(io)?;
+            batch.rows = batch.rows.saturating_add(self.rows);
             batch.waiting = batch.waiting.saturating_sub(1);
             self.batch_done = self.batch_done.saturating_add(1);
         }

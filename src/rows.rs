@@ -14,10 +14,10 @@ pub struct Rows<'r, 'b> {
     pub(crate) session: &'r mut Session<'b>,
     pub(crate) io: Lent<'r>,
     state: State,
-    pub(crate) columns: u16,
+    /// A row comes next, or was found.
+    found: bool,
     /// Bytes that must stay free behind a row.
     reserve: usize,
-    affected: u64,
     pub(crate) part: PartOf,
 }
 
@@ -44,10 +44,11 @@ enum State {
 }
 
 impl<'r, 'b> Rows<'r, 'b> {
-    /// `columns`: from RowDescription, which is pinned already.
-    pub(crate) fn new(session: &'r mut Session<'b>, io: Lent<'r>, columns: u16) -> Self {
+    /// RowDescription, if there is one, is pinned already.
+    pub(crate) fn new(session: &'r mut Session<'b>, io: Lent<'r>) -> Self {
         let state = if session.extended { State::Rows } else { State::Between };
-        Self { session, io, state, columns, reserve: 0, affected: 0, part: PartOf::Statement }
+        session.rows = 0;
+        Self { session, io, state, found: false, reserve: 0, part: PartOf::Statement }
     }
 
     /// The next row, or `None` at the end of the result.
@@ -60,20 +61,21 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[allow(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
         match self.step() {
-            Ok(Some(span)) => Ok(Some(self.session.row(span, self.columns))),
-            Ok(None) => Ok(None),
+            Ok(()) if self.found => Ok(Some(self.session.row())),
+            Ok(()) => Ok(None),
             Err(fault) => Err(self.session.verdict(fault)),
         }
     }
 
     /// Descriptions of the columns.
     pub fn columns(&self) -> Columns<'_> {
-        Columns::new(self.session.link.get((0, self.session.link.pinned())), self.columns)
+        let link = &self.session.link;
+        Columns::new(link.get((0, link.pinned())), self.session.columns)
     }
 
     /// Rows that the finished statement touched or returned, as CommandComplete counted them.
     pub const fn affected(&self) -> u64 {
-        self.affected
+        self.session.rows
     }
 
     /// Whether the slice of a [`Portal`](crate::Portal) has ended and more rows can be fetched.
@@ -88,7 +90,7 @@ impl<'r, 'b> Rows<'r, 'b> {
     /// As [`next`](Self::next); rows that are too large are no error here.
     pub fn finish(mut self) -> Result<u64> {
         while self.next_result()? {}
-        Ok(self.affected)
+        Ok(self.session.rows)
     }
 
     /// Goes on to the next result of a simple query with several statements. `false` when there
@@ -97,111 +99,118 @@ impl<'r, 'b> Rows<'r, 'b> {
     /// # Errors
     /// As [`next`](Self::next).
     pub fn next_result(&mut self) -> Result<bool> {
-        self.advance().map_err(|fault| self.session.verdict(fault))
+        match self.advance() {
+            Ok(()) => Ok(self.found),
+            Err(fault) => Err(self.session.verdict(fault)),
+        }
     }
 
-    pub(crate) fn advance(&mut self) -> Result<bool, Fault> {
+    fn advance(&mut self) -> Result<(), Fault> {
         self.session.alive()?;
         while self.state == State::Rows {
             match self.step() {
-                Ok(_) | Err(Fault::Capacity) => {}
+                Ok(()) | Err(Fault::CAPACITY) => {}
                 Err(fault) => return Err(fault),
             }
         }
+        self.found = false;
         if self.state != State::Between {
-            return Ok(false);
+            return Ok(());
         }
         // If anything fails the rest is read over by the next verb.
         self.state = State::Done;
-        self.columns = 0;
         let (session, io) = (&mut *self.session, &mut self.io);
+        session.columns = 0;
         session.link.unpin(0);
         loop {
-            match session.next(io)? {
+            session.next(io)?;
+            match session.link.tag {
                 tag::ROW_DESCRIPTION => {
-                    self.columns = session.describe(io)?;
+                    session.describe(io)?;
                     self.state = State::Rows;
-                    return Ok(true);
+                    break;
                 }
                 tag::COMMAND_COMPLETE => {
-                    self.affected = session.command_complete(io)?.rows;
+                    session.command_complete(io)?;
                     self.state = State::Between;
-                    return Ok(true);
+                    break;
                 }
-                tag::EMPTY_QUERY_RESPONSE => (self.affected, session.completed) = (0, true),
-                tag::READY_FOR_QUERY if session.completed => {
-                    return session.ready(io).map(|()| false);
-                }
-                other => return Err(session.no_result(io, other)),
+                tag::EMPTY_QUERY_RESPONSE => (session.rows, session.completed) = (0, true),
+                tag::READY_FOR_QUERY if session.completed => return session.ready(io),
+                _ => return Err(session.no_result(io)),
             }
         }
+        self.found = true;
+        Ok(())
     }
 
-    /// The next row's place, checked, or `None` at the end.
-    fn step(&mut self) -> Result<Option<Span>, Fault> {
-        if !self.head()? {
-            return Ok(None);
+    /// Takes the next row, checked, if there is one.
+    fn step(&mut self) -> Result<(), Fault> {
+        self.head()?;
+        if !self.found {
+            return Ok(());
         }
         let link = &mut self.session.link;
         let needed = link.left().saturating_add(self.reserve);
         if needed > link.room() {
             return Err(link.too_small(needed));
         }
-        let span = link.body(&mut self.io)?;
-        check_row(link.get(span), self.columns)?;
-        Ok(Some(span))
+        link.body(&mut self.io)?;
+        check_row(link.taken(), self.session.columns)?;
+        Ok(())
     }
 
-    /// Takes the header of the next row; `false` at the end.
-    pub(crate) fn head(&mut self) -> Result<bool, Fault> {
+    /// Takes the header of the next row, if there is one.
+    pub(crate) fn head(&mut self) -> Result<(), Fault> {
         self.session.alive()?;
+        self.found = false;
         if self.state != State::Rows {
-            return Ok(false);
+            return Ok(());
         }
         let (session, io) = (&mut *self.session, &mut self.io);
-        match session.next(io)? {
-            tag::DATA_ROW if !session.no_rows => return Ok(true),
+        session.next(io)?;
+        self.state = match session.link.tag {
+            tag::DATA_ROW if !session.no_rows => {
+                self.found = true;
+                return Ok(());
+            }
             tag::COMMAND_COMPLETE => {
-                self.affected = session.command_complete(io)?.rows;
-                if !session.extended {
-                    self.state = State::Between;
-                    return Ok(false);
-                }
-                self.state = State::Done;
-                if self.part != PartOf::Pipeline {
-                    session.expect_ready(io)?;
-                }
+                session.command_complete(io)?;
+                if session.extended { State::Done } else { State::Between }
             }
             tag::EMPTY_QUERY_RESPONSE if session.extended => {
-                self.state = State::Done;
                 session.completed = true;
-                if self.part != PartOf::Pipeline {
-                    session.expect_ready(io)?;
-                }
+                State::Done
             }
-            tag::PORTAL_SUSPENDED if self.part == PartOf::Portal => {
-                self.state = State::Suspended;
-                session.expect_ready(io)?;
-            }
-            other => {
+            tag::PORTAL_SUSPENDED if self.part == PartOf::Portal => State::Suspended,
+            _ => {
                 // The error takes the place of the descriptions.
-                (self.state, self.columns) = (State::Done, 0);
-                return Err(if session.extended {
-                    session.no_result(io, other)
-                } else {
-                    session.unexpected(io, other)
+                self.state = State::Done;
+                session.columns = 0;
+                return Err(match session.extended {
+                    true => session.no_result(io),
+                    false => session.unexpected(io),
                 });
             }
+        };
+        if self.state == State::Between || self.part == PartOf::Pipeline {
+            return Ok(());
         }
-        Ok(false)
+        session.expect_ready(io)
+    }
+
+    /// Whether the last step found a row.
+    pub(crate) const fn found(&self) -> bool {
+        self.found
     }
 
     /// The only row, pinned, with the statement finished. `None` when there is none.
     pub(crate) fn only(mut self) -> Result<Option<Row<'r>>> {
         match self.find_only() {
             Ok(Some(span)) => {
-                let (session, columns) = (self.session, self.columns);
-                Ok(Some(session.row(span, columns)))
+                let session = self.session;
+                session.link.show(span);
+                Ok(Some(session.row()))
             }
             Ok(None) => Ok(None),
             Err(fault) => Err(self.session.verdict(fault)),
@@ -210,37 +219,41 @@ impl<'r, 'b> Rows<'r, 'b> {
 
     fn find_only(&mut self) -> Result<Option<Span>, Fault> {
         self.reserve = limits::RX_RESERVE;
-        let Some(span) = self.step()? else { return Ok(None) };
+        self.step()?;
+        if !self.found {
+            return Ok(None);
+        }
         // Behind its column descriptions.
-        let span = self.session.link.pin(span);
+        self.session.link.pin();
+        let span = self.session.link.span();
         match self.step() {
-            Ok(None) => Ok(Some(span)),
-            Ok(Some(_)) | Err(Fault::Capacity) => Err(UsageError::TooManyRows.into()),
+            Ok(()) if !self.found => Ok(Some(span)),
+            Ok(()) | Err(Fault::CAPACITY) => Err(UsageError::TooManyRows.into()),
             Err(fault) => Err(fault),
         }
     }
 }
 
 impl Session<'_> {
-    fn row(&self, span: Span, count: u16) -> Row<'_> {
-        let values = self.link.get(span).get(2..).unwrap_or(&[]);
-        Row { columns: self.link.get((0, self.link.pinned())), values, count }
+    /// The row that was taken last.
+    fn row(&self) -> Row<'_> {
+        let values = self.link.taken().get(2..).unwrap_or(&[]);
+        Row { columns: self.link.get((0, self.link.pinned())), values, count: self.columns }
     }
 
     /// Takes RowDescription and pins it, packed: 6 bytes a column and its name. Where names take
     /// more than half of the receive buffer they are dropped. Works for descriptions larger than
     /// the buffer.
-    pub(crate) fn describe(&mut self, io: &mut Lent<'_>) -> Result<u16, Fault> {
+    pub(crate) fn describe(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.link.unpin(0);
         self.no_rows = false;
         let (size, _) = self.link.sizes();
         let mut names = true;
-        let count = self.link.take(io, 2)?;
-        let count = Reader::new(self.link.get(count)).u16()?;
-        for _ in 0..count {
+        self.columns = u16::try_from(self.link.number(io, 2)?).unwrap_or(0);
+        for _ in 0..self.columns {
             let length = self.link.cstr_len(io)?;
-            let span = self.link.take(io, length.saturating_add(19))?;
-            let mut reader = Reader::new(self.link.get(span));
+            self.link.take(io, length.saturating_add(19))?;
+            let mut reader = Reader::new(self.link.taken());
             reader.bytes(length.saturating_add(7))?;
             let oid = reader.u32()?;
             reader.bytes(6)?;
@@ -260,15 +273,15 @@ impl Session<'_> {
                 let missing = limits::RX_RESERVE.saturating_add(head.len());
                 return Err(self.link.too_small(missing));
             }
-            self.link.pin_entry(&head, (span.0, length))?;
+            self.link.pin_entry(&head, length)?;
         }
-        if self.link.left() == 0 { Ok(count) } else { Err(WireError::Malformed.into()) }
+        if self.link.left() == 0 { Ok(()) } else { Err(WireError::Malformed.into()) }
     }
 
     /// A message that is not the one awaited: an error or a violation.
     #[inline(never)]
-    pub(crate) fn unexpected(&mut self, io: &mut Lent<'_>, tag: u8) -> Fault {
-        match tag {
+    pub(crate) fn unexpected(&mut self, io: &mut Lent<'_>) -> Fault {
+        match self.link.tag {
             tag::ERROR_RESPONSE => self.refused(io),
             _ => ProtocolError::UnexpectedMessage.into(),
         }
@@ -277,12 +290,12 @@ impl Session<'_> {
     /// A message that is no part of a result: an error, COPY (which has its own verbs), or a
     /// violation.
     #[inline(never)]
-    pub(crate) fn no_result(&mut self, io: &mut Lent<'_>, tag: u8) -> Fault {
-        match tag {
+    pub(crate) fn no_result(&mut self, io: &mut Lent<'_>) -> Fault {
+        match self.link.tag {
             // The server answers with an error, which the next verb reads over.
             tag::COPY_IN_RESPONSE => self.refuse_copy(io).err().unwrap_or(UsageError::Copy.into()),
             tag::COPY_OUT_RESPONSE => UsageError::Copy.into(),
-            other => self.unexpected(io, other),
+            _ => self.unexpected(io),
         }
     }
 }

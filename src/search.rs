@@ -101,11 +101,11 @@ fn attempt<'c, 'b: 'c, D: Dial>(
 ) -> Outcome<Link<'c, D::Transport>> {
     session.open(config)?;
     let target = session.place.target(host, config);
-    let mut transport = dialler.dial(&target).map_err(Fault::Dial)?;
+    let mut transport = dialler.dial(&target).map_err(Fault::from)?;
     let is_local = dialler.is_local(&transport);
     let mut config = *config;
     if !config.has_password() && !config.has_scram_keys() {
-        let password = dialler.password(&target, &config).map_err(Fault::Dial)?;
+        let password = dialler.password(&target, &config).map_err(Fault::from)?;
         config.password = password.map(Secret::new);
     }
     let mut loan = lend(tls);
@@ -118,7 +118,7 @@ fn attempt<'c, 'b: 'c, D: Dial>(
     }
     // The server gets a goodbye; nobody minds if it does not hear it.
     let _ = session.goodbye(&mut lent(&mut link));
-    Err(Fault::NoSuitableHost)
+    Err(Fault::NO_SUITABLE_HOST)
 }
 
 /// The hosts and addresses that are still to be tried.
@@ -150,7 +150,7 @@ impl<'a> Candidates<'a> {
             minor_refused: false,
             plaintext_refused: false,
             guessed: false,
-            last: Fault::NoSuitableHost,
+            last: Fault::NO_SUITABLE_HOST,
         })
     }
 
@@ -192,30 +192,40 @@ impl<'a> Candidates<'a> {
         fault: Fault,
     ) -> Outcome<()> {
         let server = &mut session.server;
-        match fault {
-            Fault::Dial(DialError::NoMoreAddresses) => {
+        match fault.dial() {
+            Some(DialError::NoMoreAddresses) => {
                 if self.place.is_first() {
-                    self.last = Fault::Dial(DialError::UnknownHost);
+                    self.last = DialError::UnknownHost.into();
                 }
                 self.host = None;
+                return Ok(());
             }
-            Fault::Dial(DialError::UnknownHost) | Fault::NoSuitableHost => {
+            Some(DialError::UnknownHost) => {
+                self.last = fault;
+                self.host = None;
+                return Ok(());
+            }
+            Some(DialError::PasswordTooLong) => return Err(fault),
+            Some(_) => {
+                self.last = fault;
+                self.place.next();
+                return Ok(());
+            }
+            None => {}
+        }
+        match fault {
+            Fault::NO_SUITABLE_HOST => {
                 self.last = fault;
                 self.host = None;
             }
-            Fault::Dial(DialError::PasswordTooLong) => return Err(fault),
-            Fault::Dial(_) => {
-                self.last = fault;
-                self.place.next();
-            }
             // Again, with the version it may know, or with TLS.
-            Fault::Server if server.minor_refused && !self.minor_refused => {}
-            Fault::Server
+            Fault::SERVER if server.minor_refused && !self.minor_refused => {}
+            Fault::SERVER
                 if config.sslmode == SslMode::Allow
                     && server.plaintext_refused
                     && !self.plaintext_refused => {}
             // Some poolers hang up on a version they do not know.
-            Fault::HungUp if config.is_guessing(self.minor_refused) => {
+            Fault::HUNG_UP if config.is_guessing(self.minor_refused) => {
                 self.guessed = true;
                 server.minor_refused = true;
             }
@@ -238,8 +248,9 @@ impl Session<'_> {
     /// to stop or start. A password that is wrong here is wrong there.
     fn lets_go_on(&self, fault: Fault) -> bool {
         match fault {
-            Fault::Transport(_) | Fault::Closed | Fault::HungUp | Fault::TimedOut => true,
-            Fault::Server => {
+            Fault::CLOSED | Fault::HUNG_UP | Fault::TIMED_OUT => true,
+            fault if fault.is_transport() => true,
+            Fault::SERVER => {
                 let state = self.sqlstate();
                 state.is(b"57P01") || state.is(b"57P02") || state.is(b"57P03")
             }
@@ -278,17 +289,18 @@ impl Session<'_> {
         self.simple_query(io, question)?;
         let mut answer = false;
         loop {
-            match self.next(io)? {
+            self.next(io)?;
+            match self.link.tag {
                 tag::ROW_DESCRIPTION | tag::COMMAND_COMPLETE => self.link.skip(io)?,
                 tag::DATA_ROW => {
                     // Number of columns, then length and bytes of the only one.
-                    let span = self.link.body(io)?;
-                    let mut reader = Reader::new(self.link.get(span));
+                    self.link.body(io)?;
+                    let mut reader = Reader::new(self.link.taken());
                     reader.bytes(6)?;
                     answer = reader.rest() == yes;
                 }
                 tag::READY_FOR_QUERY => return self.ready(io).map(|()| answer),
-                other => return Err(self.unexpected(io, other)),
+                _ => return Err(self.unexpected(io)),
             }
         }
     }

@@ -60,8 +60,8 @@ impl Session<'_> {
         let result = result.map_err(|fault| self.last_words(io, fault));
         // A password may have been in the send buffer.
         self.link.wipe_tx();
-        if let (Err(Fault::Server | Fault::Auth(_)), Some(keys)) =
-            (result, self.keys.as_deref_mut())
+        if let (Err(fault), Some(keys)) = (result, self.keys.as_deref_mut())
+            && (fault == Fault::SERVER || fault.is_auth())
         {
             keys.clear();
         }
@@ -78,7 +78,7 @@ impl Session<'_> {
     pub(crate) fn refuse(&mut self, fault: Fault) {
         self.life = Life::Broken;
         // No work was asked for yet.
-        if fault != Fault::Server {
+        if fault != Fault::SERVER {
             self.link.forget_sent();
         }
     }
@@ -109,13 +109,10 @@ impl Session<'_> {
         })?;
         self.link.flush(io)?;
         let heard = self.link.stats.bytes_in;
-        self.authenticate(io, config, protection, version).map_err(|fault| match fault {
-            Fault::Closed | Fault::Transport(embedded_io::ErrorKind::ConnectionReset)
-                if self.link.stats.bytes_in == heard =>
-            {
-                Fault::HungUp
-            }
-            fault => fault,
+        self.authenticate(io, config, protection, version).map_err(|fault| {
+            let reset = Fault::from(embedded_io::ErrorKind::ConnectionReset);
+            let ended = fault == Fault::CLOSED || fault == reset;
+            if ended && self.link.stats.bytes_in == heard { Fault::HUNG_UP } else { fault }
         })?;
         self.phase = Phase::Settling;
         self.settle_in(io)?;
@@ -136,7 +133,8 @@ impl Session<'_> {
         let mut answered = false;
         let mut asked = false;
         loop {
-            match self.next(io)? {
+            self.next(io)?;
+            match self.link.tag {
                 tag::AUTHENTICATION => {}
                 tag::NEGOTIATE_PROTOCOL_VERSION if !asked && !self.server.negotiated => {
                     self.negotiate(io, version)?;
@@ -150,35 +148,34 @@ impl Session<'_> {
                     self.server.minor_refused |= !asked
                         && version != frontend::PROTOCOL_3_0
                         && (self.sqlstate().is(b"08P01") || self.sqlstate().is(b"0A000"));
-                    return Err(Fault::Server);
+                    return Err(Fault::SERVER);
                 }
-                _ => return Err(Fault::Protocol(ProtocolError::UnexpectedMessage)),
+                _ => return Err(Fault::from(ProtocolError::UnexpectedMessage)),
             }
             if !asked
                 && config.min_protocol_version.is_some_and(|min| self.server.protocol < min.code())
             {
-                return Err(Fault::Protocol(ProtocolError::BadVersion));
+                return Err(Fault::from(ProtocolError::BadVersion));
             }
             asked = true;
-            let code = self.link.take(io, 4)?;
-            let code = Reader::new(self.link.get(code)).u32()?;
-            let span = self.link.body(io)?;
-            let request = Request::decode(code, self.link.get(span), scram.is_some())?;
+            let code = self.link.number(io, 4)?;
+            self.link.body(io)?;
+            let request = Request::decode(code, self.link.taken(), scram.is_some())?;
             debug!("authentication request {}", code);
             self.server.family(request.dialect())?;
             match (request, &scram) {
                 // Whatever the server asks for or lets pass: no login without the binding.
                 (Request::Sasl { .. } | Request::SaslContinue | Request::SaslFinal, _) => {}
                 (Request::Ok, Some(exchange)) if exchange.is_bound() => {}
-                _ if must_bind => return Err(Fault::Auth(AuthError::ChannelBinding)),
+                _ if must_bind => return Err(Fault::from(AuthError::ChannelBinding)),
                 _ => {}
             }
             match (request, &mut scram) {
                 (Request::Ok, Some(exchange)) if exchange.is_verified() => return Ok(()),
-                (Request::Ok, Some(_)) => return Err(Fault::Auth(AuthError::ServerSignature)),
+                (Request::Ok, Some(_)) => return Err(Fault::from(AuthError::ServerSignature)),
                 (Request::Ok, None) if answered => return Ok(()),
                 _ if !allowed.contains(request.method()) => {
-                    return Err(Fault::Auth(AuthError::MethodNotAllowed));
+                    return Err(Fault::from(AuthError::MethodNotAllowed));
                 }
                 (Request::Ok, None) => return Ok(()),
                 // From here on every request is answered, each kind once.
@@ -213,16 +210,16 @@ impl Session<'_> {
                 (Request::SaslContinue, Some(exchange)) => {
                     let (link, cache) = (&self.link, self.keys.as_deref_mut());
                     let secrets = &mut Secrets { config, cache };
-                    exchange.server_first(link.get(span), secrets, &|| link.tick())?;
-                    self.link.write_from(span, &|w, message| {
+                    exchange.server_first(link.taken(), secrets, &|| link.tick())?;
+                    self.link.write_from(&|w, message| {
                         frontend::password(w, &|w| exchange.client_final(message, w))
                     })?;
                 }
                 (Request::SaslFinal, Some(exchange)) => {
-                    exchange.server_final(self.link.get(span))?;
+                    exchange.server_final(self.link.taken())?;
                     continue;
                 }
-                _ => return Err(Fault::Auth(AuthError::Malformed)),
+                _ => return Err(Fault::from(AuthError::Malformed)),
             }
             self.link.flush(io)?;
         }
@@ -241,19 +238,19 @@ impl Session<'_> {
     fn new_scram<'p>(&self, binding: Binding<'p>) -> Result<Scram<'p>, Fault> {
         let mut entropy = [0; NONCE];
         let platform = self.link.platform();
-        platform.entropy(&mut entropy).map_err(|_| Fault::Auth(AuthError::NoEntropy))?;
+        platform.entropy(&mut entropy).map_err(|_| Fault::from(AuthError::NoEntropy))?;
         Ok(Scram::new(&entropy, binding))
     }
 
     /// NegotiateProtocolVersion: a version between 3.0 and the one asked for, and none of the
     /// options refused that were sent, for none were sent.
     fn negotiate(&mut self, io: &mut Lent<'_>, asked: u32) -> Result<(), Fault> {
-        let span = self.link.body(io)?;
-        let mut reader = Reader::new(self.link.get(span));
+        self.link.body(io)?;
+        let mut reader = Reader::new(self.link.taken());
         let (version, options) = (reader.u32()?, reader.u32()?);
         reader.finish()?;
         if version < frontend::PROTOCOL_3_0 || version > asked || options != 0 {
-            return Err(Fault::Protocol(ProtocolError::BadVersion));
+            return Err(Fault::from(ProtocolError::BadVersion));
         }
         self.server.negotiated = true;
         self.server.protocol = version;
@@ -264,19 +261,20 @@ impl Session<'_> {
     fn settle_in(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let mut keyed = false;
         loop {
-            match self.next(io)? {
+            self.next(io)?;
+            match self.link.tag {
                 tag::BACKEND_KEY_DATA if !core::mem::replace(&mut keyed, true) => {
-                    let span = self.link.body(io)?;
-                    let mut reader = Reader::new(self.link.get(span));
+                    self.link.body(io)?;
+                    let mut reader = Reader::new(self.link.taken());
                     let pid = reader.u32()?;
                     self.server.backend_key(pid, reader.rest());
                 }
                 tag::READY_FOR_QUERY => return self.ready(io),
                 tag::ERROR_RESPONSE => {
                     self.take_error(io)?;
-                    return Err(Fault::Server);
+                    return Err(Fault::SERVER);
                 }
-                _ => return Err(Fault::Protocol(ProtocolError::UnexpectedMessage)),
+                _ => return Err(Fault::from(ProtocolError::UnexpectedMessage)),
             }
         }
     }
@@ -287,14 +285,14 @@ impl Session<'_> {
         self.link.write(io, &frontend::ssl_request)?;
         self.link.flush(io)?;
         let byte = self.link.lone_byte(io).map_err(|fault| match fault {
-            Fault::Closed => Fault::HungUp,
+            Fault::CLOSED => Fault::HUNG_UP,
             fault => fault,
         })?;
         match byte {
             b'S' => Ok(true),
             b'N' => Ok(false),
             // Also an ErrorResponse: nobody has vouched for its text, so it is not shown.
-            _ => Err(Fault::Protocol(ProtocolError::BadTlsAnswer)),
+            _ => Err(Fault::from(ProtocolError::BadTlsAnswer)),
         }
     }
 }
@@ -308,7 +306,7 @@ fn binding(
     match (wanted, protection.end_point) {
         (ChannelBinding::Disable, _) => Ok(Binding::None),
         (_, Some(hash)) if offered => Ok(Binding::EndPoint(hash)),
-        (ChannelBinding::Require, _) => Err(Fault::Auth(AuthError::ChannelBinding)),
+        (ChannelBinding::Require, _) => Err(Fault::from(AuthError::ChannelBinding)),
         (ChannelBinding::Prefer, Some(_)) => Ok(Binding::NotOffered),
         (ChannelBinding::Prefer, None) => Ok(Binding::None),
     }

@@ -7,7 +7,7 @@ use crate::session::Session;
 use crate::transport::Lent;
 use crate::types::Oid;
 use crate::wire::backend::tag;
-use crate::wire::{Reader, frontend};
+use crate::wire::frontend;
 
 /// A prepared statement. It is a number and the types of its parameters; the statement itself
 /// lives in the server, in the session that prepared it.
@@ -207,8 +207,8 @@ impl Session<'_> {
         let mut statement =
             Statement { id, epoch: self.epoch, count: 0, types: [0; limits::STATEMENT_PARAMETERS] };
         for expected in [tag::PARSE_COMPLETE, tag::PARAMETER_DESCRIPTION, tag::ROW_DESCRIPTION] {
-            let tag = self.next(io)?;
-            match tag {
+            self.next(io)?;
+            match self.link.tag {
                 tag::ERROR_RESPONSE => return Err(self.refused(io)),
                 tag::NO_DATA if expected == tag::ROW_DESCRIPTION => {}
                 tag if tag != expected => {
@@ -228,11 +228,9 @@ impl Session<'_> {
         io: &mut Lent<'_>,
         statement: &mut Statement,
     ) -> Result<(), Fault> {
-        let count = self.link.take(io, 2)?;
-        statement.count = Reader::new(self.link.get(count)).u16()?;
+        statement.count = u16::try_from(self.link.number(io, 2)?).unwrap_or(0);
         for index in 0..usize::from(statement.count) {
-            let oid = self.link.take(io, 4)?;
-            let oid = Reader::new(self.link.get(oid)).u32()?;
+            let oid = self.link.number(io, 4)?;
             if let Some(place) = statement.types.get_mut(index) {
                 *place = oid;
             }
@@ -256,17 +254,13 @@ impl Session<'_> {
             frontend::sync(w)
         })?;
         self.send(io)?;
-        match self.next(io)? {
-            tag::CLOSE_COMPLETE => self.expect_ready(io),
-            other => Err(self.unexpected(io, other)),
-        }
+        self.expect(io, tag::CLOSE_COMPLETE)?;
+        self.expect_ready(io)
     }
 
     /// The end of an answer: ReadyForQuery, or an error before it.
     pub(crate) fn expect_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        match self.next(io)? {
-            tag::READY_FOR_QUERY => self.ready(io),
-            other => Err(self.unexpected(io, other)),
-        }
+        self.expect(io, tag::READY_FOR_QUERY)?;
+        self.ready(io)
     }
 }

@@ -5,13 +5,12 @@ use core::cell::RefCell;
 use embedded_io::Read;
 
 use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
-use crate::framed::Span;
 use crate::row::{Column, Columns};
 use crate::rows::Rows;
 use crate::session::Session;
 use crate::transport::Lent;
 use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
-use crate::wire::{Reader, WireError, Writer};
+use crate::wire::{WireError, Writer};
 
 /// A parameter or COPY field of known length whose bytes come from a reader, so that it may be
 /// larger than all memory: `Streamed::new(length, reader)` is a `bytea`,
@@ -88,22 +87,28 @@ impl<'b> Rows<'_, 'b> {
     /// # Errors
     /// As [`next`](Self::next), but no row is too large.
     pub fn next_streamed(&mut self) -> Result<Option<StreamedRow<'_, 'b>>> {
-        let head = self.head().and_then(|row| if row { self.count().map(Some) } else { Ok(None) });
-        match head {
-            Ok(None) => Ok(None),
-            Ok(Some(columns)) => {
+        match self.head().and_then(|()| self.count()) {
+            Ok(()) if self.found() => {
                 let (session, io) = (&mut *self.session, &mut *self.io);
+                let columns = session.columns;
                 Ok(Some(StreamedRow { session, io, columns, index: 0, left: 0 }))
             }
+            Ok(()) => Ok(None),
             Err(fault) => Err(self.session.verdict(fault)),
         }
     }
 
     /// The count of columns at the head of a row, which must be that of the description.
-    fn count(&mut self) -> Result<u16, Fault> {
-        let count = self.session.link.take(&mut self.io, 2)?;
-        let count = Reader::new(self.session.link.get(count)).u16()?;
-        if count == self.columns { Ok(count) } else { Err(WireError::Malformed.into()) }
+    fn count(&mut self) -> Result<(), Fault> {
+        if !self.found() {
+            return Ok(());
+        }
+        let count = self.session.link.number(&mut self.io, 2)?;
+        if count == u32::from(self.session.columns) {
+            Ok(())
+        } else {
+            Err(WireError::Malformed.into())
+        }
     }
 }
 
@@ -144,8 +149,7 @@ impl<'s, 'b> StreamedRow<'s, 'b> {
             return if link.left() == 0 { Ok(None) } else { Err(WireError::Malformed.into()) };
         }
         self.index = self.index.saturating_add(1);
-        let length = link.take(&mut self.io, 4)?;
-        let length = match Reader::new(link.get(length)).i32()? {
+        let length = match link.number(&mut self.io, 4)?.cast_signed() {
             -1 => return Ok(Some(None)),
             length => usize::try_from(length).map_err(|_| WireError::Malformed)?,
         };
@@ -157,10 +161,11 @@ impl<'s, 'b> StreamedRow<'s, 'b> {
     }
 
     /// Takes at most `max` bytes of the current column.
-    fn take(&mut self, max: usize) -> Result<Span, Fault> {
-        let span = self.session.link.take_some(&mut self.io, max.min(self.left))?;
-        self.left = self.left.saturating_sub(span.1);
-        Ok(span)
+    fn take(&mut self, max: usize) -> Result<(), Fault> {
+        self.session.link.take_some(&mut self.io, max.min(self.left))?;
+        let (_, taken) = self.session.link.span();
+        self.left = self.left.saturating_sub(taken);
+        Ok(())
     }
 }
 
@@ -212,8 +217,8 @@ impl StreamedColumn<'_, '_, '_> {
         let StreamedRow { session, io, left, .. } = &mut *self.row;
         let n = core::mem::take(left);
         match session.link.take(io, n) {
-            Ok(span) => {
-                let bytes = session.link.get(span);
+            Ok(()) => {
+                let bytes = session.link.taken();
                 T::from_sql(RawValue { oid, format, bytes }).map_err(error)
             }
             Err(fault) => {
@@ -237,8 +242,8 @@ impl Read for StreamedColumn<'_, '_, '_> {
         let session = &mut *self.row.session;
         session.link.limit(session.timeout_ms);
         match session.alive().and_then(|()| self.row.take(buf.len())) {
-            Ok(span) => {
-                let bytes = self.row.session.link.get(span);
+            Ok(()) => {
+                let bytes = self.row.session.link.taken();
                 buf.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
                 Ok(bytes.len())
             }

@@ -163,7 +163,7 @@ impl Session<'_> {
         self.extended = false;
         self.stage(io, &|w| frontend::query_of(w, sql))?;
         self.send(io)?;
-        self.read_answer(io).map(|_| ())
+        self.read_answer(io)
     }
 
     /// See [`Connection::reset`].
@@ -179,7 +179,8 @@ impl Session<'_> {
     }
 
     fn commit(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        if self.command(io, "COMMIT")?.rollback {
+        self.command(io, "COMMIT")?;
+        if self.rolled_back {
             return Err(UsageError::RolledBack.into());
         }
         Ok(())

@@ -40,7 +40,7 @@ pub(crate) trait Io {
     fn fault(&self) -> Option<Fault> {
         None
     }
-    /// For [`Fault::TlsRecord`]: bytes that the record buffer has, and needs.
+    /// For [`Fault::TLS_RECORD`]: bytes that the record buffer has, and needs.
     #[cfg(feature = "tls")]
     fn record(&self) -> (u16, u16) {
         (0, 0)

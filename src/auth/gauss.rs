@@ -19,7 +19,7 @@ use super::gauss_pbkdf2::pbkdf2;
 use super::scram::decimal;
 use super::{HmacKey, Sha256, Tick};
 use crate::config::AuthMethods;
-use crate::error::{AuthError, Fault};
+use crate::error::{AuthError, ErrorKind, Fault};
 use crate::wire::Reader;
 
 /// Code of the SHA256 request; PostgreSQL's SASL list has the same one.
@@ -110,10 +110,11 @@ impl GaussKeys {
             idle();
             Ok(())
         };
-        let key = request.salted(password, (1, u32::MAX), &tick).map_err(|fault| match fault {
-            Fault::Auth(error) => error,
-            _ => AuthError::UnknownMethod,
-        })?;
+        let key =
+            request.salted(password, (1, u32::MAX), &tick).map_err(|fault| match fault.kind() {
+                ErrorKind::Auth(error) => error,
+                _ => AuthError::UnknownMethod,
+            })?;
         Ok(request.keys(&key))
     }
 
@@ -240,10 +241,10 @@ impl GaussRequest {
     ) -> Result<Zeroizing<[u8; 32]>, Fault> {
         let Self { method, iterations, salt, .. } = self;
         if *iterations == 0 || *iterations < bounds.0 || *iterations > bounds.1 {
-            return Err(Fault::Auth(AuthError::Iterations));
+            return Err(Fault::from(AuthError::Iterations));
         }
         if *method == GaussMethod::Sm3 && !cfg!(feature = "sm3") {
-            return Err(Fault::Auth(AuthError::UnknownMethod));
+            return Err(Fault::from(AuthError::UnknownMethod));
         }
         pbkdf2(password, salt, *iterations, tick)
     }

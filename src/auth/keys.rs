@@ -184,7 +184,7 @@ impl<'a> Secrets<'a, '_> {
         }
         let (least, most) = self.config.scram_iterations;
         if iterations < least || iterations > most {
-            return Err(Fault::Auth(AuthError::Iterations));
+            return Err(Fault::from(AuthError::Iterations));
         }
         let keys = derive(self.password()?, salt, iterations, tick)?;
         self.keep_scram(salt, iterations, &keys);
@@ -260,5 +260,5 @@ impl<'a> Secrets<'a, '_> {
 }
 
 fn binary_key(text: Secret<'_>) -> Result<[u8; 32], Fault> {
-    scram_key(text.as_str()).ok_or(Fault::Config(ConfigError::BadKey))
+    scram_key(text.as_str()).ok_or(Fault::from(ConfigError::BadKey))
 }

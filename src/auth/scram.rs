@@ -116,16 +116,16 @@ impl<'p> Scram<'p> {
     ) -> Result<(), Fault> {
         let expected = core::mem::replace(&mut self.state, State::Failed) == State::First;
         if !expected {
-            return Err(Fault::Auth(AuthError::Malformed));
+            return Err(Fault::from(AuthError::Malformed));
         }
-        let first = ServerFirst::decode(message).map_err(Fault::Auth)?;
+        let first = ServerFirst::decode(message).map_err(Fault::from)?;
         if !first.nonce.starts_with(&self.nonce) || first.nonce.len() == NONCE_TEXT {
-            return Err(Fault::Auth(AuthError::Nonce));
+            return Err(Fault::from(AuthError::Nonce));
         }
         let mut salt = [0; limits::SCRAM_SALT];
         let salt = base64_decode(first.salt, &mut salt)
             .filter(|salt| !salt.is_empty())
-            .ok_or(Fault::Auth(AuthError::Malformed))?;
+            .ok_or(Fault::from(AuthError::Malformed))?;
         let (mut client_key, mut server_key) = secrets.scram(salt, first.iterations, tick)?;
         self.sign(&client_key, &server_key, message, first.nonce);
         client_key.zeroize();

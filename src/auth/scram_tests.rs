@@ -55,7 +55,7 @@ fn first(rest: &str) -> String {
 
 #[test]
 fn what_the_server_may_not_say() {
-    let auth = |e| Err(Fault::Auth(e));
+    let auth = |e: AuthError| Err(Fault::from(e));
     for (rest, expected) in [
         ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", Ok(())),
         ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,x=ext", Ok(())),
@@ -125,7 +125,7 @@ fn the_binding_is_its_header_and_hash_in_base64() {
 fn hashing_stops_when_told() {
     let mut scram = Scram::new(&[0; NONCE], Binding::None);
     let message = first("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
-    let tick: Tick<'_> = &|| Err(Fault::TimedOut);
+    let tick: Tick<'_> = &|| Err(Fault::TIMED_OUT);
     let result = scram.server_first(message.as_bytes(), &mut secrets(), tick);
-    assert_eq!(result, Err(Fault::TimedOut));
+    assert_eq!(result, Err(Fault::TIMED_OUT));
 }

@@ -1,7 +1,7 @@
 //! COPY IN: a stream from here into a table.
 
 use super::{BINARY_HEADER, Layout};
-use crate::error::{Error, ErrorKind, Fault, Outcome, ProtocolError, Result, UsageError};
+use crate::error::{Error, Fault, Outcome, Result, UsageError};
 use crate::limits;
 use crate::params::Params;
 use crate::session::Session;
@@ -172,7 +172,8 @@ impl<'r, 'b> CopyIn<'r, 'b> {
         self.done = true;
         session.stage(&mut self.io, &frontend::copy_done)?;
         session.send(&mut self.io)?;
-        Ok(session.read_answer(&mut self.io)?.rows)
+        session.read_answer(&mut self.io)?;
+        Ok(session.rows)
     }
 
     fn send_some(&mut self, bytes: &[u8]) -> Result<usize> {
@@ -207,7 +208,7 @@ impl<'r, 'b> CopyIn<'r, 'b> {
 
     #[inline(never)]
     fn put_in_pieces(&mut self, part: Part<'_>) -> Result<(), Fault> {
-        part(&mut Writer::counter()).map_err(Fault::Wire)?;
+        part(&mut Writer::counter()).map_err(Fault::from)?;
         let (session, io) = (&mut *self.session, &mut self.io);
         session.link.limit(session.timeout_ms);
         let (tx, _) = session.link.take_tx();
@@ -227,7 +228,7 @@ impl<'r, 'b> CopyIn<'r, 'b> {
         session.link.put_tx(tx, HEAD.saturating_add(rest));
         if let Err(error) = result {
             self.torn = true;
-            return Err(failure.unwrap_or(Fault::Wire(error)));
+            return Err(failure.unwrap_or(Fault::from(error)));
         }
         self.look()
     }
@@ -249,29 +250,22 @@ impl<'r, 'b> CopyIn<'r, 'b> {
 
     /// What the server sent meanwhile: nothing, or an error.
     fn look(&mut self) -> Result<(), Fault> {
-        match self.session.take_arrived(&mut self.io, false)? {
-            None => Ok(()),
-            Some(_) => match self.session.next(&mut self.io)? {
-                tag::ERROR_RESPONSE => Err(self.session.refused(&mut self.io)),
-                _ => Err(ProtocolError::UnexpectedMessage.into()),
-            },
+        let (session, io) = (&mut *self.session, &mut self.io);
+        session.take_arrived(io, false)?;
+        if session.link.tag == 0 {
+            return Ok(());
         }
+        session.next(io)?;
+        Err(session.unexpected(io))
     }
 
     /// What the user is told; ends the COPY unless only a row was left out.
     #[cold]
     fn report(&mut self, fault: Fault) -> Error {
         let mut fault = fault;
-        let left_out = match fault {
-            Fault::Usage(problem) => Some(ErrorKind::Usage(problem)),
-            Fault::Wire(problem) if problem != WireError::Malformed => {
-                Some(ErrorKind::Encode(problem))
-            }
-            _ => None,
-        };
-        if let Some(kind) = left_out {
+        if fault.is_local() && fault != WireError::Malformed.into() {
             if !self.torn {
-                return Error::new(kind, Outcome::NotSent, true);
+                return Error::new(fault.kind(), Outcome::NotSent, true);
             }
             self.session.link.discard_staged();
             let failed = self.session.fail_copy(&mut self.io, "a value ended early");
@@ -323,10 +317,10 @@ impl Session<'_> {
         let patience = || platform.now_ms().saturating_add(limits::LISTEN_AFTER_MS);
         let mut listen_at = patience();
         while !bytes.is_empty() {
-            let left = bytes.len();
             let sent = self.link.write_once(io, bytes);
-            bytes = sent.map_err(|fault| self.last_words(io, fault))?;
-            if bytes.len() != left {
+            let n = sent.map_err(|fault| self.last_words(io, fault))?;
+            bytes = bytes.get(n..).unwrap_or(&[]);
+            if n > 0 {
                 listen_at = patience();
             } else if platform.now_ms() >= listen_at {
                 self.listen(io)?;
@@ -338,7 +332,7 @@ impl Session<'_> {
 
     /// Receives while something comes and there is room, and handles asynchronous messages.
     fn listen(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        while !self.link.is_full() && self.link.read_once(io)? {
+        while !self.link.is_full() && self.link.read_once(io)? > 0 {
             self.take_arrived(io, false)?;
             self.link.tick()?;
         }

@@ -16,8 +16,8 @@ pub use row::{CopyFields, CopyRow};
 use crate::error::{Fault, UsageError};
 use crate::session::Session;
 use crate::transport::Lent;
+use crate::wire::WireError;
 use crate::wire::backend::tag;
-use crate::wire::{Reader, WireError, frontend};
 
 /// Start of a binary COPY stream: signature, no flags, no extension.
 const BINARY_HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -32,24 +32,21 @@ struct Layout {
 impl Session<'_> {
     /// Sends a COPY statement and reads to its CopyInResponse or CopyOutResponse: `wanted`.
     fn start_copy(&mut self, io: &mut Lent<'_>, sql: &str, wanted: u8) -> Result<Layout, Fault> {
-        self.begin(io)?;
-        self.extended = false;
-        self.stage(io, &|w| frontend::query(w, sql))?;
-        self.send(io)?;
-        match self.next(io)? {
+        self.simple_query(io, sql)?;
+        self.next(io)?;
+        match self.link.tag {
             tag if tag == wanted => self.layout(io),
             // The next verb reads over the rest.
             tag::COMMAND_COMPLETE | tag::ROW_DESCRIPTION | tag::EMPTY_QUERY_RESPONSE => {
                 Err(UsageError::NotCopy.into())
             }
-            other => Err(self.no_result(io, other)),
+            _ => Err(self.no_result(io)),
         }
     }
 
     fn layout(&mut self, io: &mut Lent<'_>) -> Result<Layout, Fault> {
-        let head = self.link.take(io, 3)?;
-        let mut reader = Reader::new(self.link.get(head));
-        let (format, columns) = (reader.u8()?, reader.u16()?);
+        let (format, columns) = (self.link.number(io, 1)?, self.link.number(io, 2)?);
+        let columns = u16::try_from(columns).unwrap_or(0);
         if format > 1 || self.link.left() != usize::from(columns).saturating_mul(2) {
             return Err(WireError::Malformed.into());
         }

@@ -91,13 +91,15 @@ impl<'r, 'b> CopyOut<'r, 'b> {
         session.alive()?;
         session.link.limit(session.timeout_ms);
         while !self.done && session.link.left() == 0 {
-            match session.next(io)? {
+            session.next(io)?;
+            match session.link.tag {
                 tag::COPY_DATA => {}
                 tag::COPY_DONE => {
-                    self.rows = session.read_answer(io)?.rows;
+                    session.read_answer(io)?;
+                    self.rows = session.rows;
                     self.done = true;
                 }
-                other => return Err(session.unexpected(io, other)),
+                _ => return Err(session.unexpected(io)),
             }
         }
         Ok(!self.done)
@@ -109,10 +111,11 @@ impl<'r, 'b> CopyOut<'r, 'b> {
         }
         let link = &mut self.session.link;
         if link.left() <= link.room().min(max) {
-            link.body(&mut self.io).map(Some)
+            link.body(&mut self.io)?;
         } else {
-            link.take_some(&mut self.io, max).map(Some)
+            link.take_some(&mut self.io, max)?;
         }
+        Ok(Some(link.span()))
     }
 
     /// The next row: how many fields, and where they are.
@@ -128,8 +131,9 @@ impl<'r, 'b> CopyOut<'r, 'b> {
             return Ok(None);
         }
         let (link, io) = (&mut self.session.link, &mut self.io);
-        let count = link.take(io, 2)?;
-        let count = Reader::new(link.get(count)).i16()?;
+        let count = i32::try_from(link.number(io, 2)?).unwrap_or(0);
+        // The field is signed.
+        let count = if count < 0x8000 { count } else { count.wrapping_sub(0x1_0000) };
         let needed = link.left();
         match u16::try_from(count) {
             Ok(_) if needed > link.room() => {
@@ -137,9 +141,9 @@ impl<'r, 'b> CopyOut<'r, 'b> {
                 Err(link.too_small(needed))
             }
             Ok(count) => {
-                let span = link.body(io)?;
-                check_fields(link.get(span), count)?;
-                Ok(Some((count, span)))
+                link.body(io)?;
+                check_fields(link.taken(), count)?;
+                Ok(Some((count, link.span())))
             }
             // The trailer.
             Err(_) if count == -1 && needed == 0 => {
@@ -155,8 +159,8 @@ impl<'r, 'b> CopyOut<'r, 'b> {
             return Err(WireError::Malformed.into());
         }
         let (link, io) = (&mut self.session.link, &mut self.io);
-        let head = link.take(io, BINARY_HEADER.len())?;
-        let mut reader = Reader::new(link.get(head));
+        link.take(io, BINARY_HEADER.len())?;
+        let mut reader = Reader::new(link.taken());
         let signature = reader.bytes(11)? == BINARY_HEADER.get(..11).unwrap_or(&[]);
         // The upper half of the flags is for changes that a reader must know.
         let (critical, _, extension) = (reader.u16()?, reader.u16()?, reader.u32()?);
@@ -165,18 +169,19 @@ impl<'r, 'b> CopyOut<'r, 'b> {
         }
         let mut extension = usize::try_from(extension).unwrap_or(usize::MAX);
         while extension > 0 {
-            let skipped = link.take_some(io, extension)?;
-            if skipped.1 == 0 {
+            link.take_some(io, extension)?;
+            let (_, skipped) = link.span();
+            if skipped == 0 {
                 return Err(WireError::Malformed.into());
             }
-            extension = extension.saturating_sub(skipped.1);
+            extension = extension.saturating_sub(skipped);
         }
         Ok(())
     }
 
     #[cold]
     fn report(&mut self, fault: Fault) -> Error {
-        self.done |= fault == Fault::Server;
+        self.done |= fault == Fault::SERVER;
         self.session.verdict(fault)
     }
 }

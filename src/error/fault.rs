@@ -1,72 +1,326 @@
-//! Failures inside the driver: two bytes, returned in a register.
+//! Failures inside the driver: one word, returned in a register.
 //!
 //! Every function below a verb returns a [`Fault`]; the verb turns it once into the [`Error`] the
 //! user sees (`Session::verdict`). Numbers and SQLSTATEs that do not fit are kept by the session.
-//! Measured on thumbv7m: with the 16-byte error on the way up the driver was twice as large.
+//! A `Result<(), Fault>` is one word too, 0 for `Ok`: a call and its `?` are six bytes of Thumb-2.
+//! Measured on thumbv7m: with the 16-byte error on the way up the driver was twice as large, with
+//! an enum of two bytes a twentieth larger.
 //!
 //! [`Error`]: super::Error
 
-use super::{AuthError, ConfigError, ProtocolError, UsageError};
-use crate::dial::DialError;
-use crate::wire::WireError;
+use core::num::NonZeroU32;
 
-/// What went wrong; see [`ErrorKind`](super::ErrorKind), whose short form it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    Config(ConfigError),
-    Auth(AuthError),
-    /// The SQLSTATE is in the session.
-    Server,
-    Protocol(ProtocolError),
-    Dial(DialError),
-    NoSuitableHost,
-    Transport(embedded_io::ErrorKind),
-    Closed,
-    HungUp,
-    TimedOut,
-    Broken,
+use super::{AuthError, ConfigError, ErrorKind, ProtocolError, UsageError};
+use crate::dial::DialError;
+#[cfg(feature = "tls")]
+use crate::tls::{CertificateError, TlsError};
+use crate::wire::WireError;
+use embedded_io::ErrorKind as IoKind;
+
+/// The number of what went wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fault(NonZeroU32);
+
+// Numbers below 256 fit the short instructions. The classes of 16 are told apart by the digit in
+// front, those of 256 by the digits in front.
+const WIRE: u32 = 0x00;
+const PLAIN: u32 = 0x10;
+const USAGE: u32 = 0x20;
+const PROTOCOL: u32 = 0x30;
+const AUTH: u32 = 0x40;
+const CONFIG: u32 = 0x50;
+const DIAL: u32 = 0x60;
+const TRANSPORT: u32 = 0x100;
+const DIAL_FAILED: u32 = 0x200;
+#[cfg(feature = "tls")]
+const TLS: u32 = 0x300;
+#[cfg(feature = "tls")]
+const ALERT: u32 = 0x400;
+#[cfg(feature = "tls")]
+const CERTIFICATE: u32 = 0x500;
+
+impl Fault {
+    /// The server's; the SQLSTATE is in the session.
+    pub(crate) const SERVER: Self = Self::number(PLAIN);
+    pub(crate) const NO_SUITABLE_HOST: Self = Self::number(PLAIN + 1);
+    pub(crate) const CLOSED: Self = Self::number(PLAIN + 2);
+    pub(crate) const HUNG_UP: Self = Self::number(PLAIN + 3);
+    pub(crate) const TIMED_OUT: Self = Self::number(PLAIN + 4);
+    pub(crate) const BROKEN: Self = Self::number(PLAIN + 5);
     /// The numbers are in the link.
-    Capacity,
-    /// Reading (`Malformed`) or writing bytes.
-    Wire(WireError),
+    pub(crate) const CAPACITY: Self = Self::number(PLAIN + 6);
     /// A message was sent in part and cannot be completed.
-    Torn,
-    Usage(UsageError),
-    #[cfg(feature = "tls")]
-    Tls(crate::tls::TlsError),
+    pub(crate) const TORN: Self = Self::number(PLAIN + 7);
     /// A record buffer of TLS is too small; the numbers are in the link.
     #[cfg(feature = "tls")]
-    TlsRecord,
-}
+    pub(crate) const TLS_RECORD: Self = Self::number(PLAIN + 8);
 
-const _: () = assert!(size_of::<Fault>() == 2);
+    #[inline]
+    const fn number(number: u32) -> Self {
+        match NonZeroU32::new(number) {
+            Some(number) => Self(number),
+            // No class has it: the numbers of the first begin with 1.
+            None => Self(NonZeroU32::MIN),
+        }
+    }
 
-impl From<WireError> for Fault {
-    fn from(error: WireError) -> Self {
-        Self::Wire(error)
+    /// Whether bytes could not be read or written.
+    pub(crate) const fn is_wire(self) -> bool {
+        self.0.get() < PLAIN
+    }
+
+    /// Whether the call did not fit the moment.
+    pub(crate) const fn is_usage(self) -> bool {
+        self.0.get() & !0xf == USAGE
+    }
+
+    /// Whether it happened on this side, before the message concerned was sent.
+    pub(crate) const fn is_local(self) -> bool {
+        self.is_wire() || self.is_usage()
+    }
+
+    /// Whether the login was refused on this side.
+    pub(crate) const fn is_auth(self) -> bool {
+        self.0.get() & !0xf == AUTH
+    }
+
+    /// Whether the configuration cannot work.
+    pub(crate) const fn is_config(self) -> bool {
+        self.0.get() & !0xf == CONFIG
+    }
+
+    /// Whether the transport failed.
+    pub(crate) const fn is_transport(self) -> bool {
+        self.0.get() & !0xff == TRANSPORT
+    }
+
+    /// Whether TLS says so.
+    #[cfg(feature = "tls")]
+    pub(crate) const fn is_tls(self) -> bool {
+        self.0.get() >= TLS
+    }
+
+    /// Why no link could be opened, if that is what it is.
+    pub(crate) fn dial(self) -> Option<DialError> {
+        match self.kind() {
+            ErrorKind::Dial(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What the user sees of it, as far as the number tells.
+    pub(crate) fn kind(self) -> ErrorKind {
+        let number = self.0.get();
+        let payload = number & 0xff;
+        let kind = match number & !0xff {
+            0 => near(number),
+            TRANSPORT => transport(payload).map(ErrorKind::Transport),
+            DIAL_FAILED => transport(payload).map(|kind| ErrorKind::Dial(DialError::Failed(kind))),
+            #[cfg(feature = "tls")]
+            TLS => tls(payload).map(ErrorKind::Tls),
+            #[cfg(feature = "tls")]
+            ALERT => Some(ErrorKind::Tls(TlsError::Alert(payload.to_le_bytes()[0]))),
+            #[cfg(feature = "tls")]
+            CERTIFICATE => certificate(payload).map(|e| ErrorKind::Tls(TlsError::Certificate(e))),
+            _ => None,
+        };
+        kind.unwrap_or(ErrorKind::Broken)
     }
 }
 
-impl From<ProtocolError> for Fault {
-    fn from(error: ProtocolError) -> Self {
-        Self::Protocol(error)
+/// The classes of 16.
+fn near(number: u32) -> Option<ErrorKind> {
+    let payload = number & 0xf;
+    match number & !0xf {
+        WIRE => wire(payload).map(ErrorKind::Encode),
+        USAGE => usage(payload).map(ErrorKind::Usage),
+        PROTOCOL => protocol(payload).map(ErrorKind::Protocol),
+        AUTH => auth(payload).map(ErrorKind::Auth),
+        CONFIG => config(payload).map(ErrorKind::Config),
+        DIAL => dial(payload).map(ErrorKind::Dial),
+        PLAIN => match payload {
+            1 => Some(ErrorKind::NoSuitableHost),
+            2 => Some(ErrorKind::Closed),
+            3 => Some(ErrorKind::HungUp),
+            4 => Some(ErrorKind::TimedOut),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
-impl From<AuthError> for Fault {
-    fn from(error: AuthError) -> Self {
-        Self::Auth(error)
+impl core::fmt::Debug for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.kind().fmt(f)
     }
 }
 
-impl From<ConfigError> for Fault {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
+/// Both ways between the values of an enum and their numbers.
+macro_rules! numbered {
+    ($decode:ident $base:ident $error:ty: $($variant:ident $n:literal)* $(; else $other:literal)?) => {
+        impl From<$error> for Fault {
+            #[inline]
+            fn from(error: $error) -> Self {
+                Self::number($base | match error {
+                    $(<$error>::$variant => $n,)*
+                    $(_ => $other,)?
+                })
+            }
+        }
+
+        fn $decode(payload: u32) -> Option<$error> {
+            match payload {
+                $($n => Some(<$error>::$variant),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+numbered!(wire WIRE WireError:
+    Malformed 1 Full 2 Nul 3 TooLong 4 Value 5 Source 6 Drain 7);
+numbered!(usage USAGE UsageError:
+    StaleStatement 0 ParameterCount 1 ParameterType 2 NoRows 3 TooManyRows 4 Copy 5 NotCopy 6
+    CopyFormat 7 PipelineFull 8 InTransaction 9 RolledBack 10 NoColumn 11 ColumnCount 12);
+numbered!(protocol PROTOCOL ProtocolError:
+    UnexpectedMessage 0 BadLength 1 Malformed 2 Unasked 3 BadTlsAnswer 4 BadVersion 5 Encoding 6
+    Flood 7 NotPostgres 8);
+numbered!(auth AUTH AuthError:
+    MethodNotAllowed 0 UnknownMethod 1 NoEntropy 2 Iterations 3 ServerSignature 4 Nonce 5
+    Malformed 6 Dialect 7 GaussMd5Sha256 8 StaleKeys 9 ChannelBinding 10 Rejected 11);
+numbered!(config CONFIG ConfigError:
+    NoUser 0 NoPassword 1 TlsUnavailable 2 NoRootCertificate 3 RootCertificate 4 NoHost 5
+    ClientCertificate 6 DirectTls 7 BufferTooSmall 8 Nul 9 BadKey 10 Hosts 11);
+numbered!(transport TRANSPORT IoKind:
+    Other 0 NotFound 1 PermissionDenied 2 ConnectionRefused 3 ConnectionReset 4
+    ConnectionAborted 5 NotConnected 6 AddrInUse 7 AddrNotAvailable 8 BrokenPipe 9
+    AlreadyExists 10 InvalidInput 11 InvalidData 12 TimedOut 13 Interrupted 14 Unsupported 15
+    OutOfMemory 16 WriteZero 17; else 0);
+#[cfg(feature = "tls")]
+numbered!(certificate CERTIFICATE CertificateError:
+    Malformed 0 Missing 1 UnknownIssuer 2 BadSignature 3 BadKey 4 UnsupportedAlgorithm 5
+    Expired 6 NotYetValid 7 ClockNotSet 8 NotCa 9 KeyUsage 10 ExtendedKeyUsage 11 PathLength 12
+    NameConstraints 13 CriticalExtension 14 HostName 15 TooMuchWork 16);
+
+impl From<DialError> for Fault {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::NoMoreAddresses => Self::number(DIAL),
+            DialError::UnknownHost => Self::number(DIAL | 1),
+            DialError::TimedOut => Self::number(DIAL | 2),
+            DialError::PasswordTooLong => Self::number(DIAL | 3),
+            DialError::Failed(kind) => Self::number(DIAL_FAILED | Self::from(kind).0.get() & 0xff),
+        }
     }
 }
 
-impl From<UsageError> for Fault {
-    fn from(error: UsageError) -> Self {
-        Self::Usage(error)
+fn dial(payload: u32) -> Option<DialError> {
+    match payload {
+        0 => Some(DialError::NoMoreAddresses),
+        1 => Some(DialError::UnknownHost),
+        2 => Some(DialError::TimedOut),
+        3 => Some(DialError::PasswordTooLong),
+        _ => None,
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsError> for Fault {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::NotOffered => Self::number(TLS),
+            TlsError::NotTls => Self::number(TLS | 1),
+            TlsError::NoTls13 => Self::number(TLS | 2),
+            TlsError::Unauthenticated => Self::number(TLS | 3),
+            TlsError::Handshake => Self::number(TLS | 4),
+            TlsError::Record => Self::number(TLS | 5),
+            TlsError::ClientCertificate => Self::number(TLS | 6),
+            TlsError::ClientKey => Self::number(TLS | 7),
+            TlsError::Alert(description) => Self::number(ALERT | u32::from(description)),
+            TlsError::Certificate(error) => Self::from(error),
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+fn tls(payload: u32) -> Option<TlsError> {
+    match payload {
+        0 => Some(TlsError::NotOffered),
+        1 => Some(TlsError::NotTls),
+        2 => Some(TlsError::NoTls13),
+        3 => Some(TlsError::Unauthenticated),
+        4 => Some(TlsError::Handshake),
+        5 => Some(TlsError::Record),
+        6 => Some(TlsError::ClientCertificate),
+        7 => Some(TlsError::ClientKey),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_one_word() {
+        assert_eq!(size_of::<Result<(), Fault>>(), 4);
+    }
+
+    #[test]
+    fn kinds_come_back() {
+        let faults = [
+            (Fault::from(ConfigError::Hosts), ErrorKind::Config(ConfigError::Hosts)),
+            (Fault::from(AuthError::Rejected), ErrorKind::Auth(AuthError::Rejected)),
+            (
+                Fault::from(ProtocolError::NotPostgres),
+                ErrorKind::Protocol(ProtocolError::NotPostgres),
+            ),
+            (Fault::from(UsageError::ColumnCount), ErrorKind::Usage(UsageError::ColumnCount)),
+            (Fault::from(WireError::Malformed), ErrorKind::Encode(WireError::Malformed)),
+            (Fault::from(WireError::Drain), ErrorKind::Encode(WireError::Drain)),
+            (Fault::from(DialError::TimedOut), ErrorKind::Dial(DialError::TimedOut)),
+            (
+                Fault::from(DialError::Failed(IoKind::WriteZero)),
+                ErrorKind::Dial(DialError::Failed(IoKind::WriteZero)),
+            ),
+            (Fault::from(IoKind::Other), ErrorKind::Transport(IoKind::Other)),
+            (Fault::from(IoKind::WriteZero), ErrorKind::Transport(IoKind::WriteZero)),
+            (Fault::NO_SUITABLE_HOST, ErrorKind::NoSuitableHost),
+            (Fault::CLOSED, ErrorKind::Closed),
+            (Fault::HUNG_UP, ErrorKind::HungUp),
+            (Fault::TIMED_OUT, ErrorKind::TimedOut),
+            (Fault::BROKEN, ErrorKind::Broken),
+        ];
+        for (fault, kind) in faults {
+            assert_eq!(fault.kind(), kind);
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn kinds_of_tls_come_back() {
+        for error in [
+            TlsError::NotOffered,
+            TlsError::ClientKey,
+            TlsError::Alert(0),
+            TlsError::Alert(255),
+            TlsError::Certificate(CertificateError::Malformed),
+            TlsError::Certificate(CertificateError::TooMuchWork),
+        ] {
+            assert_eq!(Fault::from(error).kind(), ErrorKind::Tls(error));
+        }
+    }
+
+    /// Every number below has one meaning, and no class reaches into the next.
+    #[test]
+    fn no_two_numbers_mean_the_same() {
+        let mut seen = std::vec::Vec::new();
+        for n in 1..0x700 {
+            let kind = Fault::number(n).kind();
+            if kind != ErrorKind::Broken {
+                assert!(!seen.contains(&kind), "{kind:?}");
+                seen.push(kind);
+            }
+        }
     }
 }

@@ -48,10 +48,17 @@ pub(crate) type Span = (usize, usize);
 /// An encoder of a message made of received bytes.
 pub(crate) type PartFrom<'p> = &'p dyn Fn(&mut Writer<'_>, &[u8]) -> Result<(), WireError>;
 
+// In this order: what is used everywhere is reached by the short instructions.
+#[repr(C)]
 pub(crate) struct Framed<'b> {
+    /// Type of the current message; 0 when it was none of the verb's and was dealt with.
+    pub(crate) tag: u8,
+    /// Whether any byte left since `begin`.
+    sent: bool,
     rx: &'b mut [u8],
     tx: &'b mut [u8],
-    clock: Clock<'b>,
+    /// What was taken last.
+    taken: Span,
     /// Bytes at the start of `rx` that stay.
     pinned: usize,
     /// First unread byte.
@@ -62,8 +69,7 @@ pub(crate) struct Framed<'b> {
     body: usize,
     /// Bytes staged in `tx`.
     staged: usize,
-    /// Whether any byte left since `begin`.
-    sent: bool,
+    clock: Clock<'b>,
     /// What was too small last, and the bytes that would have been enough.
     lacking: (Buffer, usize),
     /// What the record buffer of TLS has, and needs.
@@ -82,27 +88,29 @@ impl Clock<'_> {
     /// One turn of a wait loop.
     fn tick(&self) -> Result<(), Fault> {
         self.platform.idle();
-        if self.platform.now_ms() >= self.deadline { Err(Fault::TimedOut) } else { Ok(()) }
+        if self.platform.now_ms() >= self.deadline { Err(Fault::TIMED_OUT) } else { Ok(()) }
     }
 }
 
 /// What an error of the transport is to the driver.
 fn failure(io: &Lent<'_>, kind: embedded_io::ErrorKind) -> Fault {
-    io.fault().unwrap_or(Fault::Transport(kind))
+    io.fault().unwrap_or(Fault::from(kind))
 }
 
 impl<'b> Framed<'b> {
     pub(crate) fn new(rx: &'b mut [u8], tx: &'b mut [u8], platform: &'b dyn Platform) -> Self {
         Self {
+            tag: 0,
+            sent: false,
             rx,
             tx,
-            clock: Clock { platform, deadline: 0 },
+            taken: (0, 0),
             pinned: 0,
             start: 0,
             end: 0,
             body: 0,
             staged: 0,
-            sent: false,
+            clock: Clock { platform, deadline: 0 },
             lacking: (Buffer::Rx, 0),
             #[cfg(feature = "tls")]
             record: (0, 0),
@@ -139,7 +147,7 @@ impl<'b> Framed<'b> {
         self.sent = false;
     }
 
-    /// What [`Fault::Capacity`] was about.
+    /// What [`Fault::CAPACITY`] was about.
     pub(crate) fn capacity(&self) -> ErrorKind {
         let (buffer, needed) = self.lacking;
         let have = if buffer == Buffer::Tx { self.tx.len() } else { self.rx.len() };
@@ -147,7 +155,7 @@ impl<'b> Framed<'b> {
         ErrorKind::Capacity { buffer, have: size(have), needed: size(needed) }
     }
 
-    /// What [`Fault::TlsRecord`] was about.
+    /// What [`Fault::TLS_RECORD`] was about.
     #[cfg(feature = "tls")]
     pub(crate) fn record_capacity(&self) -> ErrorKind {
         let (have, needed) = self.record;

@@ -2,8 +2,8 @@
 //!
 //! Used by `copy` and `stream`.
 
+use super::Framed;
 use super::send::write_once;
-use super::{Framed, Span};
 use crate::error::Fault;
 use crate::transport::Lent;
 use crate::wire::{Part, WireError, Writer};
@@ -11,16 +11,16 @@ use crate::wire::{Part, WireError, Writer};
 impl<'b> Framed<'b> {
     /// Takes what there is of the body, at most `max` bytes, and receives when there is nothing.
     /// Empty only when the body is used up.
-    pub(crate) fn take_some(&mut self, io: &mut Lent<'_>, max: usize) -> Result<Span, Fault> {
+    pub(crate) fn take_some(&mut self, io: &mut Lent<'_>, max: usize) -> Result<(), Fault> {
         let max = max.min(self.body);
         if max > 0 && !self.has_unread() {
             self.read_more(io)?;
         }
         let n = self.end.saturating_sub(self.start).min(max);
-        let span = (self.start, n);
+        self.taken = (self.start, n);
         self.start = self.start.saturating_add(n);
         self.body = self.body.saturating_sub(n);
-        Ok(span)
+        Ok(())
     }
 
     /// Whether the receive buffer has no room for another byte.
@@ -28,12 +28,8 @@ impl<'b> Framed<'b> {
         self.end.saturating_sub(self.start) >= self.room()
     }
 
-    /// One attempt to send; returns what is left of the bytes.
-    pub(crate) fn write_once<'w>(
-        &mut self,
-        io: &mut Lent<'_>,
-        bytes: &'w [u8],
-    ) -> Result<&'w [u8], Fault> {
+    /// One attempt to send; returns how many bytes left.
+    pub(crate) fn write_once(&mut self, io: &mut Lent<'_>, bytes: &[u8]) -> Result<usize, Fault> {
         self.tick()?;
         write_once(io, &mut self.stats, &mut self.sent, bytes)
     }
@@ -48,7 +44,7 @@ impl<'b> Framed<'b> {
                 Ok(true)
             }
             Err(WireError::Full) => Ok(false),
-            Err(error) => Err(Fault::Wire(error)),
+            Err(error) => Err(Fault::from(error)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Pinning: bytes at the start of the receive buffer that stay while messages pass behind them.
 
-use super::{Framed, Span};
+use super::Framed;
 use crate::error::Fault;
 
 impl Framed<'_> {
@@ -14,21 +14,23 @@ impl Framed<'_> {
         self.pinned = self.pinned.min(keep);
     }
 
-    /// Pins a span that was just taken, behind what is pinned already.
+    /// Pins what was taken last, behind what is pinned already.
     #[inline(never)]
-    pub(crate) fn pin(&mut self, (start, length): Span) -> Span {
+    pub(crate) fn pin(&mut self) {
+        let (start, length) = self.taken;
         let end = start.saturating_add(length).min(self.start);
         let at = self.pinned;
         if at <= start && start <= end {
             move_down(self.rx, start, end.saturating_sub(start), at);
             self.pinned = at.saturating_add(end.saturating_sub(start));
         }
-        (at, self.pinned.saturating_sub(at))
+        self.taken = (at, self.pinned.saturating_sub(at));
     }
 
-    /// Pins `head` and then the bytes of a span that was just taken. The span must be long
-    /// enough that both end before the first unread byte.
-    pub(crate) fn pin_entry(&mut self, head: &[u8], (start, length): Span) -> Result<(), Fault> {
+    /// Pins `head` and then the first bytes of what was just taken. It must be long enough that
+    /// both end before the first unread byte.
+    pub(crate) fn pin_entry(&mut self, head: &[u8], length: usize) -> Result<(), Fault> {
+        let (start, _) = self.taken;
         let text_at = self.pinned.saturating_add(head.len());
         let end = text_at.saturating_add(length);
         if end > self.start {

@@ -20,32 +20,55 @@ impl Framed<'_> {
     }
 
     /// Takes the next message's header, skipping what is left of the last body.
-    pub(crate) fn header(&mut self, io: &mut Lent<'_>) -> Result<(u8, u32), Fault> {
+    pub(crate) fn header(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.skip(io)?;
         self.need(io, 5)?;
         let mut reader = Reader::new(self.get((self.start, 5)));
         let (tag, length) = (reader.u8()?, reader.u32()?);
         let body = length.checked_sub(4).ok_or(ProtocolError::BadLength)?;
+        self.tag = tag;
         self.body = usize::try_from(body).map_err(|_| WireError::TooLong)?;
         self.start = self.start.saturating_add(5);
-        Ok((tag, body))
+        Ok(())
     }
 
     /// Takes what is left of the body as one piece. It stays readable until the next call that
     /// receives.
-    pub(crate) fn body(&mut self, io: &mut Lent<'_>) -> Result<Span, Fault> {
+    pub(crate) fn body(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.take(io, self.body)
     }
 
     /// Takes the next `n` bytes of the body.
     #[inline(never)]
-    pub(crate) fn take(&mut self, io: &mut Lent<'_>, n: usize) -> Result<Span, Fault> {
+    pub(crate) fn take(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
         let left = self.body.checked_sub(n).ok_or(WireError::Malformed)?;
         self.need(io, n)?;
-        let span = (self.start, n);
+        self.taken = (self.start, n);
         self.start = self.start.saturating_add(n);
         self.body = left;
-        Ok(span)
+        Ok(())
+    }
+
+    /// Takes a big-endian number of `n` bytes, four at most.
+    #[inline(never)]
+    pub(crate) fn number(&mut self, io: &mut Lent<'_>, n: usize) -> Result<u32, Fault> {
+        self.take(io, n)?;
+        Ok(self.taken().iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    }
+
+    /// What was taken last. It stays until the next call that receives.
+    pub(crate) fn taken(&self) -> &[u8] {
+        self.get(self.taken)
+    }
+
+    /// Shows again what was taken, and pinned, before.
+    pub(crate) const fn show(&mut self, span: Span) {
+        self.taken = span;
+    }
+
+    /// Where it is.
+    pub(crate) const fn span(&self) -> Span {
+        self.taken
     }
 
     /// Bytes of the body not taken yet.
@@ -92,7 +115,7 @@ impl Framed<'_> {
         loop {
             self.clock.tick()?;
             match io.read(&mut byte) {
-                Ok(0) => return Err(Fault::Closed),
+                Ok(0) => return Err(Fault::CLOSED),
                 Ok(_) => break,
                 Err(kind) if is_pause(kind) => {}
                 Err(kind) => return Err(failure(io, kind)),
@@ -134,7 +157,7 @@ impl Framed<'_> {
     #[cold]
     pub(crate) fn too_small(&mut self, n: usize) -> Fault {
         self.lacking = (Buffer::Rx, n.saturating_add(self.pinned));
-        Fault::Capacity
+        Fault::CAPACITY
     }
 
     /// Moves the unread bytes to the start of the window.
@@ -151,14 +174,14 @@ impl Framed<'_> {
     pub(super) fn read_more(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         loop {
             self.clock.tick()?;
-            if self.read_once(io)? {
+            if self.read_once(io)? > 0 {
                 return Ok(());
             }
         }
     }
 
-    /// One attempt to receive; `false` when nothing came.
-    pub(crate) fn read_once(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+    /// One attempt to receive; returns how many bytes came.
+    pub(crate) fn read_once(&mut self, io: &mut Lent<'_>) -> Result<usize, Fault> {
         if self.start == self.end {
             (self.start, self.end) = (self.pinned, self.pinned);
         } else if self.end >= self.rx.len() {
@@ -171,14 +194,14 @@ impl Framed<'_> {
             return Err(self.too_small(self.rx.len().saturating_add(1)));
         }
         match io.read(free) {
-            Ok(0) => Err(Fault::Closed),
+            Ok(0) => Err(Fault::CLOSED),
             Ok(n) if n <= size => {
                 self.end = self.end.saturating_add(n);
                 self.count_read(n);
-                Ok(true)
+                Ok(n)
             }
-            Ok(_) => Err(Fault::Transport(embedded_io::ErrorKind::Other)),
-            Err(kind) if is_pause(kind) => Ok(false),
+            Ok(_) => Err(Fault::from(embedded_io::ErrorKind::Other)),
+            Err(kind) if is_pause(kind) => Ok(0),
             Err(kind) => {
                 #[cfg(feature = "tls")]
                 {

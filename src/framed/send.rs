@@ -1,6 +1,6 @@
 //! Sending: messages are staged in the send buffer and leave in one write.
 
-use super::{Clock, Framed, PartFrom, Span, Stats, failure};
+use super::{Clock, Framed, PartFrom, Stats, failure};
 use crate::error::{Buffer, Fault};
 use crate::transport::{Lent, is_pause};
 use crate::wire::{Part, WireError, Writer};
@@ -17,14 +17,14 @@ impl Framed<'_> {
                 Ok(())
             }
             Err(WireError::Full) => self.write_in_pieces(io, part),
-            Err(error) => Err(Fault::Wire(error)),
+            Err(error) => Err(Fault::from(error)),
         }
     }
 
-    /// As [`write`](Self::write) for a message made of received bytes: the closure gets the span.
+    /// As [`write`](Self::write) for a message made of what was taken last, which the closure gets.
     #[inline(never)]
-    pub(crate) fn write_from(&mut self, span: Span, part: PartFrom<'_>) -> Result<(), Fault> {
-        let (start, length) = span;
+    pub(crate) fn write_from(&mut self, part: PartFrom<'_>) -> Result<(), Fault> {
+        let (start, length) = self.taken;
         let source = self.rx.get(start..start.saturating_add(length)).unwrap_or(&[]);
         let mut writer = Writer::append(self.tx, self.staged);
         match part(&mut writer, source) {
@@ -36,9 +36,9 @@ impl Framed<'_> {
                 let mut counter = Writer::counter();
                 part(&mut counter, source)?;
                 self.lacking = (Buffer::Tx, counter.len().saturating_add(self.staged));
-                Err(Fault::Capacity)
+                Err(Fault::CAPACITY)
             }
-            Err(error) => Err(Fault::Wire(error)),
+            Err(error) => Err(Fault::from(error)),
         }
     }
 
@@ -66,7 +66,7 @@ impl Framed<'_> {
                 Ok(true)
             }
             Err(WireError::Full) => Ok(false),
-            Err(error) => Err(Fault::Wire(error)),
+            Err(error) => Err(Fault::from(error)),
         }
     }
 
@@ -94,7 +94,7 @@ impl Framed<'_> {
 
     #[inline(never)]
     fn write_in_pieces(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        part(&mut Writer::counter()).map_err(Fault::Wire)?;
+        part(&mut Writer::counter()).map_err(Fault::from)?;
         self.send_staged(io)?;
         let Self { tx, clock, stats, sent, .. } = self;
         stats.tx_peak = u32::try_from(tx.len()).unwrap_or(0);
@@ -109,7 +109,7 @@ impl Framed<'_> {
         let result = part(&mut writer);
         self.staged = writer.len();
         // Whatever else can be wrong was found by counting.
-        result.map_err(|_| failure.unwrap_or(Fault::Torn))
+        result.map_err(|_| failure.unwrap_or(Fault::TORN))
     }
 
     /// Sends what is staged, without flushing.
@@ -161,28 +161,29 @@ fn write_all(
     io.until(clock.deadline);
     while !bytes.is_empty() {
         clock.tick()?;
-        bytes = write_once(io, stats, sent, bytes)?;
+        let n = write_once(io, stats, sent, bytes)?;
+        bytes = bytes.get(n..).unwrap_or(&[]);
     }
     Ok(())
 }
 
-/// One attempt to send; returns what is left of the bytes.
-pub(super) fn write_once<'w>(
+/// One attempt to send; returns how many bytes left.
+pub(super) fn write_once(
     io: &mut Lent<'_>,
     stats: &mut Stats,
     sent: &mut bool,
-    bytes: &'w [u8],
-) -> Result<&'w [u8], Fault> {
+    bytes: &[u8],
+) -> Result<usize, Fault> {
     match io.write(bytes) {
-        Ok(0) => Err(Fault::Transport(embedded_io::ErrorKind::WriteZero)),
+        Ok(0) => Err(Fault::from(embedded_io::ErrorKind::WriteZero)),
+        Ok(n) if n > bytes.len() => Err(Fault::from(embedded_io::ErrorKind::Other)),
         Ok(n) => {
-            let rest = bytes.get(n..).ok_or(Fault::Transport(embedded_io::ErrorKind::Other))?;
             *sent = true;
             stats.writes = stats.writes.wrapping_add(1);
             stats.bytes_out = stats.bytes_out.wrapping_add(u32::try_from(n).unwrap_or(0));
-            Ok(rest)
+            Ok(n)
         }
-        Err(kind) if is_pause(kind) => Ok(bytes),
+        Err(kind) if is_pause(kind) => Ok(0),
         Err(kind) => Err(failure(io, kind)),
     }
 }

@@ -2,7 +2,6 @@
 
 use super::Session;
 use crate::error::{Fault, ProtocolError, ServerError};
-use crate::framed::Span;
 use crate::transport::Lent;
 use crate::wire::Reader;
 use crate::wire::backend::tag;
@@ -10,52 +9,50 @@ use crate::wire::backend::tag;
 impl Session<'_> {
     /// Between verbs only asynchronous messages and a FATAL error may arrive.
     pub(super) fn take_unasked(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        match self.take_arrived(io, false)? {
-            None => Ok(()),
-            Some(tag::ERROR_RESPONSE) => {
-                let (tag, body) = self.link.header(io)?;
-                self.check(tag, body)?;
+        self.take_arrived(io, false)?;
+        match self.link.tag {
+            0 => Ok(()),
+            tag::ERROR_RESPONSE => {
+                self.checked_header(io)?;
                 self.take_error(io)?;
-                Err(Fault::Server)
+                Err(Fault::SERVER)
             }
-            Some(_) => Err(ProtocolError::Unasked.into()),
+            _ => Err(ProtocolError::Unasked.into()),
         }
     }
 
-    /// Handles the asynchronous messages that have arrived whole, or are too large to. Returns the
-    /// type of the other message behind them, which is not taken; with `notified` a notification
-    /// is such a message.
-    pub(crate) fn take_arrived(
-        &mut self,
-        io: &mut Lent<'_>,
-        notified: bool,
-    ) -> Result<Option<u8>, Fault> {
+    /// Handles the asynchronous messages that have arrived whole, or are too large to. Leaves the
+    /// type of the other message behind them as the current one, 0 if there is none; it is not
+    /// taken. With `notified` a notification is such a message.
+    pub(crate) fn take_arrived(&mut self, io: &mut Lent<'_>, notified: bool) -> Result<(), Fault> {
         while self.link.has_unread() {
             let (tag, whole) = self.link.peek();
+            // No message is of type 0, nor of type 1.
+            self.link.tag = tag.max(1);
             match tag {
                 tag::NOTICE_RESPONSE | tag::PARAMETER_STATUS => {}
                 tag::NOTIFICATION_RESPONSE if !notified => {}
-                other => return Ok(Some(other)),
+                _ => return Ok(()),
             }
             if !whole && !self.link.is_full() {
                 break;
             }
-            let (tag, body) = self.link.header(io)?;
-            self.check(tag, body)?;
-            self.take_async(io, tag)?;
+            self.checked_header(io)?;
+            self.take_async(io)?;
             self.link.skip(io)?;
         }
-        Ok(None)
+        self.link.tag = 0;
+        Ok(())
     }
 
-    /// Handles an asynchronous message; `false` when it is none.
-    pub(super) fn take_async(&mut self, io: &mut Lent<'_>, tag: u8) -> Result<bool, Fault> {
-        match tag {
+    /// Handles an asynchronous message: then there is no current one.
+    pub(super) fn take_async(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        let (left, room) = (self.link.left(), self.link.room());
+        match self.link.tag {
             tag::NOTICE_RESPONSE => {
                 // What does not fit is its end.
-                let (left, room) = (self.link.left(), self.link.room());
-                let span = self.link.take(io, left.min(room))?;
-                let notice = ServerError::new(self.link.get(span), left > room);
+                self.link.take(io, left.min(room))?;
+                let notice = ServerError::new(self.link.taken(), left > room);
                 debug!("notice {}", notice);
                 let state = notice.sqlstate();
                 if matches!(state.as_str(), "57P01" | "57P02") {
@@ -65,38 +62,35 @@ impl Session<'_> {
                     handler(notice);
                 }
             }
+            // Where it does not fit it is not for us.
+            tag::PARAMETER_STATUS if left > room => {}
             tag::PARAMETER_STATUS => {
-                if let Some(span) = self.small_body(io)? {
-                    let mut reader = Reader::new(self.link.get(span));
-                    let (name, value) = (reader.cstr()?, reader.cstr()?);
-                    reader.finish()?;
-                    self.server.parameter(name, value)?;
-                    if let Some(handler) = self.events.parameter {
-                        handler(name, value);
-                    }
+                self.link.body(io)?;
+                let mut reader = Reader::new(self.link.taken());
+                let (name, value) = (reader.cstr()?, reader.cstr()?);
+                reader.finish()?;
+                self.server.parameter(name, value)?;
+                if let Some(handler) = self.events.parameter {
+                    handler(name, value);
                 }
             }
             tag::NOTIFICATION_RESPONSE => {
                 debug!("notification");
                 let mut kept = false;
-                if self.events.queue.is_some()
-                    && let Some(span) = self.small_body(io)?
-                    && let Some(queue) = &mut self.events.queue
+                if let Some(queue) = &mut self.events.queue
+                    && left <= room
                 {
-                    kept = queue.push(self.link.get(span));
+                    self.link.body(io)?;
+                    kept = queue.push(self.link.taken());
                 }
                 if !kept {
                     let lost = &mut self.link.stats.notifications_lost;
                     *lost = lost.wrapping_add(1);
                 }
             }
-            _ => return Ok(false),
+            _ => return Ok(()),
         }
-        Ok(true)
-    }
-
-    /// The body, if it fits the buffer.
-    fn small_body(&mut self, io: &mut Lent<'_>) -> Result<Option<Span>, Fault> {
-        if self.link.left() > self.link.room() { Ok(None) } else { self.link.body(io).map(Some) }
+        self.link.tag = 0;
+        Ok(())
     }
 }

@@ -10,24 +10,24 @@ use crate::wire::backend::tag;
 use crate::wire::{WireError, frontend};
 
 impl Session<'_> {
-    /// Takes ErrorResponse and pins it; what does not fit is cut. Keeps its SQLSTATE, returns
-    /// whether the server ends the session.
-    pub(crate) fn take_error(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+    /// Takes ErrorResponse and pins it; what does not fit is cut. Keeps its SQLSTATE, and whether
+    /// the server ends the session.
+    pub(crate) fn take_error(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.link.unpin(0);
         let room = self.link.room().saturating_sub(limits::RX_RESERVE);
         let left = self.link.left();
-        let span = self.link.take(io, left.min(room))?;
-        self.link.pin(span);
+        self.link.take(io, left.min(room))?;
+        self.link.pin();
         self.error = Some(left > room);
         self.link.skip(io)?;
-        let Some(error) = self.server_error() else { return Ok(false) };
+        let Some(error) = self.server_error() else { return Ok(()) };
         let (state, fatal) = (error.sqlstate(), error.is_fatal());
         // What is complete may be committed, and a server that panics may have written the commit.
         let unsure = fatal && (self.completed || error.severity() == "PANIC");
         self.unsure = unsure;
         warning!("server error {}", state);
-        self.sqlstate = state;
-        Ok(fatal)
+        (self.sqlstate, self.fatal) = (state, fatal);
+        Ok(())
     }
 
     pub(crate) const fn sqlstate(&self) -> SqlState {
@@ -44,12 +44,12 @@ impl Session<'_> {
     #[inline(never)]
     pub(crate) fn refused(&mut self, io: &mut Lent<'_>) -> Fault {
         match self.take_error(io) {
-            Ok(fatal) => {
+            Ok(()) => {
                 let ready = self.synchronize(io).and_then(|()| self.until_ready(io));
-                if fatal || ready.is_err() {
+                if self.fatal || ready.is_err() {
                     self.life = Life::Broken;
                 }
-                Fault::Server
+                Fault::SERVER
             }
             Err(fault) => fault,
         }
@@ -66,7 +66,8 @@ impl Session<'_> {
 
     /// Behind an error nothing but ReadyForQuery comes.
     fn until_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        match self.next(io)? {
+        self.next(io)?;
+        match self.link.tag {
             tag::READY_FOR_QUERY => self.ready(io),
             _ => Err(ProtocolError::UnexpectedMessage.into()),
         }
@@ -76,18 +77,18 @@ impl Session<'_> {
     /// what the user wants to see.
     #[cold]
     pub(crate) fn last_words(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
-        if matches!(fault, Fault::Closed | Fault::Transport(_)) {
+        if fault == Fault::CLOSED || fault.is_transport() {
             self.life = Life::Broken;
             self.link.limit(limits::SALVAGE_MS);
             loop {
                 match self.next(io) {
-                    Ok(tag::ERROR_RESPONSE) => {
-                        return self.take_error(io).map_or(fault, |_| Fault::Server);
+                    Ok(()) if self.link.tag == tag::ERROR_RESPONSE => {
+                        return self.take_error(io).map_or(fault, |()| Fault::SERVER);
                     }
-                    Ok(_) => {}
+                    Ok(()) => {}
                     // TLS knows more than the transport: the server's alert.
                     #[cfg(feature = "tls")]
-                    Err(told @ Fault::Tls(_)) => return told,
+                    Err(told) if told.is_tls() => return told,
                     Err(_) => break,
                 }
             }
@@ -97,11 +98,7 @@ impl Session<'_> {
 
     /// The error for a part that was left out before any of it was sent, while the verb goes on.
     pub(crate) fn left_out(&self, fault: Fault) -> Error {
-        let kind = match fault {
-            Fault::Usage(problem) => ErrorKind::Usage(problem),
-            Fault::Wire(problem) => ErrorKind::Encode(problem),
-            _ => ErrorKind::Broken,
-        };
+        let kind = if fault.is_local() { fault.kind() } else { ErrorKind::Broken };
         Error::new(kind, Outcome::NotSent, self.life == Life::Alive)
     }
 
@@ -110,47 +107,40 @@ impl Session<'_> {
     #[inline(never)]
     pub(crate) fn verdict(&mut self, fault: Fault) -> Error {
         let sent = self.link.has_sent();
-        let kind = match fault {
-            Fault::Config(problem) => ErrorKind::Config(problem),
-            Fault::Auth(problem) => ErrorKind::Auth(problem),
-            Fault::Server => ErrorKind::Server(self.sqlstate),
-            Fault::Protocol(problem) => ErrorKind::Protocol(problem),
-            Fault::Dial(reason) => ErrorKind::Dial(reason),
-            Fault::NoSuitableHost => ErrorKind::NoSuitableHost,
-            Fault::Transport(kind) => {
-                self.farewell.map_or(ErrorKind::Transport(kind), ErrorKind::Server)
+        let malformed = fault == Fault::from(WireError::Malformed);
+        let kind = match (fault, self.farewell) {
+            (Fault::SERVER, _) => ErrorKind::Server(self.sqlstate),
+            (Fault::CAPACITY, _) => self.link.capacity(),
+            #[cfg(feature = "tls")]
+            (Fault::TLS_RECORD, _) => self.link.record_capacity(),
+            (Fault::TORN, _) => ErrorKind::Encode(WireError::Source),
+            (fault, Some(farewell)) if fault == Fault::CLOSED || fault.is_transport() => {
+                ErrorKind::Server(farewell)
             }
-            Fault::Closed => self.farewell.map_or(ErrorKind::Closed, ErrorKind::Server),
-            Fault::HungUp => ErrorKind::HungUp,
-            Fault::TimedOut => ErrorKind::TimedOut,
-            Fault::Broken => ErrorKind::Broken,
-            Fault::Capacity => self.link.capacity(),
-            Fault::Wire(WireError::Malformed) => ErrorKind::Protocol(ProtocolError::Malformed),
-            Fault::Wire(problem) => ErrorKind::Encode(problem),
-            Fault::Torn => ErrorKind::Encode(WireError::Source),
-            Fault::Usage(problem) => ErrorKind::Usage(problem),
-            #[cfg(feature = "tls")]
-            Fault::Tls(problem) => ErrorKind::Tls(problem),
-            #[cfg(feature = "tls")]
-            Fault::TlsRecord => self.link.record_capacity(),
+            _ if malformed => ErrorKind::Protocol(ProtocolError::Malformed),
+            (fault, _) => fault.kind(),
         };
+        let local = fault.is_local();
         let (outcome, recoverable) = match fault {
-            Fault::Broken => (Outcome::NotSent, false),
-            Fault::Server if sent && !self.unsure => (Outcome::Refused, true),
-            Fault::Usage(UsageError::RolledBack) => (Outcome::Refused, true),
-            Fault::Wire(WireError::Malformed) if sent => (Outcome::Unknown, false),
-            Fault::Wire(_) | Fault::Usage(_) if core::mem::take(&mut self.taken_back) => {
-                (Outcome::Refused, true)
+            Fault::BROKEN => (Outcome::NotSent, false),
+            Fault::SERVER if sent && !self.unsure => (Outcome::Refused, true),
+            fault if fault == UsageError::RolledBack.into() => (Outcome::Refused, true),
+            _ if malformed && sent => (Outcome::Unknown, false),
+            _ if local && core::mem::take(&mut self.taken_back) => (Outcome::Refused, true),
+            fault if (fault.is_usage() || fault == Fault::CAPACITY) && sent => {
+                (Outcome::Local, true)
             }
-            Fault::Usage(_) | Fault::Capacity if sent => (Outcome::Local, true),
-            Fault::Wire(_) | Fault::Torn | Fault::Usage(_) | Fault::Capacity | Fault::Config(_)
-                if !sent =>
+            fault
+                if !sent
+                    && (local
+                        || fault.is_config()
+                        || matches!(fault, Fault::TORN | Fault::CAPACITY)) =>
             {
                 self.link.discard_staged();
                 (Outcome::NotSent, true)
             }
             // The server does nothing with half a message.
-            Fault::Torn => (Outcome::Refused, false),
+            Fault::TORN => (Outcome::Refused, false),
             _ if sent => (Outcome::Unknown, false),
             _ => (Outcome::NotSent, false),
         };

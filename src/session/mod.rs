@@ -48,8 +48,8 @@ pub(crate) enum Life {
 /// What a dropped guard left to do. A pointer, so that only what is used is linked.
 pub(crate) type Leftover = fn(&mut Session<'_>, &mut Lent<'_>) -> Result<(), Fault>;
 
+#[repr(C)]
 pub(crate) struct Session<'b> {
-    pub(crate) link: Framed<'b>,
     pub(crate) phase: Phase,
     pub(crate) life: Life,
     pub(crate) transaction: TransactionStatus,
@@ -61,41 +61,50 @@ pub(crate) struct Session<'b> {
     pub(crate) no_rows: bool,
     /// The server said of a command of this verb that it is complete.
     pub(crate) completed: bool,
+    /// CommandComplete said ROLLBACK: what COMMIT of a failed transaction is answered with.
+    pub(crate) rolled_back: bool,
+    /// The last error ended the session.
+    pub(crate) fatal: bool,
     /// The session ended where the work may have been done.
     unsure: bool,
     /// Messages of the extended protocol were sent without a Sync behind them.
     pub(crate) unsynced: bool,
-    /// Items of the last batch that the server answered.
-    pub(crate) batch_done: u32,
-    /// To be sent before the rest of an answer is read over: the end of what was not finished.
-    pub(crate) unfinished: Option<Leftover>,
-    /// A transaction's guard was dropped: to be rolled back before anything else.
-    pub(crate) undo: Option<Leftover>,
+    /// The server was made to forget what was sent of a batch.
+    pub(crate) taken_back: bool,
     /// An error is pinned in the receive buffer; `Some(true)` when its end was cut.
     error: Option<bool>,
     /// SQLSTATE of the last error.
     sqlstate: SqlState,
-    /// The server was made to forget what was sent of a batch.
-    pub(crate) taken_back: bool,
-    /// A notice announced that the server ends the session.
-    farewell: Option<SqlState>,
-    /// Who wants to see notices, parameter changes and notifications.
-    pub(crate) events: Events<'b>,
+    /// The configuration allows batch binds at openGauss.
+    #[cfg(feature = "opengauss")]
+    pub(crate) batch_binds: bool,
     /// Asynchronous messages since the last other one.
     in_a_row: u16,
     /// Number of the session, and of the last prepared statement in it.
     pub(crate) epoch: u16,
     pub(crate) statements: u16,
+    /// To be sent before the rest of an answer is read over: the end of what was not finished.
+    pub(crate) unfinished: Option<Leftover>,
+    /// A transaction's guard was dropped: to be rolled back before anything else.
+    pub(crate) undo: Option<Leftover>,
+    /// Columns of the current result.
+    pub(crate) columns: u16,
+    /// Rows that the last command touched.
+    pub(crate) rows: u64,
+    /// Deadline of one operation, in milliseconds.
+    pub(crate) timeout_ms: u32,
+    pub(crate) link: Framed<'b>,
+    /// A notice announced that the server ends the session.
+    farewell: Option<SqlState>,
+    /// Who wants to see notices, parameter changes and notifications.
+    pub(crate) events: Events<'b>,
     /// Statements in flash that are prepared.
     pub(crate) statics: [Option<&'static StaticStatement>; limits::STATIC_STATEMENTS],
     /// Savepoints that are open, as far as their guards know.
     pub(crate) savepoints: u16,
-    /// Deadline of one operation, in milliseconds.
-    pub(crate) timeout_ms: u32,
+    /// Items of the last batch that the server answered.
+    pub(crate) batch_done: u32,
     pub(crate) server: ServerInfo,
-    /// The configuration allows batch binds at openGauss.
-    #[cfg(feature = "opengauss")]
-    pub(crate) batch_binds: bool,
     /// Where the keys of a login stay for the next one.
     pub(crate) keys: Option<&'b mut KeyCache>,
     /// Where the link goes, if a dialler opened it.
@@ -113,6 +122,10 @@ impl<'b> Session<'b> {
             extended: false,
             no_rows: false,
             completed: false,
+            rolled_back: false,
+            fatal: false,
+            columns: 0,
+            rows: 0,
             unsure: false,
             unsynced: false,
             batch_done: 0,
@@ -159,7 +172,7 @@ impl<'b> Session<'b> {
 
     /// Whether there is a link that may be touched.
     pub(crate) fn alive(&self) -> Result<(), Fault> {
-        if self.life == Life::Alive { Ok(()) } else { Err(Fault::Broken) }
+        if self.life == Life::Alive { Ok(()) } else { Err(Fault::BROKEN) }
     }
 
     /// Starts a verb: checks that the link lives, starts the deadline, finishes what an earlier
@@ -219,11 +232,13 @@ impl<'b> Session<'b> {
             self.synchronize(io)?;
         }
         while self.busy {
-            match self.next(io)? {
+            self.next(io)?;
+            match self.link.tag {
                 tag::READY_FOR_QUERY => self.ready(io)?,
                 tag::ERROR_RESPONSE => {
-                    if self.take_error(io)? {
-                        return Err(Fault::Server);
+                    self.take_error(io)?;
+                    if self.fatal {
+                        return Err(Fault::SERVER);
                     }
                     self.error = None;
                     self.link.unpin(0);
@@ -235,38 +250,42 @@ impl<'b> Session<'b> {
         Ok(())
     }
 
-    /// The next message that is not asynchronous. Its body is still to be taken.
-    pub(crate) fn next(&mut self, io: &mut Lent<'_>) -> Result<u8, Fault> {
+    /// Goes to the next message that is not asynchronous. Its body is still to be taken.
+    pub(crate) fn next(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         loop {
-            let (tag, body) = self.link.header(io)?;
-            let known = self.check(tag, body)?;
-            if known && !self.take_async(io, tag)? {
+            self.checked_header(io)?;
+            self.take_async(io)?;
+            if self.link.tag != 0 {
                 self.in_a_row = 0;
-                return Ok(tag);
+                return Ok(());
             }
             self.in_a_row = self.in_a_row.wrapping_add(1);
             if self.in_a_row > limits::MAX_ASYNC_MESSAGES {
-                return Err(Fault::Protocol(ProtocolError::Flood));
+                return Err(Fault::from(ProtocolError::Flood));
             }
         }
     }
 
-    /// Whether the message is known; an error when it is not legal now.
-    pub(crate) fn check(&self, tag: u8, body: u32) -> Result<bool, Fault> {
-        match (legal(self.phase, tag, body), self.phase) {
-            (Some(true), _) => Ok(true),
+    /// Takes the next message's header. An error when the message is not legal now.
+    pub(crate) fn checked_header(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.link.header(io)?;
+        match (legal(self.phase, self.link.tag, self.link.left()), self.phase) {
+            (Some(true), _) => Ok(()),
             // openGauss has more message types than the manual; they are skipped by length.
-            (None, Phase::Normal) if self.server.is_opengauss() => Ok(false),
-            (_, Phase::Authentication) => Err(Fault::Protocol(ProtocolError::NotPostgres)),
-            (Some(false), _) => Err(Fault::Protocol(ProtocolError::BadLength)),
-            (None, _) => Err(Fault::Protocol(ProtocolError::UnexpectedMessage)),
+            (None, Phase::Normal) if self.server.is_opengauss() => {
+                self.link.tag = 0;
+                Ok(())
+            }
+            (_, Phase::Authentication) => Err(Fault::from(ProtocolError::NotPostgres)),
+            (Some(false), _) => Err(Fault::from(ProtocolError::BadLength)),
+            (None, _) => Err(Fault::from(ProtocolError::UnexpectedMessage)),
         }
     }
 
     /// Takes ReadyForQuery.
     pub(crate) fn ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        let span = self.link.body(io)?;
-        self.transaction = match self.link.get(span) {
+        self.link.body(io)?;
+        self.transaction = match self.link.taken() {
             // openGauss may send a second byte.
             [b'I'] | [b'I', _] => TransactionStatus::Idle,
             [b'T'] | [b'T', _] => TransactionStatus::InTransaction,
@@ -295,42 +314,42 @@ impl<'b> Session<'b> {
         self.link.flush(io).map_err(|fault| self.last_words(io, fault))
     }
 
-    /// A simple query whose rows nobody wants. Returns the last CommandComplete.
-    pub(crate) fn command(&mut self, io: &mut Lent<'_>, sql: &str) -> Result<CommandTag, Fault> {
-        self.begin(io)?;
-        self.extended = false;
-        self.stage(io, &|w| frontend::query(w, sql))?;
-        self.send(io)?;
+    /// A simple query whose rows nobody wants.
+    pub(crate) fn command(&mut self, io: &mut Lent<'_>, sql: &str) -> Result<(), Fault> {
+        self.simple_query(io, sql)?;
         self.read_answer(io)
     }
 
-    /// Reads an answer to its end. Returns the last CommandComplete.
-    pub(crate) fn read_answer(&mut self, io: &mut Lent<'_>) -> Result<CommandTag, Fault> {
-        let mut last = CommandTag::default();
+    /// Reads an answer to its end.
+    pub(crate) fn read_answer(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.rows = 0;
         // The message that began the result which is read over: `T`, `H`, or none.
         let mut open = 0;
         loop {
-            match (self.next(io)?, open) {
-                (tag::READY_FOR_QUERY, 0) if self.completed => {
-                    self.ready(io)?;
-                    return Ok(last);
+            self.next(io)?;
+            match (self.link.tag, open) {
+                (tag::READY_FOR_QUERY, 0) if self.completed => return self.ready(io),
+                (tag::COMMAND_COMPLETE, _) => {
+                    self.command_complete(io)?;
+                    open = 0;
                 }
-                (tag::COMMAND_COMPLETE, _) => (last, open) = (self.command_complete(io)?, 0),
                 (tag::EMPTY_QUERY_RESPONSE, 0) => self.completed = true,
                 (tag::COPY_IN_RESPONSE, 0) => self.refuse_copy(io)?,
                 (tag @ (tag::ROW_DESCRIPTION | tag::COPY_OUT_RESPONSE), 0) => open = tag,
                 (tag::DATA_ROW, tag::ROW_DESCRIPTION)
                 | (tag::COPY_DATA | tag::COPY_DONE, tag::COPY_OUT_RESPONSE) => {}
-                (other, _) => return Err(self.unexpected(io, other)),
+                _ => return Err(self.unexpected(io)),
             }
             self.link.skip(io)?;
         }
     }
 
-    pub(crate) fn command_complete(&mut self, io: &mut Lent<'_>) -> Result<CommandTag, Fault> {
-        let span = self.link.body(io)?;
+    pub(crate) fn command_complete(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.link.body(io)?;
         self.completed = true;
-        Ok(CommandTag::decode(self.link.get(span))?)
+        let tag = CommandTag::decode(self.link.taken())?;
+        (self.rows, self.rolled_back) = (tag.rows, tag.rollback);
+        Ok(())
     }
 
     /// Answers CopyInResponse nobody asked for: the server then reports an error.

@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     pub(super) open: Cell<bool>,
     /// Why the connection died. The first reason is kept.
     pub(super) fault: Cell<Option<Fault>>,
-    /// For [`Fault::TlsRecord`]: bytes the buffer has, and needs.
+    /// For [`Fault::TLS_RECORD`]: bytes the buffer has, and needs.
     pub(super) record: Cell<(u16, u16)>,
 }
 
@@ -172,7 +172,7 @@ impl<'s, T> Guard<'s, T> {
     fn wait(&self) -> Result<(), GuardError> {
         self.platform.idle();
         if self.platform.now_ms() >= self.shared.deadline.get() {
-            return Err(self.dead(Fault::TimedOut));
+            return Err(self.dead(Fault::TIMED_OUT));
         }
         Ok(())
     }
@@ -229,10 +229,10 @@ impl<'s, T> Guard<'s, T> {
         let [kind, major, minor, high, low] = self.header;
         let length = u16::from_be_bytes([high, low]);
         (self.head, self.head_len) = ([0; HEAD], 0);
-        let illegal = Err(Fault::Tls(TlsError::Record));
+        let illegal = Err(Fault::from(TlsError::Record));
         if major != 3 || minor > 4 {
             // Whoever answers is not speaking TLS.
-            return Err(Fault::Tls(TlsError::NotTls));
+            return Err(Fault::from(TlsError::NotTls));
         }
         match (kind, self.phase) {
             (HANDSHAKE, Phase::Hello) if length >= 4 => self.phase = Phase::Encrypted,
@@ -247,11 +247,11 @@ impl<'s, T> Guard<'s, T> {
         }
         // A peer that sends records without end has no more time than a silent one.
         if self.platform.now_ms() >= self.shared.deadline.get() {
-            return Err(Fault::TimedOut);
+            return Err(Fault::TIMED_OUT);
         }
         if length > self.capacity {
             self.shared.record.set((self.capacity, length));
-            return Err(Fault::TlsRecord);
+            return Err(Fault::TLS_RECORD);
         }
         Ok(length)
     }
@@ -269,11 +269,11 @@ impl<'s, T> Guard<'s, T> {
                 Ok(())
             }
             (CHANGE_CIPHER_SPEC, [1, ..]) => Ok(()),
-            (ALERT, [_, description, ..]) => Err(Fault::Tls(TlsError::from_alert(description))),
+            (ALERT, [_, description, ..]) => Err(TlsError::from_alert(description).into()),
             (HANDSHAKE, [2, _, _, _, _, _, random @ ..]) if random == RETRY => {
-                Err(Fault::Tls(TlsError::Handshake))
+                Err(Fault::from(TlsError::Handshake))
             }
-            _ => Err(Fault::Tls(TlsError::Record)),
+            _ => Err(Fault::from(TlsError::Record)),
         }
     }
 }
@@ -290,10 +290,10 @@ impl<T: Read> Read for Guard<'_, T> {
         loop {
             let error = match self.io.read(buf) {
                 Ok(0) if self.at_boundary() => return Ok(0),
-                Ok(0) => return Err(self.dead(Fault::Closed)),
+                Ok(0) => return Err(self.dead(Fault::CLOSED)),
                 Ok(n) => {
                     let Some(received) = buf.get_mut(..n) else {
-                        return Err(self.dead(Fault::Transport(IoKind::Other)));
+                        return Err(self.dead(Fault::from(IoKind::Other)));
                     };
                     return match self.follow(received) {
                         Ok(()) => Ok(n),
@@ -303,7 +303,7 @@ impl<T: Read> Read for Guard<'_, T> {
                 Err(error) => error.kind(),
             };
             if !is_pause(error) {
-                return Err(self.dead(Fault::Transport(error)));
+                return Err(self.dead(Fault::from(error)));
             }
             // Once a record has begun, the record layer cannot take a pause; during the handshake
             // it never can.
@@ -322,7 +322,7 @@ impl<T: Write> Guard<'_, T> {
             return Err(GuardError::Dead);
         }
         if self.said_hello && !self.shared.authenticated.get() {
-            return Err(self.dead(Fault::Tls(TlsError::Unauthenticated)));
+            return Err(self.dead(Fault::from(TlsError::Unauthenticated)));
         }
         Ok(())
     }

@@ -59,7 +59,7 @@ impl SignatureSigner<DerSignature> for HandshakeKey<'_> {
         let digest: [u8; 32] = Sha256::digest(message).into();
         Ok(self.key.sign(&digest).map(|signature| DerSignature::new(&signature)).unwrap_or_else(
             || {
-                self.shared.fail(Fault::Tls(TlsError::ClientKey));
+                self.shared.fail(Fault::from(TlsError::ClientKey));
                 DerSignature { bytes: [0; 72], length: 0 }
             },
         ))

@@ -40,11 +40,11 @@ pub(crate) fn negotiate(
     }
     let direct = config.sslnegotiation == SslNegotiation::Direct;
     if direct && !mode.demands_tls() {
-        return Err(Fault::Config(ConfigError::DirectTls));
+        return Err(Fault::from(ConfigError::DirectTls));
     }
     let Some(settings) = settings else {
         return match mode.demands_tls() {
-            true => Err(Fault::Config(ConfigError::TlsUnavailable)),
+            true => Err(Fault::from(ConfigError::TlsUnavailable)),
             false => Ok(false),
         };
     };
@@ -52,7 +52,7 @@ pub(crate) fn negotiate(
     if direct || session.request_tls(io)? {
         return Ok(true);
     }
-    if mode.demands_tls() { Err(Fault::Tls(TlsError::NotOffered)) } else { Ok(false) }
+    if mode.demands_tls() { Err(Fault::from(TlsError::NotOffered)) } else { Ok(false) }
 }
 
 /// What the handshake found out about the server.
@@ -99,17 +99,17 @@ fn plan<'h>(
     let host = Some(host).filter(|host| !host.is_empty());
     let verify_full = mode == SslMode::VerifyFull;
     if verify_full && host.is_none() {
-        return Err(Fault::Config(ConfigError::NoHost));
+        return Err(Fault::from(ConfigError::NoHost));
     }
     let anchors = match config.sslrootcert.filter(|name| !name.is_empty()) {
         Some(name) => {
-            let missing = Fault::Config(ConfigError::NoRootCertificate);
+            let missing = Fault::from(ConfigError::NoRootCertificate);
             let bytes = settings.files.get(name).ok_or(missing)?;
-            chain::check_anchors(bytes).map_err(|_| Fault::Config(ConfigError::RootCertificate))?;
+            chain::check_anchors(bytes).map_err(|_| Fault::from(ConfigError::RootCertificate))?;
             Some(bytes)
         }
         None if matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull) => {
-            return Err(Fault::Config(ConfigError::NoRootCertificate));
+            return Err(Fault::from(ConfigError::NoRootCertificate));
         }
         None => None,
     };
@@ -132,7 +132,7 @@ fn plan<'h>(
     })
     .and_then(|handshake| match config.sslcert {
         Some(name) if !name.is_empty() && !cfg!(feature = "tls-client-cert") => {
-            Err(Fault::Config(ConfigError::ClientCertificate))
+            Err(Fault::from(ConfigError::ClientCertificate))
         }
         _ => Ok(handshake),
     })
@@ -145,7 +145,7 @@ fn dates(validity: Validity, platform: &dyn Platform) -> Result<(u64, u64), Faul
         (_, Some(now)) => Ok((now, now)),
         (Validity::ClockOrAfter(second), None) => Ok((second, u64::MAX)),
         (Validity::Clock, None) => {
-            Err(Fault::Tls(TlsError::Certificate(CertificateError::ClockNotSet)))
+            Err(Fault::from(TlsError::Certificate(CertificateError::ClockNotSet)))
         }
     }
 }
@@ -155,7 +155,7 @@ fn identity<'h>(
     settings: &Settings<'h>,
     config: &Config<'h>,
 ) -> Result<Option<Identity<'h>>, Fault> {
-    let wrong = Fault::Config(ConfigError::ClientCertificate);
+    let wrong = Fault::from(ConfigError::ClientCertificate);
     let Some(name) = config.sslcert.filter(|name| !name.is_empty()) else { return Ok(None) };
     let certificates = settings.files.get(name).ok_or(wrong)?;
     // One certificate is sent; the server knows the intermediates.

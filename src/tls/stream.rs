@@ -84,7 +84,7 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
     ) -> Result<Option<EndPoint>, Fault> {
         let config = configure(&handshake, self.fragment);
         let mut provider = Provider {
-            rng: Drbg::new(platform).map_err(|_| Fault::Auth(AuthError::NoEntropy))?,
+            rng: Drbg::new(platform).map_err(|_| Fault::from(AuthError::NoEntropy))?,
             verifier: Verifier::new(handshake.trust, self.shared),
             #[cfg(feature = "tls-client-cert")]
             identity: handshake.identity,
@@ -103,14 +103,14 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
             (Ok(()), None) => {}
             // The server looked at the client's certificate and hung up before it was all sent.
             (Err(embedded_tls::TlsError::Io(_)), None) if identified => {
-                return Err(Fault::Tls(TlsError::ClientCertificate));
+                return Err(Fault::from(TlsError::ClientCertificate));
             }
             (Err(error), None) => {
                 return Err(handshake_error(error, self.tx_size, self.shared));
             }
         }
         if !self.shared.authenticated.get() {
-            let kind = Fault::Tls(TlsError::Unauthenticated);
+            let kind = Fault::from(TlsError::Unauthenticated);
             self.shared.fail(kind);
             return Err(kind);
         }
@@ -132,12 +132,13 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
         }
         // In TLS 1.3 a server looks at the client's certificate after the client is done. Its
         // alert may be lost when the link is reset.
-        let hung_up = matches!(self.shared.fault.get(), Some(Fault::Transport(_) | Fault::Closed));
+        let fault = self.shared.fault.get();
+        let hung_up = fault.is_some_and(|fault| fault == Fault::CLOSED || fault.is_transport());
         let refused = matches!(error, embedded_tls::TlsError::InternalError);
         if !self.heard && (refused || hung_up && self.identified) {
-            self.shared.fault.set(Some(Fault::Tls(TlsError::ClientCertificate)));
+            self.shared.fault.set(Some(Fault::from(TlsError::ClientCertificate)));
         }
-        self.shared.fail(Fault::Tls(TlsError::Record));
+        self.shared.fail(Fault::from(TlsError::Record));
         IoKind::Other
     }
 }
@@ -210,13 +211,13 @@ fn handshake_error(error: embedded_tls::TlsError, tx_size: usize, shared: &Share
         E::InsufficientSpace | E::EncodeError => {
             let have = u16::try_from(tx_size).unwrap_or(u16::MAX);
             shared.record.set((have, have.saturating_mul(2)));
-            Fault::TlsRecord
+            Fault::TLS_RECORD
         }
-        E::IoError | E::ConnectionClosed => Fault::Closed,
-        E::Io(kind) => Fault::Transport(kind),
-        E::CryptoError | E::InvalidRecord => Fault::Tls(TlsError::Record),
-        E::InvalidSignature => Fault::Tls(TlsError::Unauthenticated),
-        _ => Fault::Tls(TlsError::Handshake),
+        E::IoError | E::ConnectionClosed => Fault::CLOSED,
+        E::Io(kind) => Fault::from(kind),
+        E::CryptoError | E::InvalidRecord => Fault::from(TlsError::Record),
+        E::InvalidSignature => Fault::from(TlsError::Unauthenticated),
+        _ => Fault::from(TlsError::Handshake),
     }
 }
 

@@ -13,7 +13,6 @@ use super::error::{CertificateError, TlsError};
 use super::guard::Shared;
 use super::signature::{Hash, KeyKind, Scheme};
 use super::x509::Certificate;
-use crate::error::Fault;
 use crate::limits::TLS_LEAF_KEY;
 
 /// The hash of the server's certificate that ties a login to this TLS session:
@@ -142,7 +141,7 @@ impl<'a> Verifier<'a> {
         flat: embedded_tls::TlsError,
     ) -> Result<(), embedded_tls::TlsError> {
         result.map_err(|error| {
-            self.shared.fail(Fault::Tls(error));
+            self.shared.fail(error.into());
             flat
         })
     }

@@ -66,13 +66,14 @@ pub enum Phase {
 
 /// Whether a message of this type and body length (without its length field) is legal in this
 /// phase. `None`: the type is not legal. `Some(false)`: the length is not.
-pub fn legal(phase: Phase, tag: u8, body: u32) -> Option<bool> {
+pub fn legal(phase: Phase, tag: u8, body: usize) -> Option<bool> {
     let phase = match phase {
         Phase::Authentication => LOGIN,
         Phase::Settling => SETTLING,
         Phase::Normal => NORMAL,
     };
     let rule = RULES.iter().find(|rule| rule.tag == tag && rule.phases & phase != 0)?;
+    let body = u32::try_from(body).unwrap_or(u32::MAX);
     Some(body >= u32::from(rule.min) && body <= rule.max)
 }
 

@@ -16,13 +16,14 @@ pub use reader::Reader;
 
 pub use writer::{Part, Writer};
 
-/// What went wrong while reading or writing bytes. One byte: it is returned from every small
-/// function of the codec.
+/// What went wrong while reading or writing bytes. A word that is never 0: every small function of
+/// the codec returns it, and a result without a value is then one word too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u32)]
 pub enum WireError {
     /// The message ended before its content did, or went on after it.
-    Malformed,
+    Malformed = 1,
     /// The send buffer is full and may not be drained at this point.
     Full,
     /// A string holds a NUL byte, which the protocol cannot carry.
