@@ -117,6 +117,11 @@ impl Board {
         if let Some(target) = self.target {
             command.args(["--target", target]);
         }
+        if features.contains(&"tls") {
+            // A firmware for one server: no connection string parser, no program but the common
+            // operations, no login method that the server does not ask for.
+            command.arg("--no-default-features");
+        }
         if !features.is_empty() {
             command.arg("--features").arg(features.join(","));
         }

@@ -51,6 +51,10 @@ impl Wish {
                 other => return Err(format!("unknown argument of demo: {other}")),
             }
         }
+        if wish.tls && wish.opengauss {
+            // Login keys and the other words that only the parser knows.
+            wish.features.push("conninfo");
+        }
         if wish.keys && !wish.opengauss {
             return Err("--keys goes with --opengauss".to_string());
         }

@@ -64,7 +64,11 @@ impl Server {
 
     /// What a board is built with to use this server.
     pub fn features(&self) -> &'static [&'static str] {
-        if self.root.is_some() { &["tls"] } else { &[] }
+        match (&self.root, self.front) {
+            (Some(_), true) => &["tls", "opengauss", "conninfo"],
+            (Some(_), false) => &["tls"],
+            (None, _) => &[],
+        }
     }
 
     /// An existing server, by a connection string of `keyword=value` pairs without quotes.
@@ -110,7 +114,7 @@ impl Server {
             }
             (None, Some(_)) => format!(
                 "host=localhost hostaddr={address} port={port} {rest} \
-                 sslmode=verify-full sslrootcert=root"
+                 sslmode=verify-full sslrootcert=root channel_binding=require"
             ),
         }
     }

@@ -10,6 +10,7 @@ pub(crate) const USAGE: &str = "[show=NAME] [silent=PORT] [dying=PORT] [nobody=P
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Show {
     Common,
+    #[cfg(feature = "faults")]
     Faults,
     #[cfg(feature = "hosts")]
     Hosts,
@@ -49,6 +50,7 @@ impl<'a> Arguments<'a> {
         for option in options.split_ascii_whitespace() {
             match option.split_once('=')? {
                 ("show", "common_operations") => arguments.show = Show::Common,
+                #[cfg(feature = "faults")]
                 ("show", "faults") => arguments.show = Show::Faults,
                 #[cfg(feature = "hosts")]
                 ("show", "hosts") => arguments.show = Show::Hosts,

@@ -8,18 +8,23 @@
 //! * `show=hosts` (feature `hosts`): bad connection strings, and two hosts of which one is dead.
 //! * `show=big_values|upload|command|cancelled` (feature `verbs`): ten megabytes each way, 100,000
 //!   rows by COPY, notifications that switch a lamp, a statement cancelled from elsewhere.
-//! * `show=faults`: sessions with servers that misbehave, and a good one afterwards.
+//! * `show=faults` (feature `faults`): sessions with servers that misbehave, and a good one afterwards.
 //!
 //! Lines that begin with `@` are measurements. All others are the same on every board and are
 //! compared with `boards/expected/`.
 
+#[cfg(test)]
+extern crate std;
+
 use core::fmt::Display;
 
-use barepg::{Buffers, Client, Config, Error, Platform, ServerError, Stats};
+use barepg::{Buffers, Client, Error, Platform, ServerError, Stats};
 use embedded_io::{Read, Write};
 
 mod arguments;
 mod common;
+mod configuration;
+#[cfg(feature = "faults")]
 mod faults;
 #[cfg(feature = "hosts")]
 mod hosts;
@@ -27,6 +32,7 @@ mod hosts;
 mod verbs;
 
 use arguments::{Arguments, Show};
+use configuration::Server;
 
 /// What a board gives the program, besides a [`Platform`].
 pub trait Board {
@@ -64,9 +70,6 @@ pub trait Board {
 pub const LOGIN: u32 = 1;
 /// Mark of one query.
 pub const QUERY: u32 = 2;
-
-/// Bytes for what the connection string says in escapes.
-const SCRATCH: usize = 64;
 
 /// What failed; it has been printed.
 struct Failed;
@@ -109,8 +112,8 @@ pub fn run<B: Board>(
         let _ = writeln!(out, "usage: {}", arguments::USAGE);
         return false;
     };
-    let mut scratch = [0; SCRATCH];
-    let Some((config, server)) = configure(arguments.conninfo, &mut scratch, out) else {
+    let mut scratch = [0; configuration::SCRATCH];
+    let Some((config, server)) = configuration::read(arguments.conninfo, &mut scratch, out) else {
         return false;
     };
     let mut client = Client::new(lent.buffers, config, platform);
@@ -120,6 +123,7 @@ pub fn run<B: Board>(
     }
     let result = match arguments.show {
         Show::Common => common::show(board, &mut client, server, out),
+        #[cfg(feature = "faults")]
         Show::Faults => faults::show(board, &mut client, server, &arguments, platform, out),
         #[cfg(feature = "hosts")]
         Show::Hosts => hosts::show(board, &mut client, out),
@@ -127,52 +131,6 @@ pub fn run<B: Board>(
         Show::Verb(verb) => verbs::show(board, &mut client, server, verb, out),
     };
     result.is_ok()
-}
-
-/// Reads the connection string. Out of line, so that what it needs of the stack is free again
-/// afterwards.
-#[inline(never)]
-fn configure<'a>(
-    conninfo: &'a str,
-    scratch: &'a mut [u8],
-    out: &mut dyn core::fmt::Write,
-) -> Option<(Config<'a>, Server<'a>)> {
-    match Config::parse(conninfo, scratch) {
-        Ok(config) => Some((config, Server::first(&config)?)),
-        Err(error) => {
-            let _ = writeln!(out, "conninfo: {error}");
-            None
-        }
-    }
-}
-
-/// Where to dial.
-#[derive(Clone, Copy)]
-struct Server<'a> {
-    host: &'a str,
-    port: u16,
-    timeout_ms: u32,
-}
-
-impl<'a> Server<'a> {
-    /// The first server of a connection string.
-    fn first(config: &Config<'a>) -> Option<Self> {
-        let first = config.hosts().ok()?.next()?;
-        let host = if first.hostaddr.is_empty() { first.host } else { first.hostaddr };
-        Some(Self { host, port: first.port, timeout_ms: config.get_connect_timeout_ms() })
-    }
-
-    /// Connects.
-    fn dial<B: Board>(
-        self,
-        board: &mut B,
-        out: &mut dyn core::fmt::Write,
-    ) -> Result<B::Transport, Failed> {
-        board.dial(self.host, self.port, self.timeout_ms).map_err(|error| {
-            let _ = writeln!(out, "  error: {error}");
-            Failed
-        })
-    }
 }
 
 /// Prints an error, and the server's words if it has any.

@@ -134,7 +134,10 @@ pub fn fault(name: &str) -> ! {
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
     let mut output = Output::new();
+    #[cfg(feature = "panic-message")]
     let _ = writeln!(output, "{info}");
+    #[cfg(not(feature = "panic-message"))]
+    let _ = info;
     let _ = writeln!(output, "@done panic");
     exit(101)
 }
