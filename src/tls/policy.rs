@@ -34,13 +34,16 @@ pub(crate) fn negotiate(
     io: &mut Lent<'_>,
 ) -> Result<bool, Fault> {
     let mode = config.sslmode;
-    let plaintext_first = mode == SslMode::Allow && !session.server.plaintext_refused;
-    if is_local || mode == SslMode::Disable || plaintext_first {
+    if is_local {
         return Ok(false);
     }
     let direct = config.sslnegotiation == SslNegotiation::Direct;
     if direct && !mode.demands_tls() {
         return Err(Fault::from(ConfigError::DirectTls));
+    }
+    let plaintext_first = mode == SslMode::Allow && !session.server.plaintext_refused;
+    if mode == SslMode::Disable || plaintext_first {
+        return Ok(false);
     }
     let Some(settings) = settings else {
         return match mode.demands_tls() {

@@ -117,6 +117,8 @@ fn mistakes_in_the_configuration_cost_no_connection() {
             config().sslmode(SslMode::Require).sslcert("client.crt").sslkey("bad.key"),
             ClientCertificate,
         ),
+        (config().sslmode(SslMode::Disable).sslnegotiation(SslNegotiation::Direct), DirectTls),
+        (config().sslmode(SslMode::Allow).sslnegotiation(SslNegotiation::Direct), DirectTls),
         (config().sslmode(SslMode::Prefer).sslnegotiation(SslNegotiation::Direct), DirectTls),
     ] {
         let setup = Setup::new(config, &files);
