@@ -3,7 +3,9 @@
 //!
 //! Ciphers are made anew for every record and know nothing of the connection. What they must
 //! know, the [`guard`](super::guard) tells them in the header that is authenticated with a record:
-//! it marks those that come after the handshake. The mark is undone before the check.
+//! it marks those that come after the handshake. The mark is undone before the check. In the other
+//! direction, a handshake message that is larger than its record is replaced by a certificate that
+//! is none but says how large the message is; the [`verifier`](super::verifier) reads that.
 
 use aes_gcm::aead::{self, AeadCore, AeadInPlace, KeyInit, KeySizeUser};
 use aes_gcm::{Aes128Gcm, Key, Nonce, Tag};
@@ -74,9 +76,9 @@ impl AeadInPlace for Cipher {
 }
 
 /// Whether a TLSInnerPlaintext (RFC 8446 section 5.2) may come now.
-fn is_legal(content: &[u8], open: bool) -> bool {
+fn is_legal(content: &mut [u8], open: bool) -> bool {
     let Some(end) = content.iter().rposition(|&b| b != 0) else { return false };
-    let Some((content, [kind, ..])) = content.split_at_checked(end) else { return false };
+    let Some((content, [kind, ..])) = content.split_at_mut_checked(end) else { return false };
     match (*kind, open) {
         (21, _) | (23, true) => true,
         (22, _) => are_legal(content, open),
@@ -84,23 +86,40 @@ fn is_legal(content: &[u8], open: bool) -> bool {
     }
 }
 
-/// Whether these handshake messages may come now. One that is not whole is the record layer's to
-/// refuse.
-fn are_legal(mut messages: &[u8], open: bool) -> bool {
-    while let [kind, a, b, c, rest @ ..] = messages {
+/// Whether these handshake messages may come now. One that is not whole is for the verifier to
+/// refuse, or for the record layer.
+fn are_legal(mut messages: &mut [u8], open: bool) -> bool {
+    while let [kind, a, b, c, rest @ ..] = &*messages {
         let legal = match kind {
             4 | 24 => open,                 // NewSessionTicket, KeyUpdate
             8 | 11 | 13 | 15 | 20 => !open, // EncryptedExtensions … Finished
             _ => false,
         };
-        let length = usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).unwrap_or(usize::MAX);
-        messages = rest.get(length..).unwrap_or(&[]);
+        let (kind, length) = (*kind, [*a, *b, *c]);
+        let [a, b, c] = length;
+        let end = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
+        if legal && !open && end > rest.len() {
+            stand_in(messages, length);
+            return true;
+        }
+        let next = end.saturating_add(4);
+        messages = core::mem::take(&mut messages).get_mut(next..).unwrap_or_default();
         // Nothing follows Finished under the same keys.
-        if !legal || *kind == 20 && !messages.is_empty() {
+        if !legal || kind == 20 && !messages.is_empty() {
             return false;
         }
     }
     true
+}
+
+/// Makes a message that does not fit its record a Certificate with one entry of three bytes: the
+/// length of the message, without its header. No certificate is as short.
+fn stand_in(message: &mut [u8], [a, b, c]: [u8; 3]) {
+    let certificate = [11, 0, 0, 12, 0, 0, 0, 8, 0, 0, 3, a, b, c, 0, 0];
+    // In a record with less room than that the rest is the record layer's to refuse.
+    if let Some(start) = message.get_mut(..certificate.len()) {
+        start.copy_from_slice(&certificate);
+    }
 }
 
 #[cfg(test)]
@@ -125,8 +144,26 @@ mod tests {
             (b"\x02\0\0\0\x16", false, false),
             (b"\x0b\0\xff\xff\x16", true, false),
         ] {
-            assert_eq!(is_legal(content, false), handshake, "{content:02x?}");
-            assert_eq!(is_legal(content, true), after, "{content:02x?}");
+            assert_eq!(is_legal(&mut content.to_vec(), false), handshake, "{content:02x?}");
+            assert_eq!(is_legal(&mut content.to_vec(), true), after, "{content:02x?}");
         }
+    }
+
+    #[test]
+    fn a_message_that_is_not_whole_says_how_long_it_is() {
+        // EncryptedExtensions, then the first bytes of a Certificate.
+        let mut content = [&b"\x08\0\0\x02\0\0\x0b\0\x10\x02"[..], &[7; 13], &[22]].concat();
+        assert!(is_legal(&mut content, false));
+        let stands = b"\x0b\0\0\x0c\0\0\0\x08\0\0\x03\0\x10\x02\0\0";
+        assert_eq!(content[6..22], stands[..]);
+        assert_eq!(content[22..], [7, 22]);
+        // After the handshake, and where there is no room, nothing is changed.
+        let ticket = [&b"\x04\0\x10\x02"[..], &[7; 13], &[22]].concat();
+        let mut content = ticket.clone();
+        assert!(is_legal(&mut content, true));
+        assert_eq!(content, ticket);
+        let mut content = *b"\x0b\0\x10\x02\x01\x16";
+        assert!(is_legal(&mut content, false));
+        assert_eq!(content, *b"\x0b\0\x10\x02\x01\x16");
     }
 }

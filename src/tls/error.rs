@@ -22,7 +22,9 @@ pub enum TlsError {
     /// The server did not prove that it holds its certificate's key. Nothing but ClientHello was
     /// sent.
     Unauthenticated,
-    /// A handshake message is malformed, too large for a record, or came when it should not.
+    /// A handshake message is malformed, split although it would fit a record, larger than any
+    /// record, or came when it should not. One that only needs larger record buffers is
+    /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity).
     Handshake,
     /// A record is malformed, not authentic, or came when it should not.
     Record,

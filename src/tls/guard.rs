@@ -47,7 +47,8 @@ pub(crate) struct Shared {
     pub(super) open: Cell<bool>,
     /// Why the connection died. The first reason is kept.
     pub(super) fault: Cell<Option<Fault>>,
-    /// For [`Fault::TLS_RECORD`]: bytes the buffer has, and needs.
+    /// For [`Fault::TLS_RECORD`]: bytes the buffer has, and needs. Before that, what the receive
+    /// record buffer has.
     pub(super) record: Cell<(u16, u16)>,
 }
 
@@ -139,11 +140,13 @@ impl<'s, T> Guard<'s, T> {
         platform: &'s dyn Platform,
         capacity: usize,
     ) -> Self {
+        let capacity = u16::try_from(capacity).unwrap_or(u16::MAX);
+        shared.record.set((capacity, 0));
         Self {
             io,
             shared,
             platform,
-            capacity: u16::try_from(capacity).unwrap_or(u16::MAX),
+            capacity,
             phase: Phase::Hello,
             header: [0; HEADER],
             header_len: 0,

@@ -200,3 +200,16 @@ pub(super) const fn fragment_limit(rx: usize) -> usize {
         _ => 512,
     }
 }
+
+/// The receive record buffer that takes a handshake message of so many bytes in one record, if
+/// there is one.
+pub(super) const fn buffer_for(message: usize) -> Option<u16> {
+    match message {
+        0..=512 => Some(529),
+        513..=1024 => Some(1041),
+        1025..=2048 => Some(2065),
+        2049..=4096 => Some(4113),
+        4097..=16_384 => Some(16_640),
+        _ => None,
+    }
+}

@@ -11,8 +11,10 @@ use super::chain::{self, Trust};
 use super::cipher::Suite;
 use super::error::{CertificateError, TlsError};
 use super::guard::Shared;
+use super::policy::buffer_for;
 use super::signature::{Hash, KeyKind, Scheme};
 use super::x509::Certificate;
+use crate::error::Fault;
 use crate::limits::TLS_LEAF_KEY;
 
 /// The hash of the server's certificate that ties a login to this TLS session:
@@ -97,6 +99,9 @@ impl<'a> Verifier<'a> {
             length = length.saturating_add(1);
         }
         let chain = list.get(..length).unwrap_or(&[]);
+        if let [&[a, b, c]] = *chain {
+            return Err(self.too_long(u32::from_be_bytes([0, a, b, c])));
+        }
         let leaf = match &self.trust {
             Some(trust) => chain::verify(chain, trust),
             None => chain
@@ -114,6 +119,17 @@ impl<'a> Verifier<'a> {
         self.end_point = EndPoint::of(&leaf);
         self.transcript = Some(transcript.clone());
         Ok(())
+    }
+
+    /// The stand-in of the [`cipher`](super::cipher) for a message that is larger than its record.
+    fn too_long(&self, length: u32) -> TlsError {
+        let message = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(4);
+        let (have, _) = self.shared.record.get();
+        if let Some(needed) = buffer_for(message).filter(|needed| *needed > have) {
+            self.shared.record.set((have, needed));
+            self.shared.fail(Fault::TLS_RECORD);
+        }
+        TlsError::Handshake
     }
 
     fn signature(&mut self, sent: &CertificateVerifyRef<'_>) -> Result<(), TlsError> {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use barepg::tls::{Files, Signer, Tls, TlsStorage, Validity};
-use barepg::{Client, Config, Connection, ErrorKind, NoEntropy, Platform, Storage};
+use barepg::{Client, Config, Connection, Error, ErrorKind, NoEntropy, Platform, Storage};
 use barepg_testkit::pg::{Cluster, Options};
-use barepg_testkit::pki::Workshop;
+use barepg_testkit::pki::{Spec, Workshop};
 
 use crate::common::{Tcp, tcp};
 
@@ -130,6 +131,15 @@ impl<'a> Setup<'a> {
         self.login(port).expect_err("the login must fail").0
     }
 
+    /// The error that connecting with record buffers of these sizes ends in.
+    pub fn refused<const RX: usize, const TX: usize>(&self, port: u16) -> Error {
+        let mut storage = Storage::<512, 512>::new();
+        let mut records = Box::new(TlsStorage::<RX, TX>::new());
+        let mut client = Client::new(storage.buffers(), self.config, &self.machine)
+            .with_tls(self.tls(&mut records));
+        client.connect(tcp(port)).err().expect("the login must fail")
+    }
+
     /// Connects and says whether the server sees TLS.
     pub fn login(&self, port: u16) -> Result<bool, (ErrorKind, String)> {
         self.run(port, |c| {
@@ -139,6 +149,65 @@ impl<'a> Setup<'a> {
             tls
         })
     }
+}
+
+/// The certificates of a server: what it sends, and the root to trust.
+pub struct Chain {
+    /// What signs in it, from the leaf up, and the name of its bundle.
+    pub name: &'static str,
+    /// The leaf, whose key the server has.
+    pub leaf: &'static str,
+    pub root: &'static str,
+}
+
+/// A chain with an intermediate of each kind of key, and mixed ones.
+pub const CHAINS: [Chain; 4] = [
+    Chain { name: "P-256", leaf: "ec", root: "root-ec" },
+    Chain { name: "RSA", leaf: "rsa", root: "root-rsa" },
+    Chain { name: "RSA under P-256", leaf: "rsa-ec", root: "root-ec" },
+    Chain { name: "P-256 under RSA", leaf: "ec-rsa", root: "root-rsa" },
+];
+
+impl Chain {
+    /// The root by the name that configurations here use.
+    pub fn files(&self) -> Table {
+        Table::default().with_pem("root.crt", &chains().path(self.root, "crt"))
+    }
+}
+
+/// The workshop with the certificates of [`CHAINS`], and one for each client in it: a P-256 key
+/// under either root, `<role>-<root>`.
+pub fn chains() -> &'static Workshop {
+    static CHAINS_MADE: OnceLock<Workshop> = OnceLock::new();
+    CHAINS_MADE.get_or_init(|| {
+        let w = Workshop::new();
+        w.make(&Spec::root("root-ec", "/CN=EC Root"));
+        w.make(&Spec { key: "rsa:2048", ..Spec::root("root-rsa", "/CN=RSA Root") });
+        w.make(&Spec { issuer: Some("root-ec"), ..Spec::root("int-ec", "/CN=EC Intermediate") });
+        w.make(&Spec {
+            issuer: Some("root-rsa"),
+            key: "rsa:3072",
+            ..Spec::root("int-rsa", "/CN=RSA Intermediate")
+        });
+        w.make(&Spec::leaf("ec", "int-ec"));
+        w.make(&Spec { key: "rsa:2048", ..Spec::leaf("rsa", "int-rsa") });
+        w.make(&Spec { key: "rsa:2048", ..Spec::leaf("rsa-ec", "int-ec") });
+        w.make(&Spec::leaf("ec-rsa", "int-rsa"));
+        for (chain, int) in CHAINS.iter().zip(["int-ec", "int-rsa", "int-ec", "int-rsa"]) {
+            w.bundle(chain.name, &[chain.leaf, int]);
+        }
+        for role in ["cert_user", "both_user", "somebody"] {
+            for root in ["root-ec", "root-rsa"] {
+                w.make(&Spec {
+                    subject: &format!("/CN={role}"),
+                    extensions: "basicConstraints=critical,CA:FALSE\n\
+                        keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth",
+                    ..Spec::leaf(&format!("{role}-{root}"), root)
+                });
+            }
+        }
+        w
+    })
 }
 
 /// A cluster whose certificates a test changes.
@@ -160,12 +229,22 @@ impl Server {
     /// Makes the server use the certificates `chain` of a workshop, with the key of `key`, and no
     /// certificates beside them.
     pub fn present(&self, workshop: &Workshop, chain: &str, key: &str) {
+        self.present_to(workshop, chain, key, "");
+    }
+
+    /// As [`present`](Self::present), with the authority `ca` of client certificates; there is
+    /// none if that is empty.
+    pub fn present_to(&self, workshop: &Workshop, chain: &str, key: &str, ca: &str) {
+        let ca = match ca {
+            "" => String::new(),
+            name => workshop.path(name, "crt").display().to_string(),
+        };
         let (cert, key) = (workshop.path(chain, "crt"), workshop.path(key, "key"));
         let cert = cert.display().to_string();
         let refused = |log: String| log.matches("SSL configuration was not reloaded").count();
         let before = refused(self.cluster.log());
         self.set(&format!(
-            "ssl_cert_file = '{cert}'\nssl_key_file = '{}'\nssl_ca_file = ''",
+            "ssl_cert_file = '{cert}'\nssl_key_file = '{}'\nssl_ca_file = '{ca}'",
             key.display()
         ));
         self.await_setting("ssl_cert_file", &cert);
