@@ -3,7 +3,7 @@
 //!
 //! Ciphers are made anew for every record and know nothing of the connection. What they must
 //! know, the [`guard`](super::guard) tells them in the header that is authenticated with a record:
-//! it marks those that come after the handshake. The mark is undone before the check. In the other
+//! it marks what may come first in it. The mark is undone before the check. In the other
 //! direction, a handshake message that is larger than its record is replaced by a certificate that
 //! is none but says how large the message is; the [`verifier`](super::verifier) reads that.
 
@@ -11,8 +11,22 @@ use aes_gcm::aead::{self, AeadCore, AeadInPlace, KeyInit, KeySizeUser};
 use aes_gcm::{Aes128Gcm, Key, Nonce, Tag};
 use embedded_tls::blocking::{Aes128GcmSha256, TlsCipherSuite};
 
-/// Low byte of the version in the header of a record that comes after the handshake.
-pub(super) const AFTER_HANDSHAKE: u8 = 0x7f;
+/// What the guard puts in the place of the version's low byte in the header of an encrypted record:
+/// the handshake message that may come next, in the order of RFC 8446 section 4.4.
+pub(super) mod expect {
+    /// EncryptedExtensions.
+    pub(in super::super) const EXTENSIONS: u8 = 0x7a;
+    /// CertificateRequest or Certificate.
+    pub(in super::super) const REQUEST: u8 = 0x7b;
+    /// Certificate.
+    pub(in super::super) const CERTIFICATE: u8 = 0x7c;
+    /// CertificateVerify.
+    pub(in super::super) const PROOF: u8 = 0x7d;
+    /// Finished.
+    pub(in super::super) const FINISHED: u8 = 0x7e;
+    /// Application data, and messages that come after the handshake.
+    pub(in super::super) const DATA: u8 = 0x7f;
+}
 
 /// The cipher suite.
 pub(super) struct Suite;
@@ -67,45 +81,54 @@ impl AeadInPlace for Cipher {
         tag: &Tag<Self::TagSize>,
     ) -> aead::Result<()> {
         let &[kind, major, minor, high, low] = header else { return Err(aead::Error) };
-        let open = minor == AFTER_HANDSHAKE;
-        let true_minor = if open { 3 } else { minor };
-        let header = [kind, major, true_minor, high, low];
+        let header = [kind, major, 3, high, low];
         self.0.decrypt_in_place_detached(nonce, &header, content, tag)?;
-        if is_legal(content, open) { Ok(()) } else { Err(aead::Error) }
+        if is_legal(content, minor) { Ok(()) } else { Err(aead::Error) }
     }
 }
 
 /// Whether a TLSInnerPlaintext (RFC 8446 section 5.2) may come now.
-fn is_legal(content: &mut [u8], open: bool) -> bool {
+fn is_legal(content: &mut [u8], expected: u8) -> bool {
     let Some(end) = content.iter().rposition(|&b| b != 0) else { return false };
     let Some((content, [kind, ..])) = content.split_at_mut_checked(end) else { return false };
-    match (*kind, open) {
-        (21, _) | (23, true) => true,
-        (22, _) => are_legal(content, open),
+    match *kind {
+        21 => true,
+        22 => are_legal(content, expected),
+        23 => expected == expect::DATA,
         _ => false,
     }
 }
 
-/// Whether these handshake messages may come now. One that is not whole is for the verifier to
-/// refuse, or for the record layer.
-fn are_legal(mut messages: &mut [u8], open: bool) -> bool {
-    while let [kind, a, b, c, rest @ ..] = &*messages {
-        let legal = match kind {
-            4 | 24 => open,                 // NewSessionTicket, KeyUpdate
-            8 | 11 | 13 | 15 | 20 => !open, // EncryptedExtensions … Finished
-            _ => false,
+/// Whether these handshake messages may come now. One that is out of order or not whole is made
+/// something that the record layer refuses as a message, not as a record.
+fn are_legal(mut messages: &mut [u8], mut expected: u8) -> bool {
+    while let [kind, a, b, c, rest @ ..] = &mut *messages {
+        expected = match (expected, *kind) {
+            (expect::DATA, 4 | 24) => expect::DATA, // NewSessionTicket, KeyUpdate
+            (expect::DATA, _) => return false,
+            (expect::EXTENSIONS, 8) => expect::REQUEST,
+            (expect::REQUEST, 13) => expect::CERTIFICATE,
+            (expect::REQUEST | expect::CERTIFICATE, 11) => expect::PROOF,
+            (expect::PROOF, 15) => expect::FINISHED,
+            // Without the proof it leads to nothing either, and there is an error for that.
+            (_, 20) => expect::DATA,
+            (_, 8 | 11 | 13 | 15) => {
+                *kind = 0;
+                return true;
+            }
+            _ => return false,
         };
-        let (kind, length) = (*kind, [*a, *b, *c]);
+        let (last, length) = (*kind == 20, [*a, *b, *c]);
         let [a, b, c] = length;
         let end = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
-        if legal && !open && end > rest.len() {
+        if end > rest.len() && expected != expect::DATA {
             stand_in(messages, length);
             return true;
         }
         let next = end.saturating_add(4);
         messages = core::mem::take(&mut messages).get_mut(next..).unwrap_or_default();
         // Nothing follows Finished under the same keys.
-        if !legal || kind == 20 && !messages.is_empty() {
+        if last && !messages.is_empty() {
             return false;
         }
     }
@@ -124,6 +147,8 @@ fn stand_in(message: &mut [u8], [a, b, c]: [u8; 3]) {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -142,10 +167,48 @@ mod tests {
             (b"\x04\0\0\x01x\x08\0\0\0\x16", false, false),
             (b"\x18\0\0\x01\0\x16", false, true),
             (b"\x02\0\0\0\x16", false, false),
-            (b"\x0b\0\xff\xff\x16", true, false),
         ] {
-            assert_eq!(is_legal(&mut content.to_vec(), false), handshake, "{content:02x?}");
-            assert_eq!(is_legal(&mut content.to_vec(), true), after, "{content:02x?}");
+            let is = |expected| is_legal(&mut content.to_vec(), expected);
+            assert_eq!(is(expect::EXTENSIONS), handshake, "{content:02x?}");
+            assert_eq!(is(expect::DATA), after, "{content:02x?}");
+        }
+    }
+
+    /// One message after the other, in one record or in several: the first that is out of order
+    /// has lost its type.
+    #[test]
+    fn messages_come_in_order() {
+        let record = |kinds: &[u8]| {
+            let mut record: Vec<u8> = kinds.iter().flat_map(|kind| [*kind, 0, 0, 0]).collect();
+            record.push(22);
+            record
+        };
+        for (expected, kinds, good) in [
+            (expect::EXTENSIONS, &[8, 13, 11, 15, 20][..], 5),
+            (expect::EXTENSIONS, &[8, 11, 15, 20], 4),
+            (expect::EXTENSIONS, &[11, 15, 20], 0),
+            (expect::EXTENSIONS, &[13], 0),
+            (expect::EXTENSIONS, &[8, 8], 1),
+            (expect::EXTENSIONS, &[8, 13, 13], 2),
+            (expect::EXTENSIONS, &[8, 15], 1),
+            (expect::REQUEST, &[13, 11], 2),
+            (expect::REQUEST, &[8], 0),
+            (expect::CERTIFICATE, &[13], 0),
+            (expect::CERTIFICATE, &[11, 11], 1),
+            (expect::CERTIFICATE, &[11, 13], 1),
+            (expect::PROOF, &[15, 15], 1),
+            (expect::PROOF, &[15, 8], 1),
+            (expect::PROOF, &[11], 0),
+            (expect::FINISHED, &[15], 0),
+            (expect::FINISHED, &[20], 1),
+        ] {
+            let mut content = record(kinds);
+            assert!(is_legal(&mut content, expected));
+            let mut wanted = record(kinds);
+            if good < kinds.len() {
+                wanted[4 * good] = 0;
+            }
+            assert_eq!(content, wanted, "{kinds:?}");
         }
     }
 
@@ -153,17 +216,17 @@ mod tests {
     fn a_message_that_is_not_whole_says_how_long_it_is() {
         // EncryptedExtensions, then the first bytes of a Certificate.
         let mut content = [&b"\x08\0\0\x02\0\0\x0b\0\x10\x02"[..], &[7; 13], &[22]].concat();
-        assert!(is_legal(&mut content, false));
+        assert!(is_legal(&mut content, expect::EXTENSIONS));
         let stands = b"\x0b\0\0\x0c\0\0\0\x08\0\0\x03\0\x10\x02\0\0";
         assert_eq!(content[6..22], stands[..]);
         assert_eq!(content[22..], [7, 22]);
         // After the handshake, and where there is no room, nothing is changed.
         let ticket = [&b"\x04\0\x10\x02"[..], &[7; 13], &[22]].concat();
         let mut content = ticket.clone();
-        assert!(is_legal(&mut content, true));
+        assert!(is_legal(&mut content, expect::DATA));
         assert_eq!(content, ticket);
         let mut content = *b"\x0b\0\x10\x02\x01\x16";
-        assert!(is_legal(&mut content, false));
+        assert!(is_legal(&mut content, expect::CERTIFICATE));
         assert_eq!(content, *b"\x0b\0\x10\x02\x01\x16");
     }
 }

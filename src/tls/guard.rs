@@ -12,7 +12,7 @@ use core::cell::Cell;
 
 use embedded_io::{Error as _, ErrorKind as IoKind, ErrorType, Read, Write};
 
-use super::cipher::AFTER_HANDSHAKE;
+use super::cipher::expect;
 use super::error::TlsError;
 use crate::Platform;
 use crate::error::Fault;
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(super) authenticated: Cell<bool>,
     /// The handshake is over.
     pub(super) open: Cell<bool>,
+    /// What may come first in the next encrypted record: of [`expect`].
+    pub(super) expected: Cell<u8>,
     /// Why the connection died. The first reason is kept.
     pub(super) fault: Cell<Option<Fault>>,
     /// For [`Fault::TLS_RECORD`]: bytes the buffer has, and needs. Before that, what the receive
@@ -58,6 +60,7 @@ impl Shared {
             deadline: Cell::new(0),
             authenticated: Cell::new(false),
             open: Cell::new(false),
+            expected: Cell::new(expect::EXTENSIONS),
             fault: Cell::new(None),
             record: Cell::new((0, 0)),
         }
@@ -66,6 +69,7 @@ impl Shared {
     pub(super) fn reset(&self) {
         self.authenticated.set(false);
         self.open.set(false);
+        self.expected.set(expect::EXTENSIONS);
         self.fault.set(None);
     }
 
@@ -193,8 +197,13 @@ impl<'s, T> Guard<'s, T> {
                     self.header_len = self.header_len.saturating_add(1);
                 }
                 // The third byte, the version's second, tells the cipher what it must know.
-                if self.header_len == 3 && self.shared.open.get() {
-                    *first = AFTER_HANDSHAKE;
+                if let ([APPLICATION_DATA, ..], 3) = (self.header, self.header_len) {
+                    *first = self.shared.expected.get();
+                    self.shared.expected.set(match *first {
+                        expect::EXTENSIONS => expect::REQUEST,
+                        expect::REQUEST => expect::CERTIFICATE,
+                        other => other,
+                    });
                 }
                 bytes = rest;
                 if self.header_len == HEADER {

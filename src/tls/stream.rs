@@ -11,7 +11,7 @@ use embedded_tls::blocking::{
 use p256::elliptic_curve::rand_core::CryptoRngCore;
 
 use super::chain::Trust;
-use super::cipher::Suite;
+use super::cipher::{Suite, expect};
 use super::drbg::Drbg;
 use super::error::TlsError;
 use super::guard::{Guard, Shared};
@@ -115,6 +115,7 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
             return Err(kind);
         }
         self.shared.open.set(true);
+        self.shared.expected.set(expect::DATA);
         Ok(provider.verifier.end_point)
     }
 

@@ -8,7 +8,7 @@ use embedded_tls::blocking::{
 use sha2::{Digest as _, Sha256};
 
 use super::chain::{self, Trust};
-use super::cipher::Suite;
+use super::cipher::{Suite, expect};
 use super::error::{CertificateError, TlsError};
 use super::guard::Shared;
 use super::policy::buffer_for;
@@ -118,6 +118,7 @@ impl<'a> Verifier<'a> {
         self.key_len = leaf.key.len();
         self.end_point = EndPoint::of(&leaf);
         self.transcript = Some(transcript.clone());
+        self.shared.expected.set(expect::PROOF);
         Ok(())
     }
 
@@ -148,6 +149,7 @@ impl<'a> Verifier<'a> {
             .verify(key, scheme, &[&content], sent.signature)
             .map_err(|_| TlsError::Unauthenticated)?;
         self.shared.authenticated.set(true);
+        self.shared.expected.set(expect::FINISHED);
         Ok(())
     }
 

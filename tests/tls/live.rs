@@ -163,44 +163,55 @@ fn each_thing_that_is_wrong_has_its_own_error() {
     let w = Workshop::new();
     w.make(&Spec::root("root", "/CN=Root"));
     w.make(&Spec::root("other", "/CN=Other"));
+    w.make(&Spec::root("fake", "/CN=Root"));
     w.make(&Spec::leaf("leaf", "root"));
     let old = Some(("20200101000000Z", "20210101000000Z"));
     w.make(&Spec { dates: old, ..Spec::leaf("expired", "root") });
     let files = Table::default()
         .with_pem("root.crt", &w.path("root", "crt"))
-        .with_pem("other.crt", &w.path("other", "crt"));
+        .with_pem("other.crt", &w.path("other", "crt"))
+        .with_pem("fake.crt", &w.path("fake", "crt"));
     let port = server.port();
-    let certificate = |reason| ErrorKind::Tls(TlsError::Certificate(reason));
+    let refused = |setup: &Setup<'_>, wanted: TlsError, words: &str| {
+        let error = setup.refused::<4113, 1024>(port);
+        assert_eq!(error.kind(), ErrorKind::Tls(wanted));
+        assert_eq!(error.to_string(), format!("Tls({words}); outcome NotSent, connection dead"));
+    };
+    let certificate = |setup: &Setup<'_>, wanted: CertificateError, words: &str| {
+        refused(setup, TlsError::Certificate(wanted), &format!("Certificate({words})"));
+    };
 
     server.present(&w, "leaf", "leaf");
-    let wrong_host = verify_full().host("db.example.test");
-    assert_eq!(Setup::new(wrong_host, &files).fails(port), certificate(CertificateError::HostName));
+    let wrong_host = Setup::new(verify_full().host("db.example.test"), &files);
+    certificate(&wrong_host, CertificateError::HostName, "HostName");
     // No mode tries again without TLS, not even those that may do without.
     for (mode, _) in &EVERY_MODE[2..] {
         let config = scram().sslmode(*mode).sslrootcert("other.crt");
-        let kind = Setup::new(config, &files).fails(port);
-        assert_eq!(kind, certificate(CertificateError::UnknownIssuer), "{mode:?}");
+        let wrong_ca = Setup::new(config, &files);
+        certificate(&wrong_ca, CertificateError::UnknownIssuer, "UnknownIssuer");
     }
+    let same_name = Setup::new(verify_full().sslrootcert("fake.crt"), &files);
+    certificate(&same_name, CertificateError::BadSignature, "BadSignature");
     assert_eq!(Setup::new(verify_full(), &files).login(port), Ok(true));
 
     server.present(&w, "expired", "expired");
     let mut setup = Setup::new(verify_full(), &files);
-    assert_eq!(setup.fails(port), certificate(CertificateError::Expired));
+    certificate(&setup, CertificateError::Expired, "Expired");
     setup.machine.time = None;
-    assert_eq!(setup.fails(port), certificate(CertificateError::ClockNotSet));
+    certificate(&setup, CertificateError::ClockNotSet, "ClockNotSet");
     setup.validity = Validity::ClockOrAfter(1_600_000_000); // 2020-09-13
     assert_eq!(setup.login(port), Ok(true));
     setup.validity = Validity::ClockOrAfter(1_700_000_000); // 2023-11-14
-    assert_eq!(setup.fails(port), certificate(CertificateError::Expired));
+    certificate(&setup, CertificateError::Expired, "Expired");
     setup.validity = Validity::DangerNoDates;
     assert_eq!(setup.login(port), Ok(true));
     setup.machine.time = Some(1_000_000_000); // 2001: before all of them
     setup.validity = Validity::ClockOrAfter(0);
-    assert_eq!(setup.fails(port), certificate(CertificateError::NotYetValid));
+    certificate(&setup, CertificateError::NotYetValid, "NotYetValid");
 
     server.set("ssl_max_protocol_version = 'TLSv1.2'");
     server.await_setting("ssl_max_protocol_version", "TLSv1.2");
-    assert_eq!(Setup::new(verify_full(), &files).fails(port), ErrorKind::Tls(TlsError::NoTls13));
+    refused(&Setup::new(verify_full(), &files), TlsError::NoTls13, "NoTls13");
 }
 
 #[test]

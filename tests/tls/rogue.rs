@@ -2,7 +2,7 @@
 //! knows the right answer to everything, and gives it only if told to.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -67,11 +67,23 @@ pub enum Step {
 }
 
 /// What the server saw.
+#[derive(Default)]
 pub struct Seen {
-    /// Bytes the client sent after ClientHello.
-    pub after_hello: usize,
     /// ClientHello.
     pub hello: Vec<u8>,
+    /// What the client sent after it, or after the answer if that was no `S`.
+    pub after_hello: Vec<u8>,
+    /// What was in the encrypted records of it that the server opened.
+    pub opened: Vec<u8>,
+}
+
+impl Seen {
+    /// Whether some word is in what the client sent, as far as it can be read.
+    pub fn has(&self, word: &str) -> bool {
+        let within =
+            |bytes: &Vec<u8>| bytes.windows(word.len()).any(|bytes| bytes == word.as_bytes());
+        within(&self.hello) || within(&self.after_hello) || within(&self.opened)
+    }
 }
 
 /// How the server's bytes travel.
@@ -96,7 +108,7 @@ pub fn serve(
     let port = listener.local_addr().unwrap().port();
     let thread = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        let mut seen = Seen { after_hello: 0, hello: Vec::new() };
+        let mut seen = Seen::default();
         // A client that hangs up early is what most scripts want.
         let _ = run(stream, &identity, answer, &script, wire, &mut seen);
         seen
@@ -119,9 +131,7 @@ fn run(
     assert_eq!(request, [0, 0, 0, 8, 4, 210, 22, 47]);
     stream.write_all(answer)?;
     if !answer.starts_with(b"S") {
-        let mut rest = Vec::new();
-        let _ = stream.read_to_end(&mut rest);
-        seen.after_hello = rest.len();
+        let _ = stream.read_to_end(&mut seen.after_hello);
         return Ok(());
     }
     let (kind, hello) = read_record(&mut stream)?;
@@ -129,13 +139,11 @@ fn run(
     seen.hello.clone_from(&hello);
     let mut server = Rogue::new(stream, hello, wire);
     let result = server.play(identity, script);
-    seen.after_hello = server.received;
-    // Nothing of what the client may have sent behind is missed.
+    // Nothing more comes, and nothing of what the client may have sent behind is missed.
+    let _ = server.stream.shutdown(Shutdown::Write);
     server.stream.set_read_timeout(Some(Duration::from_millis(200)))?;
-    let mut rest = [0; 4096];
-    while let Ok(n @ 1..) = server.stream.read(&mut rest) {
-        seen.after_hello += n;
-    }
+    let _ = server.stream.read_to_end(&mut server.received);
+    (seen.after_hello, seen.opened) = (server.received, server.opened);
     result
 }
 
@@ -158,7 +166,8 @@ struct Rogue {
     server_traffic: [u8; 32],
     write: Keys,
     read: Keys,
-    received: usize,
+    received: Vec<u8>,
+    opened: Vec<u8>,
     in_clear: bool,
     split: bool,
     wire: Wire,
@@ -235,7 +244,8 @@ impl Rogue {
             server_traffic: [0; 32],
             write: Keys::default(),
             read: Keys::default(),
-            received: 0,
+            received: Vec::new(),
+            opened: Vec::new(),
             in_clear: false,
             split: false,
             wire,
@@ -335,10 +345,10 @@ impl Rogue {
     /// The next encrypted record of the client.
     fn open(&mut self) -> std::io::Result<(u8, Vec<u8>)> {
         let (kind, mut body) = read_record(&mut self.stream)?;
-        self.received += 5 + body.len();
-        assert_eq!(kind, 23, "the client encrypts everything");
         let length = u16::try_from(body.len()).unwrap().to_be_bytes();
-        let header = [23, 3, 3, length[0], length[1]];
+        let header = [kind, 3, 3, length[0], length[1]];
+        self.received.extend_from_slice(&[&header, &body[..]].concat());
+        assert_eq!(kind, 23, "the client encrypts everything");
         let tag = body.split_off(body.len() - 16);
         let nonce = self.read.nonce();
         Aes128Gcm::new(&self.read.key.into())
@@ -349,6 +359,7 @@ impl Rogue {
                 aes_gcm::Tag::from_slice(&tag),
             )
             .expect("the client's record is authentic");
+        self.opened.extend_from_slice(&body);
         Ok((body.pop().unwrap(), body))
     }
 
@@ -447,10 +458,7 @@ impl Rogue {
             },
             Step::Wait => {
                 self.stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-                let mut bytes = [0; 512];
-                while let Ok(n @ 1..) = self.stream.read(&mut bytes) {
-                    self.received += n;
-                }
+                let _ = self.stream.read_to_end(&mut self.received);
             }
         }
         Ok(())
