@@ -3,13 +3,13 @@
 use crate::client::Client;
 use crate::config::SslMode;
 use crate::dial::{Dial, Place};
-use crate::error::{ConfigError, Error, ErrorKind, Fault, Outcome, Result};
+use crate::error::{ConfigError, Error, Fault, Outcome, Result};
 use crate::limits;
 use crate::open::{lend, link, negotiate, protect};
 use crate::platform::Platform;
 use crate::server::ServerInfo;
 use crate::session::Life;
-use crate::transport::{Lent, is_pause, lent};
+use crate::transport::{Lent, lent};
 use crate::wire::{Writer, frontend};
 use embedded_io::{Read, Write};
 
@@ -50,7 +50,7 @@ impl CancelToken {
         timeout_ms: u32,
     ) -> Result<()> {
         self.send(&mut lent(transport), platform, timeout_ms)
-            .map_err(|kind| Error::new(kind, Outcome::Unknown, false))
+            .map_err(|fault| Error::new(fault.kind(), Outcome::Unknown, false))
     }
 
     /// Sends the request, and waits for the end of the link.
@@ -59,42 +59,29 @@ impl CancelToken {
         io: &mut Lent<'_>,
         platform: &dyn Platform,
         timeout_ms: u32,
-    ) -> core::result::Result<(), ErrorKind> {
+    ) -> core::result::Result<(), Fault> {
         let deadline = platform.now_ms().saturating_add(u64::from(timeout_ms));
         let mut buf = [0; REQUEST];
         let mut w = Writer::new(&mut buf);
-        frontend::cancel_request(&mut w, self.server.pid, self.server.cancel_key().unwrap_or(&[]))
-            .map_err(ErrorKind::Encode)?;
+        frontend::cancel_request(&mut w, self.server.pid, self.server.cancel_key().unwrap_or(&[]))?;
         let length = w.len();
         let mut request = buf.get(..length).unwrap_or(&[]);
         let mut flushed = false;
         loop {
             platform.idle();
             if platform.now_ms() >= deadline {
-                return Err(ErrorKind::TimedOut);
+                return Err(Fault::TIMED_OUT);
             }
-            let result = if !request.is_empty() {
-                io.write(request).map(|n| {
-                    request = request.get(n..).unwrap_or(&[]);
-                    n > 0
-                })
+            if !request.is_empty() {
+                io.write(request)?;
+                request = request.get(io.moved..).unwrap_or(&[]);
             } else if !flushed {
-                io.flush().map(|()| {
-                    flushed = true;
-                    true
-                })
-            } else {
-                let mut nothing = [0; 16];
-                match io.read(&mut nothing) {
-                    Ok(0) | Err(embedded_io::ErrorKind::ConnectionReset) => return Ok(()),
-                    other => other.map(|_| true),
-                }
-            };
-            match result {
-                Ok(true) => {}
-                Ok(false) => return Err(ErrorKind::Transport(embedded_io::ErrorKind::WriteZero)),
-                Err(kind) if is_pause(kind) => {}
-                Err(kind) => return Err(ErrorKind::Transport(kind)),
+                io.flush()?;
+                flushed = io.moved > 0;
+            } else if let Err(fault) = io.read(&mut [0; 16]) {
+                let reset = Fault::from(embedded_io::ErrorKind::ConnectionReset);
+                let ended = fault == Fault::CLOSED || fault == reset;
+                return if ended { Ok(()) } else { Err(fault) };
             }
         }
     }
@@ -116,14 +103,14 @@ impl Client<'_> {
             self.session.refuse(fault);
             self.session.verdict(fault)
         })?
-        .map_err(|kind| Error::new(kind, Outcome::Unknown, false))
+        .map_err(|fault| Error::new(fault.kind(), Outcome::Unknown, false))
     }
 
     fn send_cancel<D: Dial>(
         &mut self,
         token: &CancelToken,
         dialler: &mut D,
-    ) -> core::result::Result<core::result::Result<(), ErrorKind>, Fault> {
+    ) -> core::result::Result<core::result::Result<(), Fault>, Fault> {
         let mut config = self.config;
         config.sslmode = match (token.server.encrypted, config.sslmode) {
             (false, _) => SslMode::Disable,

@@ -49,7 +49,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         let mut prepared = None;
         let sql = self.ready(sql.into(), &mut prepared)?;
         match self.session.query(&mut lent(&mut self.transport), sql, &params) {
-            Ok(()) => Ok(Rows::new(self.session, &mut self.transport)),
+            Ok(()) => Ok(Rows::new(self.session, lent(&mut self.transport))),
             Err(fault) => Err(self.session.verdict(fault)),
         }
     }
@@ -126,7 +126,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     pub fn simple_query(&mut self, sql: &str) -> Result<Rows<'_, 'b>> {
         let sent = self.session.simple_query(&mut lent(&mut self.transport), sql);
         sent.map_err(|fault| self.session.verdict(fault))?;
-        let mut rows = Rows::new(self.session, &mut self.transport);
+        let mut rows = Rows::new(self.session, lent(&mut self.transport));
         rows.next_result()?;
         Ok(rows)
     }
@@ -147,7 +147,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// As [`query`](Self::query). [`UsageError::NotCopy`]: the statement was another one, and was
     /// run.
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_, 'b>> {
-        CopyIn::start(self.session, &mut self.transport, sql)
+        CopyIn::start(self.session, lent(&mut self.transport), sql)
     }
 
     /// Begins a COPY out of a table: `copy_out("copy t to stdout")`.
@@ -155,7 +155,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`copy_in`](Self::copy_in).
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_, 'b>> {
-        CopyOut::start(self.session, &mut self.transport, sql)
+        CopyOut::start(self.session, lent(&mut self.transport), sql)
     }
 
     /// Prepares a statement. `types` are the parameters' types (see
@@ -182,7 +182,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn pipeline(&mut self) -> Result<Pipeline<'_, 'b>> {
-        Pipeline::start(self.session, &mut self.transport)
+        Pipeline::start(self.session, lent(&mut self.transport))
     }
 
     /// As [`transaction`](Self::transaction), with an isolation level and other properties:

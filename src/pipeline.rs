@@ -95,7 +95,7 @@ impl<'r, 'b> Pipeline<'r, 'b> {
     pub fn next(&mut self) -> Result<Option<Rows<'_, 'b>>> {
         match self.advance() {
             Ok(()) if self.state == State::Lent => {
-                let mut rows = Rows::new(self.session, &mut *self.io);
+                let mut rows = Rows::new(self.session, self.io.again());
                 rows.part = PartOf::Pipeline;
                 Ok(Some(rows))
             }

@@ -77,7 +77,7 @@ impl<'b, T: Read + Write> Transaction<'_, '_, 'b, T> {
         let connection = &mut *self.connection;
         match connection.session.fetch(&mut lent(&mut connection.transport), portal, rows) {
             Ok(()) => {
-                let mut rows = Rows::new(connection.session, &mut connection.transport);
+                let mut rows = Rows::new(connection.session, lent(&mut connection.transport));
                 rows.part = PartOf::Portal;
                 Ok(rows)
             }

@@ -89,7 +89,7 @@ impl<'b> Rows<'_, 'b> {
     pub fn next_streamed(&mut self) -> Result<Option<StreamedRow<'_, 'b>>> {
         match self.head().and_then(|()| self.count()) {
             Ok(()) if self.found() => {
-                let (session, io) = (&mut *self.session, &mut *self.io);
+                let (session, io) = (&mut *self.session, self.io.again());
                 let columns = session.columns;
                 Ok(Some(StreamedRow { session, io, columns, index: 0, left: 0 }))
             }

@@ -47,14 +47,69 @@ pub(crate) trait Io {
     }
 }
 
-/// A transport on loan. Functions take `&mut Lent`: one word, and not two, is handed from each to
-/// the next.
-pub(crate) type Lent<'p> = &'p mut (dyn Io + 'p);
+/// A transport on loan. Functions take `&mut Lent`: one word is handed from each to the next.
+pub(crate) struct Lent<'p> {
+    io: &'p mut (dyn Io + 'p),
+    /// What the last call moved: bytes, or for a flush 1. Nothing when it only waited.
+    pub(crate) moved: usize,
+}
 
 /// Lends a transport.
 #[inline]
 pub(crate) fn lent<T: Io>(io: &mut T) -> Lent<'_> {
-    io
+    Lent { io, moved: 0 }
+}
+
+impl Lent<'_> {
+    /// Lends it on.
+    pub(crate) fn again(&mut self) -> Lent<'_> {
+        Lent { io: self.io, moved: 0 }
+    }
+
+    /// One attempt to receive.
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<(), Fault> {
+        let size = buf.len();
+        let result = self.io.read(buf);
+        if result == Ok(0) { Err(Fault::CLOSED) } else { self.note(result, size) }
+    }
+
+    /// One attempt to send.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let result = self.io.write(bytes);
+        if result == Ok(0) {
+            Err(ErrorKind::WriteZero.into())
+        } else {
+            self.note(result, bytes.len())
+        }
+    }
+
+    /// One attempt to flush.
+    pub(crate) fn flush(&mut self) -> Result<(), Fault> {
+        let result = self.io.flush().map(|()| 1);
+        self.note(result, 1)
+    }
+
+    /// See [`Io::until`].
+    pub(crate) fn until(&mut self, deadline_ms: u64) {
+        self.io.until(deadline_ms);
+    }
+
+    /// See [`Io::record`].
+    #[cfg(feature = "tls")]
+    pub(crate) fn record(&self) -> (u16, u16) {
+        self.io.record()
+    }
+
+    #[inline(never)]
+    fn note(&mut self, result: Result<usize, ErrorKind>, most: usize) -> Result<(), Fault> {
+        self.moved = match result {
+            Ok(n) if n <= most => n,
+            Ok(_) => return Err(ErrorKind::Other.into()),
+            Err(kind) if is_pause(kind) => 0,
+            Err(kind) => return Err(self.io.fault().unwrap_or(kind.into())),
+        };
+        Ok(())
+    }
 }
 
 impl<T: Read + Write> Io for T {

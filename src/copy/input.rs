@@ -318,9 +318,9 @@ impl Session<'_> {
         let mut listen_at = patience();
         while !bytes.is_empty() {
             let sent = self.link.write_once(io, bytes);
-            let n = sent.map_err(|fault| self.last_words(io, fault))?;
-            bytes = bytes.get(n..).unwrap_or(&[]);
-            if n > 0 {
+            sent.map_err(|fault| self.last_words(io, fault))?;
+            bytes = bytes.get(io.moved..).unwrap_or(&[]);
+            if io.moved > 0 {
                 listen_at = patience();
             } else if platform.now_ms() >= listen_at {
                 self.listen(io)?;
@@ -332,7 +332,11 @@ impl Session<'_> {
 
     /// Receives while something comes and there is room, and handles asynchronous messages.
     fn listen(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        while !self.link.is_full() && self.link.read_once(io)? > 0 {
+        while !self.link.is_full() {
+            self.link.read_once(io)?;
+            if io.moved == 0 {
+                break;
+            }
             self.take_arrived(io, false)?;
             self.link.tick()?;
         }

@@ -13,7 +13,6 @@ pub(crate) use pin::move_down;
 
 use crate::error::{Buffer, ErrorKind, Fault};
 use crate::platform::Platform;
-use crate::transport::Lent;
 use crate::wire::{WireError, Writer};
 
 /// What went over the transport since the client was made.
@@ -90,11 +89,6 @@ impl Clock<'_> {
         self.platform.idle();
         if self.platform.now_ms() >= self.deadline { Err(Fault::TIMED_OUT) } else { Ok(()) }
     }
-}
-
-/// What an error of the transport is to the driver.
-fn failure(io: &Lent<'_>, kind: embedded_io::ErrorKind) -> Fault {
-    io.fault().unwrap_or(Fault::from(kind))
 }
 
 impl<'b> Framed<'b> {

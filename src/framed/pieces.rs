@@ -28,8 +28,8 @@ impl<'b> Framed<'b> {
         self.end.saturating_sub(self.start) >= self.room()
     }
 
-    /// One attempt to send; returns how many bytes left.
-    pub(crate) fn write_once(&mut self, io: &mut Lent<'_>, bytes: &[u8]) -> Result<usize, Fault> {
+    /// One attempt to send.
+    pub(crate) fn write_once(&mut self, io: &mut Lent<'_>, bytes: &[u8]) -> Result<(), Fault> {
         self.tick()?;
         write_once(io, &mut self.stats, &mut self.sent, bytes)
     }

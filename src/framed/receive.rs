@@ -1,8 +1,8 @@
 //! Receiving: headers, bodies whole or in pieces, skipping.
 
-use super::{Framed, Span, failure, move_down};
+use super::{Framed, Span, move_down};
 use crate::error::{Buffer, Fault, ProtocolError};
-use crate::transport::{Lent, is_pause};
+use crate::transport::Lent;
 use crate::wire::{Reader, WireError};
 
 impl Framed<'_> {
@@ -114,11 +114,9 @@ impl Framed<'_> {
         io.until(self.clock.deadline);
         loop {
             self.clock.tick()?;
-            match io.read(&mut byte) {
-                Ok(0) => return Err(Fault::CLOSED),
-                Ok(_) => break,
-                Err(kind) if is_pause(kind) => {}
-                Err(kind) => return Err(failure(io, kind)),
+            io.read(&mut byte)?;
+            if io.moved > 0 {
+                break;
             }
         }
         self.count_read(1);
@@ -174,14 +172,15 @@ impl Framed<'_> {
     pub(super) fn read_more(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         loop {
             self.clock.tick()?;
-            if self.read_once(io)? > 0 {
+            self.read_once(io)?;
+            if io.moved > 0 {
                 return Ok(());
             }
         }
     }
 
-    /// One attempt to receive; returns how many bytes came.
-    pub(crate) fn read_once(&mut self, io: &mut Lent<'_>) -> Result<usize, Fault> {
+    /// One attempt to receive.
+    pub(crate) fn read_once(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.start == self.end {
             (self.start, self.end) = (self.pinned, self.pinned);
         } else if self.end >= self.rx.len() {
@@ -189,27 +188,21 @@ impl Framed<'_> {
         }
         io.until(self.clock.deadline);
         let free = self.rx.get_mut(self.end..).unwrap_or(&mut []);
-        let size = free.len();
-        if size == 0 {
+        if free.is_empty() {
             return Err(self.too_small(self.rx.len().saturating_add(1)));
         }
-        match io.read(free) {
-            Ok(0) => Err(Fault::CLOSED),
-            Ok(n) if n <= size => {
-                self.end = self.end.saturating_add(n);
-                self.count_read(n);
-                Ok(n)
+        if let Err(fault) = io.read(free) {
+            #[cfg(feature = "tls")]
+            {
+                self.record = io.record();
             }
-            Ok(_) => Err(Fault::from(embedded_io::ErrorKind::Other)),
-            Err(kind) if is_pause(kind) => Ok(0),
-            Err(kind) => {
-                #[cfg(feature = "tls")]
-                {
-                    self.record = io.record();
-                }
-                Err(failure(io, kind))
-            }
+            return Err(fault);
         }
+        if io.moved > 0 {
+            self.end = self.end.saturating_add(io.moved);
+            self.count_read(io.moved);
+        }
+        Ok(())
     }
 
     fn count_read(&mut self, n: usize) {

@@ -1,8 +1,8 @@
 //! Sending: messages are staged in the send buffer and leave in one write.
 
-use super::{Clock, Framed, PartFrom, Stats, failure};
+use super::{Clock, Framed, PartFrom, Stats};
 use crate::error::{Buffer, Fault};
-use crate::transport::{Lent, is_pause};
+use crate::transport::Lent;
 use crate::wire::{Part, WireError, Writer};
 
 impl Framed<'_> {
@@ -132,11 +132,11 @@ impl Framed<'_> {
         self.stats.flushes = self.stats.flushes.wrapping_add(1);
         io.until(self.clock.deadline);
         loop {
-            match io.flush() {
-                Ok(()) => return Ok(()),
-                Err(kind) if is_pause(kind) => self.clock.tick()?,
-                Err(kind) => return Err(failure(io, kind)),
+            io.flush()?;
+            if io.moved > 0 {
+                return Ok(());
             }
+            self.clock.tick()?;
         }
     }
 
@@ -161,29 +161,24 @@ fn write_all(
     io.until(clock.deadline);
     while !bytes.is_empty() {
         clock.tick()?;
-        let n = write_once(io, stats, sent, bytes)?;
-        bytes = bytes.get(n..).unwrap_or(&[]);
+        write_once(io, stats, sent, bytes)?;
+        bytes = bytes.get(io.moved..).unwrap_or(&[]);
     }
     Ok(())
 }
 
-/// One attempt to send; returns how many bytes left.
+/// One attempt to send.
 pub(super) fn write_once(
     io: &mut Lent<'_>,
     stats: &mut Stats,
     sent: &mut bool,
     bytes: &[u8],
-) -> Result<usize, Fault> {
-    match io.write(bytes) {
-        Ok(0) => Err(Fault::from(embedded_io::ErrorKind::WriteZero)),
-        Ok(n) if n > bytes.len() => Err(Fault::from(embedded_io::ErrorKind::Other)),
-        Ok(n) => {
-            *sent = true;
-            stats.writes = stats.writes.wrapping_add(1);
-            stats.bytes_out = stats.bytes_out.wrapping_add(u32::try_from(n).unwrap_or(0));
-            Ok(n)
-        }
-        Err(kind) if is_pause(kind) => Ok(0),
-        Err(kind) => Err(failure(io, kind)),
+) -> Result<(), Fault> {
+    io.write(bytes)?;
+    if io.moved > 0 {
+        *sent = true;
+        stats.writes = stats.writes.wrapping_add(1);
+        stats.bytes_out = stats.bytes_out.wrapping_add(u32::try_from(io.moved).unwrap_or(0));
     }
+    Ok(())
 }
