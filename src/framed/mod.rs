@@ -85,6 +85,7 @@ struct Clock<'b> {
 
 impl Clock<'_> {
     /// One turn of a wait loop.
+    #[inline(never)]
     fn tick(&self) -> Result<(), Fault> {
         self.platform.idle();
         if self.platform.now_ms() >= self.deadline { Err(Fault::TIMED_OUT) } else { Ok(()) }

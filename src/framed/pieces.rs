@@ -16,16 +16,16 @@ impl<'b> Framed<'b> {
         if max > 0 && !self.has_unread() {
             self.read_more(io)?;
         }
-        let n = self.end.saturating_sub(self.start).min(max);
+        let n = self.unread().min(max);
         self.taken = (self.start, n);
-        self.start = self.start.saturating_add(n);
-        self.body = self.body.saturating_sub(n);
+        self.start = self.start.wrapping_add(n);
+        self.body = self.body.wrapping_sub(n);
         Ok(())
     }
 
     /// Whether the receive buffer has no room for another byte.
     pub(crate) fn is_full(&self) -> bool {
-        self.end.saturating_sub(self.start) >= self.room()
+        self.unread() >= self.room()
     }
 
     /// One attempt to send.
@@ -36,6 +36,7 @@ impl<'b> Framed<'b> {
 
     /// Writes behind what is staged, or behind `head` bytes kept free where nothing is. `false`:
     /// it does not fit.
+    #[inline(never)]
     pub(crate) fn append_behind(&mut self, head: usize, part: Part<'_>) -> Result<bool, Fault> {
         let mut writer = Writer::append(self.tx, self.staged.max(head));
         match part(&mut writer) {

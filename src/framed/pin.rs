@@ -17,14 +17,11 @@ impl Framed<'_> {
     /// Pins what was taken last, behind what is pinned already.
     #[inline(never)]
     pub(crate) fn pin(&mut self) {
-        let (start, length) = self.taken;
-        let end = start.saturating_add(length).min(self.start);
-        let at = self.pinned;
-        if at <= start && start <= end {
-            move_down(self.rx, start, end.saturating_sub(start), at);
-            self.pinned = at.saturating_add(end.saturating_sub(start));
-        }
-        self.taken = (at, self.pinned.saturating_sub(at));
+        let ((start, length), at) = (self.taken, self.pinned);
+        debug_assert!(at <= start && start.wrapping_add(length) <= self.start);
+        move_down(self.rx, start, length, at);
+        self.pinned = at.wrapping_add(length);
+        self.taken = (at, length);
     }
 
     /// Pins `head` and then the first bytes of what was just taken. It must be long enough that

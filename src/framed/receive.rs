@@ -6,6 +6,12 @@ use crate::transport::Lent;
 use crate::wire::{Reader, WireError};
 
 impl Framed<'_> {
+    /// Bytes received that nobody has taken. Everywhere `pinned <= start <= end <= rx.len()`.
+    pub(super) const fn unread(&self) -> usize {
+        debug_assert!(self.pinned <= self.start && self.start <= self.end);
+        self.end.wrapping_sub(self.start)
+    }
+
     /// Whether bytes were received that nobody has taken.
     pub(crate) const fn has_unread(&self) -> bool {
         self.end > self.start
@@ -28,7 +34,7 @@ impl Framed<'_> {
         let body = length.checked_sub(4).ok_or(ProtocolError::BadLength)?;
         self.tag = tag;
         self.body = usize::try_from(body).map_err(|_| WireError::TooLong)?;
-        self.start = self.start.saturating_add(5);
+        self.start = self.start.wrapping_add(5);
         Ok(())
     }
 
@@ -44,7 +50,7 @@ impl Framed<'_> {
         let left = self.body.checked_sub(n).ok_or(WireError::Malformed)?;
         self.need(io, n)?;
         self.taken = (self.start, n);
-        self.start = self.start.saturating_add(n);
+        self.start = self.start.wrapping_add(n);
         self.body = left;
         Ok(())
     }
@@ -57,6 +63,7 @@ impl Framed<'_> {
     }
 
     /// What was taken last. It stays until the next call that receives.
+    #[inline(never)]
     pub(crate) fn taken(&self) -> &[u8] {
         self.get(self.taken)
     }
@@ -81,7 +88,7 @@ impl Framed<'_> {
     pub(crate) fn cstr_len(&mut self, io: &mut Lent<'_>) -> Result<usize, Fault> {
         let mut seen = 0_usize;
         loop {
-            let have = self.end.saturating_sub(self.start).min(self.body);
+            let have = self.unread().min(self.body);
             let window = self.get((self.start, have));
             if let Some(at) = window.get(seen..).and_then(|w| w.iter().position(|&b| b == 0)) {
                 return Ok(seen.saturating_add(at));
@@ -97,9 +104,9 @@ impl Framed<'_> {
     /// Drops what is left of the body.
     pub(crate) fn skip(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         loop {
-            let n = self.end.saturating_sub(self.start).min(self.body);
-            self.start = self.start.saturating_add(n);
-            self.body = self.body.saturating_sub(n);
+            let n = self.unread().min(self.body);
+            self.start = self.start.wrapping_add(n);
+            self.body = self.body.wrapping_sub(n);
             if self.body == 0 {
                 return Ok(());
             }
@@ -131,16 +138,16 @@ impl Framed<'_> {
 
     /// Makes sure that `n` unread bytes lie in the buffer in one piece.
     fn need(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
-        if self.end.saturating_sub(self.start) >= n {
+        if self.unread() >= n {
             return Ok(());
         }
         if n > self.room() {
             return Err(self.too_small(n));
         }
-        if self.start.saturating_add(n) > self.rx.len() {
+        if self.start.wrapping_add(n) > self.rx.len() {
             self.compact();
         }
-        while self.end.saturating_sub(self.start) < n {
+        while self.unread() < n {
             self.read_more(io)?;
         }
         Ok(())
@@ -148,11 +155,12 @@ impl Framed<'_> {
 
     /// Bytes that a message can use.
     pub(crate) fn room(&self) -> usize {
-        self.rx.len().saturating_sub(self.pinned)
+        self.rx.len().wrapping_sub(self.pinned)
     }
 
     /// The receive buffer lacks room for `n` bytes behind what is pinned.
     #[cold]
+    #[inline(never)]
     pub(crate) fn too_small(&mut self, n: usize) -> Fault {
         self.lacking = (Buffer::Rx, n.saturating_add(self.pinned));
         Fault::CAPACITY
@@ -160,11 +168,9 @@ impl Framed<'_> {
 
     /// Moves the unread bytes to the start of the window.
     fn compact(&mut self) {
-        let (start, end) = (self.start.min(self.end), self.end.min(self.rx.len()));
-        if self.pinned <= start && start <= end {
-            move_down(self.rx, start, end.saturating_sub(start), self.pinned);
-        }
-        self.end = self.pinned.saturating_add(end.saturating_sub(start));
+        let unread = self.unread();
+        move_down(self.rx, self.start, unread, self.pinned);
+        self.end = self.pinned.wrapping_add(unread);
         self.start = self.pinned;
     }
 
@@ -199,7 +205,7 @@ impl Framed<'_> {
             return Err(fault);
         }
         if io.moved > 0 {
-            self.end = self.end.saturating_add(io.moved);
+            self.end = self.end.wrapping_add(io.moved);
             self.count_read(io.moved);
         }
         Ok(())

@@ -81,6 +81,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes), also when there is no NUL.
+    #[inline(never)]
     pub fn cstr(&mut self) -> Result<&'a [u8], WireError> {
         let end = self.rest.iter().position(|&b| b == 0).ok_or(WireError::Malformed)?;
         let text = self.bytes(end)?;

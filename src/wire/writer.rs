@@ -168,7 +168,8 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// [`WireError::Nul`] when the text itself holds a NUL.
     pub fn cstr(&mut self, text: &str) -> Result<(), WireError> {
-        if text.as_bytes().contains(&0) {
+        // `contains` would bring a search by words: 230 bytes of flash on thumbv7m.
+        if text.bytes().any(|byte| byte == 0) {
             return Err(WireError::Nul);
         }
         self.bytes(text.as_bytes())?;
