@@ -184,7 +184,7 @@ impl<'b> Client<'b> {
 
     /// The keys kept, if a cache was lent.
     pub fn key_cache(&self) -> Option<&KeyCache> {
-        self.session.keys.as_deref()
+        self.session.keys.as_deref().map(|keys| keys.cache())
     }
 
     /// Deadline of one operation of all sessions to come, in milliseconds. Default:

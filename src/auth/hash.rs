@@ -32,8 +32,8 @@ pub(crate) struct Sha256 {
 
 impl Drop for Sha256 {
     fn drop(&mut self) {
-        self.block.zeroize();
-        self.state.zeroize();
+        wipe(&mut self.block);
+        wipe_words(&mut self.state);
     }
 }
 
@@ -100,8 +100,8 @@ pub(crate) struct HmacKey {
 
 impl Drop for HmacKey {
     fn drop(&mut self) {
-        self.inner.zeroize();
-        self.outer.zeroize();
+        wipe_words(&mut self.inner);
+        wipe_words(&mut self.outer);
     }
 }
 
@@ -120,7 +120,7 @@ impl HmacKey {
         compress(&mut this.inner, &block);
         block.iter_mut().for_each(|b| *b ^= 0x36 ^ 0x5c);
         compress(&mut this.outer, &block);
-        block.zeroize();
+        wipe(&mut block);
         this
     }
 
@@ -148,7 +148,7 @@ pub(crate) struct Round([u8; BLOCK]);
 
 impl Drop for Round {
     fn drop(&mut self) {
-        self.0.zeroize();
+        wipe(&mut self.0);
     }
 }
 
@@ -181,6 +181,18 @@ fn compress(state: &mut [u32; 8], block: &[u8; BLOCK]) {
     compress256(state, core::slice::from_ref(GenericArray::from_slice(block)));
 }
 
+/// Overwrites a secret. Out of line, for it is done at many places.
+#[inline(never)]
+pub(crate) fn wipe(secret: &mut [u8]) {
+    secret.zeroize();
+}
+
+#[inline(never)]
+fn wipe_words(secret: &mut [u32; 8]) {
+    secret.zeroize();
+}
+
+#[inline(never)]
 fn bytes_of(state: &[u32; 8]) -> [u8; 32] {
     let mut bytes = [0; 32];
     for (chunk, word) in bytes.chunks_exact_mut(4).zip(state) {

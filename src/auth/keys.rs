@@ -2,13 +2,11 @@
 //!
 //! Used by `startup` and by whoever provisions devices; pure.
 
-use zeroize::Zeroize;
-
-use super::Tick;
+use super::scram::salted_password;
+use super::{HmacKey, Tick, wipe};
 #[cfg(feature = "opengauss")]
 use super::gauss::{GaussKeys, GaussRequest};
-use super::scram::derive;
-use crate::config::{Config, Secret, scram_key};
+use crate::config::Config;
 use crate::error::{AuthError, ConfigError, Fault};
 use crate::limits;
 
@@ -50,17 +48,18 @@ impl ScramKeys {
             idle();
             Ok(())
         };
+        let mut keys = SaltedKeys::NONE;
         // Hashing fails only where a tick says so, and this one does not.
-        let (client_key, server_key) =
-            derive(password, salt, iterations, &tick).map_err(|_| AuthError::Malformed)?;
-        Ok(Self::new(salt, iterations, client_key, server_key))
+        keys.derive(password, salt, iterations, &tick).map_err(|_| AuthError::Malformed)?;
+        Ok(Self::new(salt, iterations, &keys))
     }
 
-    fn new(salt: &[u8], iterations: u32, client_key: [u8; 32], server_key: [u8; 32]) -> Self {
+    fn new(salt: &[u8], iterations: u32, keys: &SaltedKeys) -> Self {
         let mut room = [0; limits::SCRAM_SALT];
         for (to, from) in room.iter_mut().zip(salt) {
             *to = *from;
         }
+        let (client_key, server_key) = (keys.client, keys.server);
         Self { salt: room, salt_length: salt.len(), iterations, client_key, server_key }
     }
 
@@ -87,8 +86,8 @@ impl ScramKeys {
 
 impl Drop for ScramKeys {
     fn drop(&mut self) {
-        self.client_key.zeroize();
-        self.server_key.zeroize();
+        wipe(&mut self.client_key);
+        wipe(&mut self.server_key);
     }
 }
 
@@ -134,7 +133,7 @@ impl KeyCache {
 
     /// Forgets the keys. To be called when the password changes.
     pub fn clear(&mut self) {
-        self.0 = Kept::Nothing;
+        KeyStore::clear(self);
     }
 
     /// The keys of a SCRAM login, if the last one was.
@@ -155,10 +154,55 @@ impl KeyCache {
     }
 }
 
+/// What a client keeps keys in. A trait object, so that a firmware without a [`KeyCache`] does not
+/// hold it.
+pub(crate) trait KeyStore {
+    fn cache(&self) -> &KeyCache;
+
+    fn clear(&mut self);
+
+    /// Puts the keys kept for this salt and count into `keys`; `false` when there are none.
+    fn scram(&self, salt: &[u8], iterations: u32, keys: &mut SaltedKeys) -> bool;
+
+    fn keep_scram(&mut self, salt: &[u8], iterations: u32, keys: &SaltedKeys);
+
+    #[cfg(feature = "opengauss")]
+    fn keep_gauss(&mut self, keys: GaussKeys);
+}
+
+impl KeyStore for KeyCache {
+    fn cache(&self) -> &KeyCache {
+        self
+    }
+
+    fn clear(&mut self) {
+        self.0 = Kept::Nothing;
+    }
+
+    fn scram(&self, salt: &[u8], iterations: u32, keys: &mut SaltedKeys) -> bool {
+        match &self.0 {
+            Kept::Scram(kept) if kept.iterations == iterations && kept.salt() == salt => {
+                (keys.client, keys.server) = (kept.client_key, kept.server_key);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn keep_scram(&mut self, salt: &[u8], iterations: u32, keys: &SaltedKeys) {
+        self.0 = Kept::Scram(ScramKeys::new(salt, iterations, keys));
+    }
+
+    #[cfg(feature = "opengauss")]
+    fn keep_gauss(&mut self, keys: GaussKeys) {
+        self.0 = Kept::Gauss(keys);
+    }
+}
+
 /// Where a login finds its keys: given ones, kept ones, or the password.
 pub(crate) struct Secrets<'a, 'b> {
     pub(crate) config: &'a Config<'a>,
-    pub(crate) cache: Option<&'b mut KeyCache>,
+    pub(crate) cache: Option<&'b mut (dyn KeyStore + 'static)>,
 }
 
 impl<'a> Secrets<'a, '_> {
@@ -170,34 +214,28 @@ impl<'a> Secrets<'a, '_> {
         salt: &[u8],
         iterations: u32,
         tick: Tick<'_>,
-    ) -> Result<([u8; 32], [u8; 32]), Fault> {
-        if let (Some(client), Some(server)) =
-            (self.config.scram_client_key, self.config.scram_server_key)
+        keys: &mut SaltedKeys,
+    ) -> Result<(), Fault> {
+        let config = self.config;
+        if let (Some(client), Some(server), Some(decode)) =
+            (config.scram_client_key, config.scram_server_key, config.scram_key_decoder)
         {
-            return Ok((binary_key(client)?, binary_key(server)?));
+            keys.client = decode(client.as_str()).ok_or(ConfigError::BadKey)?;
+            keys.server = decode(server.as_str()).ok_or(ConfigError::BadKey)?;
+            return Ok(());
         }
-        if let Some(keys) = self.cache.as_ref().and_then(|cache| cache.scram())
-            && keys.iterations == iterations
-            && keys.salt() == salt
-        {
-            return Ok((keys.client_key, keys.server_key));
+        if self.cache.as_ref().is_some_and(|cache| cache.scram(salt, iterations, keys)) {
+            return Ok(());
         }
-        let (least, most) = self.config.scram_iterations;
+        let (least, most) = config.scram_iterations;
         if iterations < least || iterations > most {
-            return Err(Fault::from(AuthError::Iterations));
+            return Err(AuthError::Iterations.into());
         }
-        let keys = derive(self.password()?, salt, iterations, tick)?;
-        self.keep_scram(salt, iterations, &keys);
-        Ok(keys)
-    }
-
-    // Out of line, as other functions of the login are: what it needs on the stack is not there
-    // while the hashing loop calls the board's `idle`.
-    #[inline(never)]
-    fn keep_scram(&mut self, salt: &[u8], iterations: u32, keys: &([u8; 32], [u8; 32])) {
+        keys.derive(self.password()?, salt, iterations, tick)?;
         if let Some(cache) = &mut self.cache {
-            cache.0 = Kept::Scram(ScramKeys::new(salt, iterations, keys.0, keys.1));
+            cache.keep_scram(salt, iterations, keys);
         }
+        Ok(())
     }
 
     /// The answer to openGauss's request.
@@ -230,7 +268,7 @@ impl<'a> Secrets<'a, '_> {
             (None, Some(text)) => GaussKeys::parse(text.as_str()).map(|keys| keys.answer(request)),
             (None, None) => None,
         };
-        let kept = self.cache.as_ref().and_then(|cache| cache.gauss());
+        let kept = self.cache.as_ref().and_then(|cache| cache.cache().gauss());
         match (given, kept.map(|keys| keys.answer(request))) {
             (_, Some(Ok(answer))) => Some(Ok(answer)),
             (given, _) => given,
@@ -247,7 +285,7 @@ impl<'a> Secrets<'a, '_> {
         let keys = request.keys(key);
         let answer = keys.answer(request)?;
         if let Some(cache) = &mut self.cache {
-            cache.0 = Kept::Gauss(keys);
+            cache.keep_gauss(keys);
         }
         Ok(answer)
     }
@@ -259,6 +297,36 @@ impl<'a> Secrets<'a, '_> {
     }
 }
 
-fn binary_key(text: Secret<'_>) -> Result<[u8; 32], Fault> {
-    scram_key(text.as_str()).ok_or(Fault::from(ConfigError::BadKey))
+/// ClientKey and ServerKey. An exchange turns them into the two signatures where they are.
+pub(crate) struct SaltedKeys {
+    pub(super) client: [u8; 32],
+    pub(super) server: [u8; 32],
+}
+
+impl SaltedKeys {
+    pub(crate) const NONE: Self = Self { client: [0; 32], server: [0; 32] };
+
+    /// Derives them from the password (RFC 5802 section 3).
+    #[inline(never)]
+    pub(super) fn derive(
+        &mut self,
+        password: &[u8],
+        salt: &[u8],
+        iterations: u32,
+        tick: Tick<'_>,
+    ) -> Result<(), Fault> {
+        // SaltedPassword has its place where ClientKey goes.
+        salted_password(password, salt, iterations, tick, &mut self.client)?;
+        let key = HmacKey::new(&self.client);
+        self.client = key.mac(&[b"Client Key"]);
+        self.server = key.mac(&[b"Server Key"]);
+        Ok(())
+    }
+}
+
+impl Drop for SaltedKeys {
+    fn drop(&mut self) {
+        wipe(&mut self.client);
+        wipe(&mut self.server);
+    }
 }

@@ -17,7 +17,8 @@ mod scram;
 pub(crate) use base64::{decode as base64_decode, encode as base64_encode};
 #[cfg(test)]
 pub(crate) use hash::hmac_sha256;
-pub(crate) use hash::{HmacKey, Sha256};
+pub(crate) use hash::{HmacKey, Sha256, wipe};
+pub(crate) use keys::{KeyStore, SaltedKeys};
 pub(crate) use keys::Secrets;
 pub use keys::{KeyCache, ScramKeys};
 #[cfg(feature = "md5")]

@@ -4,10 +4,9 @@
 //! the two signatures.
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
 
 use super::hash::Round;
-use super::{HmacKey, Secrets, Sha256, Tick, base64_decode, base64_encode};
+use super::{HmacKey, SaltedKeys, Secrets, Sha256, Tick, base64_decode, base64_encode, wipe};
 use crate::error::{AuthError, Fault};
 use crate::limits;
 use crate::wire::{WireError, Writer};
@@ -69,8 +68,8 @@ impl Binding<'_> {
 pub(crate) struct Scram<'p> {
     binding: Binding<'p>,
     nonce: [u8; NONCE_TEXT],
-    proof: [u8; 32],
-    server_signature: [u8; 32],
+    /// At first the keys, then the client's proof and the server's signature.
+    keys: SaltedKeys,
     state: State,
 }
 
@@ -82,18 +81,11 @@ enum State {
     Failed,
 }
 
-impl Drop for Scram<'_> {
-    fn drop(&mut self) {
-        self.proof.zeroize();
-        self.server_signature.zeroize();
-    }
-}
-
 impl<'p> Scram<'p> {
     pub(crate) fn new(entropy: &[u8; NONCE], binding: Binding<'p>) -> Self {
         let mut nonce = [0; NONCE_TEXT];
         base64_encode(entropy, &mut nonce);
-        Self { binding, nonce, proof: [0; 32], server_signature: [0; 32], state: State::First }
+        Self { binding, nonce, keys: SaltedKeys::NONE, state: State::First }
     }
 
     /// The body of SASLInitialResponse.
@@ -122,14 +114,8 @@ impl<'p> Scram<'p> {
         if !first.nonce.starts_with(&self.nonce) || first.nonce.len() == NONCE_TEXT {
             return Err(Fault::from(AuthError::Nonce));
         }
-        let mut salt = [0; limits::SCRAM_SALT];
-        let salt = base64_decode(first.salt, &mut salt)
-            .filter(|salt| !salt.is_empty())
-            .ok_or(Fault::from(AuthError::Malformed))?;
-        let (mut client_key, mut server_key) = secrets.scram(salt, first.iterations, tick)?;
-        self.sign(&client_key, &server_key, message, first.nonce);
-        client_key.zeroize();
-        server_key.zeroize();
+        find_keys(&first, secrets, tick, &mut self.keys)?;
+        self.sign(message, first.nonce);
         self.state = State::Final;
         Ok(())
     }
@@ -142,7 +128,7 @@ impl<'p> Scram<'p> {
     ) -> Result<(), WireError> {
         let nonce = take_field(&mut &*server_first, b'r').map_err(|_| WireError::Malformed)?;
         let mut text = [0; 44];
-        let proof = base64_encode(&self.proof, &mut text).ok_or(WireError::Value)?;
+        let proof = base64_encode(&self.keys.client, &mut text).ok_or(WireError::Value)?;
         let mut hash = [0; HASH_TEXT];
         let [header, hash] = self.binding.text(&mut hash);
         for part in [b"c=", header, hash, b",r=", nonce, b",p=", proof] {
@@ -163,7 +149,7 @@ impl<'p> Scram<'p> {
         let text = message.strip_prefix(b"v=").ok_or(AuthError::Malformed)?;
         let mut signature = [0; 33];
         let signature = base64_decode(text, &mut signature).ok_or(AuthError::Malformed)?;
-        if !bool::from(signature.ct_eq(&self.server_signature)) {
+        if !bool::from(signature.ct_eq(&self.keys.server)) {
             return Err(AuthError::ServerSignature);
         }
         self.state = State::Verified;
@@ -180,25 +166,37 @@ impl<'p> Scram<'p> {
         self.state == State::Verified
     }
 
-    /// Computes proof and expected server signature over AuthMessage, which is hashed in parts.
+    /// Makes the proof and the server's signature of the keys, over AuthMessage, which is hashed in
+    /// parts.
     #[inline(never)]
-    fn sign(
-        &mut self,
-        client_key: &[u8; 32],
-        server_key: &[u8; 32],
-        server_first: &[u8],
-        nonce: &[u8],
-    ) {
+    fn sign(&mut self, server_first: &[u8], nonce: &[u8]) {
         let mut hash = [0; HASH_TEXT];
         let [header, hash] = self.binding.text(&mut hash);
         let parts: [&[u8]; 9] =
             [b"n=,r=", &self.nonce, b",", server_first, b",c=", header, hash, b",r=", nonce];
-        let mut signature = HmacKey::new(&Sha256::digest(&[client_key])).mac(&parts);
-        self.server_signature = HmacKey::new(server_key).mac(&parts);
-        for ((proof, key), sign) in self.proof.iter_mut().zip(client_key).zip(&signature) {
-            *proof = key ^ sign;
+        let SaltedKeys { client, server } = &mut self.keys;
+        let mut signature = HmacKey::new(&Sha256::digest(&[client])).mac(&parts);
+        *server = HmacKey::new(server).mac(&parts);
+        for (proof, sign) in client.iter_mut().zip(&signature) {
+            *proof ^= sign;
         }
-        signature.zeroize();
+        wipe(&mut signature);
+    }
+}
+
+/// The keys that the server's salt and count ask for. Apart, so that the salt is off the stack
+/// when they are used.
+#[inline(never)]
+fn find_keys(
+    first: &ServerFirst<'_>,
+    secrets: &mut Secrets<'_, '_>,
+    tick: Tick<'_>,
+    keys: &mut SaltedKeys,
+) -> Result<(), Fault> {
+    let mut salt = [0; limits::SCRAM_SALT];
+    match base64_decode(first.salt, &mut salt) {
+        Some(salt) if !salt.is_empty() => secrets.scram(salt, first.iterations, tick, keys),
+        _ => Err(AuthError::Malformed.into()),
     }
 }
 
@@ -249,31 +247,18 @@ pub(super) fn decimal(text: &[u8]) -> Result<u32, AuthError> {
     u32::try_from(value).map_err(|_| AuthError::Iterations)
 }
 
-/// ClientKey and ServerKey.
-#[inline(never)]
-pub(super) fn derive(
-    password: &[u8],
-    salt: &[u8],
-    iterations: u32,
-    tick: Tick<'_>,
-) -> Result<([u8; 32], [u8; 32]), Fault> {
-    let mut salted = salted_password(password, salt, iterations, tick)?;
-    let keys = HmacKey::new(&salted);
-    salted.zeroize();
-    Ok((keys.mac(&[b"Client Key"]), keys.mac(&[b"Server Key"])))
-}
-
 /// PBKDF2-HMAC-SHA-256 with one block of output (RFC 5802's `Hi`).
 #[inline(never)]
-fn salted_password(
+pub(super) fn salted_password(
     password: &[u8],
     salt: &[u8],
     iterations: u32,
     tick: Tick<'_>,
-) -> Result<[u8; 32], Fault> {
+    result: &mut [u8; 32],
+) -> Result<(), Fault> {
     let key = HmacKey::new(password);
-    let mut result = key.mac(&[salt, &1_u32.to_be_bytes()]);
-    let mut round = Round::new(&result);
+    *result = key.mac(&[salt, &1_u32.to_be_bytes()]);
+    let mut round = Round::new(result);
     for i in 1..iterations {
         if i & limits::HASH_SLICE.wrapping_sub(1) == 0 {
             tick()?;
@@ -283,7 +268,7 @@ fn salted_password(
             *sum ^= byte;
         }
     }
-    Ok(result)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ const SALT: &[u8] = b"W22ZaJ0SNY7soEsUEjb6gQ==";
 fn salted_password_and_signatures_agree_with_rfc_7677() {
     let mut salt = [0; 16];
     let salt = base64_decode(SALT, &mut salt).unwrap();
-    let salted = salted_password(b"pencil", salt, 4096, NO_TICK).unwrap();
+    let mut salted = [0; 32];
+    salted_password(b"pencil", salt, 4096, NO_TICK, &mut salted).unwrap();
     let message: &[u8] = b"n=user,r=rOprNGfwEbeRWgbNEkqO,\
         r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,\
         c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";

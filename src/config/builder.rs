@@ -89,13 +89,6 @@ setters! {
     /// show the password or its MD5 hash to a listener; these are answered over verified TLS.
     require_auth(value: AuthMethods) require_auth = Some(value);
 
-    /// SCRAM's ClientKey in base64 (44 characters), instead of a password. It is good for one
-    /// salt and iteration count, those of the role when the key was made.
-    scram_client_key(value: &'a str) scram_client_key = Some(Secret(value));
-
-    /// SCRAM's ServerKey in base64 (44 characters); goes with `scram_client_key`.
-    scram_server_key(value: &'a str) scram_server_key = Some(Secret(value));
-
     /// Oldest protocol version accepted. Default: 3.0.
     min_protocol_version(value: ProtocolVersion) min_protocol_version = Some(value);
 
@@ -114,7 +107,24 @@ setters! {
     dialect(value: Dialect) dialect = value;
 }
 
-impl Config<'_> {
+impl<'a> Config<'a> {
+    /// SCRAM's ClientKey in base64 (44 characters), instead of a password. It is good for one
+    /// salt and iteration count, those of the role when the key was made.
+    #[must_use]
+    pub const fn scram_client_key(mut self, value: &'a str) -> Self {
+        self.scram_client_key = Some(Secret(value));
+        self.scram_key_decoder = Some(super::scram_key);
+        self
+    }
+
+    /// SCRAM's ServerKey in base64 (44 characters); goes with `scram_client_key`.
+    #[must_use]
+    pub const fn scram_server_key(mut self, value: &'a str) -> Self {
+        self.scram_server_key = Some(Secret(value));
+        self.scram_key_decoder = Some(super::scram_key);
+        self
+    }
+
     /// Fewest and most SCRAM iterations accepted. Defaults:
     /// [`SCRAM_MIN_ITERATIONS`](crate::limits::SCRAM_MIN_ITERATIONS),
     /// [`SCRAM_MAX_ITERATIONS`](crate::limits::SCRAM_MAX_ITERATIONS).

@@ -195,8 +195,8 @@ impl Keyword {
             Serve::RequireAuth => config.require_auth = AuthMethods::parse(value)?,
             Serve::MinProtocolVersion => config.min_protocol_version = Some(version(value)?),
             Serve::MaxProtocolVersion => config.max_protocol_version = Some(version(value)?),
-            Serve::ScramClientKey => config.scram_client_key = Some(key(value)?),
-            Serve::ScramServerKey => config.scram_server_key = Some(key(value)?),
+            Serve::ScramClientKey => *config = config.scram_client_key(key(value)?),
+            Serve::ScramServerKey => *config = config.scram_server_key(key(value)?),
             #[cfg(feature = "opengauss")]
             Serve::GaussKeys => {
                 crate::GaussKeys::parse(value).ok_or(ParseReason::InvalidValue(
@@ -295,8 +295,8 @@ fn version(value: &str) -> Result<ProtocolVersion, ParseReason> {
     one_of(ProtocolVersion::parse(value), ProtocolVersion::TAKES)
 }
 
-fn key(value: &str) -> Result<Secret<'_>, ParseReason> {
-    one_of(number::key(value).map(|_| Secret(value)), "32 bytes in base64")
+fn key(value: &str) -> Result<&str, ParseReason> {
+    one_of(number::key(value).map(|_| value), "32 bytes in base64")
 }
 
 fn flag(value: &str) -> Option<bool> {

@@ -31,6 +31,10 @@ pub(crate) use values::Secret;
 
 use crate::limits;
 
+/// Reads a SCRAM key in base64. A pointer, set with the keys: a firmware that gives a password
+/// does not hold it.
+pub(crate) type KeyDecoder = fn(&str) -> Option<[u8; 32]>;
+
 /// The port where none is given.
 pub const DEFAULT_PORT: u16 = 5432;
 
@@ -62,6 +66,7 @@ pub struct Config<'a> {
     pub(crate) require_auth: Option<AuthMethods>,
     pub(crate) scram_client_key: Option<Secret<'a>>,
     pub(crate) scram_server_key: Option<Secret<'a>>,
+    pub(crate) scram_key_decoder: Option<KeyDecoder>,
     pub(crate) min_protocol_version: Option<ProtocolVersion>,
     pub(crate) max_protocol_version: Option<ProtocolVersion>,
     pub(crate) target_session_attrs: TargetSessionAttrs,
@@ -107,6 +112,7 @@ impl<'a> Config<'a> {
             require_auth: None,
             scram_client_key: None,
             scram_server_key: None,
+            scram_key_decoder: None,
             min_protocol_version: None,
             max_protocol_version: None,
             target_session_attrs: TargetSessionAttrs::Any,

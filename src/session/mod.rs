@@ -11,7 +11,7 @@
 mod asynchronous;
 mod failure;
 
-use crate::auth::KeyCache;
+use crate::auth::KeyStore;
 use crate::dial::Place;
 use crate::error::{Fault, ProtocolError, SqlState};
 use crate::framed::Framed;
@@ -106,7 +106,7 @@ pub(crate) struct Session<'b> {
     pub(crate) batch_done: u32,
     pub(crate) server: ServerInfo,
     /// Where the keys of a login stay for the next one.
-    pub(crate) keys: Option<&'b mut KeyCache>,
+    pub(crate) keys: Option<&'b mut (dyn KeyStore + 'static)>,
     /// Where the link goes, if a dialler opened it.
     pub(crate) place: Place,
 }
