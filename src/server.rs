@@ -104,13 +104,16 @@ impl ServerInfo {
     /// Takes a ParameterStatus.
     pub(crate) fn parameter(&mut self, name: &[u8], value: &[u8]) -> Result<(), ProtocolError> {
         // A table, because a `match` on strings compares each of them in line.
-        const NAMES: [&[u8]; 7] = [
+        const NAMES: &[&[u8]] = &[
             b"client_encoding",
             b"server_version",
             b"in_hot_standby",
             b"default_transaction_read_only",
+            #[cfg(feature = "opengauss")]
             b"is_sysadmin",
+            #[cfg(feature = "opengauss")]
             b"behavior_compat_options",
+            #[cfg(feature = "opengauss")]
             b"connection_info",
         ];
         match NAMES.iter().position(|known| *known == name) {
@@ -182,6 +185,7 @@ mod tests {
         assert!(info.is_opengauss());
     }
 
+    #[cfg(feature = "opengauss")]
     #[test]
     fn opengauss_is_known_by_version_and_parameters() {
         let mut info = ServerInfo::new();

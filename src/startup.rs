@@ -305,10 +305,15 @@ fn binding(
 ) -> Result<Binding<'_>, Fault> {
     match (wanted, protection.end_point) {
         (ChannelBinding::Disable, _) => Ok(Binding::None),
+        #[cfg(feature = "tls")]
         (_, Some(hash)) if offered => Ok(Binding::EndPoint(hash)),
         (ChannelBinding::Require, _) => Err(Fault::from(AuthError::ChannelBinding)),
+        #[cfg(feature = "tls")]
         (ChannelBinding::Prefer, Some(_)) => Ok(Binding::NotOffered),
-        (ChannelBinding::Prefer, None) => Ok(Binding::None),
+        (ChannelBinding::Prefer, _) => {
+            let _ = offered;
+            Ok(Binding::None)
+        }
     }
 }
 

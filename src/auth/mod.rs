@@ -23,7 +23,9 @@ pub(crate) use keys::Secrets;
 pub use keys::{KeyCache, ScramKeys};
 #[cfg(feature = "md5")]
 pub(crate) use md5::md5_answer;
-pub(crate) use scram::{Binding, MECHANISM, MECHANISM_PLUS, NONCE, Scram};
+#[cfg(feature = "tls")]
+pub(crate) use scram::MECHANISM_PLUS;
+pub(crate) use scram::{Binding, MECHANISM, NONCE, Scram};
 
 use crate::config::{AuthMethods, Dialect};
 use crate::error::{AuthError, Fault};
@@ -44,7 +46,7 @@ pub(crate) enum Request {
     Md5([u8; 4]),
     /// Code 10 with a list of mechanisms that holds SCRAM-SHA-256.
     Sasl {
-        /// It holds SCRAM-SHA-256-PLUS too.
+        /// It holds SCRAM-SHA-256-PLUS too, as far as a build with TLS looks.
         plus: bool,
     },
     /// Code 11.
@@ -108,14 +110,19 @@ impl Request {
 
 fn sasl_mechanisms(body: &[u8]) -> Result<Request, AuthError> {
     let mut reader = Reader::new(body);
-    let (mut scram, mut plus) = (false, false);
+    let mut scram = false;
+    #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
+    let mut plus = false;
     loop {
         match reader.cstr() {
             Ok([]) if reader.is_empty() => break,
             Ok([]) | Err(_) => return Err(AuthError::Malformed),
             Ok(name) => {
                 scram |= name == MECHANISM.as_bytes();
-                plus |= name == MECHANISM_PLUS.as_bytes();
+                #[cfg(feature = "tls")]
+                {
+                    plus |= name == MECHANISM_PLUS.as_bytes();
+                }
             }
         }
     }
@@ -130,7 +137,7 @@ mod tests {
     fn requests_are_told_apart() {
         let sasl = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
         let decode = |code, body: &[u8]| Request::decode(code, body, false);
-        assert_eq!(decode(10, sasl), Ok(Request::Sasl { plus: true }));
+        assert_eq!(decode(10, sasl), Ok(Request::Sasl { plus: cfg!(feature = "tls") }));
         assert_eq!(decode(10, b"SCRAM-SHA-256\0\0"), Ok(Request::Sasl { plus: false }));
         assert_eq!(decode(10, b"OAUTHBEARER\0\0"), Err(AuthError::UnknownMethod));
         assert_eq!(decode(10, b"SCRAM-SHA-256\0"), Err(AuthError::Malformed));

@@ -18,9 +18,10 @@ pub(crate) const NONCE: usize = 18;
 /// Base64 text of the nonce.
 const NONCE_TEXT: usize = 24;
 /// The mechanism's name with channel binding.
+#[cfg(feature = "tls")]
 pub(crate) const MECHANISM_PLUS: &str = "SCRAM-SHA-256-PLUS";
 /// Base64 text of the longest hash.
-const HASH_TEXT: usize = 88;
+const HASH_TEXT: usize = if cfg!(feature = "tls") { 88 } else { 0 };
 
 /// How the exchange is tied to the link below it (RFC 5802 section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +30,36 @@ pub(crate) enum Binding<'p> {
     None,
     /// It could be, and the server does not offer it. Saying so lets a server notice that
     /// somebody took its offer away.
+    #[cfg(feature = "tls")]
     NotOffered,
     /// To the hash of the server's certificate: `tls-server-end-point` of RFC 5929.
+    #[cfg(feature = "tls")]
     EndPoint(&'p [u8]),
+    #[cfg(not(feature = "tls"))]
+    #[allow(dead_code, reason = "holds the lifetime")]
+    Never(core::convert::Infallible, core::marker::PhantomData<&'p ()>),
 }
 
+#[cfg(not(feature = "tls"))]
+impl Binding<'_> {
+    const fn mechanism(self) -> &'static str {
+        MECHANISM
+    }
+
+    const fn gs2(self) -> &'static [u8] {
+        b"n,,"
+    }
+
+    const fn text(self, _: &mut [u8; HASH_TEXT]) -> [&[u8]; 2] {
+        [b"biws", b""]
+    }
+
+    const fn is_bound(self) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "tls")]
 impl Binding<'_> {
     const fn mechanism(self) -> &'static str {
         match self {
@@ -61,6 +87,10 @@ impl Binding<'_> {
                 [b"cD10bHMtc2VydmVyLWVuZC1wb2ludCws", base64_encode(hash, buf).unwrap_or(b"")]
             }
         }
+    }
+
+    const fn is_bound(self) -> bool {
+        matches!(self, Self::EndPoint(_))
     }
 }
 
@@ -158,7 +188,7 @@ impl<'p> Scram<'p> {
 
     /// Whether the exchange is tied to the link below it.
     pub(crate) const fn is_bound(&self) -> bool {
-        matches!(self.binding, Binding::EndPoint(_))
+        self.binding.is_bound()
     }
 
     /// Whether the server has proved itself.
