@@ -54,12 +54,12 @@ macro_rules! integer {
             const OID: Oid = $oid;
 
             fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-                out.array(self.to_be_bytes())
+                out.bytes(&self.to_be_bytes())
             }
 
             fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
                 out.u32(const { width(size_of::<$rust>()) })?;
-                out.array(self.to_be_bytes())
+                out.bytes(&self.to_be_bytes())
             }
         }
     )*};
@@ -99,12 +99,12 @@ macro_rules! float {
             const OID: Oid = $oid;
 
             fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-                out.array(self.to_be_bytes())
+                out.bytes(&self.to_be_bytes())
             }
 
             fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
                 out.u32(const { width(size_of::<$rust>()) })?;
-                out.array(self.to_be_bytes())
+                out.bytes(&self.to_be_bytes())
             }
         }
     )*};

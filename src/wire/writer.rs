@@ -62,60 +62,36 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// [`WireError::Full`] when they do not fit the buffer, [`WireError::TooLong`] when the
-    /// message would pass 2^31 − 1 bytes. Nothing is written then.
+    /// message would pass 2^31 − 1 bytes. What was written is worth nothing then.
     #[inline(never)]
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
-        if let Some(room) = room.get_mut(..bytes.len())
-            // Tells the compiler that both lengths are equal: no path to a panic is left.
-            && let Some(bytes) = bytes.get(..room.len())
-        {
-            room.copy_from_slice(bytes);
-            self.len = self.len.wrapping_add(bytes.len());
+    pub fn bytes(&mut self, mut bytes: &[u8]) -> Result<(), WireError> {
+        if let Mode::Count = self.mode {
+            self.len = checked_length(self.len, bytes.len())?;
             return Ok(());
         }
-        self.bytes_slow(bytes)
-    }
-
-    /// A few bytes, stored without a call to `memcpy`.
-    ///
-    /// # Errors
-    /// As [`bytes`](Self::bytes).
-    #[inline(never)]
-    pub fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WireError> {
-        match self.buf.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut) {
-            Some(room) => {
-                *room = bytes;
-                self.len = self.len.wrapping_add(N);
-                Ok(())
+        loop {
+            let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
+            let (now, later) = bytes.split_at_checked(room.len()).unwrap_or((bytes, &[]));
+            // Tells the compiler that both lengths are equal: no path to a panic is left.
+            if let Some(room) = room.get_mut(..now.len()) {
+                room.copy_from_slice(now);
             }
-            None => self.bytes_slow(&bytes),
+            self.len = self.len.wrapping_add(now.len());
+            if later.is_empty() {
+                return Ok(());
+            }
+            self.make_room()?;
+            bytes = later;
         }
     }
 
-    #[inline(never)]
-    #[cold]
-    fn bytes_slow(&mut self, mut bytes: &[u8]) -> Result<(), WireError> {
+    /// Hands the full buffer to the drain.
+    fn make_room(&mut self) -> Result<(), WireError> {
         match &mut self.mode {
-            Mode::Slice => return Err(WireError::Full),
-            Mode::Count => self.len = checked_length(self.len, bytes.len())?,
-            Mode::Drain(drain) => {
-                while !bytes.is_empty() {
-                    if self.len >= self.buf.len() {
-                        drain(self.buf)?;
-                        self.len = 0;
-                    }
-                    let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
-                    let n = room.len().min(bytes.len());
-                    if n == 0 {
-                        return Err(WireError::Full);
-                    }
-                    room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-                    self.len = self.len.saturating_add(n);
-                    bytes = bytes.get(n..).unwrap_or(&[]);
-                }
-            }
+            Mode::Drain(drain) if !self.buf.is_empty() => drain(self.buf)?,
+            _ => return Err(WireError::Full),
         }
+        self.len = 0;
         Ok(())
     }
 
@@ -130,25 +106,26 @@ impl<'w> Writer<'w> {
         mut length: usize,
         source: &mut dyn FnMut(&mut [u8]) -> Result<usize, WireError>,
     ) -> Result<(), WireError> {
-        match &mut self.mode {
+        match self.mode {
             Mode::Slice => return Err(WireError::Full),
-            Mode::Count => self.len = checked_length(self.len, length)?,
-            Mode::Drain(drain) => {
-                while length > 0 {
-                    if self.len >= self.buf.len() {
-                        drain(self.buf)?;
-                        self.len = 0;
-                    }
-                    let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
-                    let size = room.len().min(length);
-                    match source(room.get_mut(..size).unwrap_or(&mut []))? {
-                        n if n > 0 && n <= size => {
-                            self.len = self.len.saturating_add(n);
-                            length = length.saturating_sub(n);
-                        }
-                        _ => return Err(WireError::Source),
-                    }
+            Mode::Count => {
+                self.len = checked_length(self.len, length)?;
+                return Ok(());
+            }
+            Mode::Drain(_) => {}
+        }
+        while length > 0 {
+            if self.len >= self.buf.len() {
+                self.make_room()?;
+            }
+            let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
+            let size = room.len().min(length);
+            match source(room.get_mut(..size).unwrap_or(&mut []))? {
+                n if n > 0 && n <= size => {
+                    self.len = self.len.saturating_add(n);
+                    length = length.saturating_sub(n);
                 }
+                _ => return Err(WireError::Source),
             }
         }
         Ok(())
@@ -158,9 +135,9 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes), and so for all the methods below.
-    #[inline]
+    #[inline(never)]
     pub fn u8(&mut self, value: u8) -> Result<(), WireError> {
-        self.array([value])
+        self.bytes(&[value])
     }
 
     /// A string with its terminating NUL.
@@ -222,6 +199,7 @@ impl<'w> Writer<'w> {
     }
 
     /// `extra`: what the length counts beside the content.
+    #[inline(never)]
     fn sized(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
         if let Mode::Drain(_) = self.mode {
             let mut counter = Writer::counter();
@@ -265,9 +243,9 @@ macro_rules! integers {
             ///
             /// # Errors
             /// As [`bytes`](Self::bytes).
-            #[inline]
+            #[inline(never)]
             pub fn $name(&mut self, value: $name) -> Result<(), WireError> {
-                self.array(value.to_be_bytes())
+                self.bytes(&value.to_be_bytes())
             }
         )*}
     };
