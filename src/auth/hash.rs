@@ -132,13 +132,8 @@ impl HmacKey {
 
     /// Replaces the round's 32 bytes with their MAC, in exactly two compressions.
     pub(crate) fn round(&self, round: &mut Round) {
-        for key in [&self.inner, &self.outer] {
-            let mut state = *key;
-            compress(&mut state, &round.0);
-            if let Some(head) = round.0.first_chunk_mut() {
-                *head = bytes_of(&state);
-            }
-        }
+        round.replace(&self.inner);
+        round.replace(&self.outer);
     }
 }
 
@@ -164,6 +159,16 @@ impl Round {
             }
         }
         Self(block)
+    }
+
+    /// Half a MAC: the value becomes the hash of itself behind the padded key.
+    #[inline(never)]
+    fn replace(&mut self, key: &[u32; 8]) {
+        let mut state = *key;
+        compress(&mut state, &self.0);
+        if let Some(head) = self.0.first_chunk_mut() {
+            *head = bytes_of(&state);
+        }
     }
 
     pub(crate) fn value(&self) -> &[u8; 32] {

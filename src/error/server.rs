@@ -56,9 +56,18 @@ impl<'a> ServerError<'a> {
         self.text(b'V').or_else(|| self.text(b'S')).unwrap_or("ERROR")
     }
 
+    fn severity_bytes(&self) -> &'a [u8] {
+        self.field(b'V').or_else(|| self.field(b'S')).unwrap_or(&[])
+    }
+
+    /// Whether the server breaks down with this error.
+    pub(crate) fn is_panic(&self) -> bool {
+        self.severity_bytes() == b"PANIC"
+    }
+
     /// Whether the server ends the session with this error.
     pub fn is_fatal(&self) -> bool {
-        matches!(self.severity(), "FATAL" | "PANIC")
+        self.is_panic() || self.severity_bytes() == b"FATAL"
     }
 
     /// The primary message (field `M`).

@@ -55,7 +55,7 @@ impl Session<'_> {
                 let notice = ServerError::new(self.link.taken(), left > room);
                 debug!("notice {}", notice);
                 let state = notice.sqlstate();
-                if matches!(state.as_str(), "57P01" | "57P02") {
+                if state.is(b"57P01") || state.is(b"57P02") {
                     self.farewell = Some(state);
                 }
                 if let Some(handler) = self.events.notice {

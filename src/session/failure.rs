@@ -23,7 +23,7 @@ impl Session<'_> {
         let Some(error) = self.server_error() else { return Ok(()) };
         let (state, fatal) = (error.sqlstate(), error.is_fatal());
         // What is complete may be committed, and a server that panics may have written the commit.
-        let unsure = fatal && (self.completed || error.severity() == "PANIC");
+        let unsure = fatal && (self.completed || error.is_panic());
         self.unsure = unsure;
         warning!("server error {}", state);
         (self.sqlstate, self.fatal) = (state, fatal);
