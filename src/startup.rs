@@ -12,7 +12,7 @@ use crate::limits;
 use crate::session::{Life, Session};
 use crate::transport::Lent;
 use crate::wire::backend::{Phase, tag};
-use crate::wire::{Reader, frontend};
+use crate::wire::{Encode, Reader, WireError, Writer, frontend};
 
 /// What protects the link below the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,9 +211,7 @@ impl Session<'_> {
                     let (link, cache) = (&self.link, self.keys.as_deref_mut());
                     let secrets = &mut Secrets { config, cache };
                     exchange.server_first(link.taken(), secrets, &|| link.tick())?;
-                    self.link.write_from(&|w, message| {
-                        frontend::password(w, &|w| exchange.client_final(message, w))
-                    })?;
+                    self.link.write_part(io, &ClientFinal(exchange))?;
                 }
                 (Request::SaslFinal, Some(exchange)) => {
                     exchange.server_final(self.link.taken())?;
@@ -294,6 +292,15 @@ impl Session<'_> {
             // Also an ErrorResponse: nobody has vouched for its text, so it is not shown.
             _ => Err(Fault::from(ProtocolError::BadTlsAnswer)),
         }
+    }
+}
+
+/// SASLResponse: client-final, made of server-first.
+struct ClientFinal<'s, 'p>(&'s Scram<'p>);
+
+impl Encode for ClientFinal<'_, '_> {
+    fn encode(&self, w: &mut Writer<'_>, server_first: &[u8]) -> Result<(), WireError> {
+        frontend::password(w, &|w| self.0.client_final(server_first, w))
     }
 }
 

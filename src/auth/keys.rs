@@ -2,10 +2,10 @@
 //!
 //! Used by `startup` and by whoever provisions devices; pure.
 
-use super::scram::salted_password;
-use super::{HmacKey, Tick, wipe};
 #[cfg(feature = "opengauss")]
 use super::gauss::{GaussKeys, GaussRequest};
+use super::scram::salted_password;
+use super::{HmacKey, Tick, wipe};
 use crate::config::Config;
 use crate::error::{AuthError, ConfigError, Fault};
 use crate::limits;

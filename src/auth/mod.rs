@@ -18,9 +18,9 @@ pub(crate) use base64::{decode as base64_decode, encode as base64_encode};
 #[cfg(test)]
 pub(crate) use hash::hmac_sha256;
 pub(crate) use hash::{HmacKey, Sha256, wipe};
-pub(crate) use keys::{KeyStore, SaltedKeys};
 pub(crate) use keys::Secrets;
 pub use keys::{KeyCache, ScramKeys};
+pub(crate) use keys::{KeyStore, SaltedKeys};
 #[cfg(feature = "md5")]
 pub(crate) use md5::md5_answer;
 #[cfg(feature = "tls")]

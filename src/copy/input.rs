@@ -7,7 +7,7 @@ use crate::params::Params;
 use crate::session::Session;
 use crate::transport::Lent;
 use crate::wire::backend::tag;
-use crate::wire::{Part, WireError, Writer, frontend};
+use crate::wire::{Body, Part, WireError, Writer, frontend};
 
 /// Type byte and length of CopyData, kept free at the start of the send buffer.
 const HEAD: usize = 5;
@@ -192,23 +192,29 @@ impl<'r, 'b> CopyIn<'r, 'b> {
             room = self.session.link.tx_room(HEAD);
         }
         let (now, _) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
-        self.session.link.append_behind(HEAD, &|w| w.bytes(now))?;
+        self.session.link.append_behind(HEAD, &(|w: &mut Writer<'_>| w.bytes(now)))?;
         Ok(now.len())
     }
 
     /// Appends what an encoder writes. What is larger than the send buffer is checked whole first
     /// and then sent in pieces.
-    fn put(&mut self, part: Part<'_>) -> Result<(), Fault> {
-        if self.session.link.append_behind(HEAD, part)? {
-            return Ok(());
+    fn put<F: Body>(&mut self, part: &F) -> Result<(), Fault> {
+        self.put_part(part)
+    }
+
+    #[inline(never)]
+    fn put_part(&mut self, part: Part<'_>) -> Result<(), Fault> {
+        let mut written = self.session.link.append_behind(HEAD, part);
+        if written == Err(Fault::FULL) {
+            self.push()?;
+            written = self.session.link.append_behind(HEAD, part);
         }
-        self.push()?;
-        if self.session.link.append_behind(HEAD, part)? { Ok(()) } else { self.put_in_pieces(part) }
+        if written == Err(Fault::FULL) { self.put_in_pieces(part) } else { written }
     }
 
     #[inline(never)]
     fn put_in_pieces(&mut self, part: Part<'_>) -> Result<(), Fault> {
-        part(&mut Writer::counter()).map_err(Fault::from)?;
+        part.encode(&mut Writer::counter(), &[])?;
         let (session, io) = (&mut *self.session, &mut self.io);
         session.link.limit(session.timeout_ms);
         let (tx, _) = session.link.take_tx();
@@ -223,7 +229,7 @@ impl<'r, 'b> CopyIn<'r, 'b> {
             })
         };
         let mut writer = Writer::draining(room, &mut drain);
-        let result = part(&mut writer);
+        let result = part.encode(&mut writer, &[]);
         let rest = writer.len();
         session.link.put_tx(tx, HEAD.saturating_add(rest));
         if let Err(error) = result {

@@ -40,6 +40,8 @@ const ALERT: u32 = 0x400;
 const CERTIFICATE: u32 = 0x500;
 
 impl Fault {
+    /// The send buffer is full.
+    pub(crate) const FULL: Self = Self::number(WIRE + 2);
     /// The server's; the SQLSTATE is in the session.
     pub(crate) const SERVER: Self = Self::number(PLAIN);
     pub(crate) const NO_SUITABLE_HOST: Self = Self::number(PLAIN + 1);

@@ -13,7 +13,6 @@ pub(crate) use pin::move_down;
 
 use crate::error::{Buffer, ErrorKind, Fault};
 use crate::platform::Platform;
-use crate::wire::{WireError, Writer};
 
 /// What went over the transport since the client was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,9 +42,6 @@ pub struct Stats {
 
 /// Where a piece of the receive buffer is.
 pub(crate) type Span = (usize, usize);
-
-/// An encoder of a message made of received bytes.
-pub(crate) type PartFrom<'p> = &'p dyn Fn(&mut Writer<'_>, &[u8]) -> Result<(), WireError>;
 
 // In this order: what is used everywhere is reached by the short instructions.
 #[repr(C)]

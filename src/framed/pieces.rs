@@ -6,7 +6,7 @@ use super::Framed;
 use super::send::write_once;
 use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::{Part, WireError, Writer};
+use crate::wire::Part;
 
 impl<'b> Framed<'b> {
     /// Takes what there is of the body, at most `max` bytes, and receives when there is nothing.
@@ -34,19 +34,11 @@ impl<'b> Framed<'b> {
         write_once(io, &mut self.stats, &mut self.sent, bytes)
     }
 
-    /// Writes behind what is staged, or behind `head` bytes kept free where nothing is. `false`:
-    /// it does not fit.
+    /// Writes behind what is staged, or behind `head` bytes kept free where nothing is.
+    /// [`Fault::FULL`]: it does not fit.
     #[inline(never)]
-    pub(crate) fn append_behind(&mut self, head: usize, part: Part<'_>) -> Result<bool, Fault> {
-        let mut writer = Writer::append(self.tx, self.staged.max(head));
-        match part(&mut writer) {
-            Ok(()) => {
-                self.staged = writer.len();
-                Ok(true)
-            }
-            Err(WireError::Full) => Ok(false),
-            Err(error) => Err(Fault::from(error)),
-        }
+    pub(crate) fn append_behind(&mut self, head: usize, part: Part<'_>) -> Result<(), Fault> {
+        self.fill(self.staged.max(head), part)
     }
 
     /// Bytes that fit behind what is staged, or behind `head` bytes.

@@ -1,45 +1,36 @@
 //! Sending: messages are staged in the send buffer and leave in one write.
 
-use super::{Clock, Framed, PartFrom, Stats};
-use crate::error::{Buffer, Fault};
+use super::{Clock, Framed, Stats};
+use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::{Part, WireError, Writer};
+use crate::wire::{Body, Part, WireError, Writer};
 
 impl Framed<'_> {
     /// Stages messages behind those staged already. What does not fit the send buffer is checked
     /// whole first and then sent in pieces.
+    pub(crate) fn write<F: Body>(&mut self, io: &mut Lent<'_>, part: &F) -> Result<(), Fault> {
+        self.write_part(io, part)
+    }
+
+    /// As [`write`](Self::write).
     #[inline(never)]
-    pub(crate) fn write(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        let mut writer = Writer::append(self.tx, self.staged);
-        match part(&mut writer) {
-            Ok(()) => {
-                self.staged = writer.len();
-                Ok(())
-            }
-            Err(WireError::Full) => self.write_in_pieces(io, part),
-            Err(error) => Err(Fault::from(error)),
+    pub(crate) fn write_part(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
+        match self.fill(self.staged, part) {
+            Err(Fault::FULL) => self.write_in_pieces(io, part),
+            result => result,
         }
     }
 
-    /// As [`write`](Self::write) for a message made of what was taken last, which the closure gets.
+    /// Writes into the send buffer behind the first `at` bytes. [`Fault::FULL`]: it does not fit,
+    /// and what is staged is as before.
     #[inline(never)]
-    pub(crate) fn write_from(&mut self, part: PartFrom<'_>) -> Result<(), Fault> {
+    pub(super) fn fill(&mut self, at: usize, part: Part<'_>) -> Result<(), Fault> {
         let (start, length) = self.taken;
-        let source = self.rx.get(start..start.saturating_add(length)).unwrap_or(&[]);
-        let mut writer = Writer::append(self.tx, self.staged);
-        match part(&mut writer, source) {
-            Ok(()) => {
-                self.staged = writer.len();
-                Ok(())
-            }
-            Err(WireError::Full) => {
-                let mut counter = Writer::counter();
-                part(&mut counter, source)?;
-                self.lacking = (Buffer::Tx, counter.len().saturating_add(self.staged));
-                Err(Fault::CAPACITY)
-            }
-            Err(error) => Err(Fault::from(error)),
-        }
+        let source = self.rx.get(start..start.wrapping_add(length)).unwrap_or(&[]);
+        let mut writer = Writer::append(self.tx, at);
+        part.encode(&mut writer, source)?;
+        self.staged = writer.len();
+        Ok(())
     }
 
     /// Bytes staged.
@@ -57,7 +48,7 @@ impl Framed<'_> {
     /// Stages a part if it fits and leaves `reserve` bytes free; `false`, and nothing staged, if
     /// it does not.
     #[cfg(feature = "opengauss")]
-    pub(crate) fn append(&mut self, reserve: usize, part: Part<'_>) -> Result<bool, Fault> {
+    pub(crate) fn append<F: Body>(&mut self, reserve: usize, part: &F) -> Result<bool, Fault> {
         let room = self.tx.len().saturating_sub(reserve);
         let mut writer = Writer::append(self.tx.get_mut(..room).unwrap_or(&mut []), self.staged);
         match part(&mut writer) {
@@ -94,9 +85,12 @@ impl Framed<'_> {
 
     #[inline(never)]
     fn write_in_pieces(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        part(&mut Writer::counter()).map_err(Fault::from)?;
+        let (start, length) = self.taken;
+        let source = start..start.wrapping_add(length);
+        part.encode(&mut Writer::counter(), self.rx.get(source.clone()).unwrap_or(&[]))?;
         self.send_staged(io)?;
-        let Self { tx, clock, stats, sent, .. } = self;
+        let Self { rx, tx, clock, stats, sent, .. } = self;
+        let source = rx.get(source).unwrap_or(&[]);
         stats.tx_peak = u32::try_from(tx.len()).unwrap_or(0);
         let mut failure = None;
         let mut drain = |bytes: &[u8]| {
@@ -106,7 +100,7 @@ impl Framed<'_> {
             })
         };
         let mut writer = Writer::draining(tx, &mut drain);
-        let result = part(&mut writer);
+        let result = part.encode(&mut writer, source);
         self.staged = writer.len();
         // Whatever else can be wrong was found by counting.
         result.map_err(|_| failure.unwrap_or(Fault::TORN))

@@ -21,7 +21,7 @@ use crate::server::ServerInfo;
 use crate::statement::StaticStatement;
 use crate::transport::Lent;
 use crate::wire::backend::{CommandTag, Phase, legal, tag};
-use crate::wire::{Part, WireError, frontend};
+use crate::wire::{Body, Part, WireError, frontend};
 
 /// The server's view of the transaction, from ReadyForQuery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -297,8 +297,13 @@ impl<'b> Session<'b> {
     }
 
     /// Stages messages of a verb.
-    pub(crate) fn stage(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        self.link.write(io, part).map_err(|fault| self.last_words(io, fault))
+    pub(crate) fn stage<F: Body>(&mut self, io: &mut Lent<'_>, part: &F) -> Result<(), Fault> {
+        self.stage_part(io, part)
+    }
+
+    #[inline(never)]
+    fn stage_part(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
+        self.link.write_part(io, part).map_err(|fault| self.last_words(io, fault))
     }
 
     /// Sends what is staged, with more to come.

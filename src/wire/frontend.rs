@@ -2,7 +2,7 @@
 //!
 //! Source: manual, "Message Formats".
 
-use super::{Part, WireError, Writer};
+use super::{Body, WireError, Writer};
 
 /// Protocol 3.0, which every server since 7.4 speaks.
 pub const PROTOCOL_3_0: u32 = 0x0003_0000;
@@ -18,7 +18,7 @@ type Done = Result<(), WireError>;
 pub type StatementId = Option<u16>;
 
 /// StartupMessage. `parameters` writes name and value pairs, each as [`Writer::cstr`].
-pub fn startup(w: &mut Writer<'_>, version: u32, parameters: Part<'_>) -> Done {
+pub fn startup<F: Body>(w: &mut Writer<'_>, version: u32, parameters: &F) -> Done {
     w.untagged(&|w| {
         w.u32(version)?;
         parameters(w)?;
@@ -55,7 +55,7 @@ pub fn cancel_request(w: &mut Writer<'_>, pid: u32, key: &[u8]) -> Done {
 }
 
 /// PasswordMessage, SASLInitialResponse, SASLResponse: `body` decides.
-pub fn password(w: &mut Writer<'_>, body: Part<'_>) -> Done {
+pub fn password<F: Body>(w: &mut Writer<'_>, body: &F) -> Done {
     w.message(b'p', body)
 }
 
@@ -73,12 +73,12 @@ pub fn query_of(w: &mut Writer<'_>, pieces: &[&str]) -> Done {
 }
 
 /// Parse. `types` writes one OID per parameter, `count` of them.
-pub fn parse(
+pub fn parse<F: Body>(
     w: &mut Writer<'_>,
     id: StatementId,
     sql: &str,
     count: usize,
-    types: Part<'_>,
+    types: &F,
 ) -> Done {
     w.message(b'P', &|w| {
         statement_name(w, id)?;
@@ -90,7 +90,7 @@ pub fn parse(
 
 /// Bind to the unnamed portal: parameters and results in binary format. `values` writes length
 /// and value of `count` parameters.
-pub fn bind(w: &mut Writer<'_>, id: StatementId, count: usize, values: Part<'_>) -> Done {
+pub fn bind<F: Body>(w: &mut Writer<'_>, id: StatementId, count: usize, values: &F) -> Done {
     w.message(b'B', &|w| {
         w.u8(0)?;
         statement_name(w, id)?;
@@ -103,12 +103,12 @@ pub fn bind(w: &mut Writer<'_>, id: StatementId, count: usize, values: Part<'_>)
 }
 
 /// As [`bind`], to the portal with this number.
-pub fn bind_portal(
+pub fn bind_portal<F: Body>(
     w: &mut Writer<'_>,
     portal: u16,
     id: StatementId,
     count: usize,
-    values: Part<'_>,
+    values: &F,
 ) -> Done {
     w.message(b'B', &|w| {
         name(w, b'p', portal)?;

@@ -14,7 +14,8 @@ mod writer;
 
 pub use reader::Reader;
 
-pub use writer::{Part, Writer};
+pub use writer::{Body, Writer};
+pub(crate) use writer::{Encode, Part};
 
 /// What went wrong while reading or writing bytes. A word that is never 0: every small function of
 /// the codec returns it, and a result without a value is then one word too.

@@ -24,8 +24,27 @@ enum Mode<'w> {
     Drain(Drain<'w>),
 }
 
-/// An encoder of a part of a message.
-pub type Part<'p> = &'p dyn Fn(&mut Writer<'_>) -> Result<(), WireError>;
+/// What writes a part of a message: any closure of this form. It may run more than once, and must
+/// write the same bytes each time.
+pub trait Body: Fn(&mut Writer<'_>) -> Result<(), WireError> {}
+
+impl<F: Fn(&mut Writer<'_>) -> Result<(), WireError>> Body for F {}
+
+/// A [`Body`] that is compiled into the driver once: a trait of its own, because the table of a
+/// `dyn Fn` holds two more functions for each closure. `taken` is what was received last, for
+/// answers made of it.
+pub(crate) trait Encode {
+    fn encode(&self, w: &mut Writer<'_>, taken: &[u8]) -> Result<(), WireError>;
+}
+
+impl<F: Body> Encode for F {
+    fn encode(&self, w: &mut Writer<'_>, _: &[u8]) -> Result<(), WireError> {
+        self(w)
+    }
+}
+
+/// A part of a message.
+pub(crate) type Part<'p> = &'p dyn Encode;
 
 impl<'w> Writer<'w> {
     /// A writer into `buf`.
@@ -176,8 +195,13 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes), and whatever `body` returns.
+    #[inline]
+    pub fn message<F: Body>(&mut self, tag: u8, body: &F) -> Result<(), WireError> {
+        self.tagged(tag, body)
+    }
+
     #[inline(never)]
-    pub fn message(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
+    fn tagged(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
         self.u8(tag)?;
         self.sized(4, body)
     }
@@ -186,7 +210,8 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// As [`message`](Self::message).
-    pub fn untagged(&mut self, body: Part<'_>) -> Result<(), WireError> {
+    #[inline]
+    pub fn untagged<F: Body>(&mut self, body: &F) -> Result<(), WireError> {
         self.sized(4, body)
     }
 
@@ -194,7 +219,8 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// As [`message`](Self::message).
-    pub fn prefixed(&mut self, body: Part<'_>) -> Result<(), WireError> {
+    #[inline]
+    pub fn prefixed<F: Body>(&mut self, body: &F) -> Result<(), WireError> {
         self.sized(0, body)
     }
 
@@ -203,14 +229,14 @@ impl<'w> Writer<'w> {
     fn sized(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
         if let Mode::Drain(_) = self.mode {
             let mut counter = Writer::counter();
-            body(&mut counter)?;
+            body.encode(&mut counter, &[])?;
             self.u32(u32::try_from(checked_length(counter.len, extra)?).unwrap_or(0))?;
-            return body(self);
+            return body.encode(self, &[]);
         }
         let at = self.len;
         self.i32(0)?;
         let start = self.len;
-        body(self)?;
+        body.encode(self, &[])?;
         let length = checked_length(self.len.saturating_sub(start), extra)?;
         if let Some(field) = self.buf.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
             *field = u32::try_from(length).unwrap_or(0).to_be_bytes();
