@@ -197,13 +197,12 @@ impl Framed<'_> {
         if free.is_empty() {
             return Err(self.too_small(self.rx.len().saturating_add(1)));
         }
-        if let Err(fault) = io.read(free) {
-            #[cfg(feature = "tls")]
-            {
-                self.record = io.record();
-            }
-            return Err(fault);
+        let result = io.read(free);
+        #[cfg(feature = "tls")]
+        if result.is_err() {
+            self.record = io.record();
         }
+        result?;
         if io.moved > 0 {
             self.end = self.end.wrapping_add(io.moved);
             self.count_read(io.moved);

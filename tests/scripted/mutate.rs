@@ -113,7 +113,7 @@ fn shake(name: &str, script: &Script, seed: u64) {
         ..Delivery::WHOLE
     };
     let peer = Peer::new(&script, delivery, &machine);
-    let (rx, tx) = [(96, 112), (128, 200), (512, 512)][random.below(3)];
+    let (rx, tx) = [(96, 64), (128, 200), (512, 512)][random.below(3)];
     let (mut rx, mut tx) = (vec![0; rx], vec![0; tx]);
     let buffers = barepg::Buffers::new(&mut rx, &mut tx);
     let mut client = Client::new(buffers, config().scram_iterations(8, 8), &machine);
