@@ -58,8 +58,16 @@ impl Wish {
         if wish.keys && !wish.opengauss {
             return Err("--keys goes with --opengauss".to_string());
         }
-        if wish.tls && wish.server.is_some() {
-            return Err("--tls goes with the private PostgreSQL server only".to_string());
+        if wish.server.is_some() {
+            if wish.tls {
+                return Err("--tls goes with the private PostgreSQL server only".to_string());
+            }
+            if wish.keys {
+                return Err("--keys goes with the private server only".to_string());
+            }
+            if wish.show.as_deref().is_some_and(|name| elsewhere::WAITING.contains(&name)) {
+                return Err("nobody would answer this show at an existing server".to_string());
+            }
         }
         Ok(wish)
     }
@@ -80,7 +88,7 @@ pub fn run(wish: &Wish) -> Result<(), String> {
     let image = board.build(&compiler, &features, true)?;
     let (mut cluster, mut front) = (None, None);
     let server = match &wish.server {
-        Some(conninfo) => Server::parse(conninfo)?,
+        Some(conninfo) => Server::existing(conninfo)?,
         None => {
             let begun = Instant::now();
             let started = cluster.insert(Cluster::try_start(Options::default())?);
@@ -205,6 +213,10 @@ mod tests {
         assert!(Wish::parse(&["--keys"]).is_err());
         assert!(Wish::parse(&["--keys", "--opengauss"]).unwrap().opengauss);
         assert!(Wish::parse(&["--board"]).is_err());
+        for more in [&["--tls"][..], &["--opengauss", "--keys"], &["--show", "command"]] {
+            assert!(Wish::parse(&[&["--server", "host=h"], more].concat()).is_err(), "{more:?}");
+        }
+        assert!(Wish::parse(&["--server", "host=h", "--show", "upload"]).is_ok());
         assert!(Wish::parse(&["--bored"]).is_err());
     }
 }

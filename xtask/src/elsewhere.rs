@@ -5,6 +5,9 @@ use barepg_testkit::pg::Cluster;
 /// The programs of the boards behind the feature `verbs`.
 pub const SHOWS: &[&str] = &["big_values", "upload", "command", "cancelled"];
 
+/// Those of them that wait for another session.
+pub const WAITING: &[&str] = &["command", "cancelled"];
+
 /// Does what a line that the board printed waits for.
 pub fn answer(cluster: &Cluster, line: &str) {
     match line {

@@ -20,7 +20,8 @@ cargo xtask <command>
 
   demo    run a board against a real PostgreSQL and show what it costs
           --board NAME        one of boards/ (qemu-lm3s6965)
-          --server CONNINFO   an existing server instead of a private one
+          --server CONNINFO   an existing server instead of a private one, keyword=value;
+                              nothing stays there
           --tls               over TLS, the server's certificate verified
           --opengauss         an openGauss front before the private server
           --keys              with login keys instead of a password (openGauss)

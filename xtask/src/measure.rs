@@ -1,6 +1,6 @@
 //! One measured run of a board against a server: what it printed and what it cost.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
@@ -71,7 +71,21 @@ impl Server {
         }
     }
 
-    /// An existing server, by a connection string of `keyword=value` pairs without quotes.
+    /// A server that was there before, by a connection string as [`parse`](Self::parse) takes it.
+    /// What the boards create there is temporary, and their tables hide what has the same name.
+    pub fn existing(conninfo: &str) -> Result<Server, String> {
+        let mut server = Server::parse(conninfo)?;
+        if server.rest.split(' ').any(|word| word.starts_with("options=")) {
+            return Err("options is what keeps the boards away from your tables".to_string());
+        }
+        server.rest.push_str(" options=-csearch_path=pg_temp");
+        // The relay could only hang up on the board.
+        TcpStream::connect_timeout(&server.address, Duration::from_secs(10))
+            .map_err(|error| format!("{}: {error}", server.address))?;
+        Ok(server)
+    }
+
+    /// A server by a connection string of `keyword=value` pairs without spaces in the values.
     pub fn parse(conninfo: &str) -> Result<Server, String> {
         let (mut host, mut port, mut rest) = ("localhost", 5432, Vec::new());
         for word in conninfo.split_whitespace() {
@@ -217,6 +231,10 @@ mod tests {
         assert_eq!(inside, "host=10.0.2.2 port=9 dbname=d user=u password=p");
         assert!(server.conninfo(Link::Host, 9).starts_with("host=127.0.0.1 port=9 "));
         assert!(Server::parse("nonsense").is_err());
+        let taken = Server::existing("host=127.0.0.1 port=7 options=-cwork_mem=1MB").unwrap_err();
+        assert!(taken.contains("options"), "{taken}");
+        let nobody = Server::existing("host=127.0.0.1 port=1 user=u").unwrap_err();
+        assert!(nobody.starts_with("127.0.0.1:1: "), "{nobody}");
         assert!(Server::parse("port=many").is_err());
     }
 }

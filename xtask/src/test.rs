@@ -51,6 +51,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, build and lints", quick: true, run: boards::build },
     Stage { name: "boards, tests", quick: true, run: boards::tests },
     Stage { name: "boards, common operations", quick: true, run: boards::common },
+    Stage { name: "boards, an existing server", quick: false, run: boards::existing },
     Stage { name: "boards, openGauss", quick: false, run: boards::opengauss },
     Stage { name: "boards, several hosts", quick: false, run: boards::hosts },
     Stage { name: "boards, large and unasked", quick: false, run: boards::verbs },

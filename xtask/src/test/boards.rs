@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::process::Command;
 use std::time::Duration;
 
 use barepg_testkit::pg;
@@ -82,6 +83,41 @@ pub fn common(context: &Context) -> Checked {
         }
     }
     if over.is_empty() { Ok(checked) } else { Err(over) }
+}
+
+/// `cargo xtask demo --server` as a user calls it: the session is the golden one, a table of the
+/// user's that has the name of the boards' is as before, and nothing else is there.
+pub fn existing(context: &Context) -> Checked {
+    let cluster = pg::shared(USUAL_MAJOR);
+    cluster.psql("postgres", "create database plant owner scram_user");
+    let table = "set role scram_user;
+        create table student (precious text); insert into student values ('mine')";
+    cluster.psql("plant", table);
+    let conninfo = cluster.conninfo("scram_user").replace("dbname=test", "dbname=plant");
+    let path = root().join("boards").join("expected").join("common_operations.out");
+    let expected = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let session: String = expected.lines().map(|line| format!("    {line}\n")).collect();
+    let xtask = std::env::current_exe().map_err(|error| format!("xtask: {error}"))?;
+    for board in QUICK {
+        let mut demo = Command::new(&xtask);
+        demo.args(["demo", "--board", board, "--server", &conninfo]);
+        let told = context.run(&mut demo)?;
+        if !told.contains(&session) || !told.contains("login on the wire") {
+            return Err(format!("{board}: not the session of {}:\n{told}", path.display()));
+        }
+        let left = cluster.psql("plant", "table student; select relname from pg_stat_user_tables");
+        if left != "mine\nstudent" {
+            return Err(format!("{board} did not leave the database as it was: {left}"));
+        }
+    }
+    let mut demo = Command::new(&xtask);
+    demo.args(["demo", "--board", "host", "--server", "host=127.0.0.1 port=1 user=u"]);
+    match context.run(&mut demo) {
+        Err(told) if told.contains("127.0.0.1:1: ") => {}
+        other => return Err(format!("a demo at a server that is not there: {other:?}")),
+    }
+    cluster.psql("postgres", "drop database plant");
+    Ok(u32::try_from(QUICK.len()).unwrap_or(0) + 1)
 }
 
 /// The same over TLS, with the server's certificate verified to the full.
