@@ -66,6 +66,8 @@ pub struct Config<'a> {
     pub(crate) require_auth: Option<AuthMethods>,
     pub(crate) scram_client_key: Option<Secret<'a>>,
     pub(crate) scram_server_key: Option<Secret<'a>>,
+    // defmt's own form is not for functions of any lifetime.
+    #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
     pub(crate) scram_key_decoder: Option<KeyDecoder>,
     pub(crate) min_protocol_version: Option<ProtocolVersion>,
     pub(crate) max_protocol_version: Option<ProtocolVersion>,
