@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use barepg::host::Host;
 use barepg::{Client, Config, Dial, DialError, ErrorKind, Storage, Target};
-use barepg_testkit::pg;
+use barepg_testkit::{faults, pg};
 
 use crate::ask;
 
 /// A port where nobody listens.
 fn dead() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    faults::nobody().unwrap()
 }
 
 #[test]
@@ -45,7 +45,8 @@ fn a_silent_host_costs_its_timeout_and_no_more() {
     let start = Instant::now();
     assert_eq!(ask(&text, "select current_user::text").unwrap(), "scram_user");
     let took = start.elapsed();
-    assert!((Duration::from_millis(900)..Duration::from_millis(2500)).contains(&took), "{took:?}");
+    // The login at the other takes its time on a busy machine; the default would be 30 s.
+    assert!((Duration::from_millis(900)..Duration::from_secs(10)).contains(&took), "{took:?}");
 }
 
 #[test]
@@ -116,10 +117,15 @@ fn cancel_requests_go_where_the_session_is_and_as_it_is_protected() {
         let mut client = host.client(&text).unwrap();
         let mut connection = client.connect().unwrap();
         let token = connection.cancel_token().unwrap();
+        let pid = connection.backend_pid();
         let canceller = std::thread::spawn({
             let text = text.clone();
             move || {
-                std::thread::sleep(Duration::from_millis(300));
+                // A request that comes before the statement is lost.
+                server.wait_until(&format!(
+                    "select query like '%pg_sleep%' and state = 'active' from pg_stat_activity
+                    where pid = {pid}"
+                ));
                 Host::new().client(&text).unwrap().cancel(&token)
             }
         });

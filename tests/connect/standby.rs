@@ -81,11 +81,11 @@ fn an_opengauss_is_asked_what_it_is() {
 
 /// A reload takes a moment to reach new sessions.
 fn wait_until(mut done: impl FnMut() -> bool) {
-    for _ in 0..100 {
+    for _ in 0..400 {
         if done() {
             return;
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    panic!("it did not come about within 5 s");
+    panic!("it did not come about within 20 s");
 }

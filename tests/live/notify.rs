@@ -1,11 +1,12 @@
 //! Notifications, notices, parameter changes.
 
 use std::cell::{Cell, RefCell};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use barepg::{Client, ErrorKind, NotificationQueue, SqlState, Storage};
 
-use crate::common::{Host, role, tcp, with_session};
+use crate::common::{Host, Tcp, role, tcp, with_session};
 use crate::on_each;
 
 #[test]
@@ -56,27 +57,29 @@ fn what_arrives_meanwhile_is_queued_or_counted() {
         let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
         let notify = |n: u32| cluster.psql("test", &format!("notify queueing, 'number {n}'"));
         {
-            let mut c = client.connect(tcp(cluster.port())).unwrap();
+            let (link, eye) = watched(cluster.port());
+            let mut c = client.connect(link).unwrap();
             c.batch_execute("listen queueing").unwrap();
             notify(0);
-            std::thread::sleep(Duration::from_millis(100));
+            arrives(&eye);
             // It came before the statement, which drops it.
             c.execute("select 1", ()).unwrap();
             assert_eq!(c.wait_notification(100), Ok(None));
             assert_eq!(c.stats().notifications_lost, 1);
             // It came while nothing ran, and is the first to be seen.
             notify(1);
-            std::thread::sleep(Duration::from_millis(100));
+            arrives(&eye);
             assert_eq!(c.wait_notification(0).unwrap().unwrap().payload, "number 1");
         }
         client.set_notification_queue(&mut queue);
-        let mut c = client.connect(tcp(cluster.port())).unwrap();
+        let (link, eye) = watched(cluster.port());
+        let mut c = client.connect(link).unwrap();
         c.batch_execute("listen queueing").unwrap();
         for turn in 0..3 {
             let mut kept = 0;
             for n in 0..6 {
                 notify(n);
-                std::thread::sleep(Duration::from_millis(50));
+                arrives(&eye);
                 c.ping().unwrap();
             }
             while let Some(got) = c.wait_notification(0).unwrap() {
@@ -93,6 +96,21 @@ fn what_arrives_meanwhile_is_queued_or_counted() {
         transaction.commit().unwrap();
         assert_eq!(c.wait_notification(5000).unwrap().unwrap().payload, "number 7");
     });
+}
+
+/// A link, and an eye on what has arrived on it and was not read yet.
+fn watched(port: u16) -> (Tcp, TcpStream) {
+    let link = tcp(port);
+    let eye = link.0.try_clone().unwrap();
+    (link, eye)
+}
+
+/// Waits until there is something to read.
+fn arrives(eye: &TcpStream) {
+    let start = Instant::now();
+    while !matches!(eye.peek(&mut [0]), Ok(1)) {
+        assert!(start.elapsed() < Duration::from_secs(20), "nothing arrived");
+    }
 }
 
 #[test]

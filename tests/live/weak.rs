@@ -183,7 +183,8 @@ fn a_link_that_breaks_at_any_call() {
             tag += 1;
             let calls = Rc::new(Cell::new(u32::MAX));
             let mut storage = Storage::<512, 512>::new();
-            let mut client = Client::new(storage.buffers(), role("trust_user"), &Host);
+            let config = role("trust_user").application_name("cut");
+            let mut client = Client::new(storage.buffers(), config, &Host);
             let mut c = client.connect(Weak::new(cluster.port(), usize::MAX, &calls)).unwrap();
             calls.set(cut);
             let result = work(&mut c, tag);
@@ -198,8 +199,9 @@ fn a_link_that_breaks_at_any_call() {
             }
         }
     }
-    // What was still on its way has arrived, or its session has ended.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    // What was still on its way has arrived, and its session has ended.
+    let ended = "select not exists (select from pg_stat_activity where application_name = 'cut')";
+    cluster.wait_until(ended);
     let found = cluster.psql("test", "select tag, count(*) from weak group by tag");
     for (name, cut, tag, rows, result) in told {
         let line = found.lines().find_map(|line| line.strip_prefix(&format!("{tag}|")));

@@ -294,7 +294,7 @@ fn deadlines_end_and_kill() {
     let error = c.execute("select pg_sleep(30)", ()).unwrap_err();
     let took = start.elapsed();
     // The platform's clock counts whole milliseconds.
-    assert!(took > Duration::from_millis(299) && took < Duration::from_millis(2000), "{took:?}");
+    assert!(took > Duration::from_millis(299) && took < Duration::from_secs(10), "{took:?}");
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::TimedOut, Outcome::Unknown));
     assert!(!c.is_usable());
     let error = c.ping().unwrap_err();
@@ -309,7 +309,8 @@ fn an_administrator_ends_the_session() {
         let mut c = client.connect(tcp(cluster.port())).unwrap();
         let pid = c.backend_pid();
         cluster.psql("test", &format!("select pg_terminate_backend({pid})"));
-        std::thread::sleep(Duration::from_millis(200));
+        let gone = format!("select not exists (select from pg_stat_activity where pid = {pid})");
+        cluster.wait_until(&gone);
         let error = c.execute("select 1", ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Server(SqlState::ADMIN_SHUTDOWN), "{error}");
         assert!(!error.is_usable());
@@ -323,12 +324,16 @@ fn a_statement_is_cancelled_from_elsewhere() {
     on_each(|cluster| {
         with_session(cluster.port(), role("scram_user"), |c| {
             let token = c.cancel_token().unwrap();
-            let port = cluster.port();
+            let (port, pid) = (cluster.port(), c.backend_pid());
             let canceller = std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_millis(200));
+                // A request that comes before the statement is lost.
+                cluster.wait_until(&format!(
+                    "select query like '%pg_sleep%' and state = 'active' from pg_stat_activity
+                    where pid = {pid}"
+                ));
                 token.cancel(&mut tcp(port), &Host, 5000).unwrap();
             });
-            let error = c.execute("select pg_sleep(8)", ()).unwrap_err();
+            let error = c.execute("select pg_sleep(60)", ()).unwrap_err();
             assert_eq!(error.sqlstate(), Some(SqlState::QUERY_CANCELED));
             assert!(error.is_usable());
             canceller.join().unwrap();

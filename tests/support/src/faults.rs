@@ -4,11 +4,14 @@
 //! nothing ([`silent`]), one that dies in the middle of a row ([`dying`]).
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 /// A misbehaving server; it stops when this is dropped.
 #[derive(Debug)]
@@ -49,9 +52,14 @@ impl Drop for Server {
     }
 }
 
-/// A port where nobody listens: connections are refused.
+/// A port where nobody listens: connections are refused. It stays taken until the process ends,
+/// so that nobody else comes to listen there.
 pub fn nobody() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
+    let address = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let _ = socket.into_raw_fd();
+    Ok(address.port())
 }
 
 /// Accepts connections, reads, and never answers.

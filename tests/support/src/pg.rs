@@ -19,6 +19,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 mod conf;
 
@@ -214,6 +215,15 @@ impl Cluster {
             return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_string());
         }
         Err(format!("psql: {}\nin: {sql}", String::from_utf8_lossy(&output.stderr).trim_end()))
+    }
+
+    /// Asks again and again until the answer is true; the database is `test`. Panics after 20 s.
+    pub fn wait_until(&self, sql: &str) {
+        let start = Instant::now();
+        while self.psql("test", sql) != "t" {
+            assert!(start.elapsed() < Duration::from_secs(20), "it did not come about: {sql}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Stops the server and waits until it is gone. The port and the data stay.
