@@ -11,6 +11,9 @@ use p256::ecdsa::SigningKey;
 use crate::harness::{Setup, Table};
 use crate::rogue::{Identity, Seen, Step, WHOLE, Wire, serve};
 
+/// Time for the login, and for a round trip after it. The server waits longer.
+const DEADLINE_MS: u32 = 2000;
+
 /// Certificates of the true server and of others.
 struct Cast {
     server: Identity,
@@ -70,18 +73,18 @@ impl Cast {
             .host("localhost")
             .sslmode(mode)
             .sslrootcert(if mode == SslMode::Require { "" } else { "root.crt" })
-            .connect_timeout_ms(1500);
+            .connect_timeout_ms(DEADLINE_MS);
         let setup = Setup::new(config, &self.files);
         let begun = Instant::now();
         let met = setup.run(port, |c| {
-            c.set_timeout_ms(1500);
+            c.set_timeout_ms(DEADLINE_MS);
             c.ping().map_err(|error| {
                 assert!(!error.is_usable() && error.outcome() != Outcome::NotSent, "{error}");
                 error.kind()
             })
         });
         let took = begun.elapsed();
-        assert!(took < Duration::from_secs(4), "took {took:?}");
+        assert!(took < Duration::from_secs(8), "took {took:?}");
         (met.map_err(|(kind, _)| kind), thread.join().expect("the server's thread"))
     }
 }
@@ -136,15 +139,15 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("no proof", vec![Hello, Extensions, Certificate, Finished], NOBODY),
         ("proof without certificate", vec![Hello, Extensions, verify(), Finished], ORDER),
         ("no EncryptedExtensions", vec![Hello, Certificate, verify(), Finished], ORDER),
-        ("no Finished", vec![Hello, Extensions, Certificate, verify(), Wait, Wait], ErrorKind::TimedOut),
+        ("no Finished", vec![Hello, Extensions, Certificate, verify(), Wait], ErrorKind::TimedOut),
         ("data for Finished", vec![Hello, Extensions, Certificate, verify(), Sealed(23, AUTH_OK.to_vec())], RECORD),
         ("empty list", vec![Hello, Extensions, Certificates(vec![]), verify(), Finished], certificate(CertificateError::Missing)),
         ("empty certificate", vec![Hello, Extensions, Certificates(vec![vec![]]), verify(), Finished], certificate(CertificateError::Malformed)),
         ("no content", vec![Hello, Step::Record(23, vec![0; 16])], RECORD),
         ("nothing but padding", vec![Hello, Sealed(0, vec![0; 40])], RECORD),
-        ("silence", vec![Wait, Wait], ErrorKind::TimedOut),
-        ("silence after ServerHello", vec![Hello, Wait, Wait], ErrorKind::TimedOut),
-        ("silence in a record", vec![Hello, Step::Raw(vec![23, 3, 3, 0, 90, 1, 2]), Wait, Wait], ErrorKind::TimedOut),
+        ("silence", vec![Wait], ErrorKind::TimedOut),
+        ("silence after ServerHello", vec![Hello, Wait], ErrorKind::TimedOut),
+        ("silence in a record", vec![Hello, Step::Raw(vec![23, 3, 3, 0, 90, 1, 2]), Wait], ErrorKind::TimedOut),
         // Reordered.
         ("proof before certificate", vec![Hello, Extensions, verify(), Certificate, Finished], ORDER),
         ("certificate before EncryptedExtensions", vec![Hello, Certificate, Extensions, verify(), Finished], ORDER),
@@ -296,8 +299,8 @@ fn a_session_ends_at_the_first_record_that_is_not_the_servers() {
         ("goodbye", vec![Step::Sealed(21, vec![1, 0])], ErrorKind::Closed),
         ("end", vec![], ErrorKind::Closed),
         ("end in a record", vec![Step::Raw(vec![23, 3, 3, 0, 90, 1])], ErrorKind::Closed),
-        ("silence", vec![Step::Wait, Step::Wait], ErrorKind::TimedOut),
-        ("silence in a record", vec![Step::Raw(vec![23, 3, 3, 0, 90, 1]), Step::Wait, Step::Wait], ErrorKind::TimedOut),
+        ("silence", vec![Step::Wait], ErrorKind::TimedOut),
+        ("silence in a record", vec![Step::Raw(vec![23, 3, 3, 0, 90, 1]), Step::Wait], ErrorKind::TimedOut),
         // Other bytes than the server's.
         ("goodbye in the clear", vec![Step::Record(21, vec![1, 0])], RECORD),
         ("alert in the clear", vec![Step::Record(21, vec![2, 40])], RECORD),

@@ -62,7 +62,7 @@ pub enum Step {
     Answer,
     /// Sends this again and again until the client is gone.
     Flood(Box<Step>),
-    /// Reads until the client closes or a second has passed.
+    /// Reads until the client closes or three seconds have passed.
     Wait,
 }
 
@@ -457,7 +457,7 @@ impl Rogue {
                 self.step(identity, step)?;
             },
             Step::Wait => {
-                self.stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+                self.stream.set_read_timeout(Some(Duration::from_secs(3)))?;
                 let _ = self.stream.read_to_end(&mut self.received);
             }
         }
