@@ -94,6 +94,10 @@ impl<'a> Path<'a> {
         self.steps.get(..self.length).unwrap_or(&[])
     }
 
+    fn contains(&self, der: &[u8]) -> bool {
+        self.steps().iter().any(|step| step.der == der)
+    }
+
     fn counted(&self) -> u8 {
         self.steps().last().map_or(0, |step| step.counted)
     }
@@ -132,7 +136,8 @@ fn climb(
         let sent = others.iter().map(|der| (*der, false));
         for (candidate, (der, is_anchor)) in roots.chain(sent).enumerate().skip(from) {
             let Ok(issuer) = Certificate::parse(der) else { continue };
-            if issuer.subject != current.issuer {
+            // A root that the server sends has signed itself: once in the path is enough.
+            if issuer.subject != current.issuer || !is_anchor && path.contains(der) {
                 continue;
             }
             budget = budget.checked_sub(1).ok_or(CertificateError::TooMuchWork)?;

@@ -252,6 +252,20 @@ pub fn all() -> Vec<Case> {
         case("self-signed, not trusted", &["self-ca"], ROOT, L, Err("UnknownIssuer")),
         case("another authority", &["from-other"], ROOT, L, Err("UnknownIssuer")),
         case("authority of the same name", &["from-fake"], ROOT, L, Err("BadSignature")),
+        case(
+            "authority of the same name, its root sent",
+            &["from-fake", "fake-root"],
+            ROOT,
+            L,
+            Err("BadSignature"),
+        ),
+        case(
+            "another authority, its root sent",
+            &["from-other", "other-root"],
+            ROOT,
+            L,
+            Err("UnknownIssuer"),
+        ),
         case("root of version 1", &["from-v1"], &["v1-root"], L, OK),
         case("issuer's name does not fit", &["from-renamed"], ROOT, L, Err("UnknownIssuer")),
         differs(

@@ -52,6 +52,10 @@ fn many_certificates_of_one_name_cost_a_bounded_number_of_checks() {
     chain.extend(twins.iter().map(|twin| &twin[..]));
     assert_eq!(verify(&chain, &w.der("root")), Ok(()));
     assert_eq!(verify(&chain, &twins[0]), Err(CertificateError::TooMuchWork));
+    // The server's own root signs itself over and over, and is not the reason.
+    let sent = w.der("root");
+    assert_eq!(verify(&[&leaf, &sent], &twins[0]), Err(CertificateError::BadSignature));
+    assert_eq!(verify(&[&leaf, &sent, &sent], &twins[0]), Err(CertificateError::BadSignature));
     // Certificates that sign each other lead nowhere, and come to an end.
     w.make(&Spec::root("a0", "/CN=A"));
     w.make(&Spec { issuer: Some("a0"), ..Spec::root("b", "/CN=B") });
