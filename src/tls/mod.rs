@@ -42,6 +42,7 @@ mod chain;
 mod cipher;
 mod der;
 mod drbg;
+mod ecdsa;
 mod error;
 #[cfg(feature = "_fuzzing")]
 mod fuzzing;
@@ -50,6 +51,7 @@ mod guard;
 mod identity;
 #[cfg(any(feature = "tls-client-cert", feature = "_fuzzing"))]
 mod key;
+mod modular;
 mod name;
 pub mod pem;
 mod policy;

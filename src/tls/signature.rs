@@ -9,7 +9,7 @@ use sha2::{Sha384, Sha512};
 
 use super::CertificateError;
 use super::der::{self, Der};
-use super::rsa;
+use super::{ecdsa, rsa};
 
 /// A hash function. SHA-384 and SHA-512 work with feature `tls-sha512`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,39 +229,38 @@ impl KeyKind {
     }
 }
 
-/// ECDSA-Sig-Value: two positive integers, right-aligned in `N` bytes each.
-fn ecdsa_scalars<const N: usize>(signature: &[u8]) -> Result<([u8; N], [u8; N]), CertificateError> {
+/// ECDSA-Sig-Value: two positive integers, big-endian, without leading zeros.
+fn ecdsa_integers(signature: &[u8]) -> Result<(&[u8], &[u8]), CertificateError> {
     let mut outer = Der::new(signature);
     let mut fields = outer.nested(der::SEQUENCE)?;
     outer.finish()?;
     let (r, s) = (fields.unsigned()?, fields.unsigned()?);
     fields.finish()?;
-    let right = |bytes: &[u8]| {
-        let mut out = [0; N];
-        let start = N.checked_sub(bytes.len()).ok_or(CertificateError::BadSignature)?;
-        out.get_mut(start..).ok_or(CertificateError::BadSignature)?.copy_from_slice(bytes);
-        Ok(out)
-    };
-    Ok((right(r)?, right(s)?))
+    Ok((r, s))
 }
 
+// Out of line, as RSA's is: the memory of one is not the other's to carry.
+#[inline(never)]
 fn p256_verify(key: &[u8], digest: &[u8], signature: &[u8]) -> Result<(), CertificateError> {
-    use p256::ecdsa::signature::hazmat::PrehashVerifier;
-    use p256::ecdsa::{Signature, VerifyingKey};
-    let key = VerifyingKey::from_sec1_bytes(key).map_err(|_| CertificateError::BadKey)?;
-    let (r, s) = ecdsa_scalars::<32>(signature).map_err(|_| CertificateError::BadSignature)?;
-    let signature = Signature::from_scalars(r, s).map_err(|_| CertificateError::BadSignature)?;
-    key.verify_prehash(digest, &signature).map_err(|_| CertificateError::BadSignature)
+    let (r, s) = ecdsa_integers(signature).map_err(|_| CertificateError::BadSignature)?;
+    ecdsa::verify(key, digest, r, s)
 }
 
 #[cfg(feature = "tls-p384")]
 fn p384_verify(key: &[u8], digest: &[u8], signature: &[u8]) -> Result<(), CertificateError> {
     use p384::ecdsa::signature::hazmat::PrehashVerifier;
     use p384::ecdsa::{Signature, VerifyingKey};
+    let bad = CertificateError::BadSignature;
     let key = VerifyingKey::from_sec1_bytes(key).map_err(|_| CertificateError::BadKey)?;
-    let (r, s) = ecdsa_scalars::<48>(signature).map_err(|_| CertificateError::BadSignature)?;
-    let signature = Signature::from_scalars(r, s).map_err(|_| CertificateError::BadSignature)?;
-    key.verify_prehash(digest, &signature).map_err(|_| CertificateError::BadSignature)
+    let (r, s) = ecdsa_integers(signature).map_err(|_| bad)?;
+    let right = |bytes: &[u8]| {
+        let mut out = [0; 48];
+        let start = out.len().checked_sub(bytes.len()).ok_or(bad)?;
+        out.get_mut(start..).ok_or(bad)?.copy_from_slice(bytes);
+        Ok(out)
+    };
+    let signature = Signature::from_scalars(right(r)?, right(s)?).map_err(|_| bad)?;
+    key.verify_prehash(digest, &signature).map_err(|_| bad)
 }
 
 #[cfg(feature = "tls-ed25519")]

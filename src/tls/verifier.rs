@@ -85,6 +85,8 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
+    // These two are out of line, so that neither adds to the stack of what calls them.
+    #[inline(never)]
     fn certificate(
         &mut self,
         transcript: &Sha256,
@@ -133,6 +135,7 @@ impl<'a> Verifier<'a> {
         TlsError::Handshake
     }
 
+    #[inline(never)]
     fn signature(&mut self, sent: &CertificateVerifyRef<'_>) -> Result<(), TlsError> {
         self.advance(State::HaveCertificate, State::Done)?;
         let transcript = self.transcript.take().ok_or(TlsError::Handshake)?;

@@ -1,6 +1,6 @@
 //! The common operations.
 
-use barepg::{Client, Connection, Result, SqlState};
+use barepg::{Client, Connection, Error, Result, SqlState, Stats};
 use embedded_io::{Read, Write};
 
 use crate::{Board, Failed, LOGIN, QUERY, Server, count, report};
@@ -20,36 +20,16 @@ pub(crate) fn show<B: Board>(
     let mut transport = server.dial(board, out)?;
     let start = client.stats();
     board.mark_begin(LOGIN);
-    let mut connected = connect(client, &mut transport);
+    let connected = connect(client, &mut transport);
     board.mark_end(LOGIN);
-    if let Err(error) = connected {
-        report(&error, client.server_error(), out);
-        return Err(Failed);
-    }
-    // Used where it lies: over TLS a connection has 1.4 KB, and moving it would double that.
-    let Ok(conn) = &mut connected else { return Err(Failed) };
-    count("login", start, conn.stats(), out);
-    #[cfg(feature = "tls")]
-    protection(conn, out);
-    if let Err(error) = work(board, conn, out) {
-        report(&error, conn.server_error(), out);
-        return Err(Failed);
-    }
-    let _ = writeln!(out, "close");
-    let closed = goodbye(connected);
+    let result = session(board, connected, start, out);
     board.hang_up(transport);
-    if let Err(error) = closed {
-        report(&error, None, out);
-        return Err(Failed);
+    match result {
+        Ok(()) => count("session", start, client.stats(), out),
+        Err(Some(error)) => report(&error, client.server_error(), out),
+        Err(None) => {}
     }
-    count("session", start, client.stats(), out);
-    Ok(())
-}
-
-/// Out of line, for over TLS it moves the connection about.
-#[inline(never)]
-fn goodbye<T: Read + Write>(connected: Result<Connection<'_, '_, T>>) -> Result<()> {
-    connected?.close().map(|_| ())
+    result.map_err(|_| Failed)
 }
 
 // The two pieces of work that are measured are functions of their own, so that all of their stack
@@ -60,6 +40,32 @@ fn connect<'c, 'b, T: Read + Write>(
     transport: T,
 ) -> Result<Connection<'c, 'b, T>> {
     client.connect(transport)
+}
+
+/// Works and says goodbye. An error with words of the server is left to the caller.
+// A function that takes what `connect` returns: over TLS that has 1.4 KB, and what moves it about
+// in the end is not on the stack of the login.
+#[inline(never)]
+fn session<B: Board, T: Read + Write>(
+    board: &mut B,
+    connected: Result<Connection<'_, '_, T>>,
+    start: Stats,
+    out: &mut Out<'_>,
+) -> core::result::Result<(), Option<Error>> {
+    let mut conn = connected.map_err(Some)?;
+    count("login", start, conn.stats(), out);
+    #[cfg(feature = "tls")]
+    protection(&mut conn, out);
+    if let Err(error) = work(board, &mut conn, out) {
+        report(&error, conn.server_error(), out);
+        return Err(None);
+    }
+    let _ = writeln!(out, "close");
+    if let Err(error) = conn.close() {
+        report(&error, None, out);
+        return Err(None);
+    }
+    Ok(())
 }
 
 #[inline(never)]

@@ -1,22 +1,23 @@
 //! The connection parameters, from the arguments.
 
-use barepg::Config;
+use barepg::{Client, Config};
 
-use crate::{Board, Failed};
+use crate::{Board, Failed, Lent};
 
 type Out<'o> = dyn core::fmt::Write + 'o;
 
 /// Bytes for what the connection string says in escapes.
 pub(crate) const SCRATCH: usize = if cfg!(feature = "conninfo") { 64 } else { 0 };
 
-/// Reads the connection string. Out of line, so that what it needs of the stack is free again
-/// afterwards.
+/// Reads the connection string and makes the client. Out of line, so that what it needs of the
+/// stack is free again afterwards.
 #[inline(never)]
 pub(crate) fn read<'a>(
     conninfo: &'a str,
     scratch: &'a mut [u8],
+    lent: Lent<'a>,
     out: &mut Out<'_>,
-) -> Option<(Config<'a>, Server<'a>)> {
+) -> Option<(Client<'a>, Server<'a>)> {
     #[cfg(feature = "conninfo")]
     let config = match Config::parse(conninfo, scratch) {
         Ok(config) => config,
@@ -34,7 +35,11 @@ pub(crate) fn read<'a>(
         };
         config
     };
-    Some((config, Server::first(&config)?))
+    let server = Server::first(&config)?;
+    let client = Client::new(lent.buffers, config, lent.platform);
+    #[cfg(feature = "tls")]
+    let client = client.with_tls(lent.tls);
+    Some((client, server))
 }
 
 /// What a firmware that is made for one server has compiled in, filled with the few words that a

@@ -18,7 +18,7 @@ extern crate std;
 
 use core::fmt::Display;
 
-use barepg::{Buffers, Client, Error, Platform, ServerError, Stats};
+use barepg::{Buffers, Error, Platform, ServerError, Stats};
 use embedded_io::{Read, Write};
 
 mod arguments;
@@ -107,28 +107,25 @@ pub fn run<B: Board>(
     lent: Lent<'_>,
     out: &mut dyn core::fmt::Write,
 ) -> bool {
+    #[cfg(feature = "faults")]
     let platform = lent.platform;
     let Some(arguments) = Arguments::parse(arguments) else {
         let _ = writeln!(out, "usage: {}", arguments::USAGE);
         return false;
     };
     let mut scratch = [0; configuration::SCRATCH];
-    let Some((config, server)) = configuration::read(arguments.conninfo, &mut scratch, out) else {
-        return false;
-    };
-    let mut client = Client::new(lent.buffers, config, platform);
-    #[cfg(feature = "tls")]
-    {
-        client = client.with_tls(lent.tls);
-    }
+    let mut configured = configuration::read(arguments.conninfo, &mut scratch, lent, out);
+    // Used where it lies, for it has half a kilobyte.
+    let Some((client, server)) = &mut configured else { return false };
+    let server = *server;
     let result = match arguments.show {
-        Show::Common => common::show(board, &mut client, server, out),
+        Show::Common => common::show(board, client, server, out),
         #[cfg(feature = "faults")]
-        Show::Faults => faults::show(board, &mut client, server, &arguments, platform, out),
+        Show::Faults => faults::show(board, client, server, &arguments, platform, out),
         #[cfg(feature = "hosts")]
-        Show::Hosts => hosts::show(board, &mut client, out),
+        Show::Hosts => hosts::show(board, client, out),
         #[cfg(feature = "verbs")]
-        Show::Verb(verb) => verbs::show(board, &mut client, server, verb, out),
+        Show::Verb(verb) => verbs::show(board, client, server, verb, out),
     };
     result.is_ok()
 }
