@@ -1,7 +1,7 @@
 //! Cancelling a statement from elsewhere.
 
 use crate::client::Client;
-use crate::config::SslMode;
+use crate::config::{Config, SslMode};
 use crate::dial::{Dial, Place};
 use crate::error::{ConfigError, Error, Fault, Outcome, Result};
 use crate::limits;
@@ -11,6 +11,7 @@ use crate::server::ServerInfo;
 use crate::session::Life;
 use crate::transport::{Lent, lent};
 use crate::wire::{Writer, frontend};
+use core::borrow::Borrow;
 use embedded_io::{Read, Write};
 
 /// What it takes to cancel the running statement of one session: small, `Copy` and `Send`, so it
@@ -87,7 +88,7 @@ impl CancelToken {
     }
 }
 
-impl Client<'_> {
+impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
     /// Cancels the running statement of another client's session: opens a link through the
     /// dialler to where that session is (same host, same address), with TLS if the session has
     /// it, and sends the request. This client needs the same configuration and buffers of its
@@ -111,7 +112,7 @@ impl Client<'_> {
         token: &CancelToken,
         dialler: &mut D,
     ) -> core::result::Result<core::result::Result<(), Fault>, Fault> {
-        let mut config = self.config;
+        let mut config: Config<'b> = *self.config.borrow();
         config.sslmode = match (token.server.encrypted, config.sslmode) {
             (false, _) => SslMode::Disable,
             (true, mode) if mode.demands_tls() => mode,

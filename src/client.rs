@@ -14,6 +14,7 @@ use crate::session::Session;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::transport::lent;
+use core::borrow::Borrow;
 use embedded_io::{Read, Write};
 
 /// The two byte buffers of a client, lent by the caller.
@@ -76,15 +77,21 @@ impl<const RX: usize, const TX: usize> Default for Storage<RX, TX> {
 
 /// Everything that outlives a link: buffers, configuration, counters. Lives as long as the
 /// firmware; a reconnect needs no new memory.
-pub struct Client<'b> {
+///
+/// The configuration `C` is a [`Config`], or a `&Config` that stays in flash: see [`LeanClient`].
+pub struct Client<'b, C = Config<'b>> {
     pub(crate) session: Session<'b>,
-    pub(crate) config: Config<'b>,
+    pub(crate) config: C,
     pub(crate) tls: TlsSlot<'b>,
 }
 
-impl<'b> Client<'b> {
+/// A client whose configuration stays where it is, in flash for one that is a `static`: 150 bytes
+/// less of RAM. Made by [`Client::new`] with a `&Config`.
+pub type LeanClient<'b> = Client<'b, &'b Config<'b>>;
+
+impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
     /// A client. Nothing is sent yet.
-    pub fn new(buffers: Buffers<'b>, config: Config<'b>, platform: &'b dyn Platform) -> Self {
+    pub fn new(buffers: Buffers<'b>, config: C, platform: &'b dyn Platform) -> Self {
         let link = Framed::new(buffers.rx, buffers.tx, platform);
         Self { session: Session::new(link), config, tls: None }
     }
@@ -111,10 +118,11 @@ impl<'b> Client<'b> {
     /// [`SqlState::is_transient`](crate::SqlState::is_transient). Everything else: the link
     /// failed; open a new one after a pause. The transport is dropped with the error.
     pub fn connect<T: Read + Write>(&mut self, transport: T) -> Result<Connection<'_, 'b, T>> {
-        let host = self.config.first_host();
+        let Self { session, config, tls } = self;
+        let config: &Config<'b> = (*config).borrow();
+        let host = config.first_host();
         let local = is_local(host);
         let mut transport = transport;
-        let Self { session, config, tls } = self;
         let mut loan = lend(tls);
         let begun = session.open(config).and_then(|()| {
             negotiate(session, &loan, config, host, local, &mut lent(&mut transport))
@@ -169,7 +177,7 @@ impl<'b> Client<'b> {
     /// The configuration, for changes between two connections.
     ///
     /// Forgets the keys kept by [`set_key_cache`](Self::set_key_cache), for the password may change.
-    pub fn config_mut(&mut self) -> &mut Config<'b> {
+    pub fn config_mut(&mut self) -> &mut C {
         if let Some(keys) = self.session.keys.as_deref_mut() {
             keys.clear();
         }

@@ -70,7 +70,7 @@ pub use auth::{KeyCache, ScramKeys};
 #[cfg(feature = "derive")]
 pub use barepg_derive::FromRow;
 pub use cancel::CancelToken;
-pub use client::{Buffers, Client, Storage};
+pub use client::{Buffers, Client, LeanClient, Storage};
 pub use config::{
     AuthMethods, ChannelBinding, Config, DEFAULT_PORT, Dialect, HostSpec, Hosts, Keepalives,
     LoadBalanceHosts, ParseError, ParseReason, ProtocolVersion, SslMode, SslNegotiation,

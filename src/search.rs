@@ -14,10 +14,11 @@ use crate::session::Session;
 use crate::transport::{Lent, lent};
 use crate::wire::Reader;
 use crate::wire::backend::tag;
+use core::borrow::Borrow;
 
 type Outcome<T> = core::result::Result<T, Fault>;
 
-impl<'b> Client<'b> {
+impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
     /// Opens a link through the dialler, logs in, and returns the session.
     ///
     /// Tries the hosts of the configuration in the order written, or shuffled, and all addresses
@@ -40,7 +41,7 @@ impl<'b> Client<'b> {
         dialler: &mut D,
     ) -> Result<Connection<'_, 'b, D::Transport>> {
         let Self { session, config, tls } = self;
-        match search(session, tls, config, dialler) {
+        match search(session, tls, (*config).borrow(), dialler) {
             Ok(link) => Ok(Connection::new(session, link)),
             Err(fault) => Err(session.failed(fault)),
         }

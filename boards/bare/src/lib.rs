@@ -115,7 +115,7 @@ macro_rules! entry {
                 ::barepg::Config::new().user("logger").password("secret").dbname("plant");
             // SAFETY: the only use, in a program that is not run.
             let storage = unsafe { &mut *(&raw mut STORAGE) };
-            let mut client = ::barepg::Client::new(storage.buffers(), CONFIG, &$crate::Machine);
+            let mut client = ::barepg::Client::new(storage.buffers(), &CONFIG, &$crate::Machine);
             loop {
                 if let Err(error) = $work(&mut client) {
                     $crate::show(u32::from(error.is_usable()));

@@ -2,7 +2,7 @@
 #![no_main]
 //! As `dial`, with the configuration from a connection string that nobody knows.
 
-use barepg::{Client, Config, Dial, DialError, Result, Target};
+use barepg::{Dial, DialError, LeanClient, Result, Target};
 use barepg_bare::{Machine, show, show_bytes, text};
 
 struct Dialler;
@@ -20,7 +20,7 @@ impl Dial for Dialler {
 
 barepg_bare::entry!(work);
 
-fn work(_: &mut Client<'_>) -> Result<()> {
+fn work(_: &mut LeanClient<'_>) -> Result<()> {
     let mut scratch = [0; 64];
     match Config::parse(text(), &mut scratch) {
         Ok(config) => {

@@ -3,12 +3,12 @@
 //! Every verb of the driver, every basic type, the server's words by field.
 
 use barepg::types::oid;
-use barepg::{Client, Connection, Result, ServerError};
+use barepg::{Connection, LeanClient, Result, ServerError};
 use barepg_bare::{Machine, show, show_bytes};
 
 barepg_bare::entry!(work);
 
-fn work(client: &mut Client<'_>) -> Result<()> {
+fn work(client: &mut LeanClient<'_>) -> Result<()> {
     client.set_timeout_ms(5000);
     let connected = client.connect(Machine);
     let mut conn = match connected {

@@ -2,7 +2,7 @@
 #![no_main]
 //! Notifications with a queue, notices and parameters with handlers.
 
-use barepg::{Client, Result, ServerError};
+use barepg::{LeanClient, Result, ServerError};
 use barepg_bare::{Machine, show, show_bytes};
 
 barepg_bare::entry!(work);
@@ -16,7 +16,7 @@ fn parameter(name: &[u8], value: &[u8]) {
     show_bytes(value);
 }
 
-fn work(client: &mut Client<'_>) -> Result<()> {
+fn work(client: &mut LeanClient<'_>) -> Result<()> {
     client.set_notice_handler(&notice);
     client.set_parameter_handler(&parameter);
     let mut conn = client.connect(Machine)?;

@@ -3,12 +3,12 @@
 //! What a firmware that stores and reads data uses: login by SCRAM, statements with and without
 //! parameters, typed rows, COPY into a table, the server's words by field.
 
-use barepg::{Client, Connection, Result, ServerError};
+use barepg::{Connection, LeanClient, Result, ServerError};
 use barepg_bare::{Machine, show, show_bytes};
 
 barepg_bare::entry!(work);
 
-fn work(client: &mut Client<'_>) -> Result<()> {
+fn work(client: &mut LeanClient<'_>) -> Result<()> {
     let mut conn = match client.connect(Machine) {
         Ok(conn) => conn,
         Err(error) => {
