@@ -120,6 +120,7 @@ impl Session<'_> {
         Ok(())
     }
 
+    #[inline(never)]
     fn authenticate(
         &mut self,
         io: &mut Lent<'_>,
