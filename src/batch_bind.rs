@@ -9,7 +9,7 @@
 use crate::error::Fault;
 use crate::limits;
 use crate::params::Params;
-use crate::query::{bind, statement_id};
+use crate::query::bind;
 use crate::session::Session;
 use crate::statement::Sql;
 use crate::transport::Lent;
@@ -152,7 +152,7 @@ const TRAILER: &[u8; 6] = b"E\0\0\0\0\0";
 /// The message up to its first row; length and row count come later.
 fn header(w: &mut Writer<'_>, sql: Sql<'_>, parameters: usize) -> Result<(), WireError> {
     w.bytes(b"U\0\0\0\0\0\0\0\0\0")?;
-    frontend::statement_name(w, statement_id(sql))?;
+    w.bytes(sql.name(&mut [0; 6]))?;
     // One format code for all parameters, and one for all results: binary.
     w.bytes(&[0, 1, 0, 1, 0, 1, 0, 1])?;
     w.count(parameters)

@@ -11,7 +11,7 @@ use crate::pipeline::Pipeline;
 use crate::row::Row;
 use crate::rows::Rows;
 use crate::session::{Life, Session, TransactionStatus};
-use crate::statement::{Sql, Statement};
+use crate::statement::{Source, Sql, Statement};
 use crate::transaction::{Transaction, TransactionBuilder};
 use crate::transport::lent;
 use crate::types::Oid;
@@ -233,9 +233,9 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
         sql: Sql<'q>,
         prepared: &'q mut Option<Statement>,
     ) -> Result<Sql<'q>> {
-        let Sql::Static(statement) = sql else { return Ok(sql) };
+        let Source::Static(statement) = sql.0 else { return Ok(sql) };
         match self.session.prepare_static(&mut lent(&mut self.transport), statement) {
-            Ok(Some(statement)) => Ok(Sql::Prepared(prepared.insert(statement))),
+            Ok(Some(statement)) => Ok(Sql::from(&*prepared.insert(statement))),
             Ok(None) => Ok(sql),
             Err(fault) => Err(self.session.verdict(fault)),
         }

@@ -6,7 +6,7 @@ use crate::params::Params;
 use crate::query::{bind, parse};
 use crate::rows::{PartOf, Rows};
 use crate::session::Session;
-use crate::statement::{Sql, Statement};
+use crate::statement::{Source, Sql, Statement};
 use crate::transport::Lent;
 use crate::wire::backend::tag;
 use crate::wire::frontend;
@@ -122,12 +122,12 @@ impl<'r, 'b> Pipeline<'r, 'b> {
 
     fn add(&mut self, sql: Sql<'_>, params: &dyn Params) -> Result<()> {
         let mut known: Option<Statement> = None;
-        let sql = match sql {
-            Sql::Static(statement) => self
+        let sql = match sql.0 {
+            Source::Static(statement) => self
                 .session
                 .known_static(statement)
-                .map_or(sql, |statement| Sql::Prepared(known.insert(statement))),
-            sql => sql,
+                .map_or(sql, |statement| Sql::from(&*known.insert(statement))),
+            _ => sql,
         };
         let staged = self.stage(sql, params);
         let session = &mut *self.session;

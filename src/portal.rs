@@ -5,7 +5,7 @@ use embedded_io::{Read, Write};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::params::Params;
-use crate::query::{parse, statement_id};
+use crate::query::parse;
 use crate::row::COLUMN_HEAD;
 use crate::rows::{PartOf, Rows};
 use crate::session::Session;
@@ -112,7 +112,7 @@ impl Session<'_> {
         self.stage(io, &|w| {
             parse(w, sql, params)?;
             let values = &|w: &mut crate::wire::Writer<'_>| params.values(w);
-            frontend::bind_portal(w, id, statement_id(sql), params.count(), values)?;
+            frontend::bind_portal(w, id, sql.name(&mut [0; 6]), params.count(), values)?;
             frontend::describe_numbered(w, id)?;
             frontend::sync(w)
         })?;

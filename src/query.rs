@@ -97,10 +97,7 @@ impl Session<'_> {
     }
 
     pub(crate) fn check_params(&self, sql: Sql<'_>, params: &dyn Params) -> Result<(), Fault> {
-        if let Sql::Prepared(statement) = sql {
-            statement.check(self.epoch, params)?;
-        }
-        Ok(())
+        sql.check(self.epoch, params)
     }
 
     /// ParseComplete (of text) and BindComplete.
@@ -250,16 +247,9 @@ pub(crate) fn parse(
 ) -> Result<(), WireError> {
     let Some(text) = sql.text() else { return Ok(()) };
     let count = params.count();
-    frontend::parse(w, None, text, count, &|w| (0..count).try_for_each(|i| w.u32(params.oid(i))))
+    frontend::parse(w, frontend::UNNAMED, text, count, &|w| (0..count).try_for_each(|i| w.u32(params.oid(i))))
 }
 
 pub(crate) fn bind(w: &mut Writer<'_>, sql: Sql<'_>, params: &dyn Params) -> Result<(), WireError> {
-    frontend::bind(w, statement_id(sql), params.count(), &|w| params.values(w))
-}
-
-pub(crate) const fn statement_id(sql: Sql<'_>) -> frontend::StatementId {
-    match sql {
-        Sql::Prepared(statement) => Some(statement.id),
-        Sql::Text(_) | Sql::Static(_) => None,
-    }
+    frontend::bind(w, sql.name(&mut [0; 6]), params.count(), &|w| params.values(w))
 }

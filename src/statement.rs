@@ -7,14 +7,14 @@ use crate::session::Session;
 use crate::transport::Lent;
 use crate::types::Oid;
 use crate::wire::backend::tag;
-use crate::wire::frontend;
+use crate::wire::frontend::{self, Name};
 
 /// A prepared statement. It is a number and the types of its parameters; the statement itself
 /// lives in the server, in the session that prepared it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Statement {
-    pub(crate) id: u16,
+    id: u16,
     epoch: u16,
     count: u16,
     types: [Oid; limits::STATEMENT_PARAMETERS],
@@ -32,8 +32,13 @@ impl Statement {
         self.types.get(index).copied().filter(|&oid| oid != 0)
     }
 
+    /// Its name on the wire.
+    fn wire_name(&self) -> Name {
+        frontend::name(b's', self.id)
+    }
+
     /// Checks that the statement belongs to the session and fits the parameters.
-    pub(crate) fn check(&self, epoch: u16, params: &dyn Params) -> Result<(), UsageError> {
+    fn check(&self, epoch: u16, params: &dyn Params) -> Result<(), UsageError> {
         if self.epoch != epoch {
             return Err(UsageError::StaleStatement);
         }
@@ -87,43 +92,82 @@ impl StaticStatement {
 
 /// What a verb runs: SQL text, a [`Statement`] or a [`StaticStatement`]. Made from any by `into`.
 #[derive(Clone, Copy)]
-pub enum Sql<'q> {
+pub struct Sql<'q>(pub(crate) Source<'q>);
+
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'q> {
     /// Text, parsed by the server each time (on the unnamed statement: it also works through a
     /// pooler in transaction mode).
     Text(&'q str),
     /// A prepared statement of this session.
-    Prepared(&'q Statement),
+    Prepared(&'q dyn Prepared),
     /// A statement in flash, prepared once per session.
     Static(&'static StaticStatement),
+}
+
+/// A [`Statement`], seen by verbs that may run one: a firmware that prepares none does not hold
+/// what it takes.
+pub(crate) trait Prepared {
+    fn name(&self) -> Name;
+
+    fn check(&self, epoch: u16, params: &dyn Params) -> Result<(), UsageError>;
+}
+
+impl Prepared for Statement {
+    fn name(&self) -> Name {
+        self.wire_name()
+    }
+
+    fn check(&self, epoch: u16, params: &dyn Params) -> Result<(), UsageError> {
+        Statement::check(self, epoch, params)
+    }
 }
 
 impl<'q> Sql<'q> {
     /// The text to be parsed, unless it is prepared.
     pub(crate) const fn text(self) -> Option<&'q str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Prepared(_) => None,
+        match self.0 {
+            Source::Text(text) => Some(text),
+            Source::Prepared(_) => None,
             // Where it could not be prepared.
-            Self::Static(statement) => Some(statement.sql),
+            Source::Static(statement) => Some(statement.sql),
+        }
+    }
+
+    /// The name of the statement to be bound, with its NUL.
+    pub(crate) fn name(self, room: &mut Name) -> &[u8] {
+        match self.0 {
+            Source::Prepared(statement) => {
+                *room = statement.name();
+                room
+            }
+            Source::Text(_) | Source::Static(_) => frontend::UNNAMED,
+        }
+    }
+
+    pub(crate) fn check(self, epoch: u16, params: &dyn Params) -> Result<(), Fault> {
+        match self.0 {
+            Source::Prepared(statement) => Ok(statement.check(epoch, params)?),
+            Source::Text(_) | Source::Static(_) => Ok(()),
         }
     }
 }
 
 impl From<&'static StaticStatement> for Sql<'_> {
     fn from(statement: &'static StaticStatement) -> Self {
-        Self::Static(statement)
+        Self(Source::Static(statement))
     }
 }
 
 impl<'q> From<&'q str> for Sql<'q> {
     fn from(text: &'q str) -> Self {
-        Self::Text(text)
+        Self(Source::Text(text))
     }
 }
 
 impl<'q> From<&'q Statement> for Sql<'q> {
     fn from(statement: &'q Statement) -> Self {
-        Self::Prepared(statement)
+        Self(Source::Prepared(statement))
     }
 }
 
@@ -197,10 +241,11 @@ impl Session<'_> {
         self.begin(io)?;
         self.extended = true;
         self.stage(io, &|w| {
-            frontend::parse(w, Some(id), sql, types.len(), &|w| {
+            let name = frontend::name(b's', id);
+            frontend::parse(w, &name, sql, types.len(), &|w| {
                 types.iter().try_for_each(|&oid| w.u32(oid))
             })?;
-            frontend::describe_statement(w, Some(id))?;
+            frontend::describe_statement(w, &name)?;
             frontend::sync(w)
         })?;
         self.send(io)?;
@@ -250,7 +295,7 @@ impl Session<'_> {
         }
         self.extended = true;
         self.stage(io, &|w| {
-            frontend::close_statement(w, Some(statement.id))?;
+            frontend::close_statement(w, &statement.wire_name())?;
             frontend::sync(w)
         })?;
         self.send(io)?;

@@ -14,8 +14,11 @@ const CANCEL_REQUEST: u32 = 80_877_102;
 
 type Done = Result<(), WireError>;
 
-/// A prepared statement's name on the wire: the number of the statement, `None` for the unnamed.
-pub type StatementId = Option<u16>;
+/// The name of a statement or portal on the wire, with its NUL.
+pub type Name = [u8; 6];
+
+/// The statement or portal without a name.
+pub const UNNAMED: &[u8] = b"\0";
 
 /// StartupMessage. `parameters` writes name and value pairs, each as [`Writer::cstr`].
 pub fn startup<F: Body>(w: &mut Writer<'_>, version: u32, parameters: &F) -> Done {
@@ -75,13 +78,13 @@ pub fn query_of(w: &mut Writer<'_>, pieces: &[&str]) -> Done {
 /// Parse. `types` writes one OID per parameter, `count` of them.
 pub fn parse<F: Body>(
     w: &mut Writer<'_>,
-    id: StatementId,
+    statement: &[u8],
     sql: &str,
     count: usize,
     types: &F,
 ) -> Done {
     w.message(b'P', &|w| {
-        statement_name(w, id)?;
+        w.bytes(statement)?;
         w.cstr(sql)?;
         w.count(count)?;
         types(w)
@@ -90,10 +93,15 @@ pub fn parse<F: Body>(
 
 /// Bind to the unnamed portal: parameters and results in binary format. `values` writes length
 /// and value of `count` parameters.
-pub fn bind<F: Body>(w: &mut Writer<'_>, id: StatementId, count: usize, values: &F) -> Done {
+pub fn bind<F: Body>(
+    w: &mut Writer<'_>,
+    statement: &[u8],
+    count: usize,
+    values: &F,
+) -> Done {
     w.message(b'B', &|w| {
         w.u8(0)?;
-        statement_name(w, id)?;
+        w.bytes(statement)?;
         // One format code for all parameters: binary.
         w.u32(0x0001_0001)?;
         w.count(count)?;
@@ -106,13 +114,13 @@ pub fn bind<F: Body>(w: &mut Writer<'_>, id: StatementId, count: usize, values: 
 pub fn bind_portal<F: Body>(
     w: &mut Writer<'_>,
     portal: u16,
-    id: StatementId,
+    statement: &[u8],
     count: usize,
     values: &F,
 ) -> Done {
     w.message(b'B', &|w| {
-        name(w, b'p', portal)?;
-        statement_name(w, id)?;
+        w.bytes(&name(b'p', portal))?;
+        w.bytes(statement)?;
         w.u32(0x0001_0001)?;
         w.count(count)?;
         values(w)?;
@@ -124,14 +132,14 @@ pub fn bind_portal<F: Body>(
 pub fn describe_numbered(w: &mut Writer<'_>, portal: u16) -> Done {
     w.message(b'D', &|w| {
         w.u8(b'P')?;
-        name(w, b'p', portal)
+        w.bytes(&name(b'p', portal))
     })
 }
 
 /// Execute a portal for at most `rows` rows, 0 for all.
 pub fn execute_portal(w: &mut Writer<'_>, portal: u16, rows: u32) -> Done {
     w.message(b'E', &|w| {
-        name(w, b'p', portal)?;
+        w.bytes(&name(b'p', portal))?;
         w.u32(rows)
     })
 }
@@ -140,7 +148,7 @@ pub fn execute_portal(w: &mut Writer<'_>, portal: u16, rows: u32) -> Done {
 pub fn close_portal(w: &mut Writer<'_>, portal: u16) -> Done {
     w.message(b'C', &|w| {
         w.u8(b'P')?;
-        name(w, b'p', portal)
+        w.bytes(&name(b'p', portal))
     })
 }
 
@@ -150,10 +158,10 @@ pub fn describe_portal(w: &mut Writer<'_>) -> Done {
 }
 
 /// Describe a statement.
-pub fn describe_statement(w: &mut Writer<'_>, id: StatementId) -> Done {
+pub fn describe_statement(w: &mut Writer<'_>, statement: &[u8]) -> Done {
     w.message(b'D', &|w| {
         w.u8(b'S')?;
-        statement_name(w, id)
+        w.bytes(statement)
     })
 }
 
@@ -169,10 +177,10 @@ pub fn execute_nothing(w: &mut Writer<'_>) -> Done {
 }
 
 /// Close a statement.
-pub fn close_statement(w: &mut Writer<'_>, id: StatementId) -> Done {
+pub fn close_statement(w: &mut Writer<'_>, statement: &[u8]) -> Done {
     w.message(b'C', &|w| {
         w.u8(b'S')?;
-        statement_name(w, id)
+        w.bytes(statement)
     })
 }
 
@@ -201,21 +209,15 @@ pub fn terminate(w: &mut Writer<'_>) -> Done {
     w.bytes(b"X\0\0\0\x04")
 }
 
-/// `s` and four hexadecimal digits, or the empty name.
-pub(crate) fn statement_name(w: &mut Writer<'_>, id: StatementId) -> Done {
-    match id {
-        Some(id) => name(w, b's', id),
-        None => w.u8(0),
-    }
-}
-
 /// A letter and four hexadecimal digits.
-fn name(w: &mut Writer<'_>, letter: u8, number: u16) -> Done {
-    let digit = |shift: u32| match number.wrapping_shr(shift).to_le_bytes()[0] & 15 {
-        n @ 0..=9 => b'0'.wrapping_add(n),
-        n => b'W'.wrapping_add(n),
-    };
-    w.bytes(&[letter, digit(12), digit(8), digit(4), digit(0), 0])
+pub const fn name(letter: u8, number: u16) -> Name {
+    const fn digit(number: u16, shift: u32) -> u8 {
+        match number.wrapping_shr(shift).to_le_bytes()[0] & 15 {
+            n @ 0..=9 => b'0'.wrapping_add(n),
+            n => b'W'.wrapping_add(n),
+        }
+    }
+    [letter, digit(number, 12), digit(number, 8), digit(number, 4), digit(number, 0), 0]
 }
 
 #[cfg(test)]
@@ -247,14 +249,14 @@ mod tests {
         #[cfg(feature = "tls")]
         assert_eq!(bytes(ssl_request), b"\0\0\0\x08\x04\xd2\x16\x2f");
         assert_eq!(
-            bytes(|w| bind(w, Some(0x1f), 1, &|w| w.i32(-1))),
+            bytes(|w| bind(w, &name(b's', 0x1f), 1, &|w| w.i32(-1))),
             b"B\0\0\0\x19\0s001f\0\0\x01\0\x01\0\x01\xff\xff\xff\xff\0\x01\0\x01"
         );
         assert_eq!(
-            bytes(|w| parse(w, None, "select 1", 0, &|_| Ok(()))),
+            bytes(|w| parse(w, UNNAMED, "select 1", 0, &|_| Ok(()))),
             b"P\0\0\0\x10\0select 1\0\0\0"
         );
-        assert_eq!(bytes(|w| close_statement(w, Some(0xab))), b"C\0\0\0\x0bSs00ab\0");
+        assert_eq!(bytes(|w| close_statement(w, &name(b's', 0xab))), b"C\0\0\0\x0bSs00ab\0");
         assert_eq!(bytes(execute_nothing).len(), 16);
         assert_eq!(bytes(|w| query(w, "")), b"Q\0\0\0\x05\0");
     }
