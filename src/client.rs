@@ -120,8 +120,9 @@ impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
     pub fn connect<T: Read + Write>(&mut self, transport: T) -> Result<Connection<'_, 'b, T>> {
         let Self { session, config, tls } = self;
         let config: &Config<'b> = (*config).borrow();
-        let host = config.first_host();
-        let local = is_local(host);
+        // Of several hosts the first counts, and begins the list.
+        let local = is_local(config.host.unwrap_or(""));
+        let host = if cfg!(feature = "tls") { config.first_host() } else { "" };
         let mut transport = transport;
         let mut loan = lend(tls);
         let begun = session.open(config).and_then(|()| {
