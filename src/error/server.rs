@@ -56,18 +56,16 @@ impl<'a> ServerError<'a> {
         self.text(b'V').or_else(|| self.text(b'S')).unwrap_or("ERROR")
     }
 
-    fn severity_bytes(&self) -> &'a [u8] {
-        self.field(b'V').or_else(|| self.field(b'S')).unwrap_or(&[])
-    }
-
-    /// Whether the server breaks down with this error.
-    pub(crate) fn is_panic(&self) -> bool {
-        self.severity_bytes() == b"PANIC"
+    /// Whether the server ends the session with this error, and whether it breaks down itself.
+    pub(crate) fn ends(&self) -> (bool, bool) {
+        let severity = self.field(b'V').or_else(|| self.field(b'S')).unwrap_or(&[]);
+        let panic = severity == b"PANIC";
+        (panic || severity == b"FATAL", panic)
     }
 
     /// Whether the server ends the session with this error.
     pub fn is_fatal(&self) -> bool {
-        self.is_panic() || self.severity_bytes() == b"FATAL"
+        self.ends().0
     }
 
     /// The primary message (field `M`).

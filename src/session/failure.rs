@@ -21,9 +21,9 @@ impl Session<'_> {
         self.error = Some(left > room);
         self.link.skip(io)?;
         let Some(error) = self.server_error() else { return Ok(()) };
-        let (state, fatal) = (error.sqlstate(), error.is_fatal());
+        let (state, (fatal, panic)) = (error.sqlstate(), error.ends());
         // What is complete may be committed, and a server that panics may have written the commit.
-        let unsure = fatal && (self.completed || error.is_panic());
+        let unsure = fatal && (self.completed || panic);
         self.unsure = unsure;
         warning!("server error {}", state);
         (self.sqlstate, self.fatal) = (state, fatal);
