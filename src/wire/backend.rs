@@ -73,28 +73,31 @@ pub fn legal(phase: Phase, tag: u8, body: usize) -> Option<bool> {
         Phase::Normal => NORMAL,
     };
     let rule = RULES.iter().find(|rule| rule.tag == tag && rule.phases & phase != 0)?;
-    let body = u32::try_from(body).unwrap_or(u32::MAX);
-    Some(body >= u32::from(rule.min) && body <= rule.max)
+    let most = if rule.max == ANY { LONGEST } else { usize::from(rule.max) };
+    Some(body >= usize::from(rule.phases >> 3) && body <= most)
 }
 
 const LOGIN: u8 = 1;
 const SETTLING: u8 = 2;
 const NORMAL: u8 = 4;
 
-/// The length of a message in phases, of its body in bytes.
+/// In which phases a message is legal, and the length of its body in bytes. Four bytes each.
 struct Rule {
     tag: u8,
+    /// The phases, and above them the least length.
     phases: u8,
-    min: u8,
-    max: u32,
+    max: u16,
 }
 
-const fn rule(tag: u8, phases: u8, min: u8, max: u32) -> Rule {
-    Rule { tag, phases, min, max }
+const fn rule(tag: u8, phases: u8, min: u8, max: u16) -> Rule {
+    Rule { tag, phases: phases | min << 3, max }
 }
+
+/// No bound of its own.
+const ANY: u16 = u16::MAX;
 
 /// What libpq takes for possible; larger bodies are lost synchronization.
-const ANY: u32 = 0x3fff_ffff;
+const LONGEST: usize = 0x3fff_ffff;
 
 /// The frequent ones first.
 const RULES: [Rule; 24] = [
@@ -113,16 +116,16 @@ const RULES: [Rule; 24] = [
     rule(tag::NOTICE_RESPONSE, LOGIN | SETTLING, 1, 30_000),
     rule(tag::AUTHENTICATION, LOGIN, 4, 2_000),
     rule(tag::NEGOTIATE_PROTOCOL_VERSION, LOGIN, 8, 2_000),
-    rule(tag::PARAMETER_STATUS, SETTLING | NORMAL, 2, 65_536),
+    rule(tag::PARAMETER_STATUS, SETTLING | NORMAL, 2, 65_534),
     rule(tag::BACKEND_KEY_DATA, SETTLING, 8, 260),
-    rule(tag::NOTIFICATION_RESPONSE, NORMAL, 6, 65_536),
+    rule(tag::NOTIFICATION_RESPONSE, NORMAL, 6, 65_534),
     rule(tag::CLOSE_COMPLETE, NORMAL, 0, 0),
     rule(tag::PORTAL_SUSPENDED, NORMAL, 0, 0),
     rule(tag::EMPTY_QUERY_RESPONSE, NORMAL, 0, 0),
     rule(tag::COPY_DONE, NORMAL, 0, 0),
     rule(tag::PARAMETER_DESCRIPTION, NORMAL, 2, ANY),
-    rule(tag::COPY_IN_RESPONSE, NORMAL, 3, 65_536),
-    rule(tag::COPY_OUT_RESPONSE, NORMAL, 3, 65_536),
+    rule(tag::COPY_IN_RESPONSE, NORMAL, 3, 65_534),
+    rule(tag::COPY_OUT_RESPONSE, NORMAL, 3, 65_534),
 ];
 
 /// What CommandComplete says.
