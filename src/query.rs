@@ -247,7 +247,9 @@ pub(crate) fn parse(
 ) -> Result<(), WireError> {
     let Some(text) = sql.text() else { return Ok(()) };
     let count = params.count();
-    frontend::parse(w, frontend::UNNAMED, text, count, &|w| (0..count).try_for_each(|i| w.u32(params.oid(i))))
+    frontend::parse(w, frontend::UNNAMED, text, count, &|w| {
+        (0..count).try_for_each(|i| w.u32(params.oid(i)))
+    })
 }
 
 pub(crate) fn bind(w: &mut Writer<'_>, sql: Sql<'_>, params: &dyn Params) -> Result<(), WireError> {

@@ -2,6 +2,7 @@
 
 use super::{BINARY_HEADER, Layout};
 use crate::error::{Error, Fault, Outcome, Result, UsageError};
+use crate::framed::in_pieces;
 use crate::limits;
 use crate::params::Params;
 use crate::session::Session;
@@ -219,23 +220,14 @@ impl<'r, 'b> CopyIn<'r, 'b> {
         session.link.limit(session.timeout_ms);
         let (tx, _) = session.link.take_tx();
         let (head, room) = tx.split_at_mut_checked(HEAD).unwrap_or((&mut [], &mut []));
-        let mut failure = None;
-        let mut drain = |payload: &[u8]| {
+        let written = in_pieces(room, part, &[], &mut |payload: &[u8]| {
             fill_head(head, payload.len());
-            let sent = session.send_listening(io, head);
-            sent.and_then(|()| session.send_listening(io, payload)).map_err(|fault| {
-                failure = Some(fault);
-                WireError::Drain
-            })
-        };
-        let mut writer = Writer::draining(room, &mut drain);
-        let result = part.encode(&mut writer, &[]);
-        let rest = writer.len();
-        session.link.put_tx(tx, HEAD.saturating_add(rest));
-        if let Err(error) = result {
-            self.torn = true;
-            return Err(failure.unwrap_or(Fault::from(error)));
-        }
+            session.send_listening(io, head)?;
+            session.send_listening(io, payload)
+        });
+        session.link.put_tx(tx, HEAD.saturating_add(written.unwrap_or(0)));
+        self.torn = written.is_err();
+        written?;
         self.look()
     }
 
@@ -269,7 +261,8 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     #[cold]
     fn report(&mut self, fault: Fault) -> Error {
         let mut fault = fault;
-        if fault.is_local() && fault != WireError::Malformed.into() {
+        let local = fault.is_local() || fault == Fault::TORN;
+        if local && fault != WireError::Malformed.into() {
             if !self.torn {
                 return Error::new(fault.kind(), Outcome::NotSent, true);
             }

@@ -10,6 +10,7 @@ mod receive;
 mod send;
 
 pub(crate) use pin::move_down;
+pub(crate) use send::in_pieces;
 
 use crate::error::{Buffer, ErrorKind, Fault};
 use crate::platform::Platform;

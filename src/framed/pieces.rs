@@ -3,7 +3,6 @@
 //! Used by `copy` and `stream`.
 
 use super::Framed;
-use super::send::write_once;
 use crate::error::Fault;
 use crate::transport::Lent;
 use crate::wire::Part;
@@ -26,12 +25,6 @@ impl<'b> Framed<'b> {
     /// Whether the receive buffer has no room for another byte.
     pub(crate) fn is_full(&self) -> bool {
         self.unread() >= self.room()
-    }
-
-    /// One attempt to send.
-    pub(crate) fn write_once(&mut self, io: &mut Lent<'_>, bytes: &[u8]) -> Result<(), Fault> {
-        self.tick()?;
-        write_once(io, &mut self.stats, &mut self.sent, bytes)
     }
 
     /// Writes behind what is staged, or behind `head` bytes kept free where nothing is.

@@ -1,9 +1,9 @@
 //! Sending: messages are staged in the send buffer and leave in one write.
 
-use super::{Clock, Framed, Stats};
+use super::Framed;
 use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::{Body, Part, WireError, Writer};
+use crate::wire::{Body, Drain, Part, WireError, Writer};
 
 impl Framed<'_> {
     /// Stages messages behind those staged already. What does not fit the send buffer is checked
@@ -85,33 +85,24 @@ impl Framed<'_> {
 
     #[inline(never)]
     fn write_in_pieces(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        let (start, length) = self.taken;
-        let source = start..start.wrapping_add(length);
-        part.encode(&mut Writer::counter(), self.rx.get(source.clone()).unwrap_or(&[]))?;
+        part.encode(&mut Writer::counter(), self.taken())?;
         self.send_staged(io)?;
-        let Self { rx, tx, clock, stats, sent, .. } = self;
-        let source = rx.get(source).unwrap_or(&[]);
-        stats.tx_peak = u32::try_from(tx.len()).unwrap_or(0);
-        let mut failure = None;
-        let mut drain = |bytes: &[u8]| {
-            write_all(io, clock, stats, sent, bytes).map_err(|kind| {
-                failure = Some(kind);
-                WireError::Drain
-            })
-        };
-        let mut writer = Writer::draining(tx, &mut drain);
-        let result = part.encode(&mut writer, source);
-        self.staged = writer.len();
-        // Whatever else can be wrong was found by counting.
-        result.map_err(|_| failure.unwrap_or(Fault::TORN))
+        self.stats.tx_peak = u32::try_from(self.tx.len()).unwrap_or(0);
+        let ((start, length), (tx, _)) = (self.taken, self.take_tx());
+        let rx = core::mem::take(&mut self.rx);
+        let source = rx.get(start..start.wrapping_add(length)).unwrap_or(&[]);
+        let written = in_pieces(tx, part, source, &mut |bytes: &[u8]| self.write_all(io, bytes));
+        self.rx = rx;
+        self.put_tx(tx, written.unwrap_or(0));
+        written.map(|_| ())
     }
 
     /// Sends what is staged, without flushing.
     pub(crate) fn send_staged(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        let bytes = self.tx.get(..self.staged).unwrap_or(&[]);
-        self.staged = 0;
-        self.stats.tx_peak = self.stats.tx_peak.max(u32::try_from(bytes.len()).unwrap_or(0));
-        write_all(io, &self.clock, &mut self.stats, &mut self.sent, bytes)
+        let (tx, staged) = self.take_tx();
+        let sent = self.write_all(io, tx.get(..staged).unwrap_or(&[]));
+        self.put_tx(tx, 0);
+        sent
     }
 
     /// Sends what is staged and flushes: from here on the answer is awaited.
@@ -134,6 +125,29 @@ impl Framed<'_> {
         }
     }
 
+    fn write_all(&mut self, io: &mut Lent<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
+        io.until(self.clock.deadline);
+        while !bytes.is_empty() {
+            self.write_once(io, bytes)?;
+            bytes = bytes.get(io.moved..).unwrap_or(&[]);
+        }
+        Ok(())
+    }
+
+    /// One attempt to send.
+    #[inline(never)]
+    pub(crate) fn write_once(&mut self, io: &mut Lent<'_>, bytes: &[u8]) -> Result<(), Fault> {
+        self.tick()?;
+        io.write(bytes)?;
+        if io.moved > 0 {
+            self.sent = true;
+            self.stats.writes = self.stats.writes.wrapping_add(1);
+            let moved = u32::try_from(io.moved).unwrap_or(0);
+            self.stats.bytes_out = self.stats.bytes_out.wrapping_add(moved);
+        }
+        Ok(())
+    }
+
     /// Forgets what is staged and was not sent.
     pub(crate) fn discard_staged(&mut self) {
         self.staged = 0;
@@ -145,34 +159,45 @@ impl Framed<'_> {
     }
 }
 
-fn write_all(
-    io: &mut Lent<'_>,
-    clock: &Clock<'_>,
-    stats: &mut Stats,
-    sent: &mut bool,
-    mut bytes: &[u8],
-) -> Result<(), Fault> {
-    io.until(clock.deadline);
-    while !bytes.is_empty() {
-        clock.tick()?;
-        write_once(io, stats, sent, bytes)?;
-        bytes = bytes.get(io.moved..).unwrap_or(&[]);
-    }
-    Ok(())
+/// Writes a part through `buf`, which `send` gets whenever it is full. Returns how many bytes of the
+/// end are left in it. What can be wrong with the part was found by counting, but for a reader that
+/// ends early: [`Fault::TORN`].
+#[inline(never)]
+pub(crate) fn in_pieces(
+    buf: &mut [u8],
+    part: Part<'_>,
+    source: &[u8],
+    send: &mut dyn Send,
+) -> Result<usize, Fault> {
+    let mut sender = Sender { send, failure: Fault::TORN };
+    let mut writer = Writer::draining(buf, &mut sender);
+    let result = part.encode(&mut writer, source);
+    let left = writer.len();
+    result.map(|()| left).map_err(|_| sender.failure)
 }
 
-/// One attempt to send.
-pub(super) fn write_once(
-    io: &mut Lent<'_>,
-    stats: &mut Stats,
-    sent: &mut bool,
-    bytes: &[u8],
-) -> Result<(), Fault> {
-    io.write(bytes)?;
-    if io.moved > 0 {
-        *sent = true;
-        stats.writes = stats.writes.wrapping_add(1);
-        stats.bytes_out = stats.bytes_out.wrapping_add(u32::try_from(io.moved).unwrap_or(0));
+/// What sends the pieces of a message.
+pub(crate) trait Send {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Fault>;
+}
+
+impl<F: FnMut(&[u8]) -> Result<(), Fault>> Send for F {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self(bytes)
     }
-    Ok(())
+}
+
+struct Sender<'s> {
+    send: &'s mut dyn Send,
+    /// Why the writer gave up.
+    failure: Fault,
+}
+
+impl Drain for Sender<'_> {
+    fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        self.send.send(bytes).map_err(|fault| {
+            self.failure = fault;
+            WireError::Drain
+        })
+    }
 }

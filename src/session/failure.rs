@@ -126,7 +126,9 @@ impl Session<'_> {
             Fault::SERVER if sent && !self.unsure => (Outcome::Refused, true),
             fault if fault == UsageError::RolledBack.into() => (Outcome::Refused, true),
             _ if malformed && sent => (Outcome::Unknown, false),
-            _ if local && core::mem::take(&mut self.taken_back) => (Outcome::Refused, true),
+            _ if (local || fault == Fault::TORN) && core::mem::take(&mut self.taken_back) => {
+                (Outcome::Refused, true)
+            }
             fault if (fault.is_usage() || fault == Fault::CAPACITY) && sent => {
                 (Outcome::Local, true)
             }

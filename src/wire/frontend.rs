@@ -93,12 +93,7 @@ pub fn parse<F: Body>(
 
 /// Bind to the unnamed portal: parameters and results in binary format. `values` writes length
 /// and value of `count` parameters.
-pub fn bind<F: Body>(
-    w: &mut Writer<'_>,
-    statement: &[u8],
-    count: usize,
-    values: &F,
-) -> Done {
+pub fn bind<F: Body>(w: &mut Writer<'_>, statement: &[u8], count: usize, values: &F) -> Done {
     w.message(b'B', &|w| {
         w.u8(0)?;
         w.bytes(statement)?;

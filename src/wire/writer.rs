@@ -9,7 +9,15 @@
 use super::WireError;
 
 /// Takes the bytes of a full buffer away (see [`Writer::draining`]).
-pub(crate) type Drain<'w> = &'w mut dyn FnMut(&[u8]) -> Result<(), WireError>;
+pub(crate) trait Drain {
+    fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError>;
+}
+
+impl<F: FnMut(&[u8]) -> Result<(), WireError>> Drain for F {
+    fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        self(bytes)
+    }
+}
 
 /// Writes big-endian integers, strings and length-prefixed content.
 pub struct Writer<'w> {
@@ -21,7 +29,7 @@ pub struct Writer<'w> {
 enum Mode<'w> {
     Slice,
     Count,
-    Drain(Drain<'w>),
+    Drain(&'w mut dyn Drain),
 }
 
 /// What writes a part of a message: any closure of this form. It may run more than once, and must
@@ -63,7 +71,7 @@ impl<'w> Writer<'w> {
     }
 
     /// A writer that hands `buf` to `drain` whenever it is full.
-    pub(crate) const fn draining(buf: &'w mut [u8], drain: Drain<'w>) -> Self {
+    pub(crate) const fn draining(buf: &'w mut [u8], drain: &'w mut dyn Drain) -> Self {
         Self { buf, len: 0, mode: Mode::Drain(drain) }
     }
 
@@ -107,7 +115,7 @@ impl<'w> Writer<'w> {
     /// Hands the full buffer to the drain.
     fn make_room(&mut self) -> Result<(), WireError> {
         match &mut self.mode {
-            Mode::Drain(drain) if !self.buf.is_empty() => drain(self.buf)?,
+            Mode::Drain(drain) if !self.buf.is_empty() => drain.drain(self.buf)?,
             _ => return Err(WireError::Full),
         }
         self.len = 0;
@@ -248,7 +256,7 @@ impl<'w> Writer<'w> {
     #[cfg(test)]
     pub(crate) fn finish(self) -> Result<(), WireError> {
         match self.mode {
-            Mode::Drain(drain) => drain(self.buf.get(..self.len).unwrap_or(&[])),
+            Mode::Drain(drain) => drain.drain(self.buf.get(..self.len).unwrap_or(&[])),
             _ => Ok(()),
         }
     }
