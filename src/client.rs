@@ -7,10 +7,11 @@ use crate::error::{Result, ServerError};
 use crate::framed::{Framed, Stats};
 use crate::limits;
 use crate::link::is_local;
-use crate::notify::NotificationQueue;
+use crate::notify::{Event, NotificationQueue};
 use crate::open::{Loan, TlsSlot, lend, link, log_in, negotiate};
 use crate::platform::Platform;
 use crate::session::Session;
+use crate::statement::StaticStatements;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::transport::lent;
@@ -89,6 +90,10 @@ pub struct Client<'b, C = Config<'b>> {
 /// less of RAM. Made by [`Client::new`] with a `&Config`.
 pub type LeanClient<'b> = Client<'b, &'b Config<'b>>;
 
+// With two buffers of 512 bytes a session takes 1.25 KB, with the smallest 416 bytes.
+#[cfg(all(target_pointer_width = "32", not(feature = "tls")))]
+const _: () = assert!(size_of::<LeanClient<'_>>() <= limits::LEAN_CLIENT);
+
 impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
     /// A client. Nothing is sent yet.
     pub fn new(buffers: Buffers<'b>, config: C, platform: &'b dyn Platform) -> Self {
@@ -157,17 +162,23 @@ impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
         self.session.events.queue = Some(queue);
     }
 
-    /// Shows every notice (`RAISE NOTICE`, warnings) to `handler`, at the login too. Notices
-    /// larger than the receive buffer are left out.
-    pub const fn set_notice_handler(&mut self, handler: &'b dyn Fn(ServerError<'_>)) {
-        self.session.events.notice = Some(handler);
+    /// Shows every notice and every run-time parameter that the server reports to `handler`, at the
+    /// login too.
+    pub const fn set_event_handler(&mut self, handler: &'b dyn Fn(Event<'_>)) {
+        self.session.events.handler = Some(handler);
     }
 
-    /// Shows every run-time parameter that the server reports, name and value, to `handler`: at
-    /// the login and whenever one changes. They are text in the client encoding, as the manual's
-    /// section "Asynchronous Operations" lists them.
-    pub const fn set_parameter_handler(&mut self, handler: &'b dyn Fn(&[u8], &[u8])) {
-        self.session.events.parameter = Some(handler);
+    /// Where sessions remember which statements in flash they have prepared. Without, a
+    /// [`StaticStatement`](crate::StaticStatement) is parsed each time.
+    ///
+    /// ```
+    /// # fn f<'b>(client: &mut barepg::Client<'b>, known: &'b mut barepg::StaticStatements) {
+    /// client.set_static_statements(known);
+    /// # }
+    /// ```
+    pub const fn set_static_statements(&mut self, known: &'b mut StaticStatements) {
+        known.clear();
+        self.session.statics = Some(known);
     }
 
     /// What the server said when it refused the last `connect` or ended the last session.

@@ -84,7 +84,7 @@ pub use error::{
     SqlState, UsageError,
 };
 pub use framed::Stats;
-pub use notify::{Notification, NotificationQueue};
+pub use notify::{Event, Notification, NotificationQueue};
 pub use params::{Parameter, Params};
 pub use pipeline::Pipeline;
 pub use platform::{NoEntropy, Platform};
@@ -93,7 +93,7 @@ pub use row::{Column, Columns, FromRow, Row, Values};
 pub use rows::Rows;
 pub use savepoint::Savepoint;
 pub use session::TransactionStatus;
-pub use statement::{Sql, Statement, StaticStatement};
+pub use statement::{Sql, Statement, StaticStatement, StaticStatements};
 pub use stream::{Streamed, StreamedColumn, StreamedRow};
 pub use transaction::{IsolationLevel, Transaction, TransactionBuilder};
 pub use types::{FromSql, Oid, ToSql};

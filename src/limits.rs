@@ -4,6 +4,10 @@
 /// (24-byte client nonce + 24-byte server nonce, 16-byte salt, iteration count, all in text).
 pub const MIN_RX: usize = 96;
 
+/// Most bytes that a [`LeanClient`](crate::LeanClient) takes beside its buffers, on a 32-bit
+/// machine and without TLS: what a session must remember, and a cancel key of 32 bytes.
+pub const LEAN_CLIENT: usize = 256;
+
 /// Smallest send buffer, in bytes. Messages larger than the buffer go out in pieces of its size:
 /// with the smallest a SCRAM login takes two writes where it could take one.
 pub const MIN_TX: usize = 64;
@@ -98,8 +102,8 @@ pub const LISTEN_AFTER_MS: u64 = 100;
 /// How long the driver looks for the server's last words after a write failed, in milliseconds.
 pub const SALVAGE_MS: u32 = 500;
 
-/// Statements in flash that a session remembers to have prepared. A pointer each, in the client; a
-/// firmware that runs more different statements than this in one session is rare.
+/// Statements in flash that a session remembers to have prepared. A pointer each, in
+/// [`StaticStatements`](crate::StaticStatements); a firmware that runs more different statements than this in one session is rare.
 pub const STATIC_STATEMENTS: usize = 8;
 
 /// What a column of variable length is taken for when a portal's slice is sized from the receive

@@ -105,17 +105,31 @@ impl Queue for NotificationQueue<'_> {
     }
 }
 
-/// Shows a notice to the firmware.
-pub(crate) type NoticeHandler<'b> = &'b dyn Fn(ServerError<'_>);
+/// What a server says unasked, shown to the handler of
+/// [`Client::set_event_handler`](crate::Client::set_event_handler).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// A notice: `RAISE NOTICE`, warnings, at the login too. What does not fit the receive buffer
+    /// is cut.
+    Notice(ServerError<'e>),
+    /// A run-time parameter: at the login and whenever one changes that the manual's section
+    /// "Asynchronous Operations" lists. Those larger than the receive buffer are left out.
+    Parameter {
+        /// Its name.
+        name: &'e [u8],
+        /// Its value, in the client encoding.
+        value: &'e [u8],
+    },
+}
 
-/// Shows a parameter, name and value, to the firmware.
-pub(crate) type ParameterHandler<'b> = &'b dyn Fn(&[u8], &[u8]);
+/// Shows events to the firmware.
+pub(crate) type EventHandler<'b> = &'b dyn Fn(Event<'_>);
 
 /// Who wants to see what the server says unasked.
 #[derive(Default)]
 pub(crate) struct Events<'b> {
-    pub(crate) notice: Option<NoticeHandler<'b>>,
-    pub(crate) parameter: Option<ParameterHandler<'b>>,
+    pub(crate) handler: Option<EventHandler<'b>>,
     pub(crate) queue: Option<&'b mut (dyn Queue + 'b)>,
 }
 

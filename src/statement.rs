@@ -55,8 +55,9 @@ impl Statement {
     }
 }
 
-/// A statement that sits in flash: SQL text and the types of its parameters. It is prepared when a
-/// session first uses it, with a round trip of its own, and then only executed.
+/// A statement that sits in flash: SQL text and the types of its parameters. Where the client was
+/// lent [`StaticStatements`], it is prepared when a session first uses it, with a round trip of its
+/// own, and then only executed; else it is parsed each time.
 ///
 /// ```
 /// use barepg::{StaticStatement, types::oid};
@@ -87,6 +88,24 @@ impl StaticStatement {
     /// The SQL text.
     pub const fn sql(&self) -> &'static str {
         self.sql
+    }
+}
+
+/// Which statements in flash a session has prepared: room for [`limits::STATIC_STATEMENTS`], lent
+/// to a client with [`Client::set_static_statements`](crate::Client::set_static_statements).
+#[derive(Debug, Default)]
+pub struct StaticStatements {
+    known: [Option<&'static StaticStatement>; limits::STATIC_STATEMENTS],
+}
+
+impl StaticStatements {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { known: [None; limits::STATIC_STATEMENTS] }
+    }
+
+    pub(crate) const fn clear(&mut self) {
+        *self = Self::new();
     }
 }
 
@@ -205,7 +224,7 @@ impl Session<'_> {
         let known = |place: &Option<&'static StaticStatement>| {
             place.is_some_and(|known| core::ptr::eq(known, statement))
         };
-        let place = self.statics.iter().position(known)?;
+        let place = self.statics.as_ref()?.known.iter().position(known)?;
         let id = FIRST_STATIC.wrapping_add(u16::try_from(place).unwrap_or(0));
         let mut types = [0; limits::STATEMENT_PARAMETERS];
         types.iter_mut().zip(statement.types).for_each(|(place, oid)| *place = *oid);
@@ -222,10 +241,14 @@ impl Session<'_> {
         if let Some(known) = self.known_static(statement) {
             return Ok(Some(known));
         }
-        let Some(place) = self.statics.iter().position(Option::is_none) else { return Ok(None) };
+        let statics = self.statics.as_ref();
+        let place = statics.and_then(|statics| statics.known.iter().position(Option::is_none));
+        let Some(place) = place else { return Ok(None) };
         let id = FIRST_STATIC.wrapping_add(u16::try_from(place).unwrap_or(0));
         let prepared = self.prepare_as(io, id, statement.sql, statement.types)?;
-        if let Some(place) = self.statics.get_mut(place) {
+        if let Some(statics) = &mut self.statics
+            && let Some(place) = statics.known.get_mut(place)
+        {
             *place = Some(statement);
         }
         Ok(Some(prepared))

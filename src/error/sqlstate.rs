@@ -30,6 +30,8 @@ impl SqlState {
     pub const QUERY_CANCELED: Self = Self(*b"57014");
     /// An administrator ended the session or the server shuts down.
     pub const ADMIN_SHUTDOWN: Self = Self(*b"57P01");
+    /// crash_shutdown: a server process died, and the server starts anew.
+    pub const CRASH_SHUTDOWN: Self = Self(*b"57P02");
     /// The server is starting up; try later.
     pub const CANNOT_CONNECT_NOW: Self = Self(*b"57P03");
     /// The server sent no SQLSTATE, or not five such characters.

@@ -19,12 +19,6 @@ use crate::platform::Platform;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Stats {
-    /// Reads that brought bytes.
-    pub reads: u32,
-    /// Writes that took bytes.
-    pub writes: u32,
-    /// Flushes.
-    pub flushes: u32,
     /// Bytes received.
     pub bytes_in: u32,
     /// Bytes sent.
@@ -66,8 +60,8 @@ pub(crate) struct Framed<'b> {
     /// Bytes staged in `tx`.
     staged: usize,
     clock: Clock<'b>,
-    /// What was too small last, and the bytes that would have been enough.
-    lacking: (Buffer, usize),
+    /// Bytes of the receive buffer that would have been enough, where it was too small last.
+    lacking: usize,
     /// What the record buffer of TLS has, and needs.
     #[cfg(feature = "tls")]
     pub(crate) record: (u16, u16),
@@ -103,7 +97,7 @@ impl<'b> Framed<'b> {
             body: 0,
             staged: 0,
             clock: Clock { platform, deadline: 0 },
-            lacking: (Buffer::Rx, 0),
+            lacking: 0,
             #[cfg(feature = "tls")]
             record: (0, 0),
             stats: Stats::default(),
@@ -141,10 +135,9 @@ impl<'b> Framed<'b> {
 
     /// What [`Fault::CAPACITY`] was about.
     pub(crate) fn capacity(&self) -> ErrorKind {
-        let (buffer, needed) = self.lacking;
-        let have = if buffer == Buffer::Tx { self.tx.len() } else { self.rx.len() };
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        ErrorKind::Capacity { buffer, have: size(have), needed: size(needed) }
+        let (have, needed) = (size(self.rx.len()), size(self.lacking));
+        ErrorKind::Capacity { buffer: Buffer::Rx, have, needed }
     }
 
     /// What [`Fault::TLS_RECORD`] was about.

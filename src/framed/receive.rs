@@ -1,7 +1,7 @@
 //! Receiving: headers, bodies whole or in pieces, skipping.
 
 use super::{Framed, Span, move_down};
-use crate::error::{Buffer, Fault, ProtocolError};
+use crate::error::{Fault, ProtocolError};
 use crate::transport::Lent;
 use crate::wire::{Reader, WireError};
 
@@ -162,7 +162,7 @@ impl Framed<'_> {
     #[cold]
     #[inline(never)]
     pub(crate) fn too_small(&mut self, n: usize) -> Fault {
-        self.lacking = (Buffer::Rx, n.saturating_add(self.pinned));
+        self.lacking = n.saturating_add(self.pinned);
         Fault::CAPACITY
     }
 
@@ -211,7 +211,6 @@ impl Framed<'_> {
     }
 
     fn count_read(&mut self, n: usize) {
-        self.stats.reads = self.stats.reads.wrapping_add(1);
         self.stats.bytes_in = self.stats.bytes_in.wrapping_add(u32::try_from(n).unwrap_or(0));
         self.stats.rx_peak = self.stats.rx_peak.max(u32::try_from(self.end).unwrap_or(0));
     }

@@ -1,7 +1,8 @@
 //! Messages that may arrive at any time: notices, parameter changes, notifications.
 
-use super::Session;
+use super::{Farewell, Session};
 use crate::error::{Fault, ProtocolError, ServerError};
+use crate::notify::Event;
 use crate::transport::Lent;
 use crate::wire::Reader;
 use crate::wire::backend::tag;
@@ -55,11 +56,13 @@ impl Session<'_> {
                 let notice = ServerError::new(self.link.taken(), left > room);
                 debug!("notice {}", notice);
                 let state = notice.sqlstate();
-                if state.is(b"57P01") || state.is(b"57P02") {
-                    self.farewell = Some(state);
+                if state.is(b"57P01") {
+                    self.farewell = Some(Farewell::AdminShutdown);
+                } else if state.is(b"57P02") {
+                    self.farewell = Some(Farewell::CrashShutdown);
                 }
-                if let Some(handler) = self.events.notice {
-                    handler(notice);
+                if let Some(handler) = self.events.handler {
+                    handler(Event::Notice(notice));
                 }
             }
             // Where it does not fit it is not for us.
@@ -70,8 +73,8 @@ impl Session<'_> {
                 let (name, value) = (reader.cstr()?, reader.cstr()?);
                 reader.finish()?;
                 self.server.parameter(name, value)?;
-                if let Some(handler) = self.events.parameter {
-                    handler(name, value);
+                if let Some(handler) = self.events.handler {
+                    handler(Event::Parameter { name, value });
                 }
             }
             tag::NOTIFICATION_RESPONSE => {

@@ -1,6 +1,6 @@
 //! Failing: what the user is told, and whether the link lives on.
 
-use super::{Life, Session};
+use super::{Farewell, Life, Session};
 use crate::error::{
     Error, ErrorKind, Fault, Outcome, ProtocolError, ServerError, SqlState, UsageError,
 };
@@ -115,7 +115,10 @@ impl Session<'_> {
             (Fault::TLS_RECORD, _) => self.link.record_capacity(),
             (Fault::TORN, _) => ErrorKind::Encode(WireError::Source),
             (fault, Some(farewell)) if fault == Fault::CLOSED || fault.is_transport() => {
-                ErrorKind::Server(farewell)
+                ErrorKind::Server(match farewell {
+                    Farewell::AdminShutdown => SqlState::ADMIN_SHUTDOWN,
+                    Farewell::CrashShutdown => SqlState::CRASH_SHUTDOWN,
+                })
             }
             _ if malformed => ErrorKind::Protocol(ProtocolError::Malformed),
             (fault, _) => fault.kind(),

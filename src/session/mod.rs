@@ -18,7 +18,7 @@ use crate::framed::Framed;
 use crate::limits;
 use crate::notify::Events;
 use crate::server::ServerInfo;
-use crate::statement::StaticStatement;
+use crate::statement::StaticStatements;
 use crate::transport::Lent;
 use crate::wire::backend::{CommandTag, Phase, legal, tag};
 use crate::wire::{Body, Part, WireError, frontend};
@@ -45,9 +45,19 @@ pub(crate) enum Life {
     Broken,
 }
 
+/// Why the server ends the session.
+#[derive(Clone, Copy)]
+enum Farewell {
+    /// 57P01
+    AdminShutdown,
+    /// 57P02
+    CrashShutdown,
+}
+
 /// What a dropped guard left to do. A pointer, so that only what is used is linked.
 pub(crate) type Leftover = fn(&mut Session<'_>, &mut Lent<'_>) -> Result<(), Fault>;
 
+// In this order: what is used everywhere is reached by the short instructions, and there are no gaps.
 #[repr(C)]
 pub(crate) struct Session<'b> {
     pub(crate) phase: Phase,
@@ -71,6 +81,8 @@ pub(crate) struct Session<'b> {
     pub(crate) unsynced: bool,
     /// The server was made to forget what was sent of a batch.
     pub(crate) taken_back: bool,
+    /// A notice announced that the server ends the session.
+    farewell: Option<Farewell>,
     /// An error is pinned in the receive buffer; `Some(true)` when its end was cut.
     error: Option<bool>,
     /// SQLSTATE of the last error.
@@ -83,27 +95,25 @@ pub(crate) struct Session<'b> {
     /// Number of the session, and of the last prepared statement in it.
     pub(crate) epoch: u16,
     pub(crate) statements: u16,
+    /// Columns of the current result.
+    pub(crate) columns: u16,
+    /// Savepoints that are open, as far as their guards know.
+    pub(crate) savepoints: u16,
     /// To be sent before the rest of an answer is read over: the end of what was not finished.
     pub(crate) unfinished: Option<Leftover>,
     /// A transaction's guard was dropped: to be rolled back before anything else.
     pub(crate) undo: Option<Leftover>,
-    /// Columns of the current result.
-    pub(crate) columns: u16,
-    /// Rows that the last command touched.
-    pub(crate) rows: u64,
     /// Deadline of one operation, in milliseconds.
     pub(crate) timeout_ms: u32,
-    pub(crate) link: Framed<'b>,
-    /// A notice announced that the server ends the session.
-    farewell: Option<SqlState>,
-    /// Who wants to see notices, parameter changes and notifications.
-    pub(crate) events: Events<'b>,
-    /// Statements in flash that are prepared.
-    pub(crate) statics: [Option<&'static StaticStatement>; limits::STATIC_STATEMENTS],
-    /// Savepoints that are open, as far as their guards know.
-    pub(crate) savepoints: u16,
     /// Items of the last batch that the server answered.
     pub(crate) batch_done: u32,
+    /// Rows that the last command touched.
+    pub(crate) rows: u64,
+    pub(crate) link: Framed<'b>,
+    /// Who wants to see notices, parameter changes and notifications.
+    pub(crate) events: Events<'b>,
+    /// Statements in flash that are prepared, where somebody lent a place for them.
+    pub(crate) statics: Option<&'b mut StaticStatements>,
     pub(crate) server: ServerInfo,
     /// Where the keys of a login stay for the next one.
     pub(crate) keys: Option<&'b mut (dyn KeyStore + 'static)>,
@@ -139,7 +149,7 @@ impl<'b> Session<'b> {
             in_a_row: 0,
             epoch: 0,
             statements: 0,
-            statics: [None; limits::STATIC_STATEMENTS],
+            statics: None,
             savepoints: 0,
             timeout_ms: limits::DEFAULT_TIMEOUT_MS,
             server: ServerInfo::new(),
@@ -167,7 +177,9 @@ impl<'b> Session<'b> {
     pub(crate) fn forget_statements(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         self.statements = 0;
-        self.statics = [None; limits::STATIC_STATEMENTS];
+        if let Some(statics) = &mut self.statics {
+            statics.clear();
+        }
     }
 
     /// Whether there is a link that may be touched.

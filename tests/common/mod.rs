@@ -80,6 +80,81 @@ impl Platform for Host {
     }
 }
 
+/// Calls of a transport that moved something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    pub reads: u32,
+    pub writes: u32,
+    pub flushes: u32,
+}
+
+impl std::ops::Sub for Calls {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            reads: self.reads - before.reads,
+            writes: self.writes - before.writes,
+            flushes: self.flushes - before.flushes,
+        }
+    }
+}
+
+/// A transport whose calls are counted.
+pub struct Counted<'c> {
+    tcp: Tcp,
+    calls: &'c std::cell::Cell<Calls>,
+}
+
+impl Counted<'_> {
+    fn note(&self, f: impl FnOnce(&mut Calls)) {
+        let mut calls = self.calls.get();
+        f(&mut calls);
+        self.calls.set(calls);
+    }
+}
+
+impl embedded_io::ErrorType for Counted<'_> {
+    type Error = IoError;
+}
+
+impl embedded_io::Read for Counted<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, IoError> {
+        let n = self.tcp.read(buf)?;
+        self.note(|calls| calls.reads += 1);
+        Ok(n)
+    }
+}
+
+impl embedded_io::Write for Counted<'_> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, IoError> {
+        let n = self.tcp.write(buf)?;
+        self.note(|calls| calls.writes += 1);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> Result<(), IoError> {
+        self.tcp.flush()?;
+        self.note(|calls| calls.flushes += 1);
+        Ok(())
+    }
+}
+
+/// As [`with_session`], with the calls of the transport counted.
+pub fn with_counted_session<R>(
+    port: u16,
+    config: Config<'_>,
+    f: impl FnOnce(&mut Connection<'_, '_, Counted<'_>>, &std::cell::Cell<Calls>) -> R,
+) -> R {
+    let calls = std::cell::Cell::default();
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), config, &Host);
+    let mut connection = client.connect(Counted { tcp: tcp(port), calls: &calls }).unwrap();
+    let result = f(&mut connection, &calls);
+    connection.close().expect("the goodbye is sent");
+    result
+}
+
 /// Runs `f` on a session over TCP.
 pub fn with_session<R>(
     port: u16,

@@ -156,19 +156,21 @@ fn notices_and_parameters_are_shown() {
         let notices = RefCell::new(Vec::new());
         let zone = RefCell::new(String::new());
         let reports = Cell::new(0);
-        let on_notice = |notice: barepg::ServerError<'_>| {
-            notices.borrow_mut().push(notice.message().to_string());
-        };
-        let on_parameter = |name: &[u8], value: &[u8]| {
-            reports.set(reports.get() + 1);
-            if name == b"TimeZone" {
-                *zone.borrow_mut() = String::from_utf8_lossy(value).to_string();
+        let on_event = |event: barepg::Event<'_>| match event {
+            barepg::Event::Notice(notice) => {
+                notices.borrow_mut().push(notice.message().to_string());
             }
+            barepg::Event::Parameter { name, value } => {
+                reports.set(reports.get() + 1);
+                if name == b"TimeZone" {
+                    *zone.borrow_mut() = String::from_utf8_lossy(value).to_string();
+                }
+            }
+            other => panic!("{other:?}"),
         };
         let mut storage = Storage::<512, 512>::new();
         let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
-        client.set_notice_handler(&on_notice);
-        client.set_parameter_handler(&on_parameter);
+        client.set_event_handler(&on_event);
         let mut c = client.connect(tcp(cluster.port())).unwrap();
         assert!(reports.get() > 5);
         c.batch_execute("set timezone to 'Europe/Zurich'").unwrap();

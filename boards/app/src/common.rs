@@ -1,8 +1,11 @@
 //! The common operations.
 
+use core::cell::Cell;
+
 use barepg::{Client, Connection, Error, Result, SqlState, Stats};
 use embedded_io::{Read, Write};
 
+use crate::counted::{Calls, Counted};
 use crate::{Board, Failed, LOGIN, QUERY, Server, count, report};
 
 type Out<'o> = dyn core::fmt::Write + 'o;
@@ -18,14 +21,16 @@ pub(crate) fn show<B: Board>(
     let _ = writeln!(out, "connect");
     // By reference, as in the other show: one compiled driver for both.
     let mut transport = server.dial(board, out)?;
+    let calls = Cell::default();
     let start = client.stats();
     board.mark_begin(LOGIN);
-    let connected = connect(client, &mut transport);
+    let connected = connect(client, Counted::new(&mut transport, &calls));
     board.mark_end(LOGIN);
-    let result = session(board, connected, start, out);
+    let result = session(board, connected, start, &calls, out);
     board.hang_up(transport);
+    let start = (start, Calls::default());
     match result {
-        Ok(()) => count("session", start, client.stats(), out),
+        Ok(()) => count("session", start, (client.stats(), calls.get()), out),
         Err(Some(error)) => report(&error, client.server_error(), out),
         Err(None) => {}
     }
@@ -50,13 +55,14 @@ fn session<B: Board, T: Read + Write>(
     board: &mut B,
     connected: Result<Connection<'_, '_, T>>,
     start: Stats,
+    calls: &Cell<Calls>,
     out: &mut Out<'_>,
 ) -> core::result::Result<(), Option<Error>> {
     let mut conn = connected.map_err(Some)?;
-    count("login", start, conn.stats(), out);
+    count("login", (start, Calls::default()), (conn.stats(), calls.get()), out);
     #[cfg(feature = "tls")]
     protection(&mut conn, out);
-    if let Err(error) = work(board, &mut conn, out) {
+    if let Err(error) = work(board, &mut conn, calls, out) {
         report(&error, conn.server_error(), out);
         return Err(None);
     }
@@ -79,6 +85,7 @@ fn student<'r, T: Read + Write>(
 fn work<B: Board, T: Read + Write>(
     board: &mut B,
     conn: &mut Connection<'_, '_, T>,
+    calls: &Cell<Calls>,
     out: &mut Out<'_>,
 ) -> Result<()> {
     let _ = writeln!(out, "create table student");
@@ -100,13 +107,13 @@ fn work<B: Board, T: Read + Write>(
     select_all(&mut work, out)?;
 
     let _ = writeln!(out, "select one by parameter");
-    let start = work.stats();
+    let start = (work.stats(), calls.get());
     board.mark_begin(QUERY);
     let row = student(&mut work, 2);
     board.mark_end(QUERY);
     let (name, sex) = row?;
     let _ = writeln!(out, "  {name} {}", sex.unwrap_or("-"));
-    count("query", start, work.stats(), out);
+    count("query", start, (work.stats(), calls.get()), out);
 
     let _ = writeln!(out, "commit");
     work.commit()?;

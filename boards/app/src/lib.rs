@@ -18,12 +18,14 @@ extern crate std;
 
 use core::fmt::Display;
 
+use crate::counted::Calls;
 use barepg::{Buffers, Error, Platform, ServerError, Stats};
 use embedded_io::{Read, Write};
 
 mod arguments;
 mod common;
 mod configuration;
+mod counted;
 #[cfg(feature = "faults")]
 mod faults;
 #[cfg(feature = "hosts")]
@@ -139,14 +141,15 @@ fn report(error: &Error, words: Option<ServerError<'_>>, out: &mut dyn core::fmt
 }
 
 /// Prints what went over the wire between two moments.
-fn count(name: &str, from: Stats, to: Stats, out: &mut dyn core::fmt::Write) {
+fn count(name: &str, from: (Stats, Calls), to: (Stats, Calls), out: &mut dyn core::fmt::Write) {
+    let ((from, before), (to, after)) = (from, to);
     let _ = writeln!(
         out,
         "@{name} round_trips={} writes={} flushes={} reads={} bytes_out={} bytes_in={}",
         to.round_trips.wrapping_sub(from.round_trips),
-        to.writes.wrapping_sub(from.writes),
-        to.flushes.wrapping_sub(from.flushes),
-        to.reads.wrapping_sub(from.reads),
+        after.writes.wrapping_sub(before.writes),
+        after.flushes.wrapping_sub(before.flushes),
+        after.reads.wrapping_sub(before.reads),
         to.bytes_out.wrapping_sub(from.bytes_out),
         to.bytes_in.wrapping_sub(from.bytes_in),
     );

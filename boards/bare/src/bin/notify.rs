@@ -2,23 +2,24 @@
 #![no_main]
 //! Notifications with a queue, notices and parameters with handlers.
 
-use barepg::{LeanClient, Result, ServerError};
+use barepg::{Event, LeanClient, Result};
 use barepg_bare::{Machine, show, show_bytes};
 
 barepg_bare::entry!(work);
 
-fn notice(notice: ServerError<'_>) {
-    show_bytes(notice.message().as_bytes());
-}
-
-fn parameter(name: &[u8], value: &[u8]) {
-    show_bytes(name);
-    show_bytes(value);
+fn event(event: Event<'_>) {
+    match event {
+        Event::Notice(notice) => show_bytes(notice.message().as_bytes()),
+        Event::Parameter { name, value } => {
+            show_bytes(name);
+            show_bytes(value);
+        }
+        _ => {}
+    }
 }
 
 fn work(client: &mut LeanClient<'_>) -> Result<()> {
-    client.set_notice_handler(&notice);
-    client.set_parameter_handler(&parameter);
+    client.set_event_handler(&event);
     let mut conn = client.connect(Machine)?;
     conn.batch_execute("listen commands")?;
     while let Some(command) = conn.wait_notification(1000)? {
