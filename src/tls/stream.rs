@@ -29,7 +29,7 @@ pub(crate) struct TlsStream<'a, T: Read + Write> {
     shared: &'a Shared,
     /// Something was received since the handshake.
     heard: bool,
-    /// The server got a client certificate.
+    /// The server asked for a client certificate and got it.
     identified: bool,
     ended: bool,
     fragment: Option<MaxFragmentLength>,
@@ -90,13 +90,14 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
             identity: handshake.identity,
             #[cfg(feature = "tls-client-cert")]
             shared: self.shared,
+            #[cfg(feature = "tls-client-cert")]
+            shown: false,
         };
-        #[cfg(feature = "tls-client-cert")]
-        let has_identity = provider.identity.is_some();
-        #[cfg(not(feature = "tls-client-cert"))]
-        let has_identity = false;
         let result = self.connection.open(TlsContext::new(&config, &mut provider));
-        let identified = has_identity && self.shared.authenticated.get();
+        #[cfg(feature = "tls-client-cert")]
+        let identified = provider.shown;
+        #[cfg(not(feature = "tls-client-cert"))]
+        let identified = false;
         self.identified = identified;
         match (result, self.shared.fault.get()) {
             (_, Some(fault)) => return Err(fault),
@@ -230,6 +231,9 @@ struct Provider<'a> {
     identity: Option<Identity<'a>>,
     #[cfg(feature = "tls-client-cert")]
     shared: &'a Shared,
+    /// The server asked for the client certificate and gets it.
+    #[cfg(feature = "tls-client-cert")]
+    shown: bool,
 }
 
 impl CryptoProvider for Provider<'_> {
@@ -267,10 +271,10 @@ impl CryptoProvider for Provider<'_> {
 
     #[cfg(feature = "tls-client-cert")]
     fn client_cert(&mut self) -> Option<Certificate<impl AsRef<[u8]>>> {
-        let authenticated = self.shared.authenticated.get();
+        self.shown = self.identity.is_some() && self.shared.authenticated.get();
         self.identity
             .as_ref()
-            .filter(|_| authenticated)
+            .filter(|_| self.shown)
             .map(|identity| Certificate::X509(identity.certificate))
     }
 }

@@ -9,7 +9,7 @@ use barepg_testkit::pki::{Spec, Workshop};
 use p256::ecdsa::SigningKey;
 
 use crate::harness::{Setup, Table};
-use crate::rogue::{Identity, Seen, Step, WHOLE, Wire, serve};
+use crate::rogue::{Identity, REQUEST, Seen, Step, WHOLE, Wire, serve};
 
 /// Time for the login, and for a round trip after it. The server waits longer.
 const DEADLINE_MS: u32 = 2000;
@@ -28,6 +28,8 @@ impl Cast {
         w.make(&Spec::root("root", "/CN=Root"));
         w.make(&Spec::leaf("leaf", "root"));
         w.make(&Spec { key: "rsa:2048", ..Spec::leaf("rsa", "root") });
+        let extensions = "extendedKeyUsage=clientAuth";
+        w.make(&Spec { subject: "/CN=secret_user", extensions, ..Spec::leaf("client", "root") });
         let text = std::fs::read(w.path("leaf", "key")).unwrap();
         let mut der = vec![0; 512];
         let length = barepg::tls::pem::decode(&text, &mut der).unwrap();
@@ -37,7 +39,10 @@ impl Cast {
         let key = SigningKey::from_slice(&der[at..at + 32]).unwrap();
         Self {
             server: Identity { chain: vec![w.der("leaf")], key },
-            files: Table::default().with("root.crt", w.der("root")),
+            files: Table::default()
+                .with("root.crt", w.der("root"))
+                .with("client.crt", w.der("client"))
+                .with_pem("client.key", &w.path("client", "key")),
             stranger: SigningKey::from_slice(&[7; 32]).unwrap(),
             rsa: w.der("rsa"),
         }
@@ -54,7 +59,8 @@ impl Cast {
         ]
     }
 
-    /// Connects in a mode to a server with this script.
+    /// Connects in a mode to a server with this script. With `verify-full` there is a client
+    /// certificate to be shown.
     fn meet(&self, mode: SslMode, answer: &'static [u8], script: Vec<Step>) -> (Met, Seen) {
         self.meet_over(mode, answer, script, WHOLE)
     }
@@ -74,6 +80,10 @@ impl Cast {
             .sslmode(mode)
             .sslrootcert(if mode == SslMode::Require { "" } else { "root.crt" })
             .connect_timeout_ms(DEADLINE_MS);
+        let config = match mode {
+            SslMode::VerifyFull => config.sslcert("client.crt").sslkey("client.key"),
+            _ => config,
+        };
         let setup = Setup::new(config, &self.files);
         let begun = Instant::now();
         let met = setup.run(port, |c| {
@@ -127,8 +137,7 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
     };
     let bent = |bend| vec![Step::BentHello(bend), Extensions, Certificate, verify(), Finished];
     let alert = |kind, level, description| Step::Record(kind, vec![level, description]);
-    // CertificateRequest: no context, signature_algorithms with ECDSA on P-256.
-    let request = || Sealed(22, vec![13, 0, 0, 11, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3]);
+    let request = || Sealed(22, REQUEST.to_vec());
     let message = |kind, length: [u8; 3]| Sealed(22, [&[kind][..], &length, &[0; 60]].concat());
     let first = &cast.server.chain[0];
     #[rustfmt::skip]
@@ -137,6 +146,8 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("no certificate", vec![Hello, Extensions, Finished], NOBODY),
         ("Finished only", vec![Hello, Finished], NOBODY),
         ("no proof", vec![Hello, Extensions, Certificate, Finished], NOBODY),
+        ("no proof, and a request", vec![Hello, Extensions, Step::Request, Certificate, Finished], NOBODY),
+        ("no certificate, and a request", vec![Hello, Extensions, Step::Request, Finished], NOBODY),
         ("proof without certificate", vec![Hello, Extensions, verify(), Finished], ORDER),
         ("no EncryptedExtensions", vec![Hello, Certificate, verify(), Finished], ORDER),
         ("no Finished", vec![Hello, Extensions, Certificate, verify(), Wait], ErrorKind::TimedOut),
@@ -190,6 +201,7 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("message split", vec![Hello, Extensions, Step::Split, Certificate, verify(), Finished], ORDER),
         // Wrong signature.
         ("a stranger's signature", vec![Hello, Extensions, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], NOBODY),
+        ("a stranger's signature, and a request", vec![Hello, Extensions, Step::Request, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], NOBODY),
         ("a client's signature", vec![Hello, Extensions, Certificate, Step::VerifyAsClient, Finished], NOBODY),
         ("RSA-PSS with an EC key", vec![Hello, Extensions, Certificate, Verify(0x0804, key()), Finished], NOBODY),
         ("Ed25519 with an EC key", vec![Hello, Extensions, Certificate, Verify(0x0807, key()), Finished], NOBODY),
@@ -232,6 +244,30 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
             assert_eq!(seen.after_hello, b"", "{name}, {mode:?}: bytes behind ClientHello");
             assert!(!seen.has("secret"), "{name}, {mode:?}");
         }
+    }
+}
+
+/// A link that breaks right after the handshake is a refusal of the client certificate, whose
+/// alert was lost, only if there was one.
+#[test]
+fn a_client_certificate_that_nobody_asked_for_is_not_refused() {
+    let cast = Cast::new();
+    let (none, some) = (SslMode::VerifyCa, SslMode::VerifyFull);
+    let refused = ErrorKind::Tls(TlsError::ClientCertificate);
+    for (mode, asked, wanted) in [
+        (none, false, ErrorKind::HungUp),
+        (none, true, ErrorKind::HungUp),
+        (some, false, ErrorKind::HungUp),
+        (some, true, refused),
+    ] {
+        let mut script = cast.right();
+        if asked {
+            script.insert(2, Step::Request);
+        }
+        script.push(Step::Raw(vec![23, 3, 3, 0, 90, 1]));
+        let (met, seen) = cast.meet(mode, b"S", script);
+        assert_eq!(met, Err(wanted), "{mode:?}, {asked}");
+        assert!(!seen.after_hello.is_empty() && !seen.has("secret"), "{mode:?}, {asked}");
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Step {
     /// ServerHello and the next message in one plaintext record.
     HelloAndMore,
     Extensions,
+    /// CertificateRequest.
+    Request,
     Certificate,
     /// Certificate with these certificates instead.
     Certificates(Vec<Vec<u8>>),
@@ -94,6 +96,9 @@ pub struct Wire {
     /// One write for each byte.
     pub dribble: bool,
 }
+
+/// CertificateRequest: no context, signature_algorithms with ECDSA on P-256.
+pub const REQUEST: &[u8] = &[13, 0, 0, 11, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3];
 
 pub const WHOLE: Wire = Wire { cut_at: usize::MAX, dribble: false };
 
@@ -400,6 +405,7 @@ impl Rogue {
                 self.record(22, &[hello, extensions].concat())?;
             }
             Step::Extensions => self.say(message(8, &[0, 0]))?,
+            Step::Request => self.say(REQUEST.to_vec())?,
             Step::Certificate => {
                 self.step(identity, &Step::Certificates(identity.chain.clone()))?;
             }
