@@ -84,7 +84,9 @@ impl Sha256 {
             self.update(&[0]);
         }
         self.update(&bits.to_be_bytes());
-        bytes_of(&self.state)
+        let mut hash = [0; 32];
+        put(&self.state, &mut hash);
+        hash
     }
 
     fn filled(&self) -> usize {
@@ -137,13 +139,18 @@ impl HmacKey {
     }
 }
 
-/// A block that holds 32 bytes and the padding of a 96-byte message: what each round of PBKDF2
-/// hashes.
-pub(crate) struct Round([u8; BLOCK]);
+/// What each round of PBKDF2 hashes: a block that holds 32 bytes and the padding of a 96-byte
+/// message.
+pub(crate) struct Round {
+    block: [u8; BLOCK],
+    /// The 32 bytes as words.
+    words: [u32; 8],
+}
 
 impl Drop for Round {
     fn drop(&mut self) {
-        wipe(&mut self.0);
+        wipe(&mut self.block);
+        wipe_words(&mut self.words);
     }
 }
 
@@ -158,21 +165,23 @@ impl Round {
                 *high = 3;
             }
         }
-        Self(block)
+        let mut words = [0; 8];
+        for (word, bytes) in words.iter_mut().zip(value.chunks(4)) {
+            *word = bytes.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
+        }
+        Self { block, words }
     }
 
     /// Half a MAC: the value becomes the hash of itself behind the padded key.
     #[inline(never)]
     fn replace(&mut self, key: &[u32; 8]) {
-        let mut state = *key;
-        compress(&mut state, &self.0);
-        if let Some(head) = self.0.first_chunk_mut() {
-            *head = bytes_of(&state);
-        }
+        self.words = *key;
+        compress(&mut self.words, &self.block);
+        put(&self.words, &mut self.block);
     }
 
-    pub(crate) fn value(&self) -> &[u8; 32] {
-        self.0.first_chunk().unwrap_or(&[0; 32])
+    pub(crate) const fn words(&self) -> &[u32; 8] {
+        &self.words
     }
 }
 
@@ -193,17 +202,16 @@ pub(crate) fn wipe(secret: &mut [u8]) {
 }
 
 #[inline(never)]
-fn wipe_words(secret: &mut [u32; 8]) {
+pub(crate) fn wipe_words(secret: &mut [u32; 8]) {
     secret.zeroize();
 }
 
+/// Writes words, big-endian.
 #[inline(never)]
-fn bytes_of(state: &[u32; 8]) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for (chunk, word) in bytes.chunks_exact_mut(4).zip(state) {
+pub(crate) fn put(words: &[u32; 8], bytes: &mut [u8]) {
+    for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
         chunk.copy_from_slice(&word.to_be_bytes());
     }
-    bytes
 }
 
 #[cfg(test)]
@@ -244,6 +252,8 @@ mod tests {
         let key = HmacKey::new(b"key");
         let mut round = Round::new(&[7; 32]);
         key.round(&mut round);
-        assert_eq!(*round.value(), key.mac(&[&[7; 32]]));
+        let mut value = [0; 32];
+        put(round.words(), &mut value);
+        assert_eq!(value, key.mac(&[&[7; 32]]));
     }
 }

@@ -5,7 +5,7 @@
 
 use subtle::ConstantTimeEq;
 
-use super::hash::Round;
+use super::hash::{Round, put, wipe_words};
 use super::{HmacKey, SaltedKeys, Secrets, Sha256, Tick, base64_decode, base64_encode, wipe};
 use crate::error::{AuthError, Fault};
 use crate::limits;
@@ -289,15 +289,18 @@ pub(super) fn salted_password(
     let key = HmacKey::new(password);
     *result = key.mac(&[salt, &1_u32.to_be_bytes()]);
     let mut round = Round::new(result);
+    let mut sum = *round.words();
     for i in 1..iterations {
         if i & limits::HASH_SLICE.wrapping_sub(1) == 0 {
             tick()?;
         }
         key.round(&mut round);
-        for (sum, byte) in result.iter_mut().zip(round.value()) {
-            *sum ^= byte;
+        for (sum, word) in sum.iter_mut().zip(round.words()) {
+            *sum ^= word;
         }
     }
+    put(&sum, result);
+    wipe_words(&mut sum);
     Ok(())
 }
 
