@@ -5,6 +5,8 @@
 //!
 //! Source: manual, "Start-up"; RFC 5802.
 
+#[cfg(feature = "opengauss")]
+use crate::auth::gauss::GaussRequest;
 use crate::auth::{Binding, NONCE, Request, Scram, Secrets};
 use crate::config::{AuthMethods, ChannelBinding, Config, Dialect};
 use crate::error::{AuthError, ConfigError, Fault, ProtocolError};
@@ -129,10 +131,9 @@ impl Session<'_> {
         version: u32,
     ) -> Result<(), Fault> {
         let allowed = allowed_methods(config, protection);
-        let mut scram: Option<Scram<'_>> = None;
         let must_bind = config.channel_binding == ChannelBinding::Require;
-        let mut answered = false;
-        let mut asked = false;
+        let mut exchange = Scram::IDLE;
+        let (mut answered, mut asked) = (false, false);
         loop {
             self.next(io)?;
             match self.link.tag {
@@ -143,12 +144,9 @@ impl Session<'_> {
                 }
                 tag::ERROR_RESPONSE => {
                     self.take_error(io)?;
-                    // No line of pg_hba.conf for a login without encryption.
-                    self.server.plaintext_refused |=
-                        !asked && !protection.encrypted && self.sqlstate().is(b"28000");
-                    self.server.minor_refused |= !asked
-                        && version != frontend::PROTOCOL_3_0
-                        && (self.sqlstate().is(b"08P01") || self.sqlstate().is(b"0A000"));
+                    if !asked {
+                        self.refused_at_once(protection, version);
+                    }
                     return Err(Fault::SERVER);
                 }
                 _ => return Err(Fault::from(ProtocolError::UnexpectedMessage)),
@@ -161,70 +159,116 @@ impl Session<'_> {
             asked = true;
             let code = self.link.number(io, 4)?;
             self.link.body(io)?;
-            let request = Request::decode(code, self.link.taken(), scram.is_some())?;
+            let begun = exchange.has_begun();
+            let request = Request::decode(code, self.link.taken(), begun)?;
             debug!("authentication request {}", code);
             self.server.family(request.dialect())?;
-            match (request, &scram) {
+            match request {
                 // Whatever the server asks for or lets pass: no login without the binding.
-                (Request::Sasl { .. } | Request::SaslContinue | Request::SaslFinal, _) => {}
-                (Request::Ok, Some(exchange)) if exchange.is_bound() => {}
+                Request::Sasl { .. } | Request::SaslContinue | Request::SaslFinal => {}
+                Request::Ok if exchange.is_bound() => {}
                 _ if must_bind => return Err(Fault::from(AuthError::ChannelBinding)),
                 _ => {}
             }
-            match (request, &mut scram) {
-                (Request::Ok, Some(exchange)) if exchange.is_verified() => return Ok(()),
-                (Request::Ok, Some(_)) => return Err(Fault::from(AuthError::ServerSignature)),
-                (Request::Ok, None) if answered => return Ok(()),
+            match request {
+                Request::Ok if exchange.is_verified() => return Ok(()),
+                Request::Ok if begun => return Err(Fault::from(AuthError::ServerSignature)),
+                Request::Ok if answered => return Ok(()),
                 _ if !allowed.contains(request.method()) => {
                     return Err(Fault::from(AuthError::MethodNotAllowed));
                 }
-                (Request::Ok, None) => return Ok(()),
-                // From here on every request is answered, each kind once.
-                (Request::Cleartext, None) if !answered => {
-                    self.answer(io, Secrets { config, cache: None }.password()?)?;
-                    answered = true;
-                }
-                #[cfg(feature = "md5")]
-                (Request::Md5(salt), None) if !answered => {
-                    let user = config.user.unwrap_or("").as_bytes();
-                    let secrets = Secrets { config, cache: None };
-                    let answer = crate::auth::md5_answer(user, secrets.password()?, salt);
-                    self.answer(io, &answer)?;
-                    answered = true;
-                }
-                #[cfg(feature = "opengauss")]
-                (Request::Gauss(request), None) if !answered => {
-                    let (link, cache) = (&self.link, self.keys.as_deref_mut());
-                    let answer = Secrets { config, cache }.gauss(&request, &|| link.tick())?;
-                    self.answer(io, &answer)?;
-                    answered = true;
-                }
-                (Request::Sasl { plus }, none @ None) if !answered => {
-                    if !config.has_scram_keys() {
-                        Secrets { config, cache: None }.password()?;
-                    }
-                    let binding = binding(config.channel_binding, protection, plus)?;
-                    let exchange = self.new_scram(binding)?;
-                    self.link.write(io, &|w| frontend::password(w, &|w| exchange.initial(w)))?;
-                    *none = Some(exchange);
-                }
-                (Request::SaslContinue, Some(exchange)) => {
+                Request::Ok => return Ok(()),
+                Request::SaslContinue => {
                     let (link, cache) = (&self.link, self.keys.as_deref_mut());
                     let secrets = &mut Secrets { config, cache };
                     exchange.server_first(link.taken(), secrets, &|| link.tick())?;
-                    self.link.write_part(io, &ClientFinal(exchange))?;
+                    self.link.write_part(io, &ClientFinal(&exchange))?;
                 }
-                (Request::SaslFinal, Some(exchange)) => {
+                Request::SaslFinal => {
                     exchange.server_final(self.link.taken())?;
                     continue;
                 }
-                _ => return Err(Fault::from(AuthError::Malformed)),
+                // From here on one request is answered, once.
+                _ if answered => return Err(Fault::from(AuthError::Malformed)),
+                Request::Cleartext => {
+                    self.answer(io, Secrets { config, cache: None }.password()?)?;
+                }
+                #[cfg(feature = "md5")]
+                Request::Md5(salt) => self.answer_md5(io, config, salt)?,
+                #[cfg(feature = "opengauss")]
+                Request::Gauss(_) => self.answer_gauss(io, config, code)?,
+                Request::Sasl { plus } => {
+                    let binding = binding(config.channel_binding, protection, plus)?;
+                    self.begin_scram(io, config, binding, &mut exchange)?;
+                }
             }
+            answered = true;
             self.link.flush(io)?;
         }
     }
 
+    /// The server refused before it asked for anything: another try may do better.
+    fn refused_at_once(&mut self, protection: Protection<'_>, version: u32) {
+        let state = self.sqlstate();
+        // No line of pg_hba.conf for a login without encryption.
+        self.server.plaintext_refused |= !protection.encrypted && state.is(b"28000");
+        self.server.minor_refused |=
+            version != frontend::PROTOCOL_3_0 && (state.is(b"08P01") || state.is(b"0A000"));
+    }
+
+    // The answers are functions of their own, so that what one needs is not on the stack of the
+    // others.
+
+    #[cfg(feature = "md5")]
+    #[inline(never)]
+    fn answer_md5(
+        &mut self,
+        io: &mut Lent<'_>,
+        config: &Config<'_>,
+        salt: [u8; 4],
+    ) -> Result<(), Fault> {
+        let user = config.user.unwrap_or("").as_bytes();
+        let secrets = Secrets { config, cache: None };
+        let answer = crate::auth::md5_answer(user, secrets.password()?, salt);
+        self.answer(io, &answer)
+    }
+
+    /// Answers the request that was taken last.
+    #[cfg(feature = "opengauss")]
+    #[inline(never)]
+    fn answer_gauss(
+        &mut self,
+        io: &mut Lent<'_>,
+        config: &Config<'_>,
+        code: u32,
+    ) -> Result<(), Fault> {
+        let request = GaussRequest::parse(code, self.link.taken())?;
+        let (link, cache) = (&self.link, self.keys.as_deref_mut());
+        let answer = Secrets { config, cache }.gauss(&request, &|| link.tick())?;
+        self.answer(io, &answer)
+    }
+
+    /// SASLInitialResponse.
+    #[inline(never)]
+    fn begin_scram<'p>(
+        &mut self,
+        io: &mut Lent<'_>,
+        config: &Config<'_>,
+        binding: Binding<'p>,
+        exchange: &mut Scram<'p>,
+    ) -> Result<(), Fault> {
+        if !config.has_scram_keys() {
+            Secrets { config, cache: None }.password()?;
+        }
+        let mut entropy = [0; NONCE];
+        let platform = self.link.platform();
+        platform.entropy(&mut entropy).map_err(|_| AuthError::NoEntropy)?;
+        exchange.begin(&entropy, binding);
+        self.link.write(io, &|w| frontend::password(w, &|w| exchange.initial(w)))
+    }
+
     /// PasswordMessage.
+    #[inline(never)]
     fn answer(&mut self, io: &mut Lent<'_>, text: &[u8]) -> Result<(), Fault> {
         self.link.write(io, &|w| {
             frontend::password(w, &|w| {
@@ -232,13 +276,6 @@ impl Session<'_> {
                 w.u8(0)
             })
         })
-    }
-
-    fn new_scram<'p>(&self, binding: Binding<'p>) -> Result<Scram<'p>, Fault> {
-        let mut entropy = [0; NONCE];
-        let platform = self.link.platform();
-        platform.entropy(&mut entropy).map_err(|_| Fault::from(AuthError::NoEntropy))?;
-        Ok(Scram::new(&entropy, binding))
     }
 
     /// NegotiateProtocolVersion: a version between 3.0 and the one asked for, and none of the

@@ -223,8 +223,14 @@ impl GaussRequest {
         Ok(Self { method, iterations, salt, token })
     }
 
+    /// The method that a request asks for, whose layout is right.
+    #[inline(never)]
+    pub(crate) fn method_of(code: u32, body: &[u8]) -> Result<AuthMethods, AuthError> {
+        Self::parse(code, body).map(|request| request.method())
+    }
+
     /// The method that the policy must allow.
-    pub(crate) const fn method(&self) -> AuthMethods {
+    const fn method(&self) -> AuthMethods {
         match self.method {
             GaussMethod::Sha256 => AuthMethods::GAUSS_SHA256,
             GaussMethod::Sm3 => AuthMethods::GAUSS_SM3,

@@ -61,7 +61,9 @@ impl Sha256 {
         for part in parts {
             hash.update(part);
         }
-        hash.finish()
+        let mut digest = [0; 32];
+        hash.finish(&mut digest);
+        digest
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -77,16 +79,14 @@ impl Sha256 {
         }
     }
 
-    pub(crate) fn finish(mut self) -> [u8; 32] {
+    pub(crate) fn finish(&mut self, digest: &mut [u8; 32]) {
         let bits = self.length.wrapping_mul(8);
         self.update(&[0x80]);
         while self.filled() != 56 {
             self.update(&[0]);
         }
         self.update(&bits.to_be_bytes());
-        let mut hash = [0; 32];
-        put(&self.state, &mut hash);
-        hash
+        put(&self.state, digest);
     }
 
     fn filled(&self) -> usize {
@@ -227,7 +227,9 @@ mod tests {
             let mut hash = Sha256::new();
             hash.update(&data[..length / 3]);
             hash.update(&data[length / 3..]);
-            assert_eq!(hash.finish()[..], sha2::Sha256::digest(&data)[..], "{length}");
+            let mut digest = [0; 32];
+            hash.finish(&mut digest);
+            assert_eq!(digest[..], sha2::Sha256::digest(&data)[..], "{length}");
         }
     }
 

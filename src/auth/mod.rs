@@ -53,9 +53,9 @@ pub(crate) enum Request {
     SaslContinue,
     /// Code 12.
     SaslFinal,
-    /// Code 10 or 13 as openGauss sends them.
+    /// Code 10 or 13 as openGauss sends them, with the method they ask for.
     #[cfg(feature = "opengauss")]
-    Gauss(gauss::GaussRequest),
+    Gauss(AuthMethods),
 }
 
 impl Request {
@@ -65,9 +65,9 @@ impl Request {
         match (code, body) {
             // A list of mechanisms begins with a name, openGauss's body with a small number.
             #[cfg(feature = "opengauss")]
-            (10, [0, ..]) | (13, _) => gauss::GaussRequest::parse(code, body).map(Self::Gauss),
+            (10, [0, ..]) | (13, _) => gauss::GaussRequest::method_of(code, body).map(Self::Gauss),
             #[cfg(feature = "opengauss")]
-            (11, body) if !sasl => gauss::GaussRequest::parse(code, body).map(Self::Gauss),
+            (11, body) if !sasl => gauss::GaussRequest::method_of(code, body).map(Self::Gauss),
             (0, []) => Ok(Self::Ok),
             (3, []) => Ok(Self::Cleartext),
             #[cfg(feature = "md5")]
@@ -91,7 +91,7 @@ impl Request {
             Self::Md5(_) => AuthMethods::MD5,
             Self::Sasl { .. } | Self::SaslContinue | Self::SaslFinal => AuthMethods::SCRAM_SHA_256,
             #[cfg(feature = "opengauss")]
-            Self::Gauss(request) => request.method(),
+            Self::Gauss(method) => method,
         }
     }
 

@@ -105,6 +105,7 @@ pub(crate) struct Scram<'p> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    Idle,
     First,
     Final,
     Verified,
@@ -112,10 +113,23 @@ enum State {
 }
 
 impl<'p> Scram<'p> {
-    pub(crate) fn new(entropy: &[u8; NONCE], binding: Binding<'p>) -> Self {
-        let mut nonce = [0; NONCE_TEXT];
-        base64_encode(entropy, &mut nonce);
-        Self { binding, nonce, keys: SaltedKeys::NONE, state: State::First }
+    /// None yet.
+    pub(crate) const IDLE: Self = Self {
+        binding: Binding::None,
+        nonce: [0; NONCE_TEXT],
+        keys: SaltedKeys::NONE,
+        state: State::Idle,
+    };
+
+    /// Begins the exchange.
+    pub(crate) fn begin(&mut self, entropy: &[u8; NONCE], binding: Binding<'p>) {
+        base64_encode(entropy, &mut self.nonce);
+        (self.binding, self.state) = (binding, State::First);
+    }
+
+    /// Whether it has begun, and perhaps failed.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.state != State::Idle
     }
 
     /// The body of SASLInitialResponse.
