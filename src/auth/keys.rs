@@ -220,9 +220,9 @@ impl<'a> Secrets<'a, '_> {
         if let (Some(client), Some(server), Some(decode)) =
             (config.scram_client_key, config.scram_server_key, config.scram_key_decoder)
         {
-            keys.client = decode(client.as_str()).ok_or(ConfigError::BadKey)?;
-            keys.server = decode(server.as_str()).ok_or(ConfigError::BadKey)?;
-            return Ok(());
+            let decoded = decode(client.as_str(), &mut keys.client)
+                .and_then(|()| decode(server.as_str(), &mut keys.server));
+            return decoded.ok_or(ConfigError::BadKey.into());
         }
         if self.cache.as_ref().is_some_and(|cache| cache.scram(salt, iterations, keys)) {
             return Ok(());

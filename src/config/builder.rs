@@ -113,7 +113,7 @@ impl<'a> Config<'a> {
     #[must_use]
     pub const fn scram_client_key(mut self, value: &'a str) -> Self {
         self.scram_client_key = Some(Secret(value));
-        self.scram_key_decoder = Some(super::scram_key);
+        self.scram_key_decoder = Some(super::scram_key_into);
         self
     }
 
@@ -121,7 +121,7 @@ impl<'a> Config<'a> {
     #[must_use]
     pub const fn scram_server_key(mut self, value: &'a str) -> Self {
         self.scram_server_key = Some(Secret(value));
-        self.scram_key_decoder = Some(super::scram_key);
+        self.scram_key_decoder = Some(super::scram_key_into);
         self
     }
 

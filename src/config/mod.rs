@@ -24,7 +24,7 @@ pub use values::{
     SslNegotiation, TargetSessionAttrs,
 };
 
-pub(crate) use number::key as scram_key;
+pub(crate) use number::key_into as scram_key_into;
 #[cfg(feature = "std")]
 pub(crate) use parse::parse_with;
 pub(crate) use values::Secret;
@@ -33,7 +33,7 @@ use crate::limits;
 
 /// Reads a SCRAM key in base64. A pointer, set with the keys: a firmware that gives a password
 /// does not hold it.
-pub(crate) type KeyDecoder = fn(&str) -> Option<[u8; 32]>;
+pub(crate) type KeyDecoder = fn(&str, &mut [u8; 32]) -> Option<()>;
 
 /// The port where none is given.
 pub const DEFAULT_PORT: u16 = 5432;

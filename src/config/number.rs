@@ -41,6 +41,13 @@ pub(crate) fn key(text: &str) -> Option<[u8; 32]> {
     base64_decode(text.as_bytes(), &mut bytes)?.try_into().ok()
 }
 
+/// As [`key`], to where the key is to be.
+#[inline(never)]
+pub(crate) fn key_into(text: &str, place: &mut [u8; 32]) -> Option<()> {
+    *place = key(text)?;
+    Some(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
