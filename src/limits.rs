@@ -91,7 +91,7 @@ pub const TLS_SIGNATURE_CHECKS: u8 = 8;
 #[cfg(feature = "tls")]
 pub const RSA_MIN_BYTES: usize = 256;
 
-/// Largest RSA modulus, in bytes: 4096 bits. A check needs four numbers of this size on the stack.
+/// Largest RSA modulus, in bytes: 4096 bits. A check needs three numbers of this size on the stack.
 #[cfg(feature = "tls")]
 pub const RSA_MAX_BYTES: usize = 512;
 

@@ -1,14 +1,13 @@
 //! HMAC_DRBG with SHA-256 (NIST SP 800-90A, section 10.1.2).
 //!
 //! The platform is asked once for entropy, which may fail; from then on TLS has as many random
-//! bytes as it wants, without failing. HMAC-SHA-256 is linked for TLS anyway.
+//! bytes as it wants, without failing.
 
-use hmac::{Hmac, Mac};
 use p256::elliptic_curve::rand_core::{CryptoRng, Error, RngCore};
-use sha2::Sha256;
 use zeroize::Zeroize;
 
 use crate::NoEntropy;
+use crate::auth::HmacKey;
 
 /// Bytes of entropy for one seed: 256 bits and a nonce of half that.
 pub(super) const SEED: usize = 48;
@@ -47,7 +46,7 @@ impl Drbg {
     /// later state.
     fn generate(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(32) {
-            self.value = self.mac(&[]);
+            self.value = self.mac(&[], &[]);
             for (to, from) in chunk.iter_mut().zip(self.value) {
                 *to = from;
             }
@@ -56,23 +55,18 @@ impl Drbg {
     }
 
     fn update(&mut self, data: &[u8]) {
-        self.key = self.mac(&[&[0], data]);
-        self.value = self.mac(&[]);
+        self.key = self.mac(&[0], data);
+        self.value = self.mac(&[], &[]);
         if !data.is_empty() {
-            self.key = self.mac(&[&[1], data]);
-            self.value = self.mac(&[]);
+            self.key = self.mac(&[1], data);
+            self.value = self.mac(&[], &[]);
         }
     }
 
-    /// HMAC of the value and `parts` under the key.
-    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        // A key of one hash length is always taken.
-        let Ok(mut mac) = <Hmac<Sha256> as Mac>::new_from_slice(&self.key) else {
-            return [0; 32];
-        };
-        mac.update(&self.value);
-        parts.iter().for_each(|part| mac.update(part));
-        mac.finalize().into_bytes().into()
+    /// HMAC of the value and what follows it, under the key.
+    #[inline(never)]
+    fn mac(&self, tag: &[u8], data: &[u8]) -> [u8; 32] {
+        HmacKey::new(&self.key).mac(&[&self.value, tag, data])
     }
 }
 

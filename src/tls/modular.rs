@@ -46,13 +46,23 @@ impl<'n> Modulus<'n> {
     }
 
     /// `out = a · b / R mod n`, for `a` below `R` and `b` below `n`, or the other way round.
-    #[inline(never)]
     pub(super) fn multiply(&self, a: &[u32], b: &[u32], out: &mut [u32]) -> Option<()> {
+        self.multiply_by(a, &mut b.iter().copied(), out)
+    }
+
+    /// The same with the words of `b` one by one, the lowest first, as many as the modulus has.
+    #[inline(never)]
+    pub(super) fn multiply_by(
+        &self,
+        a: &[u32],
+        b: &mut dyn Iterator<Item = u32>,
+        out: &mut [u32],
+    ) -> Option<()> {
         let Self { n, inverse } = *self;
         // The running sum is `out` plus `high` above it.
         out.fill(0);
         let mut high = 0u32;
-        for &digit in b {
+        for digit in b {
             let mut carry = 0u32;
             for (sum, &a) in out.iter_mut().zip(a) {
                 (*sum, carry) = multiply_add(*sum, a, digit, carry);
@@ -83,9 +93,15 @@ impl<'n> Modulus<'n> {
 /// Big-endian bytes to words.
 pub(super) fn load(bytes: &[u8], words: &mut [u32]) {
     words.fill(0);
-    for (chunk, word) in bytes.rchunks(4).zip(words) {
-        *word = chunk.iter().fold(0, |w, &b| w.wrapping_shl(8) | u32::from(b));
+    for (word, place) in words_of(bytes).zip(words) {
+        *place = word;
     }
+}
+
+/// The words of a number in big-endian bytes, the lowest first.
+pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u32> {
+    let word = |chunk: &[u8]| chunk.iter().fold(0, |w: u32, &b| w.wrapping_shl(8) | u32::from(b));
+    bytes.rchunks(4).map(word)
 }
 
 /// Words to big-endian bytes.

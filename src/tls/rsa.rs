@@ -4,7 +4,7 @@
 
 use super::CertificateError;
 use super::der::{self, Der};
-use super::modular::{Modulus, less, load, store};
+use super::modular::{Modulus, load, store, words_of};
 use super::signature::Hash;
 use crate::limits::{RSA_MAX_BYTES, RSA_MIN_BYTES};
 
@@ -75,24 +75,54 @@ impl<'a> PublicKey<'a> {
     /// `power = signature ^ exponent mod modulus`. `None` when the signature is not below it.
     #[inline(never)]
     fn public_operation(&self, signature: &[u8], power: &mut [u32]) -> Option<()> {
-        let words = power.len();
-        let (mut n, mut base, mut scratch) = ([0u32; WORDS], [0u32; WORDS], [0u32; WORDS]);
-        let n = n.get_mut(..words)?;
-        let base = base.get_mut(..words)?;
-        let scratch = scratch.get_mut(..words)?;
-        load(self.modulus, n);
-        load(signature, base);
-        if !less(base, n) {
+        // Of the same length, so their bytes compare as the numbers do.
+        if signature >= self.modulus {
             return None;
         }
+        let words = power.len();
+        let (mut n, mut scratch) = ([0u32; WORDS], [0u32; WORDS]);
+        let n = n.get_mut(..words)?;
+        let scratch = scratch.get_mut(..words)?;
+        load(self.modulus, n);
         let n = Modulus::new(n)?;
 
         n.radix_squared(power, scratch)?;
-        n.multiply(base, power, scratch)?;
-        base.copy_from_slice(scratch); // the signature in Montgomery form
-        power.copy_from_slice(scratch);
+        n.multiply_by(power, &mut words_of(signature), scratch)?;
+        power.copy_from_slice(scratch); // the signature in Montgomery form
+        if self.exponent.count_ones() == 2 {
+            return self.raise(&n, signature, &[], power, scratch);
+        }
+        self.raise_to_any(&n, signature, power, scratch)
+    }
+
+    /// The exponents in use are 3 and 65537, whose bits but the first and the last are zero. The
+    /// others need the signature in Montgomery form once more, and have it apart.
+    #[inline(never)]
+    fn raise_to_any(
+        &self,
+        n: &Modulus<'_>,
+        signature: &[u8],
+        power: &mut [u32],
+        scratch: &mut [u32],
+    ) -> Option<()> {
+        let mut base = [0; WORDS];
+        let base = base.get_mut(..power.len())?;
+        base.copy_from_slice(power);
+        self.raise(n, signature, base, power, scratch)
+    }
+
+    /// `power ^ exponent` out of Montgomery form, which the last multiplication, by the signature
+    /// as it came, takes the number out of.
+    fn raise(
+        &self,
+        n: &Modulus<'_>,
+        signature: &[u8],
+        base: &[u32],
+        power: &mut [u32],
+        scratch: &mut [u32],
+    ) -> Option<()> {
         let below_top = 31u32.checked_sub(self.exponent.leading_zeros())?;
-        for bit in (0..below_top).rev() {
+        for bit in (1..below_top).rev() {
             n.multiply(power, power, scratch)?;
             power.copy_from_slice(scratch);
             if self.exponent.checked_shr(bit)? & 1 == 1 {
@@ -100,9 +130,9 @@ impl<'a> PublicKey<'a> {
                 power.copy_from_slice(scratch);
             }
         }
-        base.fill(0);
-        *base.first_mut()? = 1;
-        n.multiply(scratch, base, power)
+        // The lowest bit; the exponent is odd.
+        n.multiply(power, power, scratch)?;
+        n.multiply_by(scratch, &mut words_of(signature), power)
     }
 
     /// Whether `power` is the digest, padded.
@@ -190,4 +220,43 @@ fn is_pss(encoded: &mut [u8], mask: u8, hash: Hash, digest: &[u8], salt_length: 
     };
     zeros.iter().all(|&b| b == 0)
         && hash.digest(&[&[0; 8], digest, salt], &mut buffer).is_some_and(|d| d == h)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `base ^ exponent`, in bytes.
+    fn raise(modulus: &[u8], base: &[u8], exponent: u32) -> std::vec::Vec<u8> {
+        let mut power = std::vec![0; modulus.len().div_ceil(4)];
+        PublicKey { modulus, exponent }.public_operation(base, &mut power).unwrap();
+        let mut out = std::vec![0; modulus.len()];
+        store(&power, &mut out);
+        out
+    }
+
+    #[test]
+    fn powers_of_powers_agree_for_exponents_of_every_form() {
+        for length in [256, 257, 384, 510, 512] {
+            // Any odd number will do.
+            let modulus: std::vec::Vec<u8> =
+                (0..length).map(|i: usize| (i.wrapping_mul(89) as u8) | 1).collect();
+            let mut base: std::vec::Vec<u8> = (0..length).map(|i: usize| (i * 31) as u8).collect();
+            base[0] = 0;
+            let of = |base: &[u8], exponent| raise(&modulus, base, exponent);
+            let fifth = of(&base, 5);
+            assert_eq!(of(&fifth, 7), of(&base, 35), "{length}");
+            assert_eq!(of(&of(&base, 7), 5), of(&base, 35), "{length}");
+            assert_eq!(of(&of(&base, 3), 0x5555_5555), of(&base, 0xffff_ffff), "{length}");
+            assert_eq!(of(&of(&base, 17), 257), of(&base, 17 * 257), "{length}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_not_below_the_modulus_is_raised() {
+        let modulus = [0xff; 256];
+        let mut power = [0; 64];
+        let key = PublicKey { modulus: &modulus, exponent: 3 };
+        assert_eq!(key.public_operation(&modulus, &mut power), None);
+    }
 }

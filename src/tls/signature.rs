@@ -3,13 +3,13 @@
 //! Sources: RFC 5480 (EC keys), RFC 5758 (ECDSA), RFC 8017 and RFC 4055 (RSA), RFC 8410
 //! (Ed25519), RFC 8446 section 4.2.3 (TLS 1.3 schemes).
 
-use sha2::{Digest as _, Sha256};
 #[cfg(feature = "tls-sha512")]
-use sha2::{Sha384, Sha512};
+use sha2::{Digest as _, Sha384, Sha512};
 
 use super::CertificateError;
 use super::der::{self, Der};
 use super::{ecdsa, rsa};
+use crate::auth::Sha256;
 
 /// A hash function. SHA-384 and SHA-512 work with feature `tls-sha512`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub(super) type DigestBuffer = [u8; 64];
 impl Hash {
     /// The digest of `parts`, one after the other. `None` when this build lacks the function.
     pub(super) fn digest<'o>(self, parts: &[&[u8]], out: &'o mut DigestBuffer) -> Option<&'o [u8]> {
+        #[cfg(feature = "tls-sha512")]
         macro_rules! run {
             ($function:ty, $size:literal) => {{
                 let mut hash = <$function>::new();
@@ -35,7 +36,11 @@ impl Hash {
             }};
         }
         match self {
-            Self::Sha256 => run!(Sha256, 32),
+            Self::Sha256 => {
+                let out = out.first_chunk_mut()?;
+                *out = Sha256::digest(parts);
+                Some(&*out)
+            }
             #[cfg(feature = "tls-sha512")]
             Self::Sha384 => run!(Sha384, 48),
             #[cfg(feature = "tls-sha512")]

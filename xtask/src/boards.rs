@@ -105,10 +105,34 @@ pub fn find(name: &str) -> Result<&'static Board, String> {
 
 impl Board {
     /// Builds the firmware and returns its image. With `show`, cargo's progress is visible.
+    ///
+    /// A firmware with TLS is one for one server: no connection string parser, no program but the
+    /// common operations, no login method that the server does not ask for, unless `features`
+    /// names them.
     pub fn build(
         &self,
         compiler: &Compiler,
         features: &[&str],
+        show: bool,
+    ) -> Result<PathBuf, String> {
+        self.build_with(compiler, features, !features.contains(&"tls"), show)
+    }
+
+    /// The image of a firmware with TLS, but without it: what TLS costs is the difference.
+    pub fn build_without_tls(
+        &self,
+        compiler: &Compiler,
+        features: &[&str],
+    ) -> Result<PathBuf, String> {
+        let rest: Vec<&str> = features.iter().copied().filter(|name| *name != "tls").collect();
+        self.build_with(compiler, &rest, false, false)
+    }
+
+    fn build_with(
+        &self,
+        compiler: &Compiler,
+        features: &[&str],
+        default_features: bool,
         show: bool,
     ) -> Result<PathBuf, String> {
         let mut command = compiler.cargo();
@@ -117,9 +141,7 @@ impl Board {
         if let Some(target) = self.target {
             command.args(["--target", target]);
         }
-        if features.contains(&"tls") {
-            // A firmware for one server: no connection string parser, no program but the common
-            // operations, no login method that the server does not ask for.
+        if !default_features {
             command.arg("--no-default-features");
         }
         if !features.is_empty() {

@@ -85,6 +85,7 @@ pub fn run(wish: &Wish) -> Result<(), String> {
     };
     let compiler = setup::all()?;
     println!("building {}: {}", board.name, board.about);
+    let flash_without_tls = measure::flash_without_tls(board, &compiler, &features)?;
     let image = board.build(&compiler, &features, true)?;
     let (mut cluster, mut front) = (None, None);
     let server = match &wish.server {
@@ -113,7 +114,7 @@ pub fn run(wish: &Wish) -> Result<(), String> {
     println!("running\n");
     let show: Vec<(&str, &str)> = wish.show.iter().map(|name| ("show", name.as_str())).collect();
     let plan = Plan { board, image: &image, server: &server, arguments: &show, limit: LIMIT };
-    let (outcome, bill) = measure::run(&plan, &mut |line| {
+    let (outcome, mut bill) = measure::run(&plan, &mut |line| {
         if !line.starts_with('@') {
             println!("    {line}");
         }
@@ -121,6 +122,7 @@ pub fn run(wish: &Wish) -> Result<(), String> {
             elsewhere::answer(cluster, line);
         }
     })?;
+    bill.without_tls(flash_without_tls);
     outcome.check().map_err(|error| format!("the session on {} failed: {error}", board.name))?;
     if wish.tls {
         let told = match &front {
@@ -144,6 +146,9 @@ fn table(board: &Board, bill: &Bill) -> String {
     };
     if let Some(flash) = bill.flash {
         row("flash", of(flash, board.memory.map(|memory| memory.0)));
+    }
+    if let Some(flash) = bill.flash_of_tls {
+        row("flash that TLS takes", of(flash, None));
     }
     if let Some(ram) = bill.static_ram {
         row("static RAM", of(ram, board.memory.map(|memory| memory.1)));

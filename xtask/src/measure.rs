@@ -7,6 +7,7 @@ use std::time::Duration;
 use barepg_testkit::gauss;
 use barepg_testkit::pg::Cluster;
 
+use crate::bare::Compiler;
 use crate::boards::{Board, Link};
 use crate::elf::Image;
 use crate::proxy::{Relay, Session};
@@ -138,6 +139,8 @@ impl Server {
 #[derive(Debug, Default)]
 pub struct Bill {
     pub flash: Option<u64>,
+    /// Of the flash, what TLS takes.
+    pub flash_of_tls: Option<u64>,
     pub static_ram: Option<u64>,
     pub stack: Option<u64>,
     /// Of the stack, what the driver's login and a query use, where the board has no network stack.
@@ -149,11 +152,18 @@ pub struct Bill {
 }
 
 impl Bill {
+    /// Notes what the flash is without TLS.
+    pub fn without_tls(&mut self, flash: Option<u64>) {
+        self.flash_of_tls =
+            self.flash.zip(flash).map(|(with, without)| with.saturating_sub(without));
+    }
+
     /// The figures that budgets are set for, with the names they have there.
     pub fn figures(&self) -> Vec<(&'static str, u64)> {
         let login = self.session.and_then(|session| session.login);
         let all = [
             ("flash", self.flash),
+            ("flash_of_tls", self.flash_of_tls),
             ("static_ram", self.static_ram),
             ("stack", self.stack),
             ("login_stack", self.login_stack),
@@ -177,6 +187,20 @@ pub struct Plan<'a> {
     /// `key=value` arguments before the connection string.
     pub arguments: &'a [(&'a str, &'a str)],
     pub limit: Duration,
+}
+
+/// Bytes of flash of a board's firmware without TLS, to be built before the one with it: both have
+/// the same path. `None` where there is no TLS, or no flash.
+pub fn flash_without_tls(
+    board: &Board,
+    compiler: &Compiler,
+    features: &[&str],
+) -> Result<Option<u64>, String> {
+    if board.link == Link::Host || !features.contains(&"tls") {
+        return Ok(None);
+    }
+    let image = board.build_without_tls(compiler, features)?;
+    Image::read(&image).map(|image| Some(image.flash().into()))
 }
 
 /// Runs a board through a relay, with instructions counted where that is possible.

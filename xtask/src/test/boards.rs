@@ -319,9 +319,12 @@ fn run(
     server: &Server,
     arguments: &[(&str, &str)],
 ) -> Result<(Outcome, Bill), String> {
-    let image = board.build(&context.compiler, server.features(), false)?;
+    let (compiler, features) = (&context.compiler, server.features());
+    let flash_without_tls = measure::flash_without_tls(board, compiler, features)?;
+    let image = board.build(compiler, features, false)?;
     let plan = Plan { board, image: &image, server, arguments, limit: LIMIT };
-    let (outcome, bill) = measure::run(&plan, &mut |_| ())?;
+    let (outcome, mut bill) = measure::run(&plan, &mut |_| ())?;
+    bill.without_tls(flash_without_tls);
     outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
     println!("        {}: {:.1} s", board.name, outcome.elapsed.as_secs_f32());
     Ok((outcome, bill))
