@@ -40,7 +40,7 @@ impl Wish {
                 "--server" => wish.server = Some(value()?),
                 "--show" => wish.show = Some(value()?),
                 "--tls" => {
-                    wish.features.push("tls");
+                    wish.features.extend(["tls", "depth"]);
                     wish.tls = true;
                 }
                 "--opengauss" => {

@@ -66,8 +66,8 @@ impl Server {
     /// What a board is built with to use this server.
     pub fn features(&self) -> &'static [&'static str] {
         match (&self.root, self.front) {
-            (Some(_), true) => &["tls", "opengauss", "conninfo"],
-            (Some(_), false) => &["tls"],
+            (Some(_), true) => &["tls", "depth", "opengauss", "conninfo"],
+            (Some(_), false) => &["tls", "depth"],
             (None, _) => &[],
         }
     }
@@ -143,7 +143,7 @@ pub struct Bill {
     pub flash_of_tls: Option<u64>,
     pub static_ram: Option<u64>,
     pub stack: Option<u64>,
-    /// Of the stack, what the driver's login and a query use, where the board has no network stack.
+    /// Of the stack, what the driver's login and a query use, with what the network stack takes.
     pub login_stack: Option<u64>,
     pub query_stack: Option<u64>,
     pub login_instructions: Option<u64>,

@@ -46,7 +46,11 @@ impl Platform for Machine<'_> {
 }
 
 /// What the program needs of the board.
-struct Board<'m>(&'m Net);
+struct Board<'m> {
+    net: &'m Net,
+    #[cfg(feature = "depth")]
+    depths: stack::Depths,
+}
 
 impl<'m> barepg_app::Board for Board<'m> {
     type Transport = TcpStream<'m, 'static, Ethernet>;
@@ -58,7 +62,7 @@ impl<'m> barepg_app::Board for Board<'m> {
         port: u16,
         timeout_ms: u32,
     ) -> Result<Self::Transport, ConnectError> {
-        self.0.connect(host, port, timeout_ms)
+        self.net.connect(host, port, timeout_ms)
     }
 
     fn hang_up(&mut self, mut transport: Self::Transport) {
@@ -66,11 +70,15 @@ impl<'m> barepg_app::Board for Board<'m> {
     }
 
     fn mark_begin(&mut self, id: u32) {
+        #[cfg(feature = "depth")]
+        self.depths.begin();
         barepg_mark_begin(id);
     }
 
     fn mark_end(&mut self, id: u32) {
         barepg_mark_end(id);
+        #[cfg(feature = "depth")]
+        self.depths.end(id);
     }
 }
 
@@ -111,9 +119,14 @@ fn main() -> ! {
     #[cfg(feature = "tls")]
     let tls = Tls::new(records).files(&files);
     let mut output = Output::new();
+    let mut board = Board {
+        net: &net,
+        #[cfg(feature = "depth")]
+        depths: stack::Depths::default(),
+    };
     let success = barepg_app::run(
         arguments,
-        &mut Board(&net),
+        &mut board,
         Lent {
             buffers: storage.buffers(),
             platform: &machine,
@@ -122,6 +135,8 @@ fn main() -> ! {
         },
         &mut output,
     );
+    #[cfg(feature = "depth")]
+    board.depths.print(&mut output);
     finish(output, success)
 }
 

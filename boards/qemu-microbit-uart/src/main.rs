@@ -4,7 +4,6 @@
 //! serial line leads straight to the server.
 
 use core::convert::Infallible;
-use core::fmt::Write;
 
 use barepg::{NoEntropy, Platform, Storage};
 use barepg_app::Lent;
@@ -35,10 +34,7 @@ impl Platform for Machine<'_> {
 /// other end shows only when nobody answers.
 struct Board<'m> {
     clock: &'m Clock,
-    /// The piece of work that is being measured.
-    depth: Option<stack::Depth>,
-    /// Most bytes of stack below the caller, of the login and of a query.
-    used: [usize; 2],
+    depths: stack::Depths,
 }
 
 impl<'m> barepg_app::Board for Board<'m> {
@@ -52,17 +48,13 @@ impl<'m> barepg_app::Board for Board<'m> {
     fn hang_up(&mut self, _: Uart<'m>) {}
 
     fn mark_begin(&mut self, id: u32) {
-        self.depth = Some(stack::Depth::begin());
+        self.depths.begin();
         barepg_mark_begin(id);
     }
 
     fn mark_end(&mut self, id: u32) {
         barepg_mark_end(id);
-        let used = self.depth.take().map_or(0, stack::Depth::end);
-        let place = if id == barepg_app::LOGIN { 0 } else { 1 };
-        if let Some(most) = self.used.get_mut(place) {
-            *most = used.max(*most);
-        }
+        self.depths.end(id);
     }
 }
 
@@ -76,16 +68,14 @@ fn main() -> ! {
     };
     let clock = Clock::start();
     let mut output = Output::new();
-    let mut board = Board { clock: &clock, depth: None, used: [0; 2] };
+    let mut board = Board { clock: &clock, depths: stack::Depths::default() };
     let success = barepg_app::run(
         command_line(line),
         &mut board,
         Lent { buffers: storage.buffers(), platform: &Machine(&clock) },
         &mut output,
     );
-    // The network stack of other boards would count too; here there is none.
-    let [login, query] = board.used;
-    let _ = writeln!(output, "@login_stack {login}\n@query_stack {query}");
+    board.depths.print(&mut output);
     finish(output, success)
 }
 

@@ -78,6 +78,35 @@ impl Depth {
     }
 }
 
+/// How deep the stack goes in the login and in a query, each from the mark at its beginning to the
+/// one at its end.
+#[derive(Default)]
+pub struct Depths {
+    current: Option<Depth>,
+    used: [usize; 2],
+}
+
+impl Depths {
+    /// A piece of work begins.
+    pub fn begin(&mut self) {
+        self.current = Some(Depth::begin());
+    }
+
+    /// It ends: 1 is the login, anything else a query.
+    pub fn end(&mut self, id: u32) {
+        let used = self.current.take().map_or(0, Depth::end);
+        let [login, query] = &mut self.used;
+        let most = if id == 1 { login } else { query };
+        *most = used.max(*most);
+    }
+
+    /// Prints the most bytes of each.
+    pub fn print(&self, out: &mut dyn core::fmt::Write) {
+        let [login, query] = self.used;
+        let _ = writeln!(out, "@login_stack {login}\n@query_stack {query}");
+    }
+}
+
 /// Most bytes of stack in use so far.
 pub fn high_water() -> usize {
     let (_, start) = bounds();

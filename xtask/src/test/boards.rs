@@ -47,15 +47,20 @@ pub fn build(context: &Context) -> Checked {
     let mut checked = 0;
     for board in chosen(context) {
         board.build(&context.compiler, &[], false)?;
-        let mut clippy = context.compiler.cargo();
-        clippy.args(["clippy", "--release", "--package", board.package]);
-        if let Some(target) = board.target {
-            clippy.args(["--target", target]);
+        let with_tls = ["--no-default-features", "--features", "tls,depth"];
+        let lean = (!context.quick && board.link != Link::Uart).then_some(&with_tls[..]);
+        for features in [&[][..]].into_iter().chain(lean) {
+            let mut clippy = context.compiler.cargo();
+            clippy.args(["clippy", "--release", "--package", board.package]).args(features);
+            if let Some(target) = board.target {
+                clippy.args(["--target", target]);
+            }
+            clippy.args(["--", "-D", "warnings"]);
+            boards::workspace(&mut clippy);
+            context.run(&mut clippy)?;
+            checked += 1;
         }
-        clippy.args(["--", "-D", "warnings"]);
-        boards::workspace(&mut clippy);
-        context.run(&mut clippy)?;
-        checked += 2;
+        checked += 1;
     }
     Ok(checked)
 }
