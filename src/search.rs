@@ -33,9 +33,6 @@ impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
     /// [`ErrorKind::Dial`](crate::ErrorKind::Dial): the last host could not be reached.
     /// [`ErrorKind::NoSuitableHost`](crate::ErrorKind::NoSuitableHost): sessions could be had,
     /// and none was the one wanted.
-    ///
-    /// [`ErrorKind::Dial`]: crate::ErrorKind::Dial
-    /// [`ErrorKind::NoSuitableHost`]: crate::ErrorKind::NoSuitableHost
     pub fn connect_with<D: Dial>(
         &mut self,
         dialler: &mut D,
