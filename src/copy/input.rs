@@ -313,18 +313,20 @@ impl Session<'_> {
     /// side waits for the other.
     fn send_listening(&mut self, io: &mut Lent<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
         let platform = self.link.platform();
-        let patience = || platform.now_ms().saturating_add(limits::LISTEN_AFTER_MS);
-        let mut listen_at = patience();
+        let mut since = platform.now_ms();
         while !bytes.is_empty() {
             let sent = self.link.write_once(io, bytes);
             sent.map_err(|fault| self.last_words(io, fault))?;
             bytes = bytes.get(io.moved..).unwrap_or(&[]);
-            if io.moved > 0 {
-                listen_at = patience();
-            } else if platform.now_ms() >= listen_at {
-                self.listen(io)?;
-                listen_at = patience();
+            let stuck = io.moved == 0;
+            let now = platform.now_ms();
+            if stuck && now.saturating_sub(since) < limits::LISTEN_AFTER_MS {
+                continue;
             }
+            if stuck {
+                self.listen(io)?;
+            }
+            since = now;
         }
         Ok(())
     }

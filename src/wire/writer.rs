@@ -98,17 +98,15 @@ impl<'w> Writer<'w> {
         }
         loop {
             let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
-            let (now, later) = bytes.split_at_checked(room.len()).unwrap_or((bytes, &[]));
-            // Tells the compiler that both lengths are equal: no path to a panic is left.
-            if let Some(room) = room.get_mut(..now.len()) {
-                room.copy_from_slice(now);
-            }
-            self.len = self.len.wrapping_add(now.len());
-            if later.is_empty() {
+            let n = room.len().min(bytes.len());
+            // A loop is smaller than a call of `memcpy` and all that makes the lengths equal.
+            room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            self.len = self.len.wrapping_add(n);
+            bytes = bytes.get(n..).unwrap_or(&[]);
+            if bytes.is_empty() {
                 return Ok(());
             }
             self.make_room()?;
-            bytes = later;
         }
     }
 
