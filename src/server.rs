@@ -60,9 +60,10 @@ impl ServerInfo {
     }
 
     /// Whether the server is openGauss: it says version 9.2.4 and reports parameters that
-    /// PostgreSQL does not have.
+    /// PostgreSQL does not have. A build without openGauss does not look.
     pub(crate) const fn is_opengauss(&self) -> bool {
         match self.dialect {
+            _ if cfg!(not(feature = "opengauss")) => false,
             Dialect::OpenGauss => true,
             Dialect::PostgreSql => false,
             Dialect::Auto => self.gauss_parameter && self.version == GAUSS_VERSION,
@@ -77,6 +78,7 @@ impl ServerInfo {
     /// Takes what a message of the login tells of the family.
     pub(crate) const fn family(&mut self, seen: Dialect) -> Result<(), AuthError> {
         match (self.dialect, seen) {
+            _ if cfg!(not(feature = "opengauss")) => {}
             (_, Dialect::Auto)
             | (Dialect::PostgreSql, Dialect::PostgreSql)
             | (Dialect::OpenGauss, Dialect::OpenGauss) => {}

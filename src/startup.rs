@@ -132,6 +132,9 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         let allowed = allowed_methods(config, protection);
         let must_bind = config.channel_binding == ChannelBinding::Require;
+        if must_bind && cfg!(not(feature = "tls")) {
+            return Err(AuthError::ChannelBinding.into());
+        }
         let mut exchange = Scram::IDLE;
         let (mut answered, mut asked) = (false, false);
         loop {
@@ -167,7 +170,9 @@ impl Session<'_> {
                 // Whatever the server asks for or lets pass: no login without the binding.
                 Request::Sasl { .. } | Request::SaslContinue | Request::SaslFinal => {}
                 Request::Ok if exchange.is_bound() => {}
-                _ if must_bind => return Err(Fault::from(AuthError::ChannelBinding)),
+                _ if must_bind && cfg!(feature = "tls") => {
+                    return Err(Fault::from(AuthError::ChannelBinding));
+                }
                 _ => {}
             }
             match request {
@@ -212,8 +217,9 @@ impl Session<'_> {
         let state = self.sqlstate();
         // No line of pg_hba.conf for a login without encryption.
         self.server.plaintext_refused |= !protection.encrypted && state.is(b"28000");
-        self.server.minor_refused |=
-            version != frontend::PROTOCOL_3_0 && (state.is(b"08P01") || state.is(b"0A000"));
+        self.server.minor_refused |= cfg!(feature = "opengauss")
+            && version != frontend::PROTOCOL_3_0
+            && (state.is(b"08P01") || state.is(b"0A000"));
     }
 
     // The answers are functions of their own, so that what one needs is not on the stack of the

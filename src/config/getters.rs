@@ -121,6 +121,10 @@ impl Config<'_> {
             (Dialect::PostgreSql, None) => {
                 self.min_protocol_version.unwrap_or(ProtocolVersion::V3_0).code()
             }
+            // A build without openGauss asks like a PostgreSQL's client.
+            (Dialect::Auto, None) if cfg!(not(feature = "opengauss")) => {
+                self.min_protocol_version.unwrap_or(ProtocolVersion::V3_0).code()
+            }
             (Dialect::Auto, None) if refused => ProtocolVersion::V3_0.code(),
             (Dialect::Auto, None) => PROTOCOL_3_51,
         }
