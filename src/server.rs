@@ -119,7 +119,7 @@ impl ServerInfo {
             b"connection_info",
         ];
         match NAMES.iter().position(|known| *known == name) {
-            Some(0) if !matches!(value, b"UTF8" | b"utf8" | b"UNICODE") => {
+            Some(0) if !value.eq_ignore_ascii_case(b"UTF8") => {
                 return Err(ProtocolError::Encoding);
             }
             Some(1) => self.version = version(value),

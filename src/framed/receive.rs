@@ -40,6 +40,7 @@ impl Framed<'_> {
 
     /// Takes what is left of the body as one piece. It stays readable until the next call that
     /// receives.
+    #[inline(never)]
     pub(crate) fn body(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.take(io, self.body)
     }

@@ -30,6 +30,7 @@ impl Framed<'_> {
         let mut writer = Writer::append(self.tx, at);
         part.encode(&mut writer, source)?;
         self.staged = writer.len();
+        self.stats.tx_peak = self.stats.tx_peak.max(u32::try_from(self.staged).unwrap_or(0));
         Ok(())
     }
 
@@ -106,6 +107,7 @@ impl Framed<'_> {
     }
 
     /// Sends what is staged and flushes: from here on the answer is awaited.
+    #[inline(never)]
     pub(crate) fn flush(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.stats.round_trips = self.stats.round_trips.wrapping_add(1);
         self.flush_last(io)

@@ -3,7 +3,7 @@
 use core::str::FromStr;
 
 use super::{ArrayElement, Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
-use crate::wire::{WireError, Writer};
+use crate::wire::{WireError, Writer, has_nul};
 
 impl<'a> FromSql<'a> for &'a str {
     const OID: Oid = oid::TEXT;
@@ -25,14 +25,14 @@ impl ToSql for str {
 
     #[inline]
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        if self.as_bytes().contains(&0) {
+        if has_nul(self.as_bytes()) {
             return Err(WireError::Nul);
         }
         out.bytes(self.as_bytes())
     }
 
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        if self.as_bytes().contains(&0) {
+        if has_nul(self.as_bytes()) {
             return Err(WireError::Nul);
         }
         out.counted(self.as_bytes())
@@ -175,7 +175,7 @@ impl<'a> FromSql<'a> for AnyText<'a> {
             // Binary layouts of other types of a user hold lengths, and so zero bytes, which no
             // text of the server does.
             let textual =
-                is_text(value.oid) || (value.oid >= oid::FIRST_USER && !value.bytes.contains(&0));
+                is_text(value.oid) || (value.oid >= oid::FIRST_USER && !has_nul(value.bytes));
             if !textual {
                 return Err(TypeError::Mismatch);
             }
@@ -264,6 +264,7 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, TypeError> {
 }
 
 /// Types whose text and binary formats are both the text itself.
+#[inline(never)]
 fn is_text(oid: Oid) -> bool {
     matches!(
         oid,

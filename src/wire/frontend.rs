@@ -195,6 +195,7 @@ pub fn flush(w: &mut Writer<'_>) -> Done {
 }
 
 /// Sync
+#[inline(never)]
 pub fn sync(w: &mut Writer<'_>) -> Done {
     w.bytes(b"S\0\0\0\x04")
 }

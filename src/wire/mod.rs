@@ -15,7 +15,7 @@ mod writer;
 pub use reader::Reader;
 
 pub use writer::{Body, Writer};
-pub(crate) use writer::{Drain, Encode, Part};
+pub(crate) use writer::{Drain, Encode, Part, has_nul};
 
 /// What went wrong while reading or writing bytes. A word that is never 0: every small function of
 /// the codec returns it, and a result without a value is then one word too.
