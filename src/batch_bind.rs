@@ -67,7 +67,7 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         let added = self.check_params(sql, item).and_then(|()| self.gather(io, sql, item, batch));
         match added {
-            Err(fault) if fault.is_local() => {
+            Err(fault) if fault.is_unsendable() => {
                 if let Some((start, _)) = batch.open {
                     self.link.unstage(start);
                 }

@@ -138,7 +138,7 @@ impl<'r, 'b> Pipeline<'r, 'b> {
         }
         staged.map_err(|fault| {
             // Statements before it may have been sent; this one was not, not in part either.
-            if fault.is_local() { session.left_out(fault) } else { session.verdict(fault) }
+            if fault.is_unsendable() { session.left_out(fault) } else { session.verdict(fault) }
         })
     }
 

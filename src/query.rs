@@ -191,7 +191,7 @@ impl Session<'_> {
         });
         batch.waiting = batch.waiting.saturating_add(1);
         match written {
-            Err(fault) if fault.is_local() => Err(self.take_back(io, fault)),
+            Err(fault) if fault.is_unsendable() => Err(self.take_back(io, fault)),
             Err(Fault::TORN) if !self.link.has_sent() => Err(self.take_back(io, Fault::TORN)),
             written => written,
         }

@@ -216,7 +216,8 @@ impl Session<'_> {
     fn refused_at_once(&mut self, protection: Protection<'_>, version: u32) {
         let state = self.sqlstate();
         // No line of pg_hba.conf for a login without encryption.
-        self.server.plaintext_refused |= !protection.encrypted && state.is(b"28000");
+        self.server.plaintext_refused |=
+            cfg!(feature = "tls") && !protection.encrypted && state.is(b"28000");
         self.server.minor_refused |= cfg!(feature = "opengauss")
             && version != frontend::PROTOCOL_3_0
             && (state.is(b"08P01") || state.is(b"0A000"));
@@ -356,6 +357,7 @@ fn binding(
 ) -> Result<Binding<'_>, Fault> {
     match (wanted, protection.end_point) {
         (ChannelBinding::Disable, _) => Ok(Binding::None),
+        _ if cfg!(not(feature = "tls")) => Ok(Binding::None),
         #[cfg(feature = "tls")]
         (_, Some(hash)) if offered => Ok(Binding::EndPoint(hash)),
         (ChannelBinding::Require, _) => Err(Fault::from(AuthError::ChannelBinding)),

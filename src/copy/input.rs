@@ -8,7 +8,7 @@ use crate::params::Params;
 use crate::session::Session;
 use crate::transport::Lent;
 use crate::wire::backend::tag;
-use crate::wire::{Body, Part, WireError, Writer, frontend};
+use crate::wire::{Body, Part, Writer, frontend};
 
 /// Type byte and length of CopyData, kept free at the start of the send buffer.
 const HEAD: usize = 5;
@@ -210,7 +210,11 @@ impl<'r, 'b> CopyIn<'r, 'b> {
             self.push()?;
             written = self.session.link.append_behind(HEAD, part);
         }
-        if written == Err(Fault::FULL) { self.put_in_pieces(part) } else { written }
+        match written {
+            Err(Fault::FULL) if cfg!(feature = "pieces") => self.put_in_pieces(part),
+            Err(Fault::FULL) => Err(self.session.link.too_long(part, HEAD)),
+            written => written,
+        }
     }
 
     #[inline(never)]
@@ -261,11 +265,10 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     #[cold]
     fn report(&mut self, fault: Fault) -> Error {
         let mut fault = fault;
-        let local = fault.is_local() || fault == Fault::TORN;
-        if local && fault != WireError::Malformed.into() {
-            if !self.torn {
-                return Error::new(fault.kind(), Outcome::NotSent, true);
-            }
+        if fault.is_unsendable() && !self.torn && !self.done {
+            return self.session.left_out(fault);
+        }
+        if fault.is_unsent() {
             self.session.link.discard_staged();
             let failed = self.session.fail_copy(&mut self.io, "a value ended early");
             match failed.and_then(|()| self.session.finish_answer(&mut self.io)) {

@@ -22,14 +22,17 @@ use embedded_io::ErrorKind as IoKind;
 pub(crate) struct Fault(NonZeroU32);
 
 // Numbers below 256 fit the short instructions. The classes of 16 are told apart by the digit in
-// front, those of 256 by the digits in front.
+// front, those of 256 by the digits in front. Their order makes one comparison of what `verdict`
+// and others ask: what could not be written comes first, what is the configuration's fault behind.
 const WIRE: u32 = 0x00;
-const PLAIN: u32 = 0x10;
-const USAGE: u32 = 0x20;
-const PROTOCOL: u32 = 0x30;
-const AUTH: u32 = 0x40;
-const CONFIG: u32 = 0x50;
-const DIAL: u32 = 0x60;
+const USAGE: u32 = 0x10;
+const CAPACITY: u32 = 0x20;
+const TORN: u32 = 0x21;
+const CONFIG: u32 = 0x30;
+const PLAIN: u32 = 0x40;
+const PROTOCOL: u32 = 0x50;
+const AUTH: u32 = 0x60;
+const DIAL: u32 = 0x70;
 const TRANSPORT: u32 = 0x100;
 const DIAL_FAILED: u32 = 0x200;
 #[cfg(feature = "tls")]
@@ -50,9 +53,9 @@ impl Fault {
     pub(crate) const TIMED_OUT: Self = Self::number(PLAIN + 4);
     pub(crate) const BROKEN: Self = Self::number(PLAIN + 5);
     /// The numbers are in the link.
-    pub(crate) const CAPACITY: Self = Self::number(PLAIN + 6);
+    pub(crate) const CAPACITY: Self = Self::number(CAPACITY);
     /// A message was sent in part and cannot be completed.
-    pub(crate) const TORN: Self = Self::number(PLAIN + 7);
+    pub(crate) const TORN: Self = Self::number(TORN);
     /// A record buffer of TLS is too small; the numbers are in the link.
     #[cfg(feature = "tls")]
     pub(crate) const TLS_RECORD: Self = Self::number(PLAIN + 8);
@@ -66,29 +69,29 @@ impl Fault {
         }
     }
 
-    /// Whether bytes could not be read or written.
-    pub(crate) const fn is_wire(self) -> bool {
+    /// Whether a message could not be written, so that none of it was sent.
+    pub(crate) const fn is_unsendable(self) -> bool {
+        self.0.get() <= CAPACITY
+    }
+
+    /// As [`is_unsendable`](Self::is_unsendable), or sent in part.
+    pub(crate) const fn is_unsent(self) -> bool {
+        self.0.get() <= TORN
+    }
+
+    /// Whether the call did not fit the moment, or the buffer.
+    pub(crate) const fn is_misfit(self) -> bool {
+        matches!(self.0.get(), USAGE..=CAPACITY)
+    }
+
+    /// Whether nothing is wrong with the link, as long as nothing was sent.
+    pub(crate) const fn is_harmless(self) -> bool {
         self.0.get() < PLAIN
-    }
-
-    /// Whether the call did not fit the moment.
-    pub(crate) const fn is_usage(self) -> bool {
-        self.0.get() & !0xf == USAGE
-    }
-
-    /// Whether it happened on this side, before the message concerned was sent.
-    pub(crate) const fn is_local(self) -> bool {
-        self.is_wire() || self.is_usage()
     }
 
     /// Whether the login was refused on this side.
     pub(crate) const fn is_auth(self) -> bool {
         self.0.get() & !0xf == AUTH
-    }
-
-    /// Whether the configuration cannot work.
-    pub(crate) const fn is_config(self) -> bool {
-        self.0.get() & !0xf == CONFIG
     }
 
     /// Whether the transport failed.
@@ -179,8 +182,30 @@ macro_rules! numbered {
     };
 }
 
-numbered!(wire WIRE WireError:
-    Malformed 1 Full 2 Nul 3 TooLong 4 Value 5 Source 6 Drain 7);
+impl From<WireError> for Fault {
+    #[inline]
+    fn from(error: WireError) -> Self {
+        match error {
+            // What the peer sent.
+            WireError::Malformed => Self::from(ProtocolError::Malformed),
+            // Its own number, from 2 on.
+            error => Self::number(error as u32),
+        }
+    }
+}
+
+fn wire(payload: u32) -> Option<WireError> {
+    match payload {
+        2 => Some(WireError::Full),
+        3 => Some(WireError::Nul),
+        4 => Some(WireError::TooLong),
+        5 => Some(WireError::Value),
+        6 => Some(WireError::Source),
+        7 => Some(WireError::Drain),
+        _ => None,
+    }
+}
+
 numbered!(usage USAGE UsageError:
     StaleStatement 0 ParameterCount 1 ParameterType 2 NoRows 3 TooManyRows 4 Copy 5 NotCopy 6
     CopyFormat 7 PipelineFull 8 InTransaction 9 RolledBack 10 NoColumn 11 ColumnCount 12);
@@ -278,7 +303,8 @@ mod tests {
                 ErrorKind::Protocol(ProtocolError::NotPostgres),
             ),
             (Fault::from(UsageError::ColumnCount), ErrorKind::Usage(UsageError::ColumnCount)),
-            (Fault::from(WireError::Malformed), ErrorKind::Encode(WireError::Malformed)),
+            (Fault::from(WireError::Malformed), ErrorKind::Protocol(ProtocolError::Malformed)),
+            (Fault::from(WireError::Full), ErrorKind::Encode(WireError::Full)),
             (Fault::from(WireError::Drain), ErrorKind::Encode(WireError::Drain)),
             (Fault::from(DialError::TimedOut), ErrorKind::Dial(DialError::TimedOut)),
             (

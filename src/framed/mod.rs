@@ -45,6 +45,8 @@ pub(crate) struct Framed<'b> {
     pub(crate) tag: u8,
     /// Whether any byte left since `begin`.
     sent: bool,
+    /// It was the send buffer that was too small last, and not the receive buffer.
+    lacks_tx: bool,
     rx: &'b mut [u8],
     tx: &'b mut [u8],
     /// What was taken last.
@@ -60,7 +62,7 @@ pub(crate) struct Framed<'b> {
     /// Bytes staged in `tx`.
     staged: usize,
     clock: Clock<'b>,
-    /// Bytes of the receive buffer that would have been enough, where it was too small last.
+    /// Bytes that would have been enough, where a buffer was too small last.
     lacking: usize,
     /// What the record buffer of TLS has, and needs.
     #[cfg(feature = "tls")]
@@ -88,6 +90,7 @@ impl<'b> Framed<'b> {
         Self {
             tag: 0,
             sent: false,
+            lacks_tx: false,
             rx,
             tx,
             taken: (0, 0),
@@ -136,8 +139,11 @@ impl<'b> Framed<'b> {
     /// What [`Fault::CAPACITY`] was about.
     pub(crate) fn capacity(&self) -> ErrorKind {
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let (have, needed) = (size(self.rx.len()), size(self.lacking));
-        ErrorKind::Capacity { buffer: Buffer::Rx, have, needed }
+        let (buffer, have) = match self.lacks_tx {
+            true => (Buffer::Tx, self.tx.len()),
+            false => (Buffer::Rx, self.rx.len()),
+        };
+        ErrorKind::Capacity { buffer, have: size(have), needed: size(self.lacking) }
     }
 
     /// What [`Fault::TLS_RECORD`] was about.

@@ -163,7 +163,7 @@ impl Framed<'_> {
     #[cold]
     #[inline(never)]
     pub(crate) fn too_small(&mut self, n: usize) -> Fault {
-        self.lacking = n.saturating_add(self.pinned);
+        (self.lacking, self.lacks_tx) = (n.saturating_add(self.pinned), false);
         Fault::CAPACITY
     }
 

@@ -16,7 +16,8 @@ impl Framed<'_> {
     #[inline(never)]
     pub(crate) fn write_part(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         match self.fill(self.staged, part) {
-            Err(Fault::FULL) => self.write_in_pieces(io, part),
+            Err(Fault::FULL) if cfg!(feature = "pieces") => self.write_in_pieces(io, part),
+            Err(Fault::FULL) => Err(self.too_long(part, self.staged)),
             result => result,
         }
     }
@@ -96,6 +97,20 @@ impl Framed<'_> {
         self.rx = rx;
         self.put_tx(tx, written.unwrap_or(0));
         written.map(|_| ())
+    }
+
+    /// The send buffer lacks room for a message behind the first `at` bytes.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn too_long(&mut self, part: Part<'_>, at: usize) -> Fault {
+        let mut counter = Writer::counter();
+        match part.encode(&mut counter, self.taken()) {
+            Ok(()) => {
+                (self.lacking, self.lacks_tx) = (counter.len().saturating_add(at), true);
+                Fault::CAPACITY
+            }
+            Err(error) => error.into(),
+        }
     }
 
     /// Sends what is staged, without flushing.

@@ -98,7 +98,7 @@ impl Session<'_> {
 
     /// The error for a part that was left out before any of it was sent, while the verb goes on.
     pub(crate) fn left_out(&self, fault: Fault) -> Error {
-        let kind = if fault.is_local() { fault.kind() } else { ErrorKind::Broken };
+        let kind = if fault == Fault::CAPACITY { self.link.capacity() } else { fault.kind() };
         Error::new(kind, Outcome::NotSent, self.life == Life::Alive)
     }
 
@@ -107,7 +107,6 @@ impl Session<'_> {
     #[inline(never)]
     pub(crate) fn verdict(&mut self, fault: Fault) -> Error {
         let sent = self.link.has_sent();
-        let malformed = fault == Fault::from(WireError::Malformed);
         let kind = match (fault, self.farewell) {
             (Fault::SERVER, _) => ErrorKind::Server(self.sqlstate),
             (Fault::CAPACITY, _) => self.link.capacity(),
@@ -120,27 +119,17 @@ impl Session<'_> {
                     Farewell::CrashShutdown => SqlState::CRASH_SHUTDOWN,
                 })
             }
-            _ if malformed => ErrorKind::Protocol(ProtocolError::Malformed),
             (fault, _) => fault.kind(),
         };
-        let local = fault.is_local();
         let (outcome, recoverable) = match fault {
             Fault::BROKEN => (Outcome::NotSent, false),
             Fault::SERVER if sent && !self.unsure => (Outcome::Refused, true),
             fault if fault == UsageError::RolledBack.into() => (Outcome::Refused, true),
-            _ if malformed && sent => (Outcome::Unknown, false),
-            _ if (local || fault == Fault::TORN) && core::mem::take(&mut self.taken_back) => {
+            fault if fault.is_unsent() && core::mem::take(&mut self.taken_back) => {
                 (Outcome::Refused, true)
             }
-            fault if (fault.is_usage() || fault == Fault::CAPACITY) && sent => {
-                (Outcome::Local, true)
-            }
-            fault
-                if !sent
-                    && (local
-                        || fault.is_config()
-                        || matches!(fault, Fault::TORN | Fault::CAPACITY)) =>
-            {
+            fault if sent && fault.is_misfit() => (Outcome::Local, true),
+            fault if !sent && fault.is_harmless() => {
                 self.link.discard_staged();
                 (Outcome::NotSent, true)
             }

@@ -8,6 +8,9 @@
 
 use super::WireError;
 
+/// Whether there are drains at all.
+const PIECES: bool = cfg!(any(feature = "pieces", test));
+
 /// Takes the bytes of a full buffer away (see [`Writer::draining`]).
 pub(crate) trait Drain {
     fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError>;
@@ -113,7 +116,7 @@ impl<'w> Writer<'w> {
     /// Hands the full buffer to the drain.
     fn make_room(&mut self) -> Result<(), WireError> {
         match &mut self.mode {
-            Mode::Drain(drain) if !self.buf.is_empty() => drain.drain(self.buf)?,
+            Mode::Drain(drain) if PIECES && !self.buf.is_empty() => drain.drain(self.buf)?,
             _ => return Err(WireError::Full),
         }
         self.len = 0;
@@ -232,7 +235,7 @@ impl<'w> Writer<'w> {
     /// `extra`: what the length counts beside the content.
     #[inline(never)]
     fn sized(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
-        if let Mode::Drain(_) = self.mode {
+        if let (true, Mode::Drain(_)) = (PIECES, &self.mode) {
             let mut counter = Writer::counter();
             body.encode(&mut counter, &[])?;
             self.u32(u32::try_from(checked_length(counter.len, extra)?).unwrap_or(0))?;
