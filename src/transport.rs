@@ -89,9 +89,12 @@ impl Lent<'_> {
         self.note(result, 1)
     }
 
-    /// See [`Io::until`].
+    /// See [`Io::until`]. Without TLS there is no such layer.
+    #[inline]
     pub(crate) fn until(&mut self, deadline_ms: u64) {
-        self.io.until(deadline_ms);
+        if cfg!(feature = "tls") {
+            self.io.until(deadline_ms);
+        }
     }
 
     /// See [`Io::record`].
@@ -106,7 +109,10 @@ impl Lent<'_> {
             Ok(n) if n <= most => n,
             Ok(_) => return Err(ErrorKind::Other.into()),
             Err(kind) if is_pause(kind) => 0,
-            Err(kind) => return Err(self.io.fault().unwrap_or(kind.into())),
+            Err(kind) if cfg!(feature = "tls") => {
+                return Err(self.io.fault().unwrap_or(kind.into()));
+            }
+            Err(kind) => return Err(kind.into()),
         };
         Ok(())
     }

@@ -143,7 +143,7 @@ impl HmacKey {
 /// message.
 pub(crate) struct Round {
     block: [u8; BLOCK],
-    /// The 32 bytes as words.
+    /// The 32 bytes as words, once they were replaced.
     words: [u32; 8],
 }
 
@@ -165,11 +165,7 @@ impl Round {
                 *high = 3;
             }
         }
-        let mut words = [0; 8];
-        for (word, bytes) in words.iter_mut().zip(value.chunks(4)) {
-            *word = bytes.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
-        }
-        Self { block, words }
+        Self { block, words: [0; 8] }
     }
 
     /// Half a MAC: the value becomes the hash of itself behind the padded key.
@@ -182,6 +178,12 @@ impl Round {
 
     pub(crate) const fn words(&self) -> &[u32; 8] {
         &self.words
+    }
+
+    /// Words as bytes, written where the last value was.
+    pub(crate) fn bytes(&mut self, words: &[u32; 8]) -> &[u8] {
+        put(words, &mut self.block);
+        &self.block
     }
 }
 

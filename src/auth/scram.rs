@@ -5,7 +5,7 @@
 
 use subtle::ConstantTimeEq;
 
-use super::hash::{Round, put, wipe_words};
+use super::hash::{Round, wipe_words};
 use super::{HmacKey, SaltedKeys, Secrets, Sha256, Tick, base64_decode, base64_encode, wipe};
 use crate::error::{AuthError, Fault};
 use crate::limits;
@@ -51,7 +51,7 @@ impl Binding<'_> {
     }
 
     const fn text(self, _: &mut [u8; HASH_TEXT]) -> [&[u8]; 2] {
-        [b"biws", b""]
+        [b"c=biws", b""]
     }
 
     const fn is_bound(self) -> bool {
@@ -77,14 +77,14 @@ impl Binding<'_> {
         }
     }
 
-    /// The value of `c=`: Base64 of the header (whose length is a multiple of three) and of the
+    /// `c=` and its value: Base64 of the header (whose length is a multiple of three) and of the
     /// hash.
     fn text(self, buf: &mut [u8; HASH_TEXT]) -> [&[u8]; 2] {
         match self {
-            Self::None => [b"biws", b""],
-            Self::NotOffered => [b"eSws", b""],
+            Self::None => [b"c=biws", b""],
+            Self::NotOffered => [b"c=eSws", b""],
             Self::EndPoint(hash) => {
-                [b"cD10bHMtc2VydmVyLWVuZC1wb2ludCws", base64_encode(hash, buf).unwrap_or(b"")]
+                [b"c=cD10bHMtc2VydmVyLWVuZC1wb2ludCws", base64_encode(hash, buf).unwrap_or(b"")]
             }
         }
     }
@@ -175,7 +175,7 @@ impl<'p> Scram<'p> {
         let proof = base64_encode(&self.keys.client, &mut text).ok_or(WireError::Value)?;
         let mut hash = [0; HASH_TEXT];
         let [header, hash] = self.binding.text(&mut hash);
-        for part in [b"c=", header, hash, b",r=", nonce, b",p=", proof] {
+        for part in [header, hash, b",r=", nonce, b",p=", proof] {
             w.bytes(part)?;
         }
         Ok(())
@@ -217,7 +217,7 @@ impl<'p> Scram<'p> {
         let mut hash = [0; HASH_TEXT];
         let [header, hash] = self.binding.text(&mut hash);
         let parts: [&[u8]; 9] =
-            [b"n=,r=", &self.nonce, b",", server_first, b",c=", header, hash, b",r=", nonce];
+            [b"n=,r=", &self.nonce, b",", server_first, b",", header, hash, b",r=", nonce];
         let SaltedKeys { client, server } = &mut self.keys;
         let mut signature = HmacKey::new(&Sha256::digest(&[client])).mac(&parts);
         *server = HmacKey::new(server).mac(&parts);
@@ -303,7 +303,7 @@ pub(super) fn salted_password(
     let key = HmacKey::new(password);
     *result = key.mac(&[salt, &1_u32.to_be_bytes()]);
     let mut round = Round::new(result);
-    let mut sum = *round.words();
+    let mut sum = [0; 8];
     for i in 1..iterations {
         if i & limits::HASH_SLICE.wrapping_sub(1) == 0 {
             tick()?;
@@ -313,7 +313,9 @@ pub(super) fn salted_password(
             *sum ^= word;
         }
     }
-    put(&sum, result);
+    for (first, byte) in result.iter_mut().zip(round.bytes(&sum)) {
+        *first ^= byte;
+    }
     wipe_words(&mut sum);
     Ok(())
 }

@@ -189,7 +189,7 @@ impl From<WireError> for Fault {
             // What the peer sent.
             WireError::Malformed => Self::from(ProtocolError::Malformed),
             // Its own number, from 2 on.
-            error => Self::number(error as u32),
+            error => Self::number(error.number()),
         }
     }
 }

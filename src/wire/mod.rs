@@ -38,3 +38,14 @@ pub enum WireError {
     /// The drain refused the bytes: the link failed in the middle.
     Drain,
 }
+
+impl WireError {
+    /// Its number, from 1 on.
+    #[allow(
+        clippy::as_conversions,
+        reason = "the enum is a number: no match gets at it as cheaply"
+    )]
+    pub(crate) const fn number(self) -> u32 {
+        self as u32
+    }
+}

@@ -265,6 +265,7 @@ impl<'w> Writer<'w> {
 /// Whether there is a NUL among the bytes. `contains` would bring a search by words: 230 bytes of
 /// flash on thumbv7m.
 #[inline(never)]
+#[allow(clippy::manual_contains, reason = "see above")]
 pub(crate) fn has_nul(bytes: &[u8]) -> bool {
     bytes.iter().any(|&byte| byte == 0)
 }
