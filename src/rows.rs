@@ -269,9 +269,9 @@ impl Session<'_> {
             let length = if names { length } else { 0 };
             let [a, b, c, d] = oid.to_be_bytes();
             let head = [a, b, c, d, format.to_be_bytes()[1], u8::try_from(length).unwrap_or(0)];
-            if self.link.room() < limits::RX_RESERVE.saturating_add(head.len()) {
-                let missing = limits::RX_RESERVE.saturating_add(head.len());
-                return Err(self.link.too_small(missing));
+            let reserve = limits::RX_RESERVE.saturating_add(head.len());
+            if self.link.room() < reserve {
+                return Err(self.link.too_small(reserve));
             }
             self.link.pin_entry(&head, length)?;
         }

@@ -1,5 +1,7 @@
 //! SQLSTATE, five characters.
 
+use core::num::NonZeroU8;
+
 /// A SQLSTATE code as the server sent it: five characters, digits or upper-case letters
 /// (manual, appendix A).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,19 @@ impl SqlState {
         let [a, b, c, d, e] = self.0;
         u32::from_le_bytes([a, b, c, d]) == u32::from_le_bytes([code[0], code[1], code[2], code[3]])
             && e == code[4]
+    }
+
+    /// Of 57P01 and 57P02, with which a server ends sessions, the last character.
+    pub(crate) const fn ends_session(&self) -> Option<NonZeroU8> {
+        match self.0 {
+            [b'5', b'7', b'P', b'0', last @ (b'1' | b'2')] => NonZeroU8::new(last),
+            _ => None,
+        }
+    }
+
+    /// The SQLSTATE of which [`ends_session`](Self::ends_session) gave the last character.
+    pub(crate) const fn ending_session(last: NonZeroU8) -> Self {
+        Self([b'5', b'7', b'P', b'0', last.get()])
     }
 
     /// The five characters.

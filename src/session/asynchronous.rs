@@ -1,6 +1,6 @@
 //! Messages that may arrive at any time: notices, parameter changes, notifications.
 
-use super::{Farewell, Session};
+use super::Session;
 use crate::error::{Fault, ProtocolError, ServerError};
 use crate::notify::Event;
 use crate::transport::Lent;
@@ -56,10 +56,8 @@ impl Session<'_> {
                 let notice = ServerError::new(self.link.taken(), left > room);
                 debug!("notice {}", notice);
                 let state = notice.sqlstate();
-                if state.is(b"57P01") {
-                    self.farewell = Some(Farewell::AdminShutdown);
-                } else if state.is(b"57P02") {
-                    self.farewell = Some(Farewell::CrashShutdown);
+                if let Some(last) = state.ends_session() {
+                    self.farewell = Some(last);
                 }
                 if let Some(handler) = self.events.handler {
                     handler(Event::Notice(notice));

@@ -1,6 +1,6 @@
 //! Failing: what the user is told, and whether the link lives on.
 
-use super::{Farewell, Life, Session};
+use super::{Life, Session};
 use crate::error::{
     Error, ErrorKind, Fault, Outcome, ProtocolError, ServerError, SqlState, UsageError,
 };
@@ -114,10 +114,7 @@ impl Session<'_> {
             (Fault::TLS_RECORD, _) => self.link.record_capacity(),
             (Fault::TORN, _) => ErrorKind::Encode(WireError::Source),
             (fault, Some(farewell)) if fault == Fault::CLOSED || fault.is_transport() => {
-                ErrorKind::Server(match farewell {
-                    Farewell::AdminShutdown => SqlState::ADMIN_SHUTDOWN,
-                    Farewell::CrashShutdown => SqlState::CRASH_SHUTDOWN,
-                })
+                ErrorKind::Server(SqlState::ending_session(farewell))
             }
             (fault, _) => fault.kind(),
         };

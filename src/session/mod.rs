@@ -45,15 +45,6 @@ pub(crate) enum Life {
     Broken,
 }
 
-/// Why the server ends the session.
-#[derive(Clone, Copy)]
-enum Farewell {
-    /// 57P01
-    AdminShutdown,
-    /// 57P02
-    CrashShutdown,
-}
-
 /// What a dropped guard left to do. A pointer, so that only what is used is linked.
 pub(crate) type Leftover = fn(&mut Session<'_>, &mut Lent<'_>) -> Result<(), Fault>;
 
@@ -81,8 +72,9 @@ pub(crate) struct Session<'b> {
     pub(crate) unsynced: bool,
     /// The server was made to forget what was sent of a batch.
     pub(crate) taken_back: bool,
-    /// A notice announced that the server ends the session.
-    farewell: Option<Farewell>,
+    /// A notice announced that the server ends the session: last character of its SQLSTATE,
+    /// 57P01 or 57P02.
+    farewell: Option<core::num::NonZeroU8>,
     /// An error is pinned in the receive buffer; `Some(true)` when its end was cut.
     error: Option<bool>,
     /// SQLSTATE of the last error.
@@ -375,7 +367,7 @@ impl<'b> Session<'b> {
         let extended = self.extended;
         self.unsynced = false;
         self.link.write(io, &|w| {
-            frontend::copy_fail(w, "COPY was not asked for")?;
+            frontend::copy_fail(w, "no COPY verb")?;
             // While it copied, the server swallowed the Sync of the extended protocol.
             if extended { frontend::sync(w) } else { Ok(()) }
         })?;
