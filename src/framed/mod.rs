@@ -173,3 +173,63 @@ impl<'b> Framed<'b> {
         self.clock.tick()
     }
 }
+
+#[cfg(all(test, not(feature = "pieces")))]
+mod tests {
+    use super::*;
+    use crate::error::Fault;
+    use crate::transport::lent;
+    use crate::wire::frontend;
+
+    struct Board;
+
+    impl Platform for Board {
+        fn now_ms(&self) -> u64 {
+            0
+        }
+
+        fn entropy(&self, _: &mut [u8]) -> Result<(), crate::NoEntropy> {
+            Err(crate::NoEntropy)
+        }
+    }
+
+    /// A message that does not fit the send buffer is refused with what it would have taken, and
+    /// what was staged stays.
+    #[test]
+    fn without_pieces_a_message_fits_or_is_refused() {
+        let (mut rx, mut tx) = ([0; 16], [0; 16]);
+        let mut link = Framed::new(&mut rx, &mut tx, &Board);
+        let mut nobody = std::io::Cursor::new(std::vec::Vec::<u8>::new());
+        let mut port = Port(&mut nobody);
+        let io = &mut lent(&mut port);
+        assert_eq!(link.write(io, &|w| frontend::query(w, "12345")), Ok(()));
+        assert_eq!(link.write(io, &frontend::sync), Ok(()));
+        assert_eq!(link.write(io, &frontend::sync), Err(Fault::CAPACITY));
+        let capacity = ErrorKind::Capacity { buffer: Buffer::Tx, have: 16, needed: 21 };
+        assert_eq!(link.capacity(), capacity);
+        assert_eq!(link.staged, 16);
+        assert_eq!(nobody.get_ref().len(), 0);
+    }
+
+    struct Port<'p>(&'p mut std::io::Cursor<std::vec::Vec<u8>>);
+
+    impl embedded_io::ErrorType for Port<'_> {
+        type Error = embedded_io::ErrorKind;
+    }
+
+    impl embedded_io::Read for Port<'_> {
+        fn read(&mut self, _: &mut [u8]) -> Result<usize, Self::Error> {
+            Err(embedded_io::ErrorKind::TimedOut)
+        }
+    }
+
+    impl embedded_io::Write for Port<'_> {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
+            std::io::Write::write(self.0, bytes).map_err(|_| embedded_io::ErrorKind::Other)
+        }
+
+        fn flush(&mut self) -> Result<(), Self::Error> {
+            Ok(())
+        }
+    }
+}

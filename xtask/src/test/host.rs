@@ -73,9 +73,12 @@ pub fn bare_targets(context: &Context) -> Checked {
     Ok(2 * u32::try_from(TARGETS.len()).unwrap_or(0))
 }
 
-/// Every test with the default features.
+/// Every test with the default features, and those of the driver's own that a build without
+/// pieces has.
 pub fn tests_default(context: &Context) -> Checked {
-    tests(context, &["--package", "barepg"])
+    let whole = ["--package", "barepg", "--lib", "--no-default-features"];
+    let whole = tests(context, &[&whole[..], &["--features", "md5,opengauss"]].concat())?;
+    Ok(whole.saturating_add(tests(context, &["--package", "barepg"])?))
 }
 
 /// Every test with all features, those of the testkit and of xtask among them.
