@@ -225,7 +225,7 @@ pub fn driver(context: &Context) -> Checked {
     let mut checked = 0;
     let mut over = String::new();
     for (features, suffix) in
-        [("", ""), ("small-sha256", "_small"), ("opengauss,sm3", "_opengauss")]
+        [("", ""), ("small-sha256", "_small"), ("opengauss,sm3,pieces", "_opengauss")]
     {
         let mut build = context.compiler.cargo();
         build.args(["build", "--release", "--package", "barepg-bare", "--target", BARE]);

@@ -4,7 +4,7 @@
 
 use core::fmt::Write;
 
-use barepg::{LeanClient, Result};
+use barepg::{Config, LeanClient, Result};
 use barepg_bare::{Machine, show_bytes};
 
 barepg_bare::entry!(work);
