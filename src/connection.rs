@@ -318,7 +318,7 @@ impl<'c, 'b, T: Read + Write> Connection<'c, 'b, T> {
 
     /// `default_transaction_read_only` as the server last reported it, `None` where it is not
     /// reported. Other parameters go to the handler of
-    /// [`Client::set_parameter_handler`](crate::Client::set_parameter_handler).
+    /// [`Client::set_event_handler`](crate::Client::set_event_handler).
     pub const fn default_transaction_read_only(&self) -> Option<bool> {
         self.session.server.read_only
     }

@@ -158,7 +158,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(conn.ping().is_err());
         assert!(conn.query("select 1", ()).is_err());
         let after = conn.stats();
-        assert_eq!((before.reads, before.writes), (after.reads, after.writes));
+        assert_eq!((before.bytes_in, before.bytes_out), (after.bytes_in, after.bytes_out));
     }
     let _: Result<&mut Script<'_>, _> = conn.close();
 });

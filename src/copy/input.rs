@@ -69,9 +69,9 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     /// Appends bytes as they are: text, CSV or a binary stream of your own, cut anywhere.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`]: the server refused the COPY, no row of it is kept, connection
-    /// usable. When the link fails the connection is dead, and no row is kept either
-    /// ([`Outcome::Refused`]).
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server): the server refused the COPY, no row of it
+    /// is kept, connection usable. When the link fails the connection is dead, and no row is kept
+    /// either ([`Outcome::Refused`]).
     pub fn send(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let n = self.send_some(bytes)?;
@@ -86,10 +86,10 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     ///
     /// # Errors
     /// As [`send`](Self::send). With [`Outcome::NotSent`] the row was left out and the COPY goes
-    /// on: [`ErrorKind::Encode`] (a value has no encoding), [`UsageError::ParameterCount`] (not as
-    /// many values as columns), [`UsageError::CopyFormat`] (the stream is not binary). When a
-    /// streamed value's reader fails after a part of the row was sent, the COPY is ended:
-    /// [`Outcome::Refused`], connection usable.
+    /// on: [`ErrorKind::Encode`](crate::ErrorKind::Encode) (a value has no encoding),
+    /// [`UsageError::ParameterCount`] (not as many values as columns), [`UsageError::CopyFormat`]
+    /// (the stream is not binary). When a streamed value's reader fails after a part of the row was
+    /// sent, the COPY is ended: [`Outcome::Refused`], connection usable.
     pub fn send_row<P: Params>(&mut self, row: P) -> Result<()> {
         self.live()?;
         self.row(&row).map_err(|fault| self.report(fault))
@@ -109,8 +109,8 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     /// Ends the stream. Returns how many rows the server took.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`]: refused, no row is kept, connection usable. When the link fails,
-    /// [`Outcome::Unknown`]: the rows may have been kept.
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server): refused, no row is kept, connection usable.
+    /// When the link fails, [`Outcome::Unknown`]: the rows may have been kept.
     pub fn finish(mut self) -> Result<u64> {
         self.live()?;
         self.complete().map_err(|fault| self.report(fault))
@@ -119,8 +119,9 @@ impl<'r, 'b> CopyIn<'r, 'b> {
     /// Makes the COPY fail: no row is kept. The reason goes to the server's log.
     ///
     /// # Errors
-    /// When the link fails; no row is kept then either. [`ErrorKind::Encode`]: the reason holds a
-    /// NUL byte; the next verb ends the COPY without it.
+    /// When the link fails; no row is kept then either.
+    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode): the reason holds a NUL byte; the next verb
+    /// ends the COPY without it.
     pub fn abort(mut self, reason: &str) -> Result<()> {
         self.live()?;
         let session = self.session;

@@ -2,7 +2,7 @@
 #![no_main]
 //! As `dial`, with the configuration from a connection string that nobody knows.
 
-use barepg::{Dial, DialError, LeanClient, Result, Target};
+use barepg::{Client, Config, Dial, DialError, LeanClient, Result, Target};
 use barepg_bare::{Machine, show, show_bytes, text};
 
 struct Dialler;
