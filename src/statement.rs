@@ -120,7 +120,7 @@ pub(crate) enum Source<'q> {
     Text(&'q str),
     /// A prepared statement of this session.
     Prepared(&'q dyn Prepared),
-    /// A statement in flash, prepared once per session.
+    /// A statement in flash.
     Static(&'static StaticStatement),
 }
 

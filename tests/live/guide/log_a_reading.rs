@@ -2,7 +2,7 @@ use barepg::types::oid;
 use barepg::{Connection, Outcome, StaticStatement};
 use embedded_io::{Read, Write};
 
-// In flash, prepared once per session. Device and number make a row unique, so that a reading
+// In flash. Device and number make a row unique, so that a reading
 // that is sent twice is stored once.
 static INSERT: StaticStatement = StaticStatement::new(
     "insert into reading (device, seq, celsius) values ($1, $2, $3) on conflict do nothing",
