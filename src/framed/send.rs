@@ -182,7 +182,7 @@ pub(crate) fn in_pieces(
     buf: &mut [u8],
     part: Part<'_>,
     source: &[u8],
-    send: &mut dyn Send,
+    send: &mut dyn Sink,
 ) -> Result<usize, Fault> {
     let mut sender = Sender { send, failure: Fault::TORN };
     let mut writer = Writer::draining(buf, &mut sender);
@@ -192,18 +192,18 @@ pub(crate) fn in_pieces(
 }
 
 /// What sends the pieces of a message.
-pub(crate) trait Send {
+pub(crate) trait Sink {
     fn send(&mut self, bytes: &[u8]) -> Result<(), Fault>;
 }
 
-impl<F: FnMut(&[u8]) -> Result<(), Fault>> Send for F {
+impl<F: FnMut(&[u8]) -> Result<(), Fault>> Sink for F {
     fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         self(bytes)
     }
 }
 
 struct Sender<'s> {
-    send: &'s mut dyn Send,
+    send: &'s mut dyn Sink,
     /// Why the writer gave up.
     failure: Fault,
 }
