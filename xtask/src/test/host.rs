@@ -81,8 +81,13 @@ pub fn tests_default(context: &Context) -> Checked {
     Ok(whole.saturating_add(tests(context, &["--package", "barepg"])?))
 }
 
-/// Every test with all features, those of the testkit and of xtask among them.
+/// Every test with all features, those of the testkit and of xtask among them. `--quick` runs the
+/// driver's own, those on scripted peers and those of work on a real server.
 pub fn tests_all(context: &Context) -> Checked {
+    if context.quick {
+        let kinds = ["--lib", "--test", "api", "--test", "scripted", "--test", "live"];
+        return tests(context, &[&["--package", "barepg", "--all-features"], &kinds[..]].concat());
+    }
     tests(context, &["--workspace", "--all-features"])
 }
 
