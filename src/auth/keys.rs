@@ -317,10 +317,17 @@ impl SaltedKeys {
     ) -> Result<(), Fault> {
         // SaltedPassword has its place where ClientKey goes.
         salted_password(password, salt, iterations, tick, &mut self.client)?;
+        self.split();
+        Ok(())
+    }
+
+    /// Makes both keys of SaltedPassword. Apart, so that the key of this MAC is not on the stack
+    /// while the password is hashed.
+    #[inline(never)]
+    fn split(&mut self) {
         let key = HmacKey::new(&self.client);
         self.client = key.mac(&[b"Client Key"]);
         self.server = key.mac(&[b"Server Key"]);
-        Ok(())
     }
 }
 
