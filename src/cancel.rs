@@ -80,9 +80,7 @@ impl CancelToken {
                 io.flush()?;
                 flushed = io.moved > 0;
             } else if let Err(fault) = io.read(&mut [0; 16]) {
-                let reset = Fault::from(embedded_io::ErrorKind::ConnectionReset);
-                let ended = fault == Fault::CLOSED || fault == reset;
-                return if ended { Ok(()) } else { Err(fault) };
+                return if fault.is_end() { Ok(()) } else { Err(fault) };
             }
         }
     }

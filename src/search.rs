@@ -246,8 +246,8 @@ impl Session<'_> {
     /// to stop or start. A password that is wrong here is wrong there.
     fn lets_go_on(&self, fault: Fault) -> bool {
         match fault {
-            Fault::CLOSED | Fault::HUNG_UP | Fault::TIMED_OUT => true,
-            fault if fault.is_transport() => true,
+            Fault::HUNG_UP | Fault::TIMED_OUT => true,
+            fault if fault.is_lost() => true,
             Fault::SERVER => {
                 let state = self.sqlstate();
                 state.is(b"57P01") || state.is(b"57P02") || state.is(b"57P03")

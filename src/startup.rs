@@ -112,9 +112,8 @@ impl Session<'_> {
         self.link.flush(io)?;
         let heard = self.link.stats.bytes_in;
         self.authenticate(io, config, protection, version).map_err(|fault| {
-            let reset = Fault::from(embedded_io::ErrorKind::ConnectionReset);
-            let ended = fault == Fault::CLOSED || fault == reset;
-            if ended && self.link.stats.bytes_in == heard { Fault::HUNG_UP } else { fault }
+            let silent = self.link.stats.bytes_in == heard;
+            if fault.is_end() && silent { Fault::HUNG_UP } else { fault }
         })?;
         self.phase = Phase::Settling;
         self.settle_in(io)?;

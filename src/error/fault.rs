@@ -94,9 +94,14 @@ impl Fault {
         self.0.get() & !0xf == AUTH
     }
 
-    /// Whether the transport failed.
-    pub(crate) const fn is_transport(self) -> bool {
-        self.0.get() & !0xff == TRANSPORT
+    /// Whether the link is lost: the peer closed it, or the transport failed.
+    pub(crate) fn is_lost(self) -> bool {
+        self == Self::CLOSED || self.0.get() & !0xff == TRANSPORT
+    }
+
+    /// Whether the peer ended the link, in order or by a reset.
+    pub(crate) fn is_end(self) -> bool {
+        self == Self::CLOSED || self == IoKind::ConnectionReset.into()
     }
 
     /// Whether TLS says so.

@@ -31,7 +31,6 @@ impl Framed<'_> {
         let mut writer = Writer::append(self.tx, at);
         part.encode(&mut writer, source)?;
         self.staged = writer.len();
-        self.stats.tx_peak = self.stats.tx_peak.max(u32::try_from(self.staged).unwrap_or(0));
         Ok(())
     }
 

@@ -77,7 +77,7 @@ impl Session<'_> {
     /// what the user wants to see.
     #[cold]
     pub(crate) fn last_words(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
-        if fault == Fault::CLOSED || fault.is_transport() {
+        if fault.is_lost() {
             self.life = Life::Broken;
             self.link.limit(limits::SALVAGE_MS);
             loop {
@@ -113,7 +113,7 @@ impl Session<'_> {
             #[cfg(feature = "tls")]
             (Fault::TLS_RECORD, _) => self.link.record_capacity(),
             (Fault::TORN, _) => ErrorKind::Encode(WireError::Source),
-            (fault, Some(farewell)) if fault == Fault::CLOSED || fault.is_transport() => {
+            (fault, Some(farewell)) if fault.is_lost() => {
                 ErrorKind::Server(SqlState::ending_session(farewell))
             }
             (fault, _) => fault.kind(),

@@ -135,7 +135,7 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
         // In TLS 1.3 a server looks at the client's certificate after the client is done. Its
         // alert may be lost when the link is reset.
         let fault = self.shared.fault.get();
-        let hung_up = fault.is_some_and(|fault| fault == Fault::CLOSED || fault.is_transport());
+        let hung_up = fault.is_some_and(Fault::is_lost);
         let refused = matches!(error, embedded_tls::TlsError::InternalError);
         if !self.heard && (refused || hung_up && self.identified) {
             self.shared.fault.set(Some(Fault::from(TlsError::ClientCertificate)));
