@@ -169,9 +169,7 @@ impl Session<'_> {
                 // Whatever the server asks for or lets pass: no login without the binding.
                 Request::Sasl { .. } | Request::SaslContinue | Request::SaslFinal => {}
                 Request::Ok if exchange.is_bound() => {}
-                _ if must_bind && cfg!(feature = "tls") => {
-                    return Err(Fault::from(AuthError::ChannelBinding));
-                }
+                _ if must_bind => return Err(Fault::from(AuthError::ChannelBinding)),
                 _ => {}
             }
             match request {

@@ -23,9 +23,7 @@ pub use keys::{KeyCache, ScramKeys};
 pub(crate) use keys::{KeyStore, SaltedKeys};
 #[cfg(feature = "md5")]
 pub(crate) use md5::md5_answer;
-#[cfg(feature = "tls")]
-pub(crate) use scram::MECHANISM_PLUS;
-pub(crate) use scram::{Binding, MECHANISM, NONCE, Scram};
+pub(crate) use scram::{Binding, MECHANISM, MECHANISM_PLUS, NONCE, Scram};
 
 use crate::config::{AuthMethods, Dialect};
 use crate::error::{AuthError, Fault};
@@ -110,19 +108,14 @@ impl Request {
 
 fn sasl_mechanisms(body: &[u8]) -> Result<Request, AuthError> {
     let mut reader = Reader::new(body);
-    let mut scram = false;
-    #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
-    let mut plus = false;
+    let (mut scram, mut plus) = (false, false);
     loop {
         match reader.cstr() {
             Ok([]) if reader.is_empty() => break,
             Ok([]) | Err(_) => return Err(AuthError::Malformed),
             Ok(name) => {
                 scram |= name == MECHANISM.as_bytes();
-                #[cfg(feature = "tls")]
-                {
-                    plus |= name == MECHANISM_PLUS.as_bytes();
-                }
+                plus |= cfg!(feature = "tls") && name == MECHANISM_PLUS.as_bytes();
             }
         }
     }

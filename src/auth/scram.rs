@@ -18,7 +18,6 @@ pub(crate) const NONCE: usize = 18;
 /// Base64 text of the nonce.
 const NONCE_TEXT: usize = 24;
 /// The mechanism's name with channel binding.
-#[cfg(feature = "tls")]
 pub(crate) const MECHANISM_PLUS: &str = "SCRAM-SHA-256-PLUS";
 /// Base64 text of the longest hash.
 const HASH_TEXT: usize = if cfg!(feature = "tls") { 88 } else { 0 };
@@ -40,57 +39,47 @@ pub(crate) enum Binding<'p> {
     Never(core::convert::Infallible, core::marker::PhantomData<&'p ()>),
 }
 
-#[cfg(not(feature = "tls"))]
-impl Binding<'_> {
-    const fn mechanism(self) -> &'static str {
-        MECHANISM
-    }
-
-    const fn gs2(self) -> &'static [u8] {
-        b"n,,"
-    }
-
-    const fn text(self, _: &mut [u8; HASH_TEXT]) -> [&[u8]; 2] {
-        [b"c=biws", b""]
-    }
-
-    const fn is_bound(self) -> bool {
-        false
-    }
-}
-
-#[cfg(feature = "tls")]
 impl Binding<'_> {
     const fn mechanism(self) -> &'static str {
         match self {
+            #[cfg(feature = "tls")]
             Self::EndPoint(_) => MECHANISM_PLUS,
-            Self::None | Self::NotOffered => MECHANISM,
+            _ => MECHANISM,
         }
     }
 
     /// The GS2 header, without an authorization identity.
     const fn gs2(self) -> &'static [u8] {
         match self {
-            Self::None => b"n,,",
+            #[cfg(feature = "tls")]
             Self::NotOffered => b"y,,",
+            #[cfg(feature = "tls")]
             Self::EndPoint(_) => b"p=tls-server-end-point,,",
+            _ => b"n,,",
         }
     }
 
     /// `c=` and its value: Base64 of the header (whose length is a multiple of three) and of the
     /// hash.
+    #[cfg_attr(not(feature = "tls"), allow(unused_variables))]
     fn text(self, buf: &mut [u8; HASH_TEXT]) -> [&[u8]; 2] {
         match self {
-            Self::None => [b"c=biws", b""],
+            #[cfg(feature = "tls")]
             Self::NotOffered => [b"c=eSws", b""],
+            #[cfg(feature = "tls")]
             Self::EndPoint(hash) => {
                 [b"c=cD10bHMtc2VydmVyLWVuZC1wb2ludCws", base64_encode(hash, buf).unwrap_or(b"")]
             }
+            _ => [b"c=biws", b""],
         }
     }
 
     const fn is_bound(self) -> bool {
-        matches!(self, Self::EndPoint(_))
+        match self {
+            #[cfg(feature = "tls")]
+            Self::EndPoint(_) => true,
+            _ => false,
+        }
     }
 }
 
