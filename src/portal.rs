@@ -130,7 +130,7 @@ impl Session<'_> {
 
     /// How many rows of a RowDescription fit the receive buffer beside their descriptions.
     fn rows_that_fit(&mut self, io: &mut Lent<'_>) -> Result<u32, Fault> {
-        let count = self.link.number(io, 2)?;
+        let count = self.link.count(io)?;
         // DataRow's own 7 bytes.
         let (mut row, mut described) = (7_usize, 0_usize);
         for _ in 0..count {

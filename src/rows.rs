@@ -249,7 +249,7 @@ impl Session<'_> {
         self.no_rows = false;
         let (size, _) = self.link.sizes();
         let mut names = true;
-        self.columns = u16::try_from(self.link.number(io, 2)?).unwrap_or(0);
+        self.columns = self.link.count(io)?;
         for _ in 0..self.columns {
             let length = self.link.cstr_len(io)?;
             self.link.take(io, length.saturating_add(19))?;

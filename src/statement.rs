@@ -31,28 +31,6 @@ impl Statement {
     pub fn parameter_type(&self, index: usize) -> Option<Oid> {
         self.types.get(index).copied().filter(|&oid| oid != 0)
     }
-
-    /// Its name on the wire.
-    fn wire_name(&self) -> Name {
-        frontend::name(b's', self.id)
-    }
-
-    /// Checks that the statement belongs to the session and fits the parameters.
-    fn check(&self, epoch: u16, params: &dyn Params) -> Result<(), UsageError> {
-        if self.epoch != epoch {
-            return Err(UsageError::StaleStatement);
-        }
-        if self.count != ANY_COUNT && usize::from(self.count) != params.count() {
-            return Err(UsageError::ParameterCount);
-        }
-        let known = params.count().min(self.types.len());
-        for (index, &oid) in self.types.iter().enumerate().take(known) {
-            if oid != 0 && !fits(oid, params.oid(index)) {
-                return Err(UsageError::ParameterType);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A statement that sits in flash: SQL text and the types of its parameters. Where the client was
@@ -127,18 +105,32 @@ pub(crate) enum Source<'q> {
 /// A [`Statement`], seen by verbs that may run one: a firmware that prepares none does not hold
 /// what it takes.
 pub(crate) trait Prepared {
+    /// Its name on the wire.
     fn name(&self) -> Name;
 
+    /// Checks that the statement belongs to the session and fits the parameters.
     fn check(&self, epoch: u16, params: &dyn Params) -> Result<(), UsageError>;
 }
 
 impl Prepared for Statement {
     fn name(&self) -> Name {
-        self.wire_name()
+        frontend::name(b's', self.id)
     }
 
     fn check(&self, epoch: u16, params: &dyn Params) -> Result<(), UsageError> {
-        Statement::check(self, epoch, params)
+        if self.epoch != epoch {
+            return Err(UsageError::StaleStatement);
+        }
+        if self.count != ANY_COUNT && usize::from(self.count) != params.count() {
+            return Err(UsageError::ParameterCount);
+        }
+        let known = params.count().min(self.types.len());
+        for (index, &oid) in self.types.iter().enumerate().take(known) {
+            if oid != 0 && !fits(oid, params.oid(index)) {
+                return Err(UsageError::ParameterType);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -296,7 +288,7 @@ impl Session<'_> {
         io: &mut Lent<'_>,
         statement: &mut Statement,
     ) -> Result<(), Fault> {
-        statement.count = u16::try_from(self.link.number(io, 2)?).unwrap_or(0);
+        statement.count = self.link.count(io)?;
         for index in 0..usize::from(statement.count) {
             let oid = self.link.number(io, 4)?;
             if let Some(place) = statement.types.get_mut(index) {
@@ -318,7 +310,7 @@ impl Session<'_> {
         }
         self.extended = true;
         self.stage(io, &|w| {
-            frontend::close_statement(w, &statement.wire_name())?;
+            frontend::close_statement(w, &statement.name())?;
             frontend::sync(w)
         })?;
         self.send(io)?;

@@ -103,12 +103,8 @@ impl<'b> Rows<'_, 'b> {
         if !self.found() {
             return Ok(());
         }
-        let count = self.session.link.number(&mut self.io, 2)?;
-        if count == u32::from(self.session.columns) {
-            Ok(())
-        } else {
-            Err(WireError::Malformed.into())
-        }
+        let count = self.session.link.count(&mut self.io)?;
+        if count == self.session.columns { Ok(()) } else { Err(WireError::Malformed.into()) }
     }
 }
 

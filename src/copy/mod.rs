@@ -45,8 +45,7 @@ impl Session<'_> {
     }
 
     fn layout(&mut self, io: &mut Lent<'_>) -> Result<Layout, Fault> {
-        let (format, columns) = (self.link.number(io, 1)?, self.link.number(io, 2)?);
-        let columns = u16::try_from(columns).unwrap_or(0);
+        let (format, columns) = (self.link.number(io, 1)?, self.link.count(io)?);
         if format > 1 || self.link.left() != usize::from(columns).saturating_mul(2) {
             return Err(WireError::Malformed.into());
         }

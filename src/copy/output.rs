@@ -131,9 +131,7 @@ impl<'r, 'b> CopyOut<'r, 'b> {
             return Ok(None);
         }
         let (link, io) = (&mut self.session.link, &mut self.io);
-        let count = i32::try_from(link.number(io, 2)?).unwrap_or(0);
-        // The field is signed.
-        let count = if count < 0x8000 { count } else { count.wrapping_sub(0x1_0000) };
+        let count = link.count(io)?.cast_signed();
         let needed = link.left();
         match u16::try_from(count) {
             Ok(_) if needed > link.room() => {

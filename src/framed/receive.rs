@@ -63,6 +63,11 @@ impl Framed<'_> {
         Ok(self.taken().iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 
+    /// Takes a 16-bit count.
+    pub(crate) fn count(&mut self, io: &mut Lent<'_>) -> Result<u16, Fault> {
+        Ok(u16::try_from(self.number(io, 2)?).unwrap_or(0))
+    }
+
     /// What was taken last. It stays until the next call that receives.
     #[inline(never)]
     pub(crate) fn taken(&self) -> &[u8] {
