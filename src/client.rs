@@ -2,21 +2,15 @@
 
 use crate::auth::KeyCache;
 use crate::config::Config;
+use crate::connect::{CancelToken, Channel, Dial, TlsSlot, cancel_with, connect, connect_with};
 use crate::connection::Connection;
+use crate::engine::{Event, Framed, NotificationQueue, Session, StaticStatements, Stats};
 use crate::error::{Result, ServerError};
-use crate::framed::{Framed, Stats};
 use crate::limits;
-use crate::link::is_local;
-use crate::notify::{Event, NotificationQueue};
-use crate::open::{Loan, TlsSlot, lend, link, log_in, negotiate};
 use crate::platform::Platform;
-use crate::session::Session;
-use crate::statement::StaticStatements;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
-use crate::transport::lent;
-use core::borrow::Borrow;
-use embedded_io::{Read, Write};
+use crate::transport::Transport;
 
 /// The two byte buffers of a client, lent by the caller.
 ///
@@ -78,25 +72,40 @@ impl<const RX: usize, const TX: usize> Default for Storage<RX, TX> {
 
 /// Everything that outlives a link: buffers, configuration, counters. Lives as long as the
 /// firmware; a reconnect needs no new memory.
-///
-/// The configuration `C` is a [`Config`], or a `&Config` that stays in flash: see [`LeanClient`].
-pub struct Client<'b, C = Config<'b>> {
+pub struct Client<'b> {
     pub(crate) session: Session<'b>,
-    pub(crate) config: C,
+    config: Held<'b>,
     pub(crate) tls: TlsSlot<'b>,
 }
 
-/// A client whose configuration stays where it is, in flash for one that is a `static`: 150 bytes
-/// less of RAM. Made by [`Client::new`] with a `&Config`.
-pub type LeanClient<'b> = Client<'b, &'b Config<'b>>;
+/// Where the configuration is: for a `static` in flash.
+enum Held<'b> {
+    Lent(&'b Config<'b>),
+    #[cfg(feature = "std")]
+    Own(Config<'b>),
+}
 
 // With two buffers of 512 bytes a session takes 1.25 KB, with the smallest 416 bytes.
 #[cfg(all(target_pointer_width = "32", not(feature = "tls")))]
-const _: () = assert!(size_of::<LeanClient<'_>>() <= limits::LEAN_CLIENT);
+const _: () = assert!(size_of::<Client<'_>>() <= limits::CLIENT);
 
-impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
+impl<'b> Client<'b> {
     /// A client. Nothing is sent yet.
-    pub fn new(buffers: Buffers<'b>, config: C, platform: &'b dyn Platform) -> Self {
+    pub fn new(buffers: Buffers<'b>, config: &'b Config<'b>, platform: &'b dyn Platform) -> Self {
+        Self::with(buffers, Held::Lent(config), platform)
+    }
+
+    /// A client that keeps the configuration itself.
+    #[cfg(feature = "std")]
+    pub(crate) fn owning(
+        buffers: Buffers<'b>,
+        config: Config<'b>,
+        platform: &'b dyn Platform,
+    ) -> Self {
+        Self::with(buffers, Held::Own(config), platform)
+    }
+
+    fn with(buffers: Buffers<'b>, config: Held<'b>, platform: &'b dyn Platform) -> Self {
         let link = Framed::new(buffers.rx, buffers.tx, platform);
         Self { session: Session::new(link), config, tls: None }
     }
@@ -110,6 +119,25 @@ impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
         self
     }
 
+    /// The configuration.
+    pub const fn config(&self) -> &Config<'b> {
+        match &self.config {
+            Held::Lent(config) => config,
+            #[cfg(feature = "std")]
+            Held::Own(config) => config,
+        }
+    }
+
+    /// Another configuration, for the connections to come.
+    ///
+    /// Forgets the keys kept by [`set_key_cache`](Self::set_key_cache), for the password may differ.
+    pub fn set_config(&mut self, config: &'b Config<'b>) {
+        if let Some(keys) = self.session.keys.as_deref_mut() {
+            keys.clear();
+        }
+        self.config = Held::Lent(config);
+    }
+
     /// Logs in over an open transport and returns the session.
     ///
     /// The transport must keep the rules of [`transport`](crate::transport). Pass `&mut` of it to
@@ -119,33 +147,61 @@ impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config): correct the configuration.
     /// [`ErrorKind::Auth`](crate::ErrorKind::Auth): the login was refused on this side; do not
     /// simply try again. [`ErrorKind::Server`](crate::ErrorKind::Server): the server refused,
-    /// [`server_error`](Self::server_error) has its words; try again only if
+    /// [`server_error`](Self::server_error) has its message; try again only if
     /// [`SqlState::is_transient`](crate::SqlState::is_transient). Everything else: the link
     /// failed; open a new one after a pause. The transport is dropped with the error.
-    pub fn connect<T: Read + Write>(&mut self, transport: T) -> Result<Connection<'_, 'b, T>> {
+    pub fn connect<'c, T: Transport>(
+        &'c mut self,
+        transport: T,
+    ) -> Result<Connection<'c, 'b, Channel<'c, T>>> {
+        let (session, tls, config) = self.parts();
+        connect(session, tls, config, transport)
+    }
+
+    /// Opens a link through the dialler, logs in, and returns the session.
+    ///
+    /// Tries the hosts of the configuration in the order written, or shuffled, and all addresses
+    /// of each, until one gives the session that `target_session_attrs` asks for. Each attempt
+    /// has `connect_timeout` for link, TLS and login together. A host that cannot be reached,
+    /// does not answer, shuts down or starts up is passed over; a refused login ends the search,
+    /// as in libpq, and so does a certificate that is not trusted. With `dialect=auto` a server
+    /// that refuses openGauss's protocol version (some poolers do) is asked again with 3.0.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), of the attempt that ended the search.
+    /// [`ErrorKind::Dial`](crate::ErrorKind::Dial): the last host could not be reached.
+    /// [`ErrorKind::NoSuitableHost`](crate::ErrorKind::NoSuitableHost): sessions were available,
+    /// and none was the one wanted.
+    pub fn connect_with<'c, D: Dial>(
+        &'c mut self,
+        dialler: &mut D,
+    ) -> Result<Connection<'c, 'b, Channel<'c, D::Transport>>> {
+        let (session, tls, config) = self.parts();
+        connect_with(session, tls, config, dialler)
+    }
+
+    /// Cancels the running statement of another client's session: opens a link through the
+    /// dialler to where that session is (same host, same address), with TLS if the session has
+    /// it, and sends the request. This client needs the same configuration and buffers of its
+    /// own; it must not have a session.
+    ///
+    /// # Errors
+    /// As [`connect_with`](Self::connect_with) until the link is open; then as
+    /// [`CancelToken::cancel`].
+    pub fn cancel_with<D: Dial>(&mut self, token: &CancelToken, dialler: &mut D) -> Result<()> {
+        let (session, tls, config) = self.parts();
+        cancel_with(session, tls, config, token, dialler)
+    }
+
+    /// Takes the client apart: what changes, and what does not.
+    pub(crate) const fn parts(&mut self) -> (&mut Session<'b>, &mut TlsSlot<'b>, &Config<'b>) {
         let Self { session, config, tls } = self;
-        let config: &Config<'b> = (*config).borrow();
-        // Of several hosts the first counts, and begins the list.
-        let local = is_local(config.host.unwrap_or(""));
-        let host = if cfg!(feature = "tls") { config.first_host() } else { "" };
-        let mut transport = transport;
-        let mut loan = lend(tls);
-        let begun = session.open(config).and_then(|()| {
-            negotiate(session, &loan, config, host, local, &mut lent(&mut transport))
-        });
-        let over_tls = match begun {
-            Ok(over_tls) => over_tls,
-            Err(fault) => return Err(session.failed(fault)),
+        let config = match &*config {
+            Held::Lent(config) => config,
+            #[cfg(feature = "std")]
+            Held::Own(config) => config,
         };
-        // Made where it is to stay, by a function whose own stack is free again before the
-        // handshake needs it.
-        let mut result = start(session, &mut loan, over_tls, transport);
-        if let Ok(Connection { session, transport }) = &mut result
-            && let Err(fault) = log_in(session, &loan, config, host, local, transport)
-        {
-            result = Err(session.failed(fault));
-        }
-        result
+        (session, tls, config)
     }
 
     /// Where notifications wait that arrive while other verbs run. Without a queue those are
@@ -181,19 +237,9 @@ impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
         self.session.statics = Some(known);
     }
 
-    /// What the server said when it refused the last `connect` or ended the last session.
+    /// The server's message when it refused the last `connect` or ended the last session.
     pub fn server_error(&self) -> Option<ServerError<'_>> {
         self.session.server_error()
-    }
-
-    /// The configuration, for changes between two connections.
-    ///
-    /// Forgets the keys kept by [`set_key_cache`](Self::set_key_cache), for the password may change.
-    pub fn config_mut(&mut self) -> &mut C {
-        if let Some(keys) = self.session.keys.as_deref_mut() {
-            keys.clear();
-        }
-        &mut self.config
     }
 
     /// Keeps the keys of each login for the next one, which then hashes next to nothing. Read
@@ -219,14 +265,20 @@ impl<'b, C: Borrow<Config<'b>>> Client<'b, C> {
     }
 }
 
-/// A connection that is still to log in.
-#[inline(never)]
-fn start<'c, 'b: 'c, T: Read + Write>(
-    session: &'c mut Session<'b>,
-    loan: &mut Loan<'c, 'b>,
-    over_tls: bool,
-    transport: T,
-) -> Result<Connection<'c, 'b, T>> {
-    let link = link(session, loan, over_tls, transport);
-    Ok(Connection::new(session, link))
+impl core::fmt::Debug for Client<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Client").field("config", self.config()).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for Buffers<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Buffers({} + {})", self.rx.len(), self.tx.len())
+    }
+}
+
+impl<const RX: usize, const TX: usize> core::fmt::Debug for Storage<RX, TX> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Storage<{RX}, {TX}>")
+    }
 }

@@ -17,83 +17,73 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+// The map of the house, from the bottom up. Each layer uses only those above it in this list
+// (`cargo xtask test` sees to it).
+
 #[macro_use]
 mod log;
 pub mod limits;
 
+// Bytes and messages: pure, one decoder a message.
 pub mod wire;
 
-mod auth;
+// Rust values and PostgreSQL's formats: pure.
 pub mod types;
 
+// What goes wrong, and what it means.
+mod error;
+
+// What the machine and the link owe the driver.
+mod platform;
+pub mod transport;
+
+// Connection parameters, and the methods of logging in: pure, and apart.
+mod auth;
+mod config;
+
+// TLS: certificates, records, keys.
 #[cfg(feature = "tls")]
 pub mod tls;
 
-mod config;
-mod dial;
-mod error;
+// One link: buffers, what is owed, what became of the work.
+mod engine;
+
+// A session, and its verbs: what they send and what they expect.
+mod connection;
+mod verbs;
+
+// From an address to a session.
+mod connect;
+
+// What the firmware holds.
+mod client;
 #[cfg(feature = "std")]
 pub mod host;
-mod platform;
-
-mod framed;
-mod link;
-pub mod transport;
-
-#[cfg(feature = "opengauss")]
-mod batch_bind;
-mod cancel;
-mod copy;
-mod notify;
-mod open;
-mod params;
-mod pipeline;
-mod portal;
-mod query;
-mod row;
-mod rows;
-mod savepoint;
-mod server;
-mod session;
-mod startup;
-mod statement;
-mod stream;
-mod transaction;
-
-mod client;
-mod connection;
-mod search;
 
 #[cfg(feature = "opengauss")]
 pub use auth::gauss::{GaussKeys, GaussMethod};
 pub use auth::{KeyCache, ScramKeys};
 #[cfg(feature = "derive")]
 pub use barepg_derive::FromRow;
-pub use cancel::CancelToken;
-pub use client::{Buffers, Client, LeanClient, Storage};
+pub use client::{Buffers, Client, Storage};
 pub use config::{
     AuthMethods, ChannelBinding, Config, DEFAULT_PORT, Dialect, HostSpec, Hosts, Keepalives,
     LoadBalanceHosts, ParseError, ParseReason, ProtocolVersion, SslMode, SslNegotiation,
     TargetSessionAttrs,
 };
+pub use connect::{CancelToken, Channel, Dial, Target};
 pub use connection::Connection;
-pub use copy::{CopyFields, CopyIn, CopyOut, CopyRow};
-pub use dial::{Dial, DialError, Target};
+pub use engine::{Event, NotificationQueue, StaticStatements, Stats, TransactionStatus};
 pub use error::{
-    AuthError, Buffer, ConfigError, Error, ErrorKind, Outcome, ProtocolError, Result, ServerError,
-    SqlState, UsageError,
+    AuthError, Buffer, ConfigError, DialError, Error, ErrorKind, Outcome, ProtocolError, Result,
+    ServerError, SqlState, UsageError,
 };
-pub use framed::Stats;
-pub use notify::{Event, Notification, NotificationQueue};
-pub use params::{Parameter, Params};
-pub use pipeline::Pipeline;
 pub use platform::{NoEntropy, Platform};
-pub use portal::Portal;
-pub use row::{Column, Columns, FromRow, Row, Values};
-pub use rows::Rows;
-pub use savepoint::Savepoint;
-pub use session::TransactionStatus;
-pub use statement::{Sql, Statement, StaticStatement, StaticStatements};
-pub use stream::{Streamed, StreamedColumn, StreamedRow};
-pub use transaction::{IsolationLevel, Transaction, TransactionBuilder};
+pub use transport::{NoReadReady, Transport};
 pub use types::{FromSql, Oid, ToSql};
+pub use verbs::{
+    Column, ColumnIndex, Columns, CopyFields, CopyIn, CopyOut, CopyRow, EncodedParams, FromRow,
+    IsolationLevel, Notification, Parameter, Params, Pipeline, Portal, Row, Rows, Savepoint, Sql,
+    Statement, StaticStatement, Streamed, StreamedColumn, StreamedRow, Transaction,
+    TransactionBuilder, Values,
+};

@@ -4,9 +4,9 @@
 /// (24-byte client nonce + 24-byte server nonce, 16-byte salt, iteration count, all in text).
 pub const MIN_RX: usize = 96;
 
-/// Most bytes that a [`LeanClient`](crate::LeanClient) takes beside its buffers, on a 32-bit
-/// machine and without TLS: what a session must remember, and a cancel key of 32 bytes.
-pub const LEAN_CLIENT: usize = 256;
+/// Most bytes that a [`Client`](crate::Client) takes beside its buffers, on a 32-bit machine and
+/// without TLS: what a session must remember, and a cancel key of 32 bytes.
+pub const CLIENT: usize = 256;
 
 /// Smallest send buffer, in bytes. Messages larger than the buffer go out in pieces of its size:
 /// with the smallest a SCRAM login takes two writes where it could take one.
@@ -52,9 +52,13 @@ const _: () = assert!(HASH_SLICE.is_power_of_two());
 /// sends 32. The protocol allows 256: longer keys are not kept, and never cut.
 pub const CANCEL_KEY: usize = 32;
 
-/// Most asynchronous messages (notices, parameter changes, notifications) taken in a row while
-/// waiting for an answer, so that a flood of them cannot hide a server that never answers.
-pub const MAX_ASYNC_MESSAGES: u16 = 1000;
+/// Turns of waiting in a row in which the clock did not move before it is looked at closely: at
+/// 50 ms each, 13 seconds.
+pub const STILL_TURNS: u16 = 256;
+
+/// Looks at the clock before it counts as stopped: some 20 million instructions, so a clock that
+/// moves every 100 ms is never taken for one that stands on a core of up to 200 MHz.
+pub const STILL_LOOKS: u32 = 1 << 20;
 
 /// Statements of a batch sent before their answers are read. Each answer is about 25 bytes, so
 /// 128 of them fit the smallest socket buffers on the way and neither side blocks on the other.

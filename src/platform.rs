@@ -3,17 +3,24 @@
 //! Used by every wait loop and by the login. Implemented once per board; the driver holds it as
 //! `&dyn Platform`, so one implementation may serve several clients and sit in a `static`.
 
+use crate::error::Fault;
+use crate::limits;
+
 /// The board's promises to the driver.
 ///
 /// Methods take `&self`: use a `Cell`, `RefCell` or a critical section inside where state is
 /// needed. All of them may be called many times per operation and must return quickly.
 pub trait Platform {
-    /// Milliseconds since any fixed start. Must never go backwards; every deadline is measured
-    /// with it.
+    /// Milliseconds since any fixed start; every deadline is measured with it. It should move at
+    /// least every 100 ms.
+    ///
+    /// A clock that wraps around, or jumps back, is survived: the time that passed between the two
+    /// looks is lost, a wait of the transport (50 ms at the most). One that stands still while the
+    /// driver waits is found out: [`ErrorKind::ClockStopped`](crate::ErrorKind::ClockStopped).
     fn now_ms(&self) -> u64;
 
-    /// Called in every turn of a loop that reads, writes, skips or hashes: feed the watchdog, do
-    /// other short work. It must not wait: the transport waits inside its `read` and `write`
+    /// Called once for every verb and in every turn of a loop that waits, reads on or hashes: feed
+    /// the watchdog, do other short work. It must not wait: the transport waits inside its `read` and `write`
     /// (for a slice of at most 50 ms), and deadlines are only checked between two calls. The
     /// default does nothing.
     fn idle(&self) {}
@@ -37,3 +44,107 @@ pub trait Platform {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoEntropy;
+
+/// The time that an operation has left.
+#[derive(Clone, Copy, Debug)]
+pub struct Countdown {
+    /// What the clock said last.
+    last: u64,
+    left_ms: u32,
+    /// Turns of waiting since the clock moved.
+    still: u16,
+}
+
+impl Countdown {
+    /// Nothing is left.
+    pub(crate) const OVER: Self = Self { last: 0, left_ms: 0, still: 0 };
+
+    /// From now on.
+    pub(crate) fn start(platform: &dyn Platform, timeout_ms: u32) -> Self {
+        Self { last: platform.now_ms(), left_ms: timeout_ms, still: 0 }
+    }
+
+    /// One turn of a loop that computes.
+    pub(crate) fn pulse(&mut self, platform: &dyn Platform) -> Result<(), Fault> {
+        platform.idle();
+        let now = platform.now_ms();
+        // A clock that went backwards says nothing of the time that passed.
+        let passed = now.saturating_sub(self.last);
+        self.last = now;
+        if passed > 0 {
+            self.still = 0;
+            self.left_ms = self.left_ms.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
+        }
+        if self.left_ms == 0 { Err(Fault::TIMED_OUT) } else { Ok(()) }
+    }
+
+    /// One turn of a loop that waits for a peer: the clock must move in it.
+    pub(crate) fn wait(&mut self, platform: &dyn Platform) -> Result<(), Fault> {
+        self.pulse(platform)?;
+        self.still = self.still.saturating_add(1);
+        if self.still > limits::STILL_TURNS { self.find_motion(platform) } else { Ok(()) }
+    }
+
+    /// Something arrived: it was no waiting in vain.
+    pub(crate) const fn moved(&mut self) {
+        self.still = 0;
+    }
+
+    /// The clock has not moved for many turns: they were short, or it stands.
+    #[cold]
+    fn find_motion(&mut self, platform: &dyn Platform) -> Result<(), Fault> {
+        self.still = 0;
+        for _ in 0..limits::STILL_LOOKS {
+            platform.idle();
+            if platform.now_ms() != self.last {
+                return Ok(());
+            }
+        }
+        Err(Fault::CLOCK_STOPPED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    /// A clock that says what a function makes of the turns.
+    struct Clock(Cell<u64>, fn(u64) -> u64);
+
+    impl Platform for Clock {
+        fn now_ms(&self) -> u64 {
+            self.0.set(self.0.get() + 1);
+            (self.1)(self.0.get())
+        }
+
+        fn entropy(&self, _: &mut [u8]) -> Result<(), NoEntropy> {
+            Err(NoEntropy)
+        }
+    }
+
+    /// Turns until a wait of a second ends, and how.
+    fn turns(clock: fn(u64) -> u64) -> (u64, Fault) {
+        let clock = Clock(Cell::new(0), clock);
+        let mut countdown = Countdown::start(&clock, 1000);
+        loop {
+            if let Err(fault) = countdown.wait(&clock) {
+                return (clock.0.get(), fault);
+            }
+        }
+    }
+
+    #[test]
+    fn odd_clocks_end_every_wait() {
+        assert_eq!(turns(|n| n), (1001, Fault::TIMED_OUT));
+        // A wrap costs the turn in which it happens.
+        assert_eq!(turns(|n| (n + u64::from(u32::MAX) - 500) & 0xffff_ffff).1, Fault::TIMED_OUT);
+        assert!(turns(|n| (n + 0xff_ff00) & 0xff_ffff).0 < 1100);
+        assert!(turns(|n| u64::MAX - 200 + n.min(200)).1 == Fault::CLOCK_STOPPED);
+        // Back and forth, forward in the long run.
+        assert_eq!(turns(|n| if n % 2 == 0 { n } else { n / 2 }).1, Fault::TIMED_OUT);
+        assert_eq!(turns(|_| 7).1, Fault::CLOCK_STOPPED);
+        // A coarse clock, polled fast.
+        assert_eq!(turns(|n| n / 100_000 * 100).1, Fault::TIMED_OUT);
+    }
+}

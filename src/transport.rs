@@ -1,8 +1,9 @@
 //! What a transport owes the driver, and the driver's own view of one.
 //!
 //! # For authors of transports
-//! A transport is anything that implements [`embedded_io::Read`] and [`embedded_io::Write`] and
-//! keeps these rules. `barepg_testkit::transport_rules` checks them all.
+//! A transport is anything that implements [`embedded_io::Read`], [`embedded_io::Write`] and
+//! [`embedded_io::ReadReady`] and keeps these rules. `barepg_testkit::transport_rules` checks them
+//! all.
 //!
 //! 1. `read` and `write` return within a slice of time, 50 ms at the most, even when nothing
 //!    happens: then with an error of kind [`TimedOut`](embedded_io::ErrorKind::TimedOut) and
@@ -19,22 +20,60 @@
 //! 7. A reset link is told by an error other than `TimedOut` or `Interrupted`. Afterwards no call
 //!    waits, reads a byte or takes one; a later `read` may say end of stream.
 //! 8. No call panics, whatever the state.
+//! 9. `read_ready` does not wait. It says `true` when `read` would return at once: with bytes, with
+//!    the end of the stream, or with an error.
+//!
+//! # Why `read_ready`
+//! Between two verbs the server sends nothing but notices, changes of parameters and
+//! notifications. A pooler that mixes up its clients sends an answer nobody here asked for, and a
+//! server that went away leaves the end of the stream. Before each verb the driver therefore looks
+//! once at what has arrived, without waiting: a stray answer ends the link instead of being taken
+//! for that of the next statement, and where the link has ended already the verb says
+//! [`NotSent`](crate::Outcome::NotSent) instead of [`Unknown`](crate::Outcome::Unknown). A
+//! transport that cannot tell is wrapped in [`NoReadReady`], and loses both.
 
 use crate::error::Fault;
-use embedded_io::{Error as _, ErrorKind, Read, Write};
+use crate::platform::Countdown;
+use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
 
-/// The transport as everything below `Connection` sees it: one compiled driver for all of them.
-pub(crate) trait Io {
+/// A transport, whatever its type. Implemented for everything that is
+/// [`Read`] + [`Write`] + [`ReadReady`], and for [`NoReadReady`]; there is nothing to implement by
+/// hand.
+///
+/// `Connection` stands for `Connection<dyn Transport>`: functions that take one are compiled once,
+/// for all transports.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a transport: it needs `embedded_io::Read`, `Write` and `ReadReady`",
+    note = "a transport that cannot tell whether something has arrived: `barepg::transport::NoReadReady(transport)`"
+)]
+pub trait Transport: Io {}
+
+impl<T: Io + ?Sized> Transport for T {}
+
+/// A transport that cannot tell whether something has arrived.
+///
+/// What is lost: an answer that belongs to somebody else, sent by a broken pooler while the
+/// connection is idle, is taken for that of the next statement (one that arrives together with
+/// another is still noticed); and a verb on a link that the server has closed is
+/// [`Unknown`](crate::Outcome::Unknown) instead of [`NotSent`](crate::Outcome::NotSent).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoReadReady<T>(pub T);
+
+/// The transport as everything below `Connection` sees it.
+#[doc(hidden)]
+pub trait Io {
     /// As `embedded_io::Read::read`.
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind>;
     /// As `embedded_io::Write::write`.
     fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind>;
     /// As `embedded_io::Write::flush`.
     fn flush(&mut self) -> Result<(), ErrorKind>;
-    /// When the operation at hand ends, in the platform's milliseconds: for a layer that cannot
-    /// stop at every pause of the transport, as TLS inside a record.
-    fn until(&mut self, deadline_ms: u64) {
-        let _ = deadline_ms;
+    /// Whether `read` would return at once. `false` also where that is not known.
+    fn read_ready(&mut self) -> bool;
+    /// The time that the operation at hand has left: for a layer that cannot stop at every pause of
+    /// the transport, as TLS inside a record.
+    fn until(&mut self, countdown: Countdown) {
+        let _ = countdown;
     }
     /// What a failure really was, where the layer knows more than its last error says.
     fn fault(&self) -> Option<Fault> {
@@ -49,14 +88,14 @@ pub(crate) trait Io {
 
 /// A transport on loan. Functions take `&mut Lent`: one word is handed from each to the next.
 pub(crate) struct Lent<'p> {
-    io: &'p mut (dyn Io + 'p),
+    io: &'p mut (dyn Transport + 'p),
     /// What the last call moved: bytes, or for a flush 1. Nothing when it only waited.
     pub(crate) moved: usize,
 }
 
 /// Lends a transport.
 #[inline]
-pub(crate) fn lent<T: Io>(io: &mut T) -> Lent<'_> {
+pub(crate) fn lent<'p>(io: &'p mut (dyn Transport + 'p)) -> Lent<'p> {
     Lent { io, moved: 0 }
 }
 
@@ -89,11 +128,17 @@ impl Lent<'_> {
         self.note(result, 1)
     }
 
+    /// Whether something has arrived, as far as the transport can tell.
+    #[inline]
+    pub(crate) fn ready(&mut self) -> bool {
+        self.io.read_ready()
+    }
+
     /// See [`Io::until`]. Without TLS there is no such layer.
     #[inline]
-    pub(crate) fn until(&mut self, deadline_ms: u64) {
+    pub(crate) fn until(&mut self, countdown: Countdown) {
         if cfg!(feature = "tls") {
-            self.io.until(deadline_ms);
+            self.io.until(countdown);
         }
     }
 
@@ -103,7 +148,7 @@ impl Lent<'_> {
         self.io.record()
     }
 
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn note(&mut self, result: Result<usize, ErrorKind>, most: usize) -> Result<(), Fault> {
         self.moved = match result {
             Ok(n) if n <= most => n,
@@ -118,7 +163,7 @@ impl Lent<'_> {
     }
 }
 
-impl<T: Read + Write> Io for T {
+impl<T: Read + Write + ReadReady> Io for T {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
         Read::read(self, buf).map_err(|error| error.kind())
     }
@@ -129,6 +174,29 @@ impl<T: Read + Write> Io for T {
 
     fn flush(&mut self) -> Result<(), ErrorKind> {
         Write::flush(self).map_err(|error| error.kind())
+    }
+
+    fn read_ready(&mut self) -> bool {
+        // Where it fails, `read` will say why.
+        ReadReady::read_ready(self).unwrap_or(true)
+    }
+}
+
+impl<T: Read + Write> Io for NoReadReady<T> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.0.read(buf).map_err(|error| error.kind())
+    }
+
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        self.0.write(buf).map_err(|error| error.kind())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        self.0.flush().map_err(|error| error.kind())
+    }
+
+    fn read_ready(&mut self) -> bool {
+        false
     }
 }
 

@@ -1,7 +1,7 @@
 //! Failures inside the driver: one word, returned in a register.
 //!
 //! Every function below a verb returns a [`Fault`]; the verb turns it once into the [`Error`] the
-//! user sees (`Session::verdict`). Numbers and SQLSTATEs that do not fit are kept by the session.
+//! user sees (`Session::into_error`). Numbers and SQLSTATEs that do not fit are kept by the session.
 //! A `Result<(), Fault>` is one word too, 0 for `Ok`: a call and its `?` are six bytes of Thumb-2.
 //! Measured on thumbv7m: with the 16-byte error on the way up the driver was twice as large, with
 //! an enum of two bytes a twentieth larger.
@@ -10,24 +10,23 @@
 
 use core::num::NonZeroU32;
 
-use super::{AuthError, ConfigError, ErrorKind, ProtocolError, UsageError};
-use crate::dial::DialError;
+use super::{AuthError, ConfigError, DialError, ErrorKind, ProtocolError, UsageError};
 #[cfg(feature = "tls")]
-use crate::tls::{CertificateError, TlsError};
+use super::{CertificateError, TlsError};
 use crate::wire::WireError;
 use embedded_io::ErrorKind as IoKind;
 
 /// The number of what went wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fault(NonZeroU32);
+pub struct Fault(NonZeroU32);
 
 // Numbers below 256 fit the short instructions. The classes of 16 are told apart by the digit in
-// front, those of 256 by the digits in front. Their order makes one comparison of what `verdict`
+// front, those of 256 by the digits in front. Their order makes one comparison of what `into_error`
 // and others ask: what could not be written comes first, what is the configuration's fault behind.
 const WIRE: u32 = 0x00;
 const USAGE: u32 = 0x10;
 const CAPACITY: u32 = 0x20;
-const TORN: u32 = 0x21;
+const TRUNCATED: u32 = 0x21;
 const CONFIG: u32 = 0x30;
 const PLAIN: u32 = 0x40;
 const PROTOCOL: u32 = 0x50;
@@ -52,10 +51,13 @@ impl Fault {
     pub(crate) const HUNG_UP: Self = Self::number(PLAIN + 3);
     pub(crate) const TIMED_OUT: Self = Self::number(PLAIN + 4);
     pub(crate) const BROKEN: Self = Self::number(PLAIN + 5);
+    /// A statement whose rows were dropped failed; the SQLSTATE is in the session.
+    pub(crate) const EARLIER: Self = Self::number(PLAIN + 6);
+    pub(crate) const CLOCK_STOPPED: Self = Self::number(PLAIN + 7);
     /// The numbers are in the link.
     pub(crate) const CAPACITY: Self = Self::number(CAPACITY);
     /// A message was sent in part and cannot be completed.
-    pub(crate) const TORN: Self = Self::number(TORN);
+    pub(crate) const TRUNCATED: Self = Self::number(TRUNCATED);
     /// A record buffer of TLS is too small; the numbers are in the link.
     #[cfg(feature = "tls")]
     pub(crate) const TLS_RECORD: Self = Self::number(PLAIN + 8);
@@ -76,11 +78,11 @@ impl Fault {
 
     /// As [`is_unsendable`](Self::is_unsendable), or sent in part.
     pub(crate) const fn is_unsent(self) -> bool {
-        self.0.get() <= TORN
+        self.0.get() <= TRUNCATED
     }
 
     /// Whether the call did not fit the moment, or the buffer.
-    pub(crate) const fn is_misfit(self) -> bool {
+    pub(crate) const fn is_local_usage(self) -> bool {
         matches!(self.0.get(), USAGE..=CAPACITY)
     }
 
@@ -153,6 +155,7 @@ fn near(number: u32) -> Option<ErrorKind> {
             2 => Some(ErrorKind::Closed),
             3 => Some(ErrorKind::HungUp),
             4 => Some(ErrorKind::TimedOut),
+            7 => Some(ErrorKind::ClockStopped),
             _ => None,
         },
         _ => None,
@@ -165,22 +168,31 @@ impl core::fmt::Debug for Fault {
     }
 }
 
-/// Both ways between the values of an enum and their numbers.
+/// Both ways between the values of an enum and their numbers, which are counted here. Too many
+/// for the class do not compile.
 macro_rules! numbered {
-    ($decode:ident $base:ident $error:ty: $($variant:ident $n:literal)* $(; else $other:literal)?) => {
+    ($decode:ident $base:ident $size:literal $error:ty: $($variant:ident)* $(; else $other:ident)?) => {
+        /// The numbers, from 0 on.
+        #[allow(non_upper_case_globals, clippy::as_conversions, reason = "names and numbers of an enum")]
+        mod $decode {
+            enum Number { $($variant,)* Count }
+            const _: () = assert!(Number::Count as u32 <= $size, "the class is full");
+            $(pub(super) const $variant: u32 = Number::$variant as u32;)*
+        }
+
         impl From<$error> for Fault {
             #[inline]
             fn from(error: $error) -> Self {
                 Self::number($base | match error {
-                    $(<$error>::$variant => $n,)*
-                    $(_ => $other,)?
+                    $(<$error>::$variant => $decode::$variant,)*
+                    $(_ => $decode::$other,)?
                 })
             }
         }
 
         fn $decode(payload: u32) -> Option<$error> {
             match payload {
-                $($n => Some(<$error>::$variant),)*
+                $($decode::$variant => Some(<$error>::$variant),)*
                 _ => None,
             }
         }
@@ -211,28 +223,27 @@ fn wire(payload: u32) -> Option<WireError> {
     }
 }
 
-numbered!(usage USAGE UsageError:
-    StaleStatement 0 ParameterCount 1 ParameterType 2 NoRows 3 TooManyRows 4 Copy 5 NotCopy 6
-    CopyFormat 7 PipelineFull 8 InTransaction 9 RolledBack 10 NoColumn 11 ColumnCount 12);
-numbered!(protocol PROTOCOL ProtocolError:
-    UnexpectedMessage 0 BadLength 1 Malformed 2 Unasked 3 BadTlsAnswer 4 BadVersion 5 Encoding 6
-    Flood 7 NotPostgres 8);
-numbered!(auth AUTH AuthError:
-    MethodNotAllowed 0 UnknownMethod 1 NoEntropy 2 Iterations 3 ServerSignature 4 Nonce 5
-    Malformed 6 Dialect 7 GaussMd5Sha256 8 StaleKeys 9 ChannelBinding 10 Rejected 11);
-numbered!(config CONFIG ConfigError:
-    NoUser 0 NoPassword 1 TlsUnavailable 2 NoRootCertificate 3 RootCertificate 4 NoHost 5
-    ClientCertificate 6 DirectTls 7 BufferTooSmall 8 Nul 9 BadKey 10 Hosts 11);
-numbered!(transport TRANSPORT IoKind:
-    Other 0 NotFound 1 PermissionDenied 2 ConnectionRefused 3 ConnectionReset 4
-    ConnectionAborted 5 NotConnected 6 AddrInUse 7 AddrNotAvailable 8 BrokenPipe 9
-    AlreadyExists 10 InvalidInput 11 InvalidData 12 TimedOut 13 Interrupted 14 Unsupported 15
-    OutOfMemory 16 WriteZero 17; else 0);
+numbered!(usage USAGE 16 UsageError:
+    StaleStatement ParameterCount ParameterType NoRows TooManyRows Copy NotCopy
+    CopyFormat PipelineFull InTransaction RolledBack NotInTransaction NoColumn ColumnCount);
+numbered!(protocol PROTOCOL 16 ProtocolError:
+    UnexpectedMessage BadLength Malformed Unsolicited BadTlsAnswer BadVersion Encoding NotPostgres);
+numbered!(auth AUTH 16 AuthError:
+    MethodNotAllowed UnknownMethod NoEntropy Iterations ServerSignature Nonce
+    Malformed Dialect GaussMd5Sha256 StaleKeys ChannelBinding Rejected);
+numbered!(config CONFIG 16 ConfigError:
+    NoUser NoPassword TlsUnavailable NoRootCertificate RootCertificate NoHost
+    ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString);
+numbered!(transport TRANSPORT 256 IoKind:
+    Other NotFound PermissionDenied ConnectionRefused ConnectionReset
+    ConnectionAborted NotConnected AddrInUse AddrNotAvailable BrokenPipe
+    AlreadyExists InvalidInput InvalidData TimedOut Interrupted Unsupported
+    OutOfMemory WriteZero; else Other);
 #[cfg(feature = "tls")]
-numbered!(certificate CERTIFICATE CertificateError:
-    Malformed 0 Missing 1 UnknownIssuer 2 BadSignature 3 BadKey 4 UnsupportedAlgorithm 5
-    Expired 6 NotYetValid 7 ClockNotSet 8 NotCa 9 KeyUsage 10 ExtendedKeyUsage 11 PathLength 12
-    NameConstraints 13 CriticalExtension 14 HostName 15 TooMuchWork 16);
+numbered!(certificate CERTIFICATE 256 CertificateError:
+    Malformed Missing UnknownIssuer BadSignature BadKey UnsupportedAlgorithm
+    Expired NotYetValid ClockNotSet NotCa KeyUsage ExtendedKeyUsage PathLength
+    NameConstraints CriticalExtension HostName TooMuchWork);
 
 impl From<DialError> for Fault {
     fn from(error: DialError) -> Self {

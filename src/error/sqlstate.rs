@@ -70,6 +70,13 @@ impl SqlState {
         Self([b'5', b'7', b'P', b'0', last.get()])
     }
 
+    /// Whether the server does not know itself what became of the statement:
+    /// statement_completion_unknown and the class of connection exceptions, which also who stands
+    /// between writes.
+    pub(crate) const fn leaves_outcome_open(&self) -> bool {
+        matches!(self.0, [b'0', b'8', ..]) || self.is(b"40003")
+    }
+
     /// The five characters.
     pub fn as_str(&self) -> &str {
         core::str::from_utf8(&self.0).unwrap_or("XX000")

@@ -2,9 +2,9 @@
 
 use core::ops::{Deref, DerefMut};
 
-use crate::cancel::CancelToken;
 use crate::client::{Client, Storage};
 use crate::config::{Config, ParseError};
+use crate::connect::{CancelToken, Channel};
 use crate::connection::Connection;
 use crate::error::Result;
 #[cfg(feature = "tls")]
@@ -100,7 +100,7 @@ impl<const RX: usize, const TX: usize, const CERTS: usize> Host<RX, TX, CERTS> {
             let tls = Tls::new(&mut self.records).files(&self.certificates);
             (self.certificates.complete(&config), tls)
         };
-        let client = Client::new(self.storage.buffers(), config, &self.platform);
+        let client = Client::owning(self.storage.buffers(), config, &self.platform);
         #[cfg(feature = "tls")]
         let client = client.with_tls(tls);
         Ok(HostClient {
@@ -118,7 +118,7 @@ impl<const RX: usize, const TX: usize, const CERTS: usize> Host<RX, TX, CERTS> {
             self.certificates.load(&config);
             Tls::new(&mut self.records).files(&self.certificates)
         };
-        let client = Client::new(self.storage.buffers(), config, &self.platform);
+        let client = Client::owning(self.storage.buffers(), config, &self.platform);
         #[cfg(feature = "tls")]
         let client = client.with_tls(tls);
         HostClient {
@@ -149,7 +149,7 @@ impl<'h> HostClient<'h> {
     ///
     /// # Errors
     /// As [`Client::connect_with`].
-    pub fn connect(&mut self) -> Result<Connection<'_, 'h, Link>> {
+    pub fn connect<'c>(&'c mut self) -> Result<Connection<'c, 'h, Channel<'c, Link>>> {
         self.client.connect_with(self.dialler)
     }
 

@@ -6,7 +6,8 @@ use std::net::ToSocketAddrs;
 use socket2::SockAddr;
 
 use crate::config::{Config, HostSpec};
-use crate::dial::{Dial, DialError, Target};
+use crate::connect::{Dial, Target};
+use crate::error::DialError;
 
 use super::files::PathBuffer;
 use super::link::Link;

@@ -1,13 +1,15 @@
 //! A TCP or UNIX socket as a transport.
 
+use core::mem::MaybeUninit;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use embedded_io::{ErrorKind, ErrorType, Read, Write};
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
-use crate::dial::{DialError, Target};
+use crate::connect::Target;
+use crate::error::DialError;
 
 /// Longest wait of one `read` or `write`. A sleeping read wakes when bytes arrive, so a longer
 /// slice would only make deadlines coarser.
@@ -155,6 +157,35 @@ impl Write for Link {
 
     fn flush(&mut self) -> Result<(), ErrorKind> {
         Ok(())
+    }
+}
+
+impl ReadReady for Link {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        match self.peek() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            // Bytes, the end of the stream, or an error that `read` will report.
+            _ => Ok(true),
+        }
+    }
+}
+
+impl Link {
+    /// Looks at the next byte without waiting for it: one system call.
+    #[cfg(target_os = "linux")]
+    fn peek(&self) -> io::Result<usize> {
+        /// MSG_PEEK and MSG_DONTWAIT of recv(2).
+        const PEEK_NOW: i32 = 0x02 | 0x40;
+        self.socket.recv_with_flags(&mut [MaybeUninit::uninit()], PEEK_NOW)
+    }
+
+    /// Looks at the next byte without waiting for it.
+    #[cfg(not(target_os = "linux"))]
+    fn peek(&self) -> io::Result<usize> {
+        self.socket.set_nonblocking(true)?;
+        let peeked = self.socket.peek(&mut [MaybeUninit::uninit()]);
+        self.socket.set_nonblocking(false)?;
+        peeked
     }
 }
 

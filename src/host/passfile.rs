@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::config::{Config, HostSpec};
-use crate::dial::DialError;
+use crate::error::DialError;
 
 use super::files::{self, PathBuffer};
 

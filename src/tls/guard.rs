@@ -10,13 +10,14 @@
 
 use core::cell::Cell;
 
-use embedded_io::{Error as _, ErrorKind as IoKind, ErrorType, Read, Write};
+use embedded_io::{ErrorKind as IoKind, ErrorType, Read, Write};
 
 use super::cipher::expect;
-use super::error::TlsError;
 use crate::Platform;
 use crate::error::Fault;
-use crate::transport::is_pause;
+use crate::error::TlsError;
+use crate::platform::Countdown;
+use crate::transport::{Io, Transport, is_pause};
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
@@ -39,12 +40,14 @@ const RETRY: [u8; 32] = [
 
 /// What the guard, the verifier and the stream tell each other about one connection.
 pub(crate) struct Shared {
-    /// End of the current operation, in the platform's milliseconds.
-    pub(super) deadline: Cell<u64>,
+    /// What the current operation has left.
+    pub(super) countdown: Cell<Countdown>,
     /// Certificate and CertificateVerify were checked, in this order.
     pub(super) authenticated: Cell<bool>,
     /// The handshake is over.
     pub(super) open: Cell<bool>,
+    /// What has arrived is wanted, and nothing that would have to be waited for.
+    pub(super) asking: Cell<bool>,
     /// What may come first in the next encrypted record: of [`expect`].
     pub(super) expected: Cell<u8>,
     /// Why the connection died. The first reason is kept.
@@ -57,9 +60,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(super) const fn new() -> Self {
         Self {
-            deadline: Cell::new(0),
+            countdown: Cell::new(Countdown::OVER),
             authenticated: Cell::new(false),
             open: Cell::new(false),
+            asking: Cell::new(false),
             expected: Cell::new(expect::EXTENSIONS),
             fault: Cell::new(None),
             record: Cell::new((0, 0)),
@@ -177,11 +181,15 @@ impl<'s, T> Guard<'s, T> {
 
     /// One turn of a wait in the middle of a record.
     fn wait(&self) -> Result<(), GuardError> {
-        self.platform.idle();
-        if self.platform.now_ms() >= self.shared.deadline.get() {
-            return Err(self.dead(Fault::TIMED_OUT));
-        }
-        Ok(())
+        self.tick().map_err(|fault| self.dead(fault))
+    }
+
+    /// Watchdog and deadline.
+    fn tick(&self) -> Result<(), Fault> {
+        let mut countdown = self.shared.countdown.get();
+        let result = countdown.wait(self.platform);
+        self.shared.countdown.set(countdown);
+        result
     }
 
     /// Follows the records in what was received.
@@ -258,9 +266,7 @@ impl<'s, T> Guard<'s, T> {
             _ => return illegal,
         }
         // A peer that sends records without end has no more time than a silent one.
-        if self.platform.now_ms() >= self.shared.deadline.get() {
-            return Err(Fault::TIMED_OUT);
-        }
+        self.tick()?;
         if length > self.capacity {
             self.shared.record.set((self.capacity, length));
             return Err(Fault::TLS_RECORD);
@@ -294,13 +300,16 @@ impl<T> ErrorType for Guard<'_, T> {
     type Error = GuardError;
 }
 
-impl<T: Read> Read for Guard<'_, T> {
+impl<T: Transport> Read for Guard<'_, T> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, GuardError> {
         if self.shared.fault.get().is_some() {
             return Err(GuardError::Dead);
         }
+        if self.shared.asking.get() && self.at_boundary() && !Io::read_ready(&mut self.io) {
+            return Err(GuardError::Pause);
+        }
         loop {
-            let error = match self.io.read(buf) {
+            let error = match Io::read(&mut self.io, buf) {
                 Ok(0) if self.at_boundary() => return Ok(0),
                 Ok(0) => return Err(self.dead(Fault::CLOSED)),
                 Ok(n) => {
@@ -312,7 +321,7 @@ impl<T: Read> Read for Guard<'_, T> {
                         Err(kind) => Err(self.dead(kind)),
                     };
                 }
-                Err(error) => error.kind(),
+                Err(error) => error,
             };
             if !is_pause(error) {
                 return Err(self.dead(Fault::from(error)));
@@ -327,7 +336,7 @@ impl<T: Read> Read for Guard<'_, T> {
     }
 }
 
-impl<T: Write> Guard<'_, T> {
+impl<T> Guard<'_, T> {
     /// Whether something may be sent now.
     fn may_write(&self) -> Result<(), GuardError> {
         if self.shared.fault.get().is_some() {
@@ -340,11 +349,11 @@ impl<T: Write> Guard<'_, T> {
     }
 }
 
-impl<T: Write> Write for Guard<'_, T> {
+impl<T: Transport> Write for Guard<'_, T> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, GuardError> {
         self.may_write()?;
         loop {
-            match self.io.write(buf).map_err(|error| error.kind()) {
+            match Io::write(&mut self.io, buf) {
                 Ok(0) => return Err(GuardError::Write(IoKind::WriteZero)),
                 Ok(n) => return Ok(n),
                 Err(kind) if is_pause(kind) => self.wait()?,
@@ -356,7 +365,7 @@ impl<T: Write> Write for Guard<'_, T> {
     fn flush(&mut self) -> Result<(), GuardError> {
         self.may_write()?;
         loop {
-            match self.io.flush().map_err(|error| error.kind()) {
+            match Io::flush(&mut self.io) {
                 Ok(()) => break,
                 Err(kind) if is_pause(kind) => self.wait()?,
                 Err(kind) => return Err(GuardError::Write(kind)),

@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::Signer;
-use super::error::{CertificateError, TlsError};
 use super::guard::Shared;
 use super::key;
 use crate::error::Fault;
+use crate::error::{CertificateError, TlsError};
 
 /// Certificate and key, given only to a server that has proved itself.
 pub(super) struct Identity<'a> {

@@ -43,7 +43,6 @@ mod cipher;
 mod der;
 mod drbg;
 mod ecdsa;
-mod error;
 #[cfg(feature = "_fuzzing")]
 mod fuzzing;
 mod guard;
@@ -65,15 +64,16 @@ mod x509;
 #[cfg(test)]
 mod tests;
 
-pub use error::{CertificateError, TlsError};
+pub use crate::error::{CertificateError, TlsError};
 #[cfg(feature = "_fuzzing")]
 pub use fuzzing::fuzz;
 
-pub(crate) use policy::{Peer, handshake, negotiate};
+pub(crate) use policy::plan;
 pub(crate) use stream::TlsStream;
+pub(crate) use verifier::EndPoint;
 
+use crate::transport::Transport;
 use crate::{Platform, limits};
-use embedded_io::{Read, Write};
 use guard::Shared;
 
 /// What a client needs for TLS beside its configuration.
@@ -100,7 +100,7 @@ pub(crate) struct Settings<'b> {
 impl Records<'_> {
     /// A stream on which TLS is about to begin.
     #[inline(always)]
-    pub(crate) fn stream<'c, T: Read + Write>(
+    pub(crate) fn stream<'c, T: Transport>(
         &'c mut self,
         transport: T,
         platform: &'c dyn Platform,

@@ -1,98 +1,25 @@
-//! `sslmode` and its companions: from the configuration and an open transport to a protected
-//! link, or to the reason why there is none.
+//! `sslmode` and its companions: from the configuration to what the handshake is to do, or to the
+//! reason why there can be none.
 //!
 //! Source: manual, "SSL Support". Where libpq would try again without TLS after a failure, this
 //! does not: the only way to a plaintext session is the server's own plain refusal of TLS.
 
-use embedded_io::{Read, Write};
 use embedded_tls::blocking::MaxFragmentLength;
 
 use super::chain::{self, Trust};
-use super::error::{CertificateError, TlsError};
 #[cfg(feature = "tls-client-cert")]
 use super::identity::{ClientKey, Identity};
 use super::name::IpBytes;
-use super::stream::{Handshake, TlsStream};
-use super::verifier::EndPoint;
+use super::stream::Handshake;
 use super::{Settings, Validity};
 use crate::Platform;
 use crate::config::{Config, SslMode, SslNegotiation};
+use crate::error::{CertificateError, TlsError};
 use crate::error::{ConfigError, Fault};
-use crate::session::Session;
-use crate::startup::Protection;
-use crate::transport::{Io, Lent};
-
-/// Finds out whether the session will have TLS: by the configuration, and by asking the server.
-/// After `true` the handshake is the next thing on the transport.
-#[inline(never)]
-pub(crate) fn negotiate(
-    session: &mut Session<'_>,
-    settings: Option<&Settings<'_>>,
-    config: &Config<'_>,
-    host: &str,
-    is_local: bool,
-    io: &mut Lent<'_>,
-) -> Result<bool, Fault> {
-    let mode = config.sslmode;
-    if is_local {
-        return Ok(false);
-    }
-    let direct = config.sslnegotiation == SslNegotiation::Direct;
-    if direct && !mode.demands_tls() {
-        return Err(Fault::from(ConfigError::DirectTls));
-    }
-    let plaintext_first = mode == SslMode::Allow && !session.server.plaintext_refused;
-    if mode == SslMode::Disable || plaintext_first {
-        return Ok(false);
-    }
-    let Some(settings) = settings else {
-        return match mode.demands_tls() {
-            true => Err(Fault::from(ConfigError::TlsUnavailable)),
-            false => Ok(false),
-        };
-    };
-    plan(settings, config, host, session.link.platform())?;
-    if direct || session.request_tls(io)? {
-        return Ok(true);
-    }
-    if mode.demands_tls() { Err(Fault::from(TlsError::NotOffered)) } else { Ok(false) }
-}
-
-/// What the handshake found out about the server.
-pub(crate) struct Peer {
-    verified: bool,
-    end_point: Option<EndPoint>,
-}
-
-impl Peer {
-    pub(crate) fn protection(&self) -> Protection<'_> {
-        let end_point = self.end_point.as_ref().map(EndPoint::as_bytes);
-        Protection { private: self.verified, encrypted: true, end_point }
-    }
-}
-
-/// The handshake on a stream after [`negotiate`]. `host` is the name or address that the
-/// transport leads to.
-#[inline(never)]
-pub(crate) fn handshake<T: Read + Write>(
-    session: &mut Session<'_>,
-    settings: &Settings<'_>,
-    config: &Config<'_>,
-    host: &str,
-    stream: &mut TlsStream<'_, T>,
-) -> Result<Peer, Fault> {
-    let platform = session.link.platform();
-    stream.until(session.link.deadline());
-    let handshake = plan(settings, config, host, platform)?;
-    let verified = handshake.trust.is_some();
-    let end_point = stream.handshake(handshake, platform);
-    session.link.record = stream.record();
-    Ok(Peer { verified, end_point: end_point? })
-}
 
 /// What the handshake is to do. Everything that can be wrong with the configuration is found
 /// here, before a byte is sent.
-fn plan<'h>(
+pub(crate) fn plan<'h>(
     settings: &Settings<'h>,
     config: &Config<'h>,
     host: &'h str,

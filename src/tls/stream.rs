@@ -1,6 +1,6 @@
 //! TLS over a transport, as a transport: the handshake, and reading and writing after it.
 
-use embedded_io::{ErrorKind as IoKind, Read, Write};
+use embedded_io::{BufRead as _, ErrorKind as IoKind};
 #[cfg(feature = "tls-client-cert")]
 use embedded_tls::SignatureScheme;
 #[cfg(feature = "tls-client-cert")]
@@ -13,18 +13,19 @@ use p256::elliptic_curve::rand_core::CryptoRngCore;
 use super::chain::Trust;
 use super::cipher::{Suite, expect};
 use super::drbg::Drbg;
-use super::error::TlsError;
 use super::guard::{Guard, Shared};
 #[cfg(feature = "tls-client-cert")]
 use super::identity::{DerSignature, HandshakeKey, Identity};
 use super::policy::fragment;
 use super::verifier::{EndPoint, Verifier};
 use crate::Platform;
+use crate::error::TlsError;
 use crate::error::{AuthError, Fault};
-use crate::transport::Io;
+use crate::platform::Countdown;
+use crate::transport::{Io, Transport};
 
 /// A TLS session over `T`.
-pub(crate) struct TlsStream<'a, T: Read + Write> {
+pub(crate) struct TlsStream<'a, T: Transport> {
     connection: TlsConnection<'a, Guard<'a, T>, Suite>,
     shared: &'a Shared,
     /// Something was received since the handshake.
@@ -38,7 +39,7 @@ pub(crate) struct TlsStream<'a, T: Read + Write> {
 }
 
 /// What a handshake is to do.
-pub(super) struct Handshake<'h> {
+pub(crate) struct Handshake<'h> {
     /// `None`: `sslmode=require` without roots.
     pub(super) trust: Option<Trust<'h>>,
     /// Name for SNI: never an address.
@@ -49,7 +50,14 @@ pub(super) struct Handshake<'h> {
     pub(super) identity: Option<Identity<'h>>,
 }
 
-impl<'a, T: Read + Write> TlsStream<'a, T> {
+impl Handshake<'_> {
+    /// Whether the server's certificate will be verified.
+    pub(crate) const fn verifies(&self) -> bool {
+        self.trust.is_some()
+    }
+}
+
+impl<'a, T: Transport> TlsStream<'a, T> {
     /// Wraps a transport on which TLS is to begin. Nothing is sent yet.
     pub(super) fn new(
         io: T,
@@ -77,7 +85,7 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
     ///
     /// # Errors
     /// Every error ends the connection.
-    pub(super) fn handshake(
+    pub(crate) fn handshake(
         &mut self,
         handshake: Handshake<'_>,
         platform: &dyn Platform,
@@ -120,10 +128,25 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
         Ok(provider.verifier.end_point)
     }
 
-    /// Says goodbye, if the session still lives, and gives the transport back.
+    /// Sends close_notify, if the session still lives, and gives the transport back.
     pub(crate) fn close(self) -> T {
         match self.connection.close() {
             Ok(guard) | Err((guard, _)) => guard.into_inner(),
+        }
+    }
+
+    /// What a failure to receive means; `None`: the end of the stream. The peer sent close_notify,
+    /// or closed without: the protocol above knows its messages' lengths and cannot be misled by a
+    /// cut.
+    fn end(&mut self, error: embedded_tls::TlsError) -> Option<IoKind> {
+        match error {
+            embedded_tls::TlsError::ConnectionClosed | embedded_tls::TlsError::IoError
+                if self.shared.fault.get().is_none() =>
+            {
+                self.ended = true;
+                None
+            }
+            error => Some(self.failed(error)),
         }
     }
 
@@ -145,7 +168,7 @@ impl<'a, T: Read + Write> TlsStream<'a, T> {
     }
 }
 
-impl<T: Read + Write> Io for TlsStream<'_, T> {
+impl<T: Transport> Io for TlsStream<'_, T> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, IoKind> {
         if self.ended {
             return Ok(0);
@@ -155,15 +178,7 @@ impl<T: Read + Write> Io for TlsStream<'_, T> {
                 self.heard |= n > 0;
                 Ok(n)
             }
-            // The peer said goodbye, or closed without: the protocol above knows its messages'
-            // lengths and cannot be misled by a cut.
-            Err(embedded_tls::TlsError::ConnectionClosed | embedded_tls::TlsError::IoError)
-                if self.shared.fault.get().is_none() =>
-            {
-                self.ended = true;
-                Ok(0)
-            }
-            Err(error) => Err(self.failed(error)),
+            Err(error) => self.end(error).map_or(Ok(0), Err),
         }
     }
 
@@ -175,8 +190,28 @@ impl<T: Read + Write> Io for TlsStream<'_, T> {
         self.connection.flush().map_err(|error| self.failed(error))
     }
 
-    fn until(&mut self, deadline_ms: u64) {
-        self.shared.deadline.set(deadline_ms);
+    fn read_ready(&mut self) -> bool {
+        if self.ended {
+            return true;
+        }
+        self.shared.asking.set(true);
+        let arrived = match self.connection.fill_buf() {
+            Ok(bytes) => Ok(!bytes.is_empty()),
+            Err(error) => Err(error),
+        };
+        self.shared.asking.set(false);
+        match arrived {
+            Ok(some) => some,
+            Err(embedded_tls::TlsError::Io(IoKind::TimedOut)) => false,
+            Err(error) => {
+                self.end(error);
+                true
+            }
+        }
+    }
+
+    fn until(&mut self, countdown: Countdown) {
+        self.shared.countdown.set(countdown);
     }
 
     fn fault(&self) -> Option<Fault> {

@@ -9,12 +9,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::chain::{self, Trust};
 use super::cipher::{Suite, expect};
-use super::error::{CertificateError, TlsError};
 use super::guard::Shared;
 use super::policy::buffer_for;
 use super::signature::{Hash, KeyKind, Scheme};
 use super::x509::Certificate;
 use crate::error::Fault;
+use crate::error::{CertificateError, TlsError};
 use crate::limits::TLS_LEAF_KEY;
 
 /// The hash of the server's certificate that ties a login to this TLS session:

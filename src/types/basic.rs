@@ -53,13 +53,14 @@ macro_rules! integer {
         impl ToSql for $rust {
             const OID: Oid = $oid;
 
+            #[inline]
             fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-                out.bytes(&self.to_be_bytes())
+                out.array(self.to_be_bytes())
             }
 
+            #[inline]
             fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-                out.u32(const { width(size_of::<$rust>()) })?;
-                out.bytes(&self.to_be_bytes())
+                out.fixed(self.to_be_bytes())
             }
         }
     )*};
@@ -98,13 +99,14 @@ macro_rules! float {
         impl ToSql for $rust {
             const OID: Oid = $oid;
 
+            #[inline]
             fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-                out.bytes(&self.to_be_bytes())
+                out.array(self.to_be_bytes())
             }
 
+            #[inline]
             fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-                out.u32(const { width(size_of::<$rust>()) })?;
-                out.bytes(&self.to_be_bytes())
+                out.fixed(self.to_be_bytes())
             }
         }
     )*};
@@ -125,12 +127,6 @@ pub(super) fn unsigned_text(digits: &[u8]) -> Result<u64, TypeError> {
         let value = value.checked_mul(10).and_then(|value| value.checked_add(digit.into()));
         value.ok_or(TypeError::Range)
     })
-}
-
-/// A size as the length field of a parameter.
-#[allow(clippy::as_conversions, reason = "evaluated by the compiler, for sizes up to 8")]
-const fn width(size: usize) -> u32 {
-    size as u32
 }
 
 /// A decimal integer with an optional sign, as the server prints them.

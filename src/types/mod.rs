@@ -173,6 +173,22 @@ pub enum TypeError {
     Capacity,
 }
 
+impl core::fmt::Display for TypeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Mismatch => "another type",
+            Self::Null => "NULL",
+            Self::Malformed => "malformed",
+            Self::Range => "out of range",
+            Self::Utf8 => "not UTF-8",
+            Self::Format => "the wrong format",
+            Self::Capacity => "longer than its place",
+        })
+    }
+}
+
+impl core::error::Error for TypeError {}
+
 /// Inside a value every shortage is the value's: its own length was checked before.
 impl From<WireError> for TypeError {
     fn from(_: WireError) -> Self {

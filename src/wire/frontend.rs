@@ -2,7 +2,7 @@
 //!
 //! Source: manual, "Message Formats".
 
-use super::{Body, WireError, Writer};
+use super::{Body, Part, WireError, Writer};
 
 /// Protocol 3.0, which every server since 7.4 speaks.
 pub const PROTOCOL_3_0: u32 = 0x0003_0000;
@@ -14,8 +14,8 @@ const CANCEL_REQUEST: u32 = 80_877_102;
 
 type Done = Result<(), WireError>;
 
-/// The name of a statement or portal on the wire, with its NUL.
-pub type Name = [u8; 6];
+/// The name of a portal on the wire, with its NUL: `p` and 8 hexadecimal digits.
+pub type PortalName = [u8; 10];
 
 /// The statement or portal without a name.
 pub const UNNAMED: &[u8] = b"\0";
@@ -91,65 +91,48 @@ pub fn parse<F: Body>(
     })
 }
 
-/// Bind to the unnamed portal: parameters and results in binary format. `values` writes length
-/// and value of `count` parameters.
-pub fn bind<F: Body>(w: &mut Writer<'_>, statement: &[u8], count: usize, values: &F) -> Done {
+/// Bind: parameters and results in binary format. `values` writes length and value of `count`
+/// parameters.
+pub fn bind(
+    w: &mut Writer<'_>,
+    portal: &[u8],
+    statement: &[u8],
+    count: usize,
+    values: Part<'_>,
+) -> Done {
     w.message(b'B', &|w| {
-        w.u8(0)?;
+        w.bytes(portal)?;
         w.bytes(statement)?;
         // One format code for all parameters: binary.
         w.u32(0x0001_0001)?;
         w.count(count)?;
-        values(w)?;
-        w.u32(0x0001_0001)
-    })
-}
-
-/// As [`bind`], to the portal with this number.
-pub fn bind_portal<F: Body>(
-    w: &mut Writer<'_>,
-    portal: u16,
-    statement: &[u8],
-    count: usize,
-    values: &F,
-) -> Done {
-    w.message(b'B', &|w| {
-        w.bytes(&name(b'p', portal))?;
-        w.bytes(statement)?;
-        w.u32(0x0001_0001)?;
-        w.count(count)?;
-        values(w)?;
+        values.encode(w, &[])?;
         w.u32(0x0001_0001)
     })
 }
 
 /// Describe a portal.
-pub fn describe_numbered(w: &mut Writer<'_>, portal: u16) -> Done {
-    w.message(b'D', &|w| {
-        w.u8(b'P')?;
-        w.bytes(&name(b'p', portal))
-    })
+pub fn describe_named_portal(w: &mut Writer<'_>, portal: &PortalName) -> Done {
+    w.array(*b"D\0\0\0\x0fP")?;
+    w.array(*portal)
 }
 
 /// Execute a portal for at most `rows` rows, 0 for all.
-pub fn execute_portal(w: &mut Writer<'_>, portal: u16, rows: u32) -> Done {
-    w.message(b'E', &|w| {
-        w.bytes(&name(b'p', portal))?;
-        w.u32(rows)
-    })
+pub fn execute_portal(w: &mut Writer<'_>, portal: &PortalName, rows: u32) -> Done {
+    w.array(*b"E\0\0\0\x12")?;
+    w.array(*portal)?;
+    w.u32(rows)
 }
 
 /// Close a portal.
-pub fn close_portal(w: &mut Writer<'_>, portal: u16) -> Done {
-    w.message(b'C', &|w| {
-        w.u8(b'P')?;
-        w.bytes(&name(b'p', portal))
-    })
+pub fn close_portal(w: &mut Writer<'_>, portal: &PortalName) -> Done {
+    w.array(*b"C\0\0\0\x0fP")?;
+    w.array(*portal)
 }
 
 /// Describe the unnamed portal.
 pub fn describe_portal(w: &mut Writer<'_>) -> Done {
-    w.bytes(b"D\0\0\0\x06P\0")
+    w.array(*b"D\0\0\0\x06P\0")
 }
 
 /// Describe a statement.
@@ -162,13 +145,18 @@ pub fn describe_statement(w: &mut Writer<'_>, statement: &[u8]) -> Done {
 
 /// Execute the unnamed portal to its end.
 pub fn execute(w: &mut Writer<'_>) -> Done {
-    w.bytes(b"E\0\0\0\x09\0\0\0\0\0")
+    w.array(*b"E\0\0\0\x09\0\0\0\0\0")
+}
+
+/// Execute the unnamed portal to its end, and Sync.
+pub fn execute_and_sync(w: &mut Writer<'_>) -> Done {
+    w.array(*b"E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04")
 }
 
 /// Execute a portal that does not exist: makes the server abort what was sent since the last
 /// Sync. Used to take back a batch of which a part was sent.
 pub fn execute_nothing(w: &mut Writer<'_>) -> Done {
-    w.bytes(b"E\0\0\0\x0f abort\0\0\0\0\0")
+    w.array(*b"E\0\0\0\x0f abort\0\0\0\0\0")
 }
 
 /// Close a statement.
@@ -186,34 +174,39 @@ pub fn copy_fail(w: &mut Writer<'_>, reason: &str) -> Done {
 
 /// CopyDone
 pub fn copy_done(w: &mut Writer<'_>) -> Done {
-    w.bytes(b"c\0\0\0\x04")
+    w.array(*b"c\0\0\0\x04")
 }
 
 /// Flush
 pub fn flush(w: &mut Writer<'_>) -> Done {
-    w.bytes(b"H\0\0\0\x04")
+    w.array(*b"H\0\0\0\x04")
 }
 
 /// Sync
 #[inline(never)]
 pub fn sync(w: &mut Writer<'_>) -> Done {
-    w.bytes(b"S\0\0\0\x04")
+    w.array(*b"S\0\0\0\x04")
 }
 
 /// Terminate
 pub fn terminate(w: &mut Writer<'_>) -> Done {
-    w.bytes(b"X\0\0\0\x04")
+    w.array(*b"X\0\0\0\x04")
 }
 
-/// A letter and four hexadecimal digits.
-pub const fn name(letter: u8, number: u16) -> Name {
-    const fn digit(number: u16, shift: u32) -> u8 {
+/// The name of a portal.
+pub const fn portal_name(number: u32) -> PortalName {
+    const fn digit(number: u32, shift: u32) -> u8 {
         match number.wrapping_shr(shift).to_le_bytes()[0] & 15 {
             n @ 0..=9 => b'0'.wrapping_add(n),
             n => b'W'.wrapping_add(n),
         }
     }
-    [letter, digit(number, 12), digit(number, 8), digit(number, 4), digit(number, 0), 0]
+    const fn two(number: u32, shift: u32) -> [u8; 2] {
+        [digit(number, shift.wrapping_add(4)), digit(number, shift)]
+    }
+    let ([a, b], [c, d]) = (two(number, 24), two(number, 16));
+    let ([e, f], [g, h]) = (two(number, 8), two(number, 0));
+    [b'p', a, b, c, d, e, f, g, h, 0]
 }
 
 #[cfg(test)]
@@ -245,14 +238,18 @@ mod tests {
         #[cfg(feature = "tls")]
         assert_eq!(bytes(ssl_request), b"\0\0\0\x08\x04\xd2\x16\x2f");
         assert_eq!(
-            bytes(|w| bind(w, &name(b's', 0x1f), 1, &|w| w.i32(-1))),
-            b"B\0\0\0\x19\0s001f\0\0\x01\0\x01\0\x01\xff\xff\xff\xff\0\x01\0\x01"
+            bytes(|w| bind(w, UNNAMED, b"s1\0", 1, &|w: &mut Writer<'_>| w.i32(-1))),
+            b"B\0\0\0\x16\0s1\0\0\x01\0\x01\0\x01\xff\xff\xff\xff\0\x01\0\x01"
         );
         assert_eq!(
             bytes(|w| parse(w, UNNAMED, "select 1", 0, &|_| Ok(()))),
             b"P\0\0\0\x10\0select 1\0\0\0"
         );
-        assert_eq!(bytes(|w| close_statement(w, &name(b's', 0xab))), b"C\0\0\0\x0bSs00ab\0");
+        assert_eq!(bytes(|w| close_statement(w, b"s1\0")), b"C\0\0\0\x08Ss1\0");
+        assert_eq!(&portal_name(0x1f), b"p0000001f\0");
+        let close = bytes(|w| close_portal(w, &portal_name(u32::MAX)));
+        assert_eq!(close, b"C\0\0\0\x0fPpffffffff\0");
+        assert_eq!(bytes(|w| execute_portal(w, &portal_name(0), 7)).len(), 0x13);
         assert_eq!(bytes(execute_nothing).len(), 16);
         assert_eq!(bytes(|w| query(w, "")), b"Q\0\0\0\x05\0");
     }

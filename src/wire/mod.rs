@@ -8,14 +8,17 @@
 //! string is refused in one place, [`Writer::cstr`].
 
 pub mod backend;
+mod encode;
 pub(crate) mod frontend;
 mod reader;
 mod writer;
 
 pub use reader::Reader;
 
-pub use writer::{Body, Writer};
-pub(crate) use writer::{Drain, Encode, Part, has_nul};
+pub use encode::Body;
+pub(crate) use encode::{Drain, Encode, Part};
+pub use writer::Writer;
+pub(crate) use writer::has_nul;
 
 /// What went wrong while reading or writing bytes. A word that is never 0: every small function of
 /// the codec returns it, and a result without a value is then one word too.
@@ -49,3 +52,19 @@ impl WireError {
         self as u32
     }
 }
+
+impl core::fmt::Display for WireError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "malformed",
+            Self::Full => "the buffer is full",
+            Self::Nul => "text with a NUL byte",
+            Self::TooLong => "too long for the protocol",
+            Self::Value => "the value has no encoding",
+            Self::Source => "the source of a streamed value failed or ended early",
+            Self::Drain => "the link failed",
+        })
+    }
+}
+
+impl core::error::Error for WireError {}

@@ -77,6 +77,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A 32-bit length and as many bytes; a length of −1 is NULL, `None`. Other negative lengths are
+    /// malformed.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub fn value(&mut self) -> Result<Option<&'a [u8]>, WireError> {
+        match self.i32()? {
+            -1 => Ok(None),
+            length => {
+                let length = usize::try_from(length).map_err(|_| WireError::Malformed)?;
+                self.bytes(length).map(Some)
+            }
+        }
+    }
+
     /// A NUL-terminated string as bytes, without its NUL.
     ///
     /// # Errors

@@ -1,126 +1,143 @@
 //! Writing messages into a buffer, measuring them, or sending them in pieces.
 //!
-//! One encoder serves three purposes. Into a **slice**: lengths are patched in afterwards. As a
-//! **counter**: nothing is stored, everything is checked and the length is known before a byte
-//! leaves. As a **drain**: the buffer is handed on whenever it is full, so that a message may be
-//! larger than the buffer; lengths come from counting first. An encoder must therefore write the
-//! same bytes each time it is called.
+//! One encoder serves three purposes. Into a **slice**: the common path, one check and one store a
+//! field, lengths patched in afterwards. As a **counter**: nothing is stored, everything is checked
+//! and the length is known before a byte leaves. As a **drain**: the buffer is handed on whenever
+//! it is full, so that a message may be larger than the buffer; lengths come from counting first.
+//! An encoder must therefore write the same bytes each time it is called.
+//!
+//! The three meet where the slice has no room for a field: a counter and a drain have none ever,
+//! so that the common path need not ask which it is.
+
+use core::mem::take;
 
 use super::WireError;
+use super::encode::{Body, Drain, Part};
 
 /// Whether there are drains at all.
 const PIECES: bool = cfg!(any(feature = "pieces", test));
 
-/// Takes the bytes of a full buffer away (see [`Writer::draining`]).
-pub(crate) trait Drain {
-    fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError>;
-}
-
-impl<F: FnMut(&[u8]) -> Result<(), WireError>> Drain for F {
-    fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        self(bytes)
-    }
-}
-
 /// Writes big-endian integers, strings and length-prefixed content.
 pub struct Writer<'w> {
-    buf: &'w mut [u8],
-    len: usize,
+    /// Room that is left in the slice; a counter and a drain have none.
+    rest: &'w mut [u8],
+    /// Bytes of the slice.
+    size: usize,
     mode: Mode<'w>,
 }
 
 enum Mode<'w> {
     Slice,
-    Count,
-    Drain(&'w mut dyn Drain),
+    /// Bytes counted.
+    Count(usize),
+    Drain {
+        buf: &'w mut [u8],
+        used: usize,
+        drain: &'w mut dyn Drain,
+    },
 }
-
-/// What writes a part of a message: any closure of this form. It may run more than once, and must
-/// write the same bytes each time.
-pub trait Body: Fn(&mut Writer<'_>) -> Result<(), WireError> {}
-
-impl<F: Fn(&mut Writer<'_>) -> Result<(), WireError>> Body for F {}
-
-/// A [`Body`] that is compiled into the driver once: a trait of its own, because the table of a
-/// `dyn Fn` holds two more functions for each closure. `taken` is what was received last, for
-/// answers made of it.
-pub(crate) trait Encode {
-    fn encode(&self, w: &mut Writer<'_>, taken: &[u8]) -> Result<(), WireError>;
-}
-
-impl<F: Body> Encode for F {
-    fn encode(&self, w: &mut Writer<'_>, _: &[u8]) -> Result<(), WireError> {
-        self(w)
-    }
-}
-
-/// A part of a message.
-pub(crate) type Part<'p> = &'p dyn Encode;
 
 impl<'w> Writer<'w> {
     /// A writer into `buf`.
     pub const fn new(buf: &'w mut [u8]) -> Self {
-        Self { buf, len: 0, mode: Mode::Slice }
+        Self { size: buf.len(), rest: buf, mode: Mode::Slice }
     }
 
-    /// A writer into `buf` behind the `len` bytes that are already there.
-    pub(crate) const fn append(buf: &'w mut [u8], len: usize) -> Self {
-        Self { buf, len, mode: Mode::Slice }
+    /// A writer into `buf` after the `len` bytes that are already there.
+    pub(crate) fn append(buf: &'w mut [u8], len: usize) -> Self {
+        Self { size: buf.len(), rest: buf.get_mut(len..).unwrap_or(&mut []), mode: Mode::Slice }
     }
 
     /// A writer that only measures.
     pub(crate) const fn counter() -> Self {
-        Self { buf: &mut [], len: 0, mode: Mode::Count }
+        Self { rest: &mut [], size: 0, mode: Mode::Count(0) }
     }
 
     /// A writer that hands `buf` to `drain` whenever it is full.
     pub(crate) const fn draining(buf: &'w mut [u8], drain: &'w mut dyn Drain) -> Self {
-        Self { buf, len: 0, mode: Mode::Drain(drain) }
+        Self { rest: &mut [], size: 0, mode: Mode::Drain { buf, used: 0, drain } }
     }
 
     /// Bytes in the buffer, or counted so far.
     pub const fn len(&self) -> usize {
-        self.len
+        match &self.mode {
+            Mode::Slice => self.size.wrapping_sub(self.rest.len()),
+            Mode::Count(length) => *length,
+            Mode::Drain { used, .. } => *used,
+        }
     }
 
     /// True when nothing was written yet.
     pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Raw bytes.
     ///
     /// # Errors
     /// [`WireError::Full`] when they do not fit the buffer, [`WireError::TooLong`] when the
-    /// message would pass 2^31 − 1 bytes. What was written is worth nothing then.
-    #[inline(never)]
-    pub fn bytes(&mut self, mut bytes: &[u8]) -> Result<(), WireError> {
-        if let Mode::Count = self.mode {
-            self.len = checked_length(self.len, bytes.len())?;
-            return Ok(());
-        }
-        loop {
-            let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
-            let n = room.len().min(bytes.len());
-            // A loop is smaller than a call of `memcpy` and all that makes the lengths equal.
-            room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            self.len = self.len.wrapping_add(n);
-            bytes = bytes.get(n..).unwrap_or(&[]);
-            if bytes.is_empty() {
-                return Ok(());
+    /// message would pass 2^31 − 1 bytes. What was written is unspecified then.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        match take(&mut self.rest).split_at_mut_checked(bytes.len()) {
+            Some((room, rest)) => {
+                room.copy_from_slice(bytes);
+                self.rest = rest;
+                Ok(())
             }
-            self.make_room()?;
+            None => self.overflow(bytes),
         }
     }
 
-    /// Hands the full buffer to the drain.
-    fn make_room(&mut self) -> Result<(), WireError> {
-        match &mut self.mode {
-            Mode::Drain(drain) if PIECES && !self.buf.is_empty() => drain.drain(self.buf)?,
-            _ => return Err(WireError::Full),
+    /// A few bytes whose number is known when compiling: one check and one store.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and so for all the methods below.
+    #[inline]
+    pub fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WireError> {
+        match take(&mut self.rest).split_first_chunk_mut() {
+            Some((room, rest)) => {
+                *room = bytes;
+                self.rest = rest;
+                Ok(())
+            }
+            None => self.overflow(&bytes),
         }
-        self.len = 0;
-        Ok(())
+    }
+
+    /// A value of `N` bytes after its own 32-bit length.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    #[inline]
+    pub fn fixed<const N: usize>(&mut self, value: [u8; N]) -> Result<(), WireError> {
+        self.array(const { width(N) })?;
+        self.array(value)
+    }
+
+    /// What has no room in the slice: nothing, where that is all there is.
+    #[cold]
+    #[inline(never)]
+    fn overflow(&mut self, mut bytes: &[u8]) -> Result<(), WireError> {
+        match &mut self.mode {
+            Mode::Slice => Err(WireError::Full),
+            Mode::Count(length) => {
+                *length = checked_length(*length, bytes.len())?;
+                Ok(())
+            }
+            Mode::Drain { buf, used, drain } => loop {
+                let room = buf.get_mut(*used..).unwrap_or(&mut []);
+                let n = room.len().min(bytes.len());
+                room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+                *used = used.wrapping_add(n);
+                bytes = bytes.get(n..).unwrap_or(&[]);
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+                empty(buf, used, *drain)?;
+            },
+        }
     }
 
     /// `length` bytes that `source` puts into the room it is given, returning how many. It is only
@@ -134,38 +151,39 @@ impl<'w> Writer<'w> {
         mut length: usize,
         source: &mut dyn FnMut(&mut [u8]) -> Result<usize, WireError>,
     ) -> Result<(), WireError> {
-        match self.mode {
-            Mode::Slice => return Err(WireError::Full),
-            Mode::Count => {
-                self.len = checked_length(self.len, length)?;
-                return Ok(());
+        match &mut self.mode {
+            Mode::Slice => Err(WireError::Full),
+            Mode::Count(counted) => {
+                *counted = checked_length(*counted, length)?;
+                Ok(())
             }
-            Mode::Drain(_) => {}
-        }
-        while length > 0 {
-            if self.len >= self.buf.len() {
-                self.make_room()?;
-            }
-            let room = self.buf.get_mut(self.len..).unwrap_or(&mut []);
-            let size = room.len().min(length);
-            match source(room.get_mut(..size).unwrap_or(&mut []))? {
-                n if n > 0 && n <= size => {
-                    self.len = self.len.saturating_add(n);
-                    length = length.saturating_sub(n);
+            Mode::Drain { buf, used, drain } => {
+                while length > 0 {
+                    if *used >= buf.len() {
+                        empty(buf, used, *drain)?;
+                    }
+                    let room = buf.get_mut(*used..).unwrap_or(&mut []);
+                    let size = room.len().min(length);
+                    match source(room.get_mut(..size).unwrap_or(&mut []))? {
+                        n if n > 0 && n <= size => {
+                            *used = used.saturating_add(n);
+                            length = length.saturating_sub(n);
+                        }
+                        _ => return Err(WireError::Source),
+                    }
                 }
-                _ => return Err(WireError::Source),
+                Ok(())
             }
         }
-        Ok(())
     }
 
     /// One byte.
     ///
     /// # Errors
-    /// As [`bytes`](Self::bytes), and so for all the methods below.
-    #[inline(never)]
+    /// As [`bytes`](Self::bytes).
+    #[inline]
     pub fn u8(&mut self, value: u8) -> Result<(), WireError> {
-        self.bytes(&[value])
+        self.array([value])
     }
 
     /// A string with its terminating NUL.
@@ -180,11 +198,11 @@ impl<'w> Writer<'w> {
         self.u8(0)
     }
 
-    /// Bytes behind their own 32-bit length.
+    /// Bytes after their own 32-bit length.
     ///
     /// # Errors
     /// [`WireError::TooLong`] above 2^31 − 1 bytes.
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn counted(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         self.i32(i32::try_from(bytes.len()).map_err(|_| WireError::TooLong)?)?;
         self.bytes(bytes)
@@ -223,7 +241,7 @@ impl<'w> Writer<'w> {
         self.sized(4, body)
     }
 
-    /// Content behind its own 32-bit length, as a parameter's value is.
+    /// Content after its own 32-bit length, as a parameter's value is.
     ///
     /// # Errors
     /// As [`message`](Self::message).
@@ -235,39 +253,59 @@ impl<'w> Writer<'w> {
     /// `extra`: what the length counts beside the content.
     #[inline(never)]
     fn sized(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
-        if let (true, Mode::Drain(_)) = (PIECES, &self.mode) {
+        let Some((field, rest)) = take(&mut self.rest).split_first_chunk_mut() else {
+            return self.sized_by_counting(extra, body);
+        };
+        let room = rest.len();
+        self.rest = rest;
+        body.encode(self, &[])?;
+        *field = length_field(room.wrapping_sub(self.rest.len()), extra)?;
+        Ok(())
+    }
+
+    /// Where the length cannot be patched in: counted first.
+    #[cold]
+    fn sized_by_counting(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
+        if let (true, Mode::Drain { .. }) = (PIECES, &self.mode) {
             let mut counter = Writer::counter();
             body.encode(&mut counter, &[])?;
-            self.u32(u32::try_from(checked_length(counter.len, extra)?).unwrap_or(0))?;
+            self.array(length_field(counter.len(), extra)?)?;
             return body.encode(self, &[]);
         }
-        let at = self.len;
-        self.i32(0)?;
-        let start = self.len;
+        self.overflow(&[0; 4])?;
         body.encode(self, &[])?;
-        let length = checked_length(self.len.saturating_sub(start), extra)?;
-        if let Some(field) = self.buf.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-            *field = u32::try_from(length).unwrap_or(0).to_be_bytes();
-        }
-        Ok(())
+        checked_length(self.len(), extra).map(|_| ())
     }
 
     /// Hands what is left in the buffer to the drain.
     #[cfg(test)]
     pub(crate) fn finish(self) -> Result<(), WireError> {
         match self.mode {
-            Mode::Drain(drain) => drain.drain(self.buf.get(..self.len).unwrap_or(&[])),
+            Mode::Drain { buf, used, drain } => drain.drain(buf.get(..used).unwrap_or(&[])),
             _ => Ok(()),
         }
     }
 }
 
-/// Whether there is a NUL among the bytes. `contains` would bring a search by words: 230 bytes of
-/// flash on thumbv7m.
-#[inline(never)]
+/// Hands a full buffer to the drain.
+fn empty(buf: &[u8], used: &mut usize, drain: &mut dyn Drain) -> Result<(), WireError> {
+    if !PIECES || buf.is_empty() {
+        return Err(WireError::Full);
+    }
+    *used = 0;
+    drain.drain(buf)
+}
+
+/// Whether there is a NUL among the bytes. On a host all are looked at, many at a time; on a bare
+/// target a loop is the least flash (`contains` would bring a search by words, 230 bytes).
+#[cfg_attr(target_os = "none", inline(never))]
 #[allow(clippy::manual_contains, reason = "see above")]
 pub(crate) fn has_nul(bytes: &[u8]) -> bool {
-    bytes.iter().any(|&byte| byte == 0)
+    if cfg!(target_os = "none") {
+        bytes.iter().any(|&byte| byte == 0)
+    } else {
+        bytes.iter().fold(false, |found, &byte| found | (byte == 0))
+    }
 }
 
 /// A length as the protocol can carry it: at most 2^31 − 1.
@@ -278,6 +316,19 @@ fn checked_length(length: usize, more: usize) -> Result<usize, WireError> {
     }
 }
 
+/// The bytes of a length field.
+fn length_field(length: usize, extra: usize) -> Result<[u8; 4], WireError> {
+    let length = i32::try_from(length.wrapping_add(extra)).map_err(|_| WireError::TooLong)?;
+    Ok(length.to_be_bytes())
+}
+
+/// The length field of a value of known size.
+#[allow(clippy::as_conversions, reason = "evaluated by the compiler, for sizes up to 255")]
+const fn width(size: usize) -> [u8; 4] {
+    assert!(size < 256);
+    [0, 0, 0, size as u8]
+}
+
 macro_rules! integers {
     ($($name:ident $what:literal),*) => {
         impl Writer<'_> {$(
@@ -285,9 +336,9 @@ macro_rules! integers {
             ///
             /// # Errors
             /// As [`bytes`](Self::bytes).
-            #[inline(never)]
+            #[inline]
             pub fn $name(&mut self, value: $name) -> Result<(), WireError> {
-                self.bytes(&value.to_be_bytes())
+                self.array(value.to_be_bytes())
             }
         )*}
     };

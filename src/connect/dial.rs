@@ -1,0 +1,110 @@
+//! Opening links: what a dialler is.
+//!
+//! A plain `connect(transport)` needs none of this. With a dialler the driver tries several hosts
+//! and addresses, looks for the session wanted, and sends cancel requests.
+
+use crate::config::{Config, HostSpec, Keepalives};
+use crate::engine::Place;
+use crate::error::DialError;
+use crate::transport::Transport;
+
+/// Something that turns host and port into a transport.
+///
+/// The transport must keep the rules of [`transport`](crate::transport).
+pub trait Dial {
+    /// The open link.
+    type Transport: Transport;
+
+    /// Opens a link to one address of one host, within `target.timeout_ms`.
+    ///
+    /// Names are looked up here, each time anew: addresses change while a firmware runs.
+    ///
+    /// # Errors
+    /// Any error makes the driver try the next address or host, except that
+    /// [`DialError::NoMoreAddresses`] ends the addresses of this host.
+    fn dial(&mut self, target: &Target<'_>) -> Result<Self::Transport, DialError>;
+
+    /// Whether what goes over the link cannot leave this machine, as over a UNIX socket: then
+    /// `sslmode` does not count, and passwords may travel in clear. The default: no.
+    fn is_local(&self, transport: &Self::Transport) -> bool {
+        let _ = transport;
+        false
+    }
+
+    /// The password for a target where the configuration has none: from a password file, say.
+    /// Called after the link is open. The default has none.
+    ///
+    /// # Errors
+    /// The password was found and does not fit.
+    fn password(
+        &mut self,
+        target: &Target<'_>,
+        config: &Config<'_>,
+    ) -> Result<Option<&str>, DialError> {
+        let _ = (target, config);
+        Ok(None)
+    }
+}
+
+impl<D: Dial + ?Sized> Dial for &mut D {
+    type Transport = D::Transport;
+
+    fn dial(&mut self, target: &Target<'_>) -> Result<Self::Transport, DialError> {
+        (**self).dial(target)
+    }
+
+    fn is_local(&self, transport: &Self::Transport) -> bool {
+        (**self).is_local(transport)
+    }
+
+    fn password(
+        &mut self,
+        target: &Target<'_>,
+        config: &Config<'_>,
+    ) -> Result<Option<&str>, DialError> {
+        (**self).password(target, config)
+    }
+}
+
+/// Where a link is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Target<'a> {
+    /// Host and port.
+    pub host: HostSpec<'a>,
+    /// Which of the host's addresses, from 0 in the resolver's order.
+    pub address: u16,
+    /// With `load_balance_hosts=random` a random number, else 0. The dialler begins the
+    /// addresses of a name with this one, modulo their number.
+    pub rotation: u32,
+    /// Milliseconds that opening the link may take.
+    pub timeout_ms: u32,
+    /// TCP keepalive wanted.
+    pub keepalives: Keepalives,
+    /// `tcp_user_timeout` in milliseconds, 0 for the system's figure.
+    pub tcp_user_timeout_ms: u32,
+}
+
+impl<'a> Target<'a> {
+    /// The first address of a host, with the configuration's figures.
+    pub const fn new(host: HostSpec<'a>, config: &Config<'_>) -> Self {
+        Self {
+            host,
+            address: 0,
+            rotation: 0,
+            timeout_ms: config.connect_timeout_ms,
+            keepalives: config.keepalives,
+            tcp_user_timeout_ms: config.tcp_user_timeout_ms,
+        }
+    }
+}
+
+impl<'a> Target<'a> {
+    /// An address of a host of the configuration.
+    pub(crate) const fn at(place: Place, host: HostSpec<'a>, config: &Config<'_>) -> Self {
+        let mut target = Self::new(host, config);
+        target.address = place.address;
+        target.rotation = place.rotation;
+        target
+    }
+}

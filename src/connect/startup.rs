@@ -1,0 +1,378 @@
+//! From an open channel to the first ReadyForQuery.
+//!
+//! The login is a state machine of its own: every request is answered at most once, nothing is
+//! answered that the policy does not allow, and after SCRAM began only its proof ends it.
+//!
+//! Source: manual, "Start-up"; RFC 5802.
+
+#[cfg(feature = "opengauss")]
+use crate::auth::gauss::GaussRequest;
+use crate::auth::{Binding, NONCE, Request, Scram, Secrets};
+use crate::config::{AuthMethods, ChannelBinding, Config, Dialect};
+use crate::engine::Session;
+use crate::error::{AuthError, ConfigError, Error, Fault, Outcome, ProtocolError};
+use crate::limits;
+use crate::transport::Lent;
+use crate::wire::backend::{BackendKeyData, NegotiateProtocolVersion, tag};
+use crate::wire::{Encode, WireError, Writer, frontend};
+
+/// What protects the link below the login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Protection<'p> {
+    /// Nobody listens: TLS with a peer whose certificate was verified, or a link that does not
+    /// leave this machine.
+    pub(crate) private: bool,
+    /// TLS, verified or not.
+    pub(crate) encrypted: bool,
+    /// What a login over TLS can be tied to.
+    pub(crate) end_point: Option<&'p [u8]>,
+}
+
+impl Protection<'_> {
+    pub(crate) const NONE: Self = Self { private: false, encrypted: false, end_point: None };
+    /// A UNIX socket.
+    pub(crate) const LOCAL: Self = Self { private: true, encrypted: false, end_point: None };
+}
+
+impl Session<'_> {
+    /// Starts a link: checks what can be checked before a byte is sent.
+    pub(crate) fn open(&mut self, config: &Config<'_>) -> Result<(), Fault> {
+        self.reset();
+        self.link.start(config.connect_timeout_ms);
+        let (rx, tx) = self.link.sizes();
+        let problem = if config.user.is_none_or(str::is_empty) {
+            ConfigError::NoUser
+        } else if rx < limits::MIN_RX || tx < limits::MIN_TX {
+            ConfigError::BufferTooSmall
+        } else {
+            return Ok(());
+        };
+        self.exchange.close();
+        Err(problem.into())
+    }
+
+    /// Logs in over an open link.
+    pub(crate) fn login(
+        &mut self,
+        io: &mut Lent<'_>,
+        config: &Config<'_>,
+        protection: Protection<'_>,
+    ) -> Result<(), Fault> {
+        let result = self.start(io, config, protection);
+        let result = result.map_err(|fault| self.salvage(io, fault));
+        // A password may have been in the send buffer.
+        self.link.wipe_tx();
+        if let (Err(fault), Some(keys)) = (result, self.keys.as_deref_mut())
+            && (fault == Fault::SERVER || fault.is_auth())
+        {
+            keys.clear();
+        }
+        result
+    }
+
+    /// As [`refuse`](Self::refuse); returns what the user sees.
+    pub(crate) fn failed(&mut self, fault: Fault) -> Error {
+        self.refuse();
+        let error = self.into_error(fault);
+        match fault {
+            // The server refused the login: that is no question of work that was sent.
+            Fault::SERVER => Error::new(error.kind(), Outcome::Refused, false),
+            _ => error,
+        }
+    }
+
+    /// After a failure on the way to a session the link is dead, whatever the fault. No work was
+    /// asked for yet.
+    pub(crate) fn refuse(&mut self) {
+        self.exchange.die();
+        self.link.forget_sent();
+    }
+
+    fn start(
+        &mut self,
+        io: &mut Lent<'_>,
+        config: &Config<'_>,
+        protection: Protection<'_>,
+    ) -> Result<(), Fault> {
+        let version = config.asked_version(self.server.minor_refused);
+        self.server.protocol = version;
+        self.server.encrypted = protection.encrypted;
+        self.server.expect(config.dialect);
+        #[cfg(feature = "opengauss")]
+        {
+            self.batch_binds = config.batch_bind;
+        }
+        let user = config.user.unwrap_or("");
+        // In one piece: some poolers take no packet that comes in two.
+        self.link.write_whole(io, &|w: &mut Writer<'_>| {
+            frontend::startup(w, version, &|w| {
+                frontend::parameter(w, "user", Some(user))?;
+                frontend::parameter(w, "database", config.get_dbname())?;
+                w.bytes(b"client_encoding\0UTF8\0DateStyle\0ISO\0")?;
+                frontend::parameter(w, "application_name", config.get_application_name())?;
+                frontend::parameter(w, "options", config.options)
+            })
+        })?;
+        let heard = self.link.stats.bytes_in;
+        self.authenticate(io, config, protection, version).map_err(|fault| {
+            let silent = self.link.stats.bytes_in == heard;
+            if fault.is_end() && silent { Fault::HUNG_UP } else { fault }
+        })?;
+        self.exchange.authenticated();
+        self.settle_in(io)
+    }
+
+    #[inline(never)]
+    fn authenticate(
+        &mut self,
+        io: &mut Lent<'_>,
+        config: &Config<'_>,
+        protection: Protection<'_>,
+        version: u32,
+    ) -> Result<(), Fault> {
+        let allowed = allowed_methods(config, protection);
+        let must_bind = config.channel_binding == ChannelBinding::Require;
+        if must_bind && cfg!(not(feature = "tls")) {
+            return Err(AuthError::ChannelBinding.into());
+        }
+        let mut exchange = Scram::IDLE;
+        let (mut answered, mut asked) = (false, false);
+        loop {
+            self.next(io)?;
+            match self.link.tag {
+                tag::AUTHENTICATION => {}
+                tag::NEGOTIATE_PROTOCOL_VERSION if !asked && !self.server.negotiated => {
+                    self.negotiate(io, version)?;
+                    continue;
+                }
+                tag::ERROR_RESPONSE => {
+                    self.take_error(io)?;
+                    if !asked {
+                        self.refused_at_once(protection, version);
+                    }
+                    return Err(Fault::SERVER);
+                }
+                _ => return Err(Fault::from(ProtocolError::UnexpectedMessage)),
+            }
+            if !asked
+                && config.min_protocol_version.is_some_and(|min| self.server.protocol < min.code())
+            {
+                return Err(Fault::from(ProtocolError::BadVersion));
+            }
+            asked = true;
+            let code = self.link.number(io, 4)?;
+            self.link.body(io)?;
+            let begun = exchange.has_begun();
+            let request = Request::decode(code, self.link.taken(), begun)?;
+            debug!("authentication request {}", code);
+            self.server.family(request.dialect())?;
+            match request {
+                // Whatever the server asks for or lets pass: no login without the binding.
+                Request::Sasl { .. } | Request::SaslContinue | Request::SaslFinal => {}
+                Request::Ok if exchange.is_bound() => {}
+                _ if must_bind => return Err(Fault::from(AuthError::ChannelBinding)),
+                _ => {}
+            }
+            match request {
+                Request::Ok if exchange.is_verified() => return Ok(()),
+                Request::Ok if begun => return Err(Fault::from(AuthError::ServerSignature)),
+                Request::Ok if answered => return Ok(()),
+                _ if !allowed.contains(request.method()) => {
+                    return Err(Fault::from(AuthError::MethodNotAllowed));
+                }
+                Request::Ok => return Ok(()),
+                Request::SaslContinue => {
+                    let (link, cache) = (&self.link, self.keys.as_deref_mut());
+                    let secrets = &mut Secrets { config, cache };
+                    exchange.server_first(link.taken(), secrets, &link.pulse())?;
+                    self.link.write_part(io, &ClientFinal(&exchange))?;
+                }
+                Request::SaslFinal => {
+                    exchange.server_final(self.link.taken())?;
+                    continue;
+                }
+                // From here on one request is answered, once.
+                _ if answered => return Err(Fault::from(AuthError::Malformed)),
+                Request::Cleartext => {
+                    self.answer(io, Secrets { config, cache: None }.password()?)?;
+                }
+                #[cfg(feature = "md5")]
+                Request::Md5(salt) => self.answer_md5(io, config, salt)?,
+                #[cfg(feature = "opengauss")]
+                Request::Gauss(_) => self.answer_gauss(io, config, code)?,
+                Request::Sasl { plus } => {
+                    let binding = binding(config.channel_binding, protection, plus)?;
+                    self.begin_scram(io, config, binding, &mut exchange)?;
+                }
+            }
+            answered = true;
+            self.link.flush(io)?;
+        }
+    }
+
+    /// The server refused before it asked for anything: another try may do better.
+    fn refused_at_once(&mut self, protection: Protection<'_>, version: u32) {
+        let state = self.sqlstate();
+        // No line of pg_hba.conf for a login without encryption.
+        self.server.plaintext_refused |=
+            cfg!(feature = "tls") && !protection.encrypted && state.is(b"28000");
+        self.server.minor_refused |= cfg!(feature = "opengauss")
+            && version != frontend::PROTOCOL_3_0
+            && (state.is(b"08P01") || state.is(b"0A000"));
+    }
+
+    // The answers are functions of their own, so that what one needs is not on the stack of the
+    // others.
+
+    #[cfg(feature = "md5")]
+    #[inline(never)]
+    fn answer_md5(
+        &mut self,
+        io: &mut Lent<'_>,
+        config: &Config<'_>,
+        salt: [u8; 4],
+    ) -> Result<(), Fault> {
+        let user = config.user.unwrap_or("").as_bytes();
+        let secrets = Secrets { config, cache: None };
+        let answer = crate::auth::md5_answer(user, secrets.password()?, salt);
+        self.answer(io, &answer)
+    }
+
+    /// Answers the request that was taken last.
+    #[cfg(feature = "opengauss")]
+    #[inline(never)]
+    fn answer_gauss(
+        &mut self,
+        io: &mut Lent<'_>,
+        config: &Config<'_>,
+        code: u32,
+    ) -> Result<(), Fault> {
+        let request = GaussRequest::parse(code, self.link.taken())?;
+        let (link, cache) = (&self.link, self.keys.as_deref_mut());
+        let answer = Secrets { config, cache }.gauss(&request, &link.pulse())?;
+        self.answer(io, &answer)
+    }
+
+    /// SASLInitialResponse.
+    #[inline(never)]
+    fn begin_scram<'p>(
+        &mut self,
+        io: &mut Lent<'_>,
+        config: &Config<'_>,
+        binding: Binding<'p>,
+        exchange: &mut Scram<'p>,
+    ) -> Result<(), Fault> {
+        if !config.has_scram_keys() {
+            Secrets { config, cache: None }.password()?;
+        }
+        let mut entropy = [0; NONCE];
+        let platform = self.link.platform();
+        platform.entropy(&mut entropy).map_err(|_| AuthError::NoEntropy)?;
+        exchange.begin(&entropy, binding);
+        self.link.write(io, &|w| frontend::password(w, &|w| exchange.initial(w)))
+    }
+
+    /// PasswordMessage.
+    #[inline(never)]
+    fn answer(&mut self, io: &mut Lent<'_>, text: &[u8]) -> Result<(), Fault> {
+        self.link.write(io, &|w| {
+            frontend::password(w, &|w| {
+                w.bytes(text)?;
+                w.u8(0)
+            })
+        })
+    }
+
+    /// NegotiateProtocolVersion: a version between 3.0 and the one asked for, and none of the
+    /// options refused that were sent, for none were sent.
+    fn negotiate(&mut self, io: &mut Lent<'_>, asked: u32) -> Result<(), Fault> {
+        self.link.body(io)?;
+        let taken = NegotiateProtocolVersion::decode(self.link.taken())?;
+        let NegotiateProtocolVersion { version, options } = taken;
+        if version < frontend::PROTOCOL_3_0 || version > asked || options != 0 {
+            return Err(Fault::from(ProtocolError::BadVersion));
+        }
+        self.server.negotiated = true;
+        self.server.protocol = version;
+        Ok(self.server.family(Dialect::PostgreSql)?)
+    }
+
+    /// From AuthenticationOk to ReadyForQuery.
+    fn settle_in(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        let mut keyed = false;
+        loop {
+            self.next(io)?;
+            match self.link.tag {
+                tag::BACKEND_KEY_DATA if !core::mem::replace(&mut keyed, true) => {
+                    self.link.body(io)?;
+                    let BackendKeyData { pid, key } = BackendKeyData::decode(self.link.taken())?;
+                    self.server.backend_key(pid, key);
+                }
+                tag::READY_FOR_QUERY => return self.ready(io),
+                tag::ERROR_RESPONSE => {
+                    self.take_error(io)?;
+                    return Err(Fault::SERVER);
+                }
+                _ => return Err(Fault::from(ProtocolError::UnexpectedMessage)),
+            }
+        }
+    }
+
+    /// Asks for TLS: `true` when the server agrees. Not one byte more than its answer is read.
+    #[cfg(feature = "tls")]
+    pub(crate) fn request_tls(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+        self.link.write(io, &frontend::ssl_request)?;
+        self.link.flush(io)?;
+        let byte = self.link.lone_byte(io).map_err(|fault| match fault {
+            Fault::CLOSED => Fault::HUNG_UP,
+            fault => fault,
+        })?;
+        match byte {
+            b'S' => Ok(true),
+            b'N' => Ok(false),
+            // Also an ErrorResponse: nobody has vouched for its text, so it is not shown.
+            _ => Err(Fault::from(ProtocolError::BadTlsAnswer)),
+        }
+    }
+}
+
+/// SASLResponse: client-final, made of server-first.
+struct ClientFinal<'s, 'p>(&'s Scram<'p>);
+
+impl Encode for ClientFinal<'_, '_> {
+    fn encode(&self, w: &mut Writer<'_>, server_first: &[u8]) -> Result<(), WireError> {
+        frontend::password(w, &|w| self.0.client_final(server_first, w))
+    }
+}
+
+/// How SCRAM is tied to TLS. Fails where it must be and cannot.
+fn binding(
+    wanted: ChannelBinding,
+    protection: Protection<'_>,
+    offered: bool,
+) -> Result<Binding<'_>, Fault> {
+    match (wanted, protection.end_point) {
+        (ChannelBinding::Disable, _) => Ok(Binding::None),
+        _ if cfg!(not(feature = "tls")) => Ok(Binding::None),
+        #[cfg(feature = "tls")]
+        (_, Some(hash)) if offered => Ok(Binding::EndPoint(hash)),
+        (ChannelBinding::Require, _) => Err(Fault::from(AuthError::ChannelBinding)),
+        #[cfg(feature = "tls")]
+        (ChannelBinding::Prefer, Some(_)) => Ok(Binding::NotOffered),
+        (ChannelBinding::Prefer, _) => {
+            let _ = offered;
+            Ok(Binding::None)
+        }
+    }
+}
+
+/// Methods that were not named by the user: what shows the password or its MD5 hash to a listener
+/// is answered only over verified TLS, or where nobody can listen.
+fn allowed_methods(config: &Config<'_>, protection: Protection<'_>) -> AuthMethods {
+    let revealing = AuthMethods::PASSWORD.or(AuthMethods::MD5);
+    let methods = config.require_auth.unwrap_or(AuthMethods::all_but(AuthMethods::EMPTY));
+    match protection.private {
+        false if !methods.is_named() => methods.without(revealing),
+        _ => methods,
+    }
+}

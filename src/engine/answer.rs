@@ -1,0 +1,263 @@
+//! Reading answers: the next message, the one that is expected, the end.
+
+use super::{ResultState, Session, TransactionStatus};
+use crate::error::{Fault, ProtocolError, UsageError};
+use crate::transport::Lent;
+use crate::wire::backend::{CommandTag, ReadyForQuery, legal, tag};
+use crate::wire::frontend;
+
+impl Session<'_> {
+    /// Goes to the next message that is not asynchronous. Its body is still to be taken.
+    #[inline(never)]
+    pub(crate) fn next(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        loop {
+            self.checked_header(io)?;
+            self.take_async(io)?;
+            if self.link.tag != 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes the next message's header. An error when the message is not legal now.
+    pub(crate) fn checked_header(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.link.header(io)?;
+        let phase = self.exchange.phase();
+        match legal(phase, self.link.tag, self.link.left()) {
+            Some(true) => Ok(()),
+            refused => self.illegal(phase, refused),
+        }
+    }
+
+    #[cold]
+    fn illegal(
+        &mut self,
+        phase: crate::wire::backend::Phase,
+        refused: Option<bool>,
+    ) -> Result<(), Fault> {
+        use crate::wire::backend::Phase;
+        Err(match (refused, phase) {
+            // openGauss has more message types than the manual; they are skipped by length.
+            (None, Phase::Normal) if self.server.is_opengauss() => {
+                self.link.tag = 0;
+                return Ok(());
+            }
+            (_, Phase::Authentication) => ProtocolError::NotPostgres,
+            (Some(_), _) => ProtocolError::BadLength,
+            (None, _) => ProtocolError::UnexpectedMessage,
+        }
+        .into())
+    }
+
+    /// Takes the next message, whole: it must be of this type.
+    #[inline]
+    pub(crate) fn expect(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
+        if self.link.try_take(expected) { Ok(()) } else { self.expect_slowly(io, expected) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn expect_slowly(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
+        self.next(io)?;
+        if self.link.tag == expected { self.link.body(io) } else { Err(self.unexpected(io)) }
+    }
+
+    /// A message that has no body.
+    #[inline]
+    pub(crate) fn expect_empty(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
+        self.expect(io, expected)?;
+        if self.link.taken_len() == 0 { Ok(()) } else { Err(ProtocolError::BadLength.into()) }
+    }
+
+    /// The end of an answer: ReadyForQuery, or an error before it.
+    #[inline]
+    pub(crate) fn expect_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.expect(io, tag::READY_FOR_QUERY)?;
+        self.take_ready()
+    }
+
+    /// Takes ReadyForQuery, whose header was taken.
+    pub(crate) fn ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.link.body(io)?;
+        self.take_ready()
+    }
+
+    #[inline]
+    fn take_ready(&mut self) -> Result<(), Fault> {
+        let ReadyForQuery(status) = ReadyForQuery::decode(self.link.taken())?;
+        self.ledger.ready(match status {
+            b'I' => TransactionStatus::Idle,
+            b'T' => TransactionStatus::InTransaction,
+            _ => TransactionStatus::Failed,
+        });
+        self.exchange.ready();
+        Ok(())
+    }
+
+    /// Takes CommandComplete, whose header was taken.
+    pub(crate) fn command_complete(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.link.body(io)?;
+        self.take_command()
+    }
+
+    #[inline]
+    fn take_command(&mut self) -> Result<(), Fault> {
+        let tag = CommandTag::decode(self.link.taken())?;
+        self.rows = tag.rows;
+        if let Some(kind) = tag.kind(self.exchange.is_simple()) {
+            self.ledger.command(kind);
+        }
+        Ok(())
+    }
+
+    /// Reads to the end of one Execute, rows discarded.
+    #[inline]
+    pub(crate) fn executed(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        if self.link.try_take(tag::COMMAND_COMPLETE) {
+            return self.take_command();
+        }
+        self.executed_slowly(io)
+    }
+
+    #[inline(never)]
+    fn executed_slowly(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.rows = 0;
+        loop {
+            self.next(io)?;
+            match self.link.tag {
+                tag::DATA_ROW => self.link.skip(io)?,
+                tag::COMMAND_COMPLETE => return self.command_complete(io),
+                tag::EMPTY_QUERY_RESPONSE => return Ok(()),
+                _ => return Err(self.no_result(io)),
+            }
+        }
+    }
+
+    /// Reads the answer to a Query to its end.
+    pub(crate) fn read_answer(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.rows = 0;
+        let mut completed = false;
+        // The message that began the result which is discarded: `T`, `H`, or none.
+        let mut open = 0;
+        loop {
+            self.next(io)?;
+            match (self.link.tag, open) {
+                (tag::READY_FOR_QUERY, 0) if completed => return self.ready(io),
+                (tag::COMMAND_COMPLETE, _) => {
+                    self.command_complete(io)?;
+                    (completed, open) = (true, 0);
+                }
+                (tag::EMPTY_QUERY_RESPONSE, 0) => completed = true,
+                (tag::COPY_IN_RESPONSE, 0) => self.refuse_copy(io)?,
+                (tag @ (tag::ROW_DESCRIPTION | tag::COPY_OUT_RESPONSE), 0) => open = tag,
+                (tag::DATA_ROW, tag::ROW_DESCRIPTION)
+                | (tag::COPY_DATA | tag::COPY_DONE, tag::COPY_OUT_RESPONSE) => {}
+                _ => return Err(self.unexpected(io)),
+            }
+            self.link.skip(io)?;
+        }
+    }
+
+    /// Reads and discards what is left of an answer. [`Fault::EARLIER`], with the error pinned: the
+    /// statement that it belongs to failed, and not because this side made it.
+    #[inline(never)]
+    pub(crate) fn discard(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        if !self.exchange.owes() {
+            return Ok(());
+        }
+        if let Some(finish) = self.exchange.take_unfinished() {
+            self.exchange.abort();
+            finish(self, io)?;
+        }
+        self.synchronize(io)?;
+        let mut failed = false;
+        while self.exchange.owes() {
+            self.next(io)?;
+            match self.link.tag {
+                tag::READY_FOR_QUERY => self.ready(io)?,
+                tag::ERROR_RESPONSE => {
+                    let expected = self.exchange.is_aborted();
+                    if self.take_error(io)? {
+                        return Err(Fault::SERVER);
+                    }
+                    if expected {
+                        self.forget_error();
+                    } else {
+                        failed = true;
+                    }
+                }
+                tag::COPY_IN_RESPONSE => self.refuse_copy(io)?,
+                tag::COMMAND_COMPLETE => self.command_complete(io)?,
+                _ => self.link.skip(io)?,
+            }
+        }
+        if failed { Err(Fault::EARLIER) } else { Ok(()) }
+    }
+
+    fn forget_error(&mut self) {
+        self.error = None;
+        self.link.unpin(0);
+    }
+
+    /// Answers CopyInResponse that no verb asked for: the server then reports an error.
+    pub(crate) fn refuse_copy(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.link.skip(io)?;
+        let simple = self.exchange.is_simple();
+        if !simple {
+            self.exchange.sync_sent();
+        }
+        self.exchange.abort();
+        self.link.write(io, &|w| {
+            frontend::copy_fail(w, "no COPY verb")?;
+            // While it copied, the server swallowed the Sync of the extended protocol.
+            if simple { Ok(()) } else { frontend::sync(w) }
+        })?;
+        self.link.flush(io)
+    }
+
+    /// Makes the server abort what was sent of a batch and not synchronized. `Ok`: it did.
+    #[cold]
+    pub(crate) fn abort_batch(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
+        if !self.link.has_sent() {
+            self.exchange.ready();
+            return fault;
+        }
+        self.exchange.abort();
+        let aborted = self
+            .stage(io, &frontend::execute_nothing)
+            .and_then(|()| self.send_sync(io))
+            .and_then(|()| self.discard(io));
+        match aborted {
+            Ok(()) => {
+                self.ledger.batch_aborted();
+                fault
+            }
+            Err(worse) => worse,
+        }
+    }
+
+    /// A message that is not the one awaited: an error or a violation.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn unexpected(&mut self, io: &mut Lent<'_>) -> Fault {
+        self.result = ResultState::Done;
+        match self.link.tag {
+            tag::ERROR_RESPONSE => self.refused(io),
+            _ => ProtocolError::UnexpectedMessage.into(),
+        }
+    }
+
+    /// A message that is no part of a result: an error, COPY (which has its own verbs), or a
+    /// violation.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn no_result(&mut self, io: &mut Lent<'_>) -> Fault {
+        self.result = ResultState::Done;
+        match self.link.tag {
+            // The server answers with an error, which the next verb discards.
+            tag::COPY_IN_RESPONSE => self.refuse_copy(io).err().unwrap_or(UsageError::Copy.into()),
+            tag::COPY_OUT_RESPONSE => UsageError::Copy.into(),
+            _ => self.unexpected(io),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a result looks like: RowDescription, packed and pinned at the start of the receive buffer.
+
+use super::{NameHash, Session};
+use crate::error::Fault;
+use crate::limits;
+use crate::transport::Lent;
+use crate::wire::WireError;
+use crate::wire::backend::{FIELD_TAIL, FieldTail, tag};
+
+/// Bytes of a packed column without its name: OID (4 bytes), format (1), length of the name (1).
+pub(crate) const COLUMN_HEAD: usize = 6;
+
+/// The result that a verb reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResultState {
+    /// The first result of a Query comes next.
+    Start,
+    /// DataRow or the end comes next.
+    Rows,
+    /// Described as one without rows: its end comes next.
+    NoRows,
+    /// A result of a Query ended; another may follow.
+    Between,
+    /// The portal has more rows.
+    Suspended,
+    Done,
+}
+
+impl ResultState {
+    /// Whether the end of the result is still to come.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Self::Rows | Self::NoRows)
+    }
+}
+
+impl Session<'_> {
+    /// The answer to Describe of a portal: which columns its rows have.
+    pub(crate) fn described(&mut self, io: &mut Lent<'_>, keep: NameHash) -> Result<(), Fault> {
+        self.next(io)?;
+        match self.link.tag {
+            tag::ROW_DESCRIPTION => self.describe(io, keep),
+            tag::NO_DATA => {
+                self.forget_description();
+                self.result = ResultState::NoRows;
+                Ok(())
+            }
+            _ => Err(self.unexpected(io)),
+        }
+    }
+
+    /// Takes RowDescription and pins it, packed: 6 bytes a column and its name. Where names take
+    /// more than half of the receive buffer they are dropped. Works for descriptions larger than
+    /// the buffer. With a name the description stays for the next executions of that statement, and
+    /// its formats are those that Bind will ask for: binary.
+    pub(crate) fn describe(&mut self, io: &mut Lent<'_>, keep: NameHash) -> Result<(), Fault> {
+        self.forget_description();
+        let (size, _) = self.link.sizes();
+        let mut names = true;
+        let columns = self.link.count(io)?;
+        for _ in 0..columns {
+            let length = self.link.cstr_len(io)?;
+            self.link.take(io, length.saturating_add(FIELD_TAIL))?;
+            let field = FieldTail::decode(self.link.taken())?;
+            let wanted = self.link.pinned().saturating_add(COLUMN_HEAD).saturating_add(length);
+            if names && (wanted > size / 2 || length > 255) {
+                names = false;
+                self.link.repin(drop_names);
+            }
+            let length = if names { length } else { 0 };
+            let [a, b, c, d] = field.oid.to_be_bytes();
+            let format = if keep.is_none() { field.format } else { 1 };
+            let head = [a, b, c, d, format, u8::try_from(length).unwrap_or(0)];
+            let reserve = limits::RX_RESERVE.saturating_add(head.len());
+            if self.link.room() < reserve {
+                return Err(self.link.too_small(reserve));
+            }
+            self.link.pin_entry(&head, length)?;
+        }
+        if self.link.left() != 0 {
+            return Err(WireError::Malformed.into());
+        }
+        self.columns = columns;
+        self.result = ResultState::Rows;
+        if let Ok(pinned) = u16::try_from(self.link.pinned()) {
+            (self.described, self.kept_for) = (pinned, keep);
+        }
+        Ok(())
+    }
+
+    /// Whether the description of this statement is pinned: then its rows are read by it.
+    pub(crate) fn is_described(&mut self, statement: NameHash) -> bool {
+        let known = !statement.is_none() && statement == self.kept_for;
+        if known {
+            self.result = ResultState::Rows;
+        }
+        known
+    }
+
+    /// Forgets the description, and whatever else is pinned.
+    #[inline]
+    pub(crate) fn forget_description(&mut self) {
+        self.columns = 0;
+        self.kept_for = NameHash::NONE;
+        self.link.unpin(0);
+    }
+}
+
+/// Rewrites packed columns without their names; returns the new length.
+fn drop_names(packed: &mut [u8]) -> usize {
+    let (mut from, mut to) = (0_usize, 0_usize);
+    while let Some(&length) = packed.get(from.saturating_add(5)) {
+        super::pin::move_down(packed, from, 5, to);
+        if let Some(place) = packed.get_mut(to.saturating_add(5)) {
+            *place = 0;
+        }
+        from = from.saturating_add(COLUMN_HEAD).saturating_add(usize::from(length));
+        to = to.saturating_add(COLUMN_HEAD);
+    }
+    to
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_dropped_in_place() {
+        let mut packed = *b"\0\0\0\x17\x01\x02id\0\0\0\x19\x01\0\0\0\0\x14\x01\x04name";
+        let n = drop_names(&mut packed);
+        assert_eq!(&packed[..n], b"\0\0\0\x17\x01\0\0\0\0\x19\x01\0\0\0\0\x14\x01\0");
+    }
+}

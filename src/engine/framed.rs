@@ -1,0 +1,244 @@
+//! Messages over a transport: `receive` and `send` are the only places that read and write.
+//!
+//! The receive buffer is `[pinned | free | window]`: what must stay for a while (a row
+//! description, an error) sits at its start, unread bytes lie between `start` and `end` after it. A
+//! message is first a header, then a body that is taken whole, in pieces, or skipped; the common
+//! path takes both at once, where all of it lies in the window ([`Framed::try_take`]).
+
+use crate::error::{Buffer, ErrorKind, Fault};
+use crate::platform::{Countdown, Platform};
+
+/// What went over the transport since the client was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Stats {
+    /// Bytes received.
+    pub bytes_in: u32,
+    /// Bytes sent.
+    pub bytes_out: u32,
+    /// Times the driver turned from sending to waiting for an answer.
+    pub round_trips: u32,
+    /// Most bytes of the receive buffer that were in use.
+    pub rx_peak: u32,
+    /// Most bytes of the send buffer that were in use; all of it when something larger than the
+    /// buffer was sent.
+    pub tx_peak: u32,
+    /// Notifications that had no place to wait in: see
+    /// [`Client::set_notification_queue`](crate::Client::set_notification_queue).
+    pub notifications_lost: u32,
+}
+
+/// Where a piece of the receive buffer is.
+pub(crate) type Span = (usize, usize);
+
+// In this order: what is used everywhere is reached by the short instructions.
+#[repr(C)]
+pub(crate) struct Framed<'b> {
+    /// Type of the current message; 0 when it was none of the verb's and was dealt with.
+    pub(crate) tag: u8,
+    /// Whether any byte left since `start`.
+    pub(super) sent: bool,
+    /// It was the send buffer that was too small last, and not the receive buffer.
+    pub(super) lacks_tx: bool,
+    /// The verb has received before: from now on every attempt is a turn of a loop.
+    pub(super) received: bool,
+    /// The row that is held lies in the window still.
+    pub(super) held_loosely: bool,
+    pub(super) rx: &'b mut [u8],
+    pub(super) tx: &'b mut [u8],
+    /// First unread byte.
+    pub(super) start: usize,
+    /// After the last byte received.
+    pub(super) end: usize,
+    /// What was taken last.
+    pub(super) taken: Span,
+    /// Bytes of the current message's body that were not taken yet.
+    pub(super) body: usize,
+    /// Bytes at the start of `rx` that stay.
+    pub(super) pinned: usize,
+    /// Bytes staged in `tx`.
+    pub(super) staged: usize,
+    pub(super) countdown: Countdown,
+    platform: &'b dyn Platform,
+    /// A row that must stay readable while more is received.
+    pub(super) held: Span,
+    /// Bytes that would have been enough, where a buffer was too small last.
+    pub(super) lacking: usize,
+    /// What the record buffer of TLS has, and needs.
+    #[cfg(feature = "tls")]
+    pub(crate) record: (u16, u16),
+    pub(crate) stats: Stats,
+}
+
+impl<'b> Framed<'b> {
+    pub(crate) fn new(rx: &'b mut [u8], tx: &'b mut [u8], platform: &'b dyn Platform) -> Self {
+        Self {
+            tag: 0,
+            sent: false,
+            lacks_tx: false,
+            received: false,
+            held_loosely: false,
+            rx,
+            tx,
+            taken: (0, 0),
+            pinned: 0,
+            start: 0,
+            end: 0,
+            body: 0,
+            staged: 0,
+            countdown: Countdown::OVER,
+            platform,
+            held: (0, 0),
+            lacking: 0,
+            #[cfg(feature = "tls")]
+            record: (0, 0),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Forgets everything about the last link.
+    pub(crate) fn reset(&mut self) {
+        (self.pinned, self.start, self.end) = (0, 0, 0);
+        (self.body, self.staged, self.sent) = (0, 0, false);
+    }
+
+    /// Starts an operation that must end within `timeout_ms`.
+    pub(crate) fn start(&mut self, timeout_ms: u32) {
+        self.platform.idle();
+        self.limit(timeout_ms);
+        self.sent = false;
+        self.staged = 0;
+        self.received = false;
+        self.held_loosely = false;
+    }
+
+    /// Starts the deadline anew: for a guard whose calls have one each.
+    #[inline(never)]
+    pub(crate) fn limit(&mut self, timeout_ms: u32) {
+        self.countdown = Countdown::start(self.platform, timeout_ms);
+    }
+
+    /// Whether a byte left since `start`.
+    pub(crate) const fn has_sent(&self) -> bool {
+        self.sent
+    }
+
+    /// From here on it counts as if nothing was sent.
+    pub(crate) const fn forget_sent(&mut self) {
+        self.sent = false;
+    }
+
+    /// Where the receive buffer is: no two clients have the same.
+    pub(crate) fn address(&self) -> usize {
+        self.rx.as_ptr().addr()
+    }
+
+    /// What [`Fault::CAPACITY`] was about.
+    pub(crate) fn capacity(&self) -> ErrorKind {
+        let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let (buffer, have) = match self.lacks_tx {
+            true => (Buffer::Tx, self.tx.len()),
+            false => (Buffer::Rx, self.rx.len()),
+        };
+        ErrorKind::Capacity { buffer, have: size(have), needed: size(self.lacking) }
+    }
+
+    /// What [`Fault::TLS_RECORD`] was about.
+    #[cfg(feature = "tls")]
+    pub(crate) fn record_capacity(&self) -> ErrorKind {
+        let (have, needed) = self.record;
+        let buffer = Buffer::TlsRecord;
+        ErrorKind::Capacity { buffer, have: have.into(), needed: needed.into() }
+    }
+
+    /// What the operation has left.
+    #[cfg(feature = "tls")]
+    pub(crate) const fn countdown(&self) -> Countdown {
+        self.countdown
+    }
+
+    pub(crate) const fn platform(&self) -> &'b dyn Platform {
+        self.platform
+    }
+
+    pub(crate) const fn sizes(&self) -> (usize, usize) {
+        (self.rx.len(), self.tx.len())
+    }
+
+    /// One turn of a loop that waits for the peer.
+    #[inline(never)]
+    pub(crate) fn tick(&mut self) -> Result<(), Fault> {
+        self.countdown.wait(self.platform)
+    }
+
+    /// The time that is left, counted down apart from this: for a loop that computes.
+    pub(crate) fn pulse(&self) -> impl Fn() -> Result<(), Fault> + use<'b> {
+        let (platform, countdown) = (self.platform, core::cell::Cell::new(self.countdown));
+        move || {
+            let mut left = countdown.get();
+            let result = left.pulse(platform);
+            countdown.set(left);
+            result
+        }
+    }
+}
+
+#[cfg(all(test, not(feature = "pieces")))]
+mod tests {
+    use super::*;
+    use crate::error::Fault;
+    use crate::transport::lent;
+    use crate::wire::frontend;
+
+    struct Board;
+
+    impl Platform for Board {
+        fn now_ms(&self) -> u64 {
+            0
+        }
+
+        fn entropy(&self, _: &mut [u8]) -> Result<(), crate::NoEntropy> {
+            Err(crate::NoEntropy)
+        }
+    }
+
+    /// A message that does not fit the send buffer is refused with what it would have taken, and
+    /// what was staged stays.
+    #[test]
+    fn without_pieces_a_message_fits_or_is_refused() {
+        let (mut rx, mut tx) = ([0; 16], [0; 16]);
+        let mut link = Framed::new(&mut rx, &mut tx, &Board);
+        let mut nobody = std::io::Cursor::new(std::vec::Vec::<u8>::new());
+        let mut port = Port(&mut nobody);
+        let io = &mut lent(&mut port);
+        assert_eq!(link.write(io, &|w| frontend::query(w, "12345")), Ok(()));
+        assert_eq!(link.write(io, &frontend::sync), Ok(()));
+        assert_eq!(link.write(io, &frontend::sync), Err(Fault::CAPACITY));
+        let capacity = ErrorKind::Capacity { buffer: Buffer::Tx, have: 16, needed: 21 };
+        assert_eq!(link.capacity(), capacity);
+        assert_eq!(link.staged, 16);
+        assert_eq!(nobody.get_ref().len(), 0);
+    }
+
+    struct Port<'p>(&'p mut std::io::Cursor<std::vec::Vec<u8>>);
+
+    impl embedded_io::ErrorType for Port<'_> {
+        type Error = embedded_io::ErrorKind;
+    }
+
+    impl embedded_io::Read for Port<'_> {
+        fn read(&mut self, _: &mut [u8]) -> Result<usize, Self::Error> {
+            Err(embedded_io::ErrorKind::TimedOut)
+        }
+    }
+
+    impl embedded_io::Write for Port<'_> {
+        fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
+            std::io::Write::write(self.0, bytes).map_err(|_| embedded_io::ErrorKind::Other)
+        }
+
+        fn flush(&mut self) -> Result<(), Self::Error> {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! One link: its buffers, what is owed on it, and what became of the work sent over it.
+//!
+//! Used by `verbs` and `connect`, which only say what they send and what they expect. Everything
+//! here works on [`Lent`], so it is compiled once.
+//!
+//! | file | what |
+//! |---|---|
+//! | `framed`, `receive`, `send`, `pieces`, `pin` | messages over a transport, in two buffers of the caller |
+//! | `exchange` | where the link stands, and what dropped guards left to do |
+//! | `answer` | reading answers: next message, expected message, end, discarding |
+//! | `description` | RowDescription, packed and pinned |
+//! | `outcome` | the ledger: what became of the work; errors |
+//! | `asynchronous` | messages that may arrive at any time |
+//! | `names` | prepared statements: whose they are, which are known |
+//! | `server` | what is known of the server |
+//!
+//! The rules: a verb starts with [`Session::begin`]; any failure goes through
+//! [`Session::into_error`], which decides what became of the work and whether the link lives; a
+//! link that failed is never touched again; the answer of one verb is never taken for that of
+//! another.
+
+mod answer;
+mod asynchronous;
+mod description;
+mod exchange;
+mod framed;
+mod names;
+mod notifications;
+mod outcome;
+mod pieces;
+mod pin;
+mod receive;
+mod send;
+mod server;
+
+pub(crate) use description::{COLUMN_HEAD, ResultState};
+pub use framed::Stats;
+pub(crate) use framed::{Framed, Span};
+pub use names::StaticStatements;
+pub(crate) use names::{Known, Name, NameHash};
+pub use notifications::{Event, NotificationQueue};
+pub(crate) use outcome::{may_end, may_end_of_many};
+pub(crate) use send::in_pieces;
+pub(crate) use server::{Place, ServerInfo};
+
+use crate::auth::KeyStore;
+use crate::error::{Fault, SqlState};
+use crate::limits;
+use crate::transport::Lent;
+use crate::wire::Body;
+use crate::wire::frontend;
+use exchange::Exchange;
+use notifications::Events;
+use outcome::Ledger;
+
+/// The server's view of the transaction, from ReadyForQuery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum TransactionStatus {
+    /// No transaction is open.
+    #[default]
+    Idle,
+    /// A transaction is open.
+    InTransaction,
+    /// The open transaction has failed: only ROLLBACK is accepted.
+    Failed,
+}
+
+/// A session with a server, over whichever link it has at the moment.
+// In this order: what is used everywhere is reached by the short instructions, and there are no gaps.
+#[repr(C)]
+pub(crate) struct Session<'b> {
+    pub(crate) exchange: Exchange,
+    pub(crate) ledger: Ledger,
+    /// The result that is being read.
+    pub(crate) result: ResultState,
+    /// Columns of the description that is pinned.
+    pub(crate) columns: u16,
+    /// A notice announced that the server ends the session: last character of its SQLSTATE,
+    /// 57P01 or 57P02.
+    shutdown: Option<core::num::NonZeroU8>,
+    /// An error is pinned in the receive buffer; `Some(true)` when its end was cut.
+    error: Option<bool>,
+    /// SQLSTATE of the last error.
+    sqlstate: SqlState,
+    /// The configuration allows batch binds at openGauss.
+    #[cfg(feature = "opengauss")]
+    pub(crate) batch_binds: bool,
+    /// Portals of this session.
+    pub(crate) portals: u32,
+    /// Links of this client.
+    epoch: u32,
+    /// Savepoints that are open, as far as their guards know.
+    pub(crate) savepoints: u16,
+    /// A row was found to be malformed when it was decoded.
+    pub(crate) malformed: core::cell::Cell<bool>,
+    /// Bytes of the description that is pinned, and the statement it is kept for.
+    described: u16,
+    kept_for: NameHash,
+    /// Deadline of one operation, in milliseconds.
+    pub(crate) timeout_ms: u32,
+    /// Items of the last batch that the server answered.
+    pub(crate) batch_done: u32,
+    /// Rows that the last command touched.
+    pub(crate) rows: u64,
+    pub(crate) link: Framed<'b>,
+    /// Who wants to see notices, parameter changes and notifications.
+    pub(crate) events: Events<'b>,
+    /// Statements in flash that are prepared, where a place was lent for them.
+    pub(crate) statics: Option<&'b mut StaticStatements>,
+    pub(crate) server: ServerInfo,
+    /// Where the keys of a login stay for the next one.
+    pub(crate) keys: Option<&'b mut (dyn KeyStore + 'static)>,
+    /// Where the link goes, if a dialler opened it.
+    pub(crate) place: Place,
+}
+
+impl<'b> Session<'b> {
+    pub(crate) fn new(link: Framed<'b>) -> Self {
+        Self {
+            exchange: Exchange::new(),
+            ledger: Ledger::new(),
+            result: ResultState::Done,
+            columns: 0,
+            shutdown: None,
+            error: None,
+            sqlstate: SqlState::UNKNOWN,
+            #[cfg(feature = "opengauss")]
+            batch_binds: true,
+            portals: 0,
+            epoch: 0,
+            savepoints: 0,
+            malformed: core::cell::Cell::new(false),
+            described: 0,
+            kept_for: NameHash::NONE,
+            timeout_ms: limits::DEFAULT_TIMEOUT_MS,
+            batch_done: 0,
+            rows: 0,
+            link,
+            events: Events::default(),
+            statics: None,
+            server: ServerInfo::new(),
+            keys: None,
+            place: Place::default(),
+        }
+    }
+
+    /// Forgets the last link and gets ready for a new one.
+    pub(crate) fn reset(&mut self) {
+        self.link.reset();
+        self.exchange.open();
+        self.ledger = Ledger::new();
+        (self.error, self.shutdown) = (None, None);
+        self.forget_description();
+        self.forget_statements();
+        self.epoch = self.epoch.wrapping_add(1);
+        self.server.forget();
+    }
+
+    /// Starts a verb: checks that the link lives, starts the deadline, looks at what has arrived,
+    /// finishes what an earlier verb left behind.
+    #[inline]
+    pub(crate) fn begin(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.begin_with(io, NameHash::NONE)
+    }
+
+    /// As [`begin`](Self::begin); the description of this statement stays, if it is there.
+    pub(crate) fn begin_with(&mut self, io: &mut Lent<'_>, named: NameHash) -> Result<(), Fault> {
+        self.start_verb()?;
+        if named.is_none() || named != self.kept_for {
+            self.forget_description();
+        } else {
+            self.link.unpin(usize::from(self.described));
+        }
+        if self.exchange.is_quiet() && !self.link.has_unread() && !io.ready() {
+            return Ok(());
+        }
+        self.settle(io)
+    }
+
+    /// The first steps of every verb.
+    fn start_verb(&mut self) -> Result<(), Fault> {
+        self.link.start(self.timeout_ms);
+        self.ledger.begin();
+        self.exchange.check()?;
+        self.error = None;
+        Ok(())
+    }
+
+    /// The verb is run once more: the server refused, and did nothing.
+    pub(crate) fn begin_again(&mut self) {
+        self.ledger.begin();
+        self.link.forget_sent();
+        self.error = None;
+        self.forget_description();
+    }
+
+    /// As [`begin`](Self::begin), but leaves what has arrived.
+    pub(crate) fn begin_listening(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.start_verb()?;
+        self.forget_description();
+        let finished = self.finish(io);
+        self.settled(finished)
+    }
+
+    /// Finishes what earlier verbs left behind and takes what has arrived.
+    #[cold]
+    #[inline(never)]
+    fn settle(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        let settled = self.finish(io).and_then(|()| self.take_unsolicited(io));
+        self.settled(settled)
+    }
+
+    /// What was sent so far concerned earlier verbs; of this one nothing was sent.
+    fn settled(&mut self, settled: Result<(), Fault>) -> Result<(), Fault> {
+        self.link.forget_sent();
+        self.ledger.begin();
+        if let Err(fault) = settled
+            && fault != Fault::EARLIER
+        {
+            self.exchange.die();
+        }
+        settled
+    }
+
+    /// What a dropped statement left, and what a dropped transaction did.
+    fn finish(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        let discarded = self.discard(io);
+        if !matches!(discarded, Ok(()) | Err(Fault::EARLIER)) {
+            return discarded;
+        }
+        if let Some(undo) = self.exchange.take_undo() {
+            // The transaction is given up: so is what failed in it.
+            undo(self, io)?;
+            self.discard(io)?;
+            return Ok(());
+        }
+        discarded
+    }
+
+    /// Stages messages of a verb.
+    #[inline]
+    pub(crate) fn stage<F: Body>(&mut self, io: &mut Lent<'_>, part: &F) -> Result<(), Fault> {
+        self.stage_part(io, part)
+    }
+
+    #[inline(never)]
+    fn stage_part(&mut self, io: &mut Lent<'_>, part: crate::wire::Part<'_>) -> Result<(), Fault> {
+        match self.link.write_part(io, part) {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.salvage(io, fault)),
+        }
+    }
+
+    /// Sends what is staged, with more to come.
+    pub(crate) fn send_on(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.link.send_staged(io).map_err(|fault| self.salvage(io, fault))
+    }
+
+    /// Sends what is staged; an answer is due.
+    #[inline]
+    pub(crate) fn send(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        match self.link.flush(io) {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.salvage(io, fault)),
+        }
+    }
+
+    /// Sends a Query.
+    pub(crate) fn send_query(&mut self, io: &mut Lent<'_>, sql: &[&str]) -> Result<(), Fault> {
+        self.stage(io, &|w| frontend::query_of(w, sql))?;
+        self.exchange.query_sent();
+        self.send(io)
+    }
+
+    /// Sends what is staged with a Sync after it.
+    #[inline]
+    pub(crate) fn send_sync(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.stage(io, &frontend::sync)?;
+        self.exchange.sync_sent();
+        self.send(io)
+    }
+
+    /// A Query of the driver's own whose rows nobody wants. `may_end`: it may end a transaction.
+    pub(crate) fn command(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: &[&str],
+        may_end: bool,
+    ) -> Result<(), Fault> {
+        self.ledger.sending(may_end);
+        self.send_query(io, sql)?;
+        self.read_answer(io)
+    }
+
+    /// Terminate.
+    pub(crate) fn terminate(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.exchange.check()?;
+        self.link.start(self.timeout_ms);
+        self.link.write(io, &frontend::terminate)?;
+        self.link.flush_last(io)?;
+        self.exchange.close();
+        Ok(())
+    }
+}

@@ -1,0 +1,188 @@
+//! Prepared statements by name: which a session knows, and whose a handle is.
+//!
+//! A name is a function of the statement's text and of the types given for its parameters, so the
+//! same name always means the same statement, whichever client prepared it: a pooler may lend one
+//! server's connection to many clients, and nothing else runs than what was asked for.
+
+use super::Session;
+use crate::error::Fault;
+use crate::limits;
+use crate::types::Oid;
+
+/// A statement's name on the wire, with its NUL: `b` and 16 hexadecimal digits.
+pub(crate) type Name = [u8; 18];
+
+/// What a statement's name is made of: FNV-1a, 64 bits, of text and types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct NameHash(u64);
+
+impl NameHash {
+    /// No statement.
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) const fn new(sql: &str, types: &[Oid]) -> Self {
+        let mut hash = 0xcbf2_9ce4_8422_2325;
+        let mut text = sql.as_bytes();
+        while let [byte, rest @ ..] = text {
+            hash = step(hash, *byte);
+            text = rest;
+        }
+        let mut types = types;
+        while let [oid, rest @ ..] = types {
+            let [a, b, c, d] = oid.to_be_bytes();
+            hash = step(step(step(step(step(hash, 0), a), b), c), d);
+            types = rest;
+        }
+        Self(if hash == 0 { 1 } else { hash })
+    }
+
+    #[inline]
+    pub(crate) const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The name.
+    pub(crate) const fn name(self) -> Name {
+        let [a, b, c, d, e, f, g, h] = self.0.to_be_bytes();
+        let ([a, i], [b, j], [c, k], [d, l]) = (digits(a), digits(b), digits(c), digits(d));
+        let ([e, m], [f, n], [g, o], [h, p]) = (digits(e), digits(f), digits(g), digits(h));
+        [b'b', a, i, b, j, c, k, d, l, e, m, f, n, g, o, h, p, 0]
+    }
+}
+
+/// Two hexadecimal digits.
+const fn digits(byte: u8) -> [u8; 2] {
+    const fn digit(n: u8) -> u8 {
+        if n < 10 { b'0'.wrapping_add(n) } else { b'W'.wrapping_add(n) }
+    }
+    [digit(byte >> 4), digit(byte & 15)]
+}
+
+const fn step(hash: u64, byte: u8) -> u64 {
+    let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
+    u64::from_le_bytes([a ^ byte, b, c, d, e, f, g, h]).wrapping_mul(0x0100_0000_01b3)
+}
+
+/// What a session knows of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Prepared,
+    /// To be prepared with its first execution.
+    NotYet,
+    /// There is no place to remember it: it goes as text.
+    NoPlace,
+}
+
+/// Which statements in flash a session has prepared: room for [`limits::STATIC_STATEMENTS`], lent
+/// to a client with [`Client::set_static_statements`](crate::Client::set_static_statements).
+#[derive(Debug, Default)]
+pub struct StaticStatements {
+    known: [Option<core::num::NonZeroU64>; limits::STATIC_STATEMENTS],
+}
+
+impl StaticStatements {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { known: [None; limits::STATIC_STATEMENTS] }
+    }
+
+    pub(crate) const fn clear(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Whether a statement is among them.
+    pub(crate) fn find(&self, hash: NameHash) -> Known {
+        let (mut free, wanted) = (false, core::num::NonZeroU64::new(hash.0));
+        for place in &self.known {
+            if *place == wanted {
+                return Known::Prepared;
+            }
+            free |= place.is_none();
+        }
+        if free { Known::NotYet } else { Known::NoPlace }
+    }
+
+    /// Remembers a statement.
+    fn note(&mut self, hash: NameHash) {
+        if self.find(hash) == Known::NotYet
+            && let Some(place) = self.known.iter_mut().find(|place| place.is_none())
+        {
+            *place = core::num::NonZeroU64::new(hash.0);
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Whose handle a handle is: it differs between clients, and between the links of one. The
+    /// address of the receive buffer tells clients apart, the number of the link and what the
+    /// server calls the session tell links apart.
+    pub(crate) fn identity(&self) -> u32 {
+        let [a, b, c, d, ..] = self.link.address().to_le_bytes();
+        let address = u32::from_le_bytes([a, b, c, d]).rotate_left(16);
+        address ^ self.epoch.wrapping_mul(0x9e37_79b1) ^ self.server.fingerprint()
+    }
+
+    /// The server prepared a statement in flash.
+    pub(crate) fn note_static(&mut self, hash: NameHash) {
+        if let Some(statics) = &mut self.statics {
+            statics.note(hash);
+        }
+    }
+
+    /// Prepared statements from before belong to no session any more.
+    pub(crate) fn forget_statements(&mut self) {
+        self.portals = 0;
+        if let Some(statics) = &mut self.statics {
+            statics.clear();
+        }
+    }
+
+    /// Whether the server said, where BindComplete was due, that it does not know the statement
+    /// (any more), outside of a transaction: it was not run. Something stands in between that
+    /// mixes sessions, or the statement was forgotten or outdated; from now on the driver expects
+    /// it.
+    pub(crate) fn lost_statement(&mut self, fault: Fault) -> bool {
+        let state = self.sqlstate();
+        let lost = fault == Fault::SERVER
+            && self.exchange.is_alive()
+            && (state.is(b"26000") || state.is(b"0A000"));
+        if !lost {
+            return false;
+        }
+        self.server.mixed = true;
+        self.ledger.status() == super::TransactionStatus::Idle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_text_and_types() {
+        let name = |sql, types: &[Oid]| NameHash::new(sql, types).name();
+        assert_eq!(&name("", &[]), b"bcbf29ce484222325\0");
+        assert_eq!(name("select 1", &[23]), name("select 1", &[23]));
+        assert_ne!(name("select 1", &[23]), name("select 1", &[]));
+        assert_ne!(name("select 1", &[0]), name("select 1", &[]));
+        assert_ne!(name("select 1", &[23]), name("select 2", &[23]));
+        // Known answer of FNV-1a, 64 bits: draft-eastlake-fnv, appendix.
+        assert_eq!(&NameHash::new("a", &[]).name(), b"baf63dc4c8601ec8c\0");
+    }
+
+    #[test]
+    fn statements_in_flash_have_so_many_places() {
+        let mut known = StaticStatements::new();
+        for n in 1..=limits::STATIC_STATEMENTS {
+            let hash = NameHash::new("x", &[u32::try_from(n).unwrap()]);
+            assert_eq!(known.find(hash), Known::NotYet);
+            known.note(hash);
+            known.note(hash);
+            assert_eq!(known.find(hash), Known::Prepared);
+        }
+        assert_eq!(known.find(NameHash::new("y", &[])), Known::NoPlace);
+        known.clear();
+        assert_eq!(known.find(NameHash::new("y", &[])), Known::NotYet);
+    }
+}

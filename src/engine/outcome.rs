@@ -1,0 +1,372 @@
+//! The ledger of outcomes: what became of the work of a verb, from facts recorded here and nowhere
+//! else.
+//!
+//! The rules:
+//! * **`NotSent`**: no byte of the verb left. Never from a guard whose statement was sent.
+//! * **`Refused`**: an ERROR and then ReadyForQuery, unless something was committed within the verb
+//!   before, or the SQLSTATE says that the outcome is open (40003, class 08). Or the link was lost
+//!   in an open transaction, before anything was sent that could end it: the server rolls back.
+//!   Or the server got a message in part, or was made to abort a batch before its Sync.
+//! * **`Unknown`**: everything else once sent. A FATAL or PANIC says nothing about work that was
+//!   sent, whoever wrote it: a pooler that lost its server writes one of its own.
+//! * **`Local`**: only reading on this side failed; the statement goes on.
+//!
+//! A verb's first error that ends its answer is kept, and repeated by every further call of its
+//! guard.
+
+use super::{Session, TransactionStatus};
+use crate::error::{
+    Error, ErrorKind, Fault, Outcome, ProtocolError, ServerError, SqlState, UsageError,
+};
+use crate::limits;
+use crate::transport::Lent;
+use crate::wire::backend::{CommandKind, tag};
+use crate::wire::{WireError, frontend};
+
+/// What is known of a verb's work.
+pub(crate) struct Ledger {
+    /// The server's view of the transaction at the last ReadyForQuery.
+    status: TransactionStatus,
+    /// The last transaction that ended was rolled back.
+    rolled_back: bool,
+    /// ROLLBACK was acknowledged in this verb.
+    rollback_seen: bool,
+    /// Something of this verb was committed for good.
+    committed: bool,
+    /// Something that was sent may end the open transaction, or commit.
+    may_end: bool,
+    /// The server aborted a batch of this verb, as it was made to.
+    aborted: bool,
+    /// The server's error was followed by ReadyForQuery.
+    confirmed: bool,
+    /// What the verb's answer ended with.
+    ended: Option<(Fault, Outcome)>,
+    /// Transactions that have ended: which one is open.
+    transactions: u16,
+}
+
+impl Ledger {
+    pub(super) const fn new() -> Self {
+        Self {
+            status: TransactionStatus::Idle,
+            rolled_back: false,
+            rollback_seen: false,
+            committed: false,
+            may_end: false,
+            aborted: false,
+            confirmed: false,
+            ended: None,
+            transactions: 0,
+        }
+    }
+
+    /// A verb begins.
+    #[inline]
+    pub(super) const fn begin(&mut self) {
+        self.rollback_seen = false;
+        self.committed = false;
+        self.may_end = false;
+        self.aborted = false;
+        self.confirmed = false;
+        self.ended = None;
+    }
+
+    /// A statement is about to be sent. `may_end`: it may end an open transaction.
+    #[inline]
+    pub(crate) fn sending(&mut self, may_end: bool) {
+        self.may_end |= may_end;
+    }
+
+    /// CommandComplete without a count of rows.
+    #[cold]
+    pub(super) fn command(&mut self, kind: CommandKind) {
+        match kind {
+            CommandKind::Commits => {
+                self.committed = true;
+                self.transaction_ends(false);
+            }
+            CommandKind::Rollback => self.rollback_seen = true,
+            // ROLLBACK alone may have been one to a savepoint.
+            CommandKind::Begin if self.rollback_seen => self.transaction_ends(true),
+            CommandKind::Begin | CommandKind::Other => {}
+        }
+    }
+
+    /// ReadyForQuery.
+    #[inline]
+    pub(super) fn ready(&mut self, status: TransactionStatus) {
+        if status != self.status {
+            self.change(status);
+        }
+    }
+
+    fn change(&mut self, status: TransactionStatus) {
+        if status == TransactionStatus::Idle && !self.committed {
+            self.transaction_ends(true);
+        }
+        self.status = status;
+    }
+
+    fn transaction_ends(&mut self, rolled_back: bool) {
+        self.transactions = self.transactions.wrapping_add(1);
+        self.rolled_back = rolled_back;
+    }
+
+    pub(crate) const fn status(&self) -> TransactionStatus {
+        self.status
+    }
+
+    /// Which transaction is open, to be compared.
+    pub(crate) const fn transaction(&self) -> u16 {
+        self.transactions
+    }
+
+    /// The transaction ended by COMMIT within this verb.
+    pub(crate) fn is_committed(&self) -> bool {
+        self.committed && self.status == TransactionStatus::Idle
+    }
+
+    /// ROLLBACK was acknowledged in this verb.
+    pub(crate) const fn is_rolled_back(&self) -> bool {
+        self.rollback_seen
+    }
+
+    /// The server was made to abort the batch, and did.
+    pub(crate) const fn batch_aborted(&mut self) {
+        self.aborted = true;
+    }
+
+    /// The error that ended the verb's answer, if one did.
+    pub(crate) const fn ended(&self) -> Option<(Fault, Outcome)> {
+        self.ended
+    }
+
+    /// What is left once the link is lost.
+    fn lost(&self) -> Outcome {
+        let open = self.status != TransactionStatus::Idle;
+        if open && !self.may_end && !self.committed { Outcome::Refused } else { Outcome::Unknown }
+    }
+}
+
+/// Whether a statement may end an open transaction: by its first word, where there is only one
+/// statement. Says yes when in doubt.
+pub(crate) fn may_end(sql: &str) -> bool {
+    let sql = sql.as_bytes().trim_ascii();
+    // COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION; CALL and EXECUTE are in doubt.
+    let word = matches!(sql, [first, ..] if first.is_ascii_alphabetic())
+        && !matches!(
+            sql,
+            [b'c' | b'C' | b'e' | b'E' | b'r' | b'R' | b'a' | b'A' | b'p' | b'P', ..]
+        );
+    let copy = sql.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"copy"));
+    !(word || copy)
+}
+
+/// As [`may_end`], of a text that may hold several statements.
+pub(crate) fn may_end_of_many(sql: &str) -> bool {
+    let one = sql.trim_ascii_end();
+    let one = one.strip_suffix(';').unwrap_or(one);
+    may_end(one) || one.bytes().any(|byte| byte == b';')
+}
+
+impl Session<'_> {
+    /// Takes ErrorResponse and pins it; what does not fit is cut. Keeps its SQLSTATE; `true` when
+    /// the server ends the session with it.
+    pub(crate) fn take_error(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+        self.forget_description();
+        let room = self.link.room().saturating_sub(limits::RX_RESERVE);
+        let left = self.link.left();
+        self.link.take(io, left.min(room))?;
+        self.link.pin();
+        self.error = Some(left > room);
+        // What was cut may never come, where the server has ended.
+        let skipped = self.link.skip(io);
+        let Some(error) = self.server_error() else { return Ok(false) };
+        let (state, fatal) = (error.sqlstate(), error.is_fatal());
+        warning!("server error {}", state);
+        self.sqlstate = state;
+        if fatal {
+            self.exchange.die();
+        } else {
+            skipped?;
+        }
+        Ok(fatal)
+    }
+
+    pub(crate) const fn sqlstate(&self) -> SqlState {
+        self.sqlstate
+    }
+
+    /// The pinned error.
+    pub(crate) fn server_error(&self) -> Option<ServerError<'_>> {
+        let cut = self.error?;
+        Some(ServerError::new(self.link.get((0, self.link.pinned())), cut))
+    }
+
+    /// After ErrorResponse in the answer to a verb: takes it, and what is left up to ReadyForQuery.
+    #[inline(never)]
+    pub(crate) fn refused(&mut self, io: &mut Lent<'_>) -> Fault {
+        match self.take_error(io) {
+            Ok(true) => Fault::SERVER,
+            Ok(false) => {
+                let ready = self.synchronize(io).and_then(|()| self.until_ready(io));
+                match ready {
+                    Ok(()) => self.ledger.confirmed = true,
+                    // The error is what the user wants to see; the link is lost all the same.
+                    Err(_) => self.exchange.die(),
+                }
+                Fault::SERVER
+            }
+            Err(fault) => fault,
+        }
+    }
+
+    /// Sends the Sync that is owed: only then the server goes on after an error.
+    pub(super) fn synchronize(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        if self.exchange.is_unsynced() {
+            self.exchange.sync_sent();
+            self.link.write(io, &frontend::sync)?;
+            self.link.flush(io)?;
+        }
+        Ok(())
+    }
+
+    /// After an error comes ReadyForQuery; further errors are what they may be.
+    fn until_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.next(io)?;
+        match self.link.tag {
+            tag::READY_FOR_QUERY => self.ready(io),
+            _ => Err(ProtocolError::UnexpectedMessage.into()),
+        }
+    }
+
+    /// A failure while sending: a FATAL error that the server sent before it closed the link is
+    /// what the user wants to see.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn salvage(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
+        if fault.is_lost() {
+            self.exchange.die();
+            self.link.limit(limits::SALVAGE_MS);
+            loop {
+                match self.next(io) {
+                    Ok(()) if self.link.tag == tag::ERROR_RESPONSE => {
+                        return self.take_error(io).map_or(fault, |_| Fault::SERVER);
+                    }
+                    Ok(()) => {}
+                    // TLS knows more than the transport: the server's alert.
+                    #[cfg(feature = "tls")]
+                    Err(reason) if reason.is_tls() => return reason,
+                    Err(_) => break,
+                }
+            }
+        }
+        fault
+    }
+
+    /// The error for a part that was left out before any of it was sent, while the verb goes on.
+    pub(crate) fn left_out(&self, fault: Fault) -> Error {
+        let kind = if fault == Fault::CAPACITY { self.link.capacity() } else { fault.kind() };
+        Error::new(kind, Outcome::NotSent, self.exchange.is_alive())
+    }
+
+    /// What the user sees of a fault.
+    fn kind(&self, fault: Fault) -> ErrorKind {
+        match (fault, self.shutdown) {
+            (Fault::SERVER, _) => ErrorKind::Server(self.sqlstate),
+            (Fault::EARLIER, _) => ErrorKind::EarlierStatement(self.sqlstate),
+            (Fault::CAPACITY, _) => self.link.capacity(),
+            #[cfg(feature = "tls")]
+            (Fault::TLS_RECORD, _) => self.link.record_capacity(),
+            (Fault::TRUNCATED, _) => ErrorKind::Encode(WireError::Source),
+            (fault, Some(notice)) if fault.is_lost() => {
+                ErrorKind::Server(SqlState::ending_session(notice))
+            }
+            (fault, _) => fault.kind(),
+        }
+    }
+
+    /// Turns the fault that ended a verb into the error the user sees, and ends the link where it
+    /// cannot go on.
+    #[inline(never)]
+    pub(crate) fn into_error(&mut self, fault: Fault) -> Error {
+        let (sent, ledger) = (self.link.has_sent(), &self.ledger);
+        let (outcome, recoverable) = match fault {
+            Fault::BROKEN => (Outcome::NotSent, false),
+            _ if !sent => {
+                self.link.discard_staged();
+                let harmless = fault.is_harmless() || fault == Fault::EARLIER;
+                (Outcome::NotSent, harmless || fault == Fault::SERVER)
+            }
+            Fault::SERVER if ledger.confirmed => {
+                let open = ledger.committed || self.sqlstate.leaves_outcome_open();
+                (if open { Outcome::Unknown } else { Outcome::Refused }, true)
+            }
+            fault if fault == UsageError::RolledBack.into() => (Outcome::Refused, true),
+            fault if fault.is_unsent() && ledger.aborted => (Outcome::Refused, true),
+            fault if fault.is_local_usage() => (Outcome::Local, true),
+            // The server does nothing with a part of a message.
+            Fault::TRUNCATED if !ledger.may_end => (Outcome::Refused, false),
+            _ => (ledger.lost(), false),
+        };
+        if !recoverable {
+            self.exchange.die();
+        }
+        if outcome != Outcome::Local || fault == UsageError::Copy.into() {
+            self.ledger.ended = Some((fault, outcome));
+        }
+        Error::new(self.kind(fault), outcome, self.exchange.is_alive())
+    }
+
+    /// What ended the answer that a guard reads, if anything did: every further call repeats it.
+    #[inline]
+    pub(crate) fn check_ended(&self) -> Result<(), Error> {
+        match self.ledger.ended() {
+            None => Ok(()),
+            Some((fault, outcome)) => Err(self.repeat(fault, outcome)),
+        }
+    }
+
+    #[cold]
+    fn repeat(&self, fault: Fault, outcome: Outcome) -> Error {
+        Error::new(self.kind(fault), outcome, self.exchange.is_alive())
+    }
+
+    /// As [`into_error`](Self::into_error), with an outcome that the caller knows better.
+    pub(crate) fn into_error_as(&mut self, fault: Fault, known: Outcome) -> Error {
+        let error = self.into_error(fault);
+        if error.outcome() != Outcome::Unknown {
+            return error;
+        }
+        self.ledger.ended = Some((fault, known));
+        self.repeat(fault, known)
+    }
+
+    /// What became of the transaction that has ended: it was rolled back, or nobody knows.
+    pub(crate) const fn fate(&self) -> Outcome {
+        if self.ledger.rolled_back { Outcome::Refused } else { Outcome::Unknown }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_end_a_transaction_is_found_by_its_first_word() {
+        for sql in ["commit", " COMMIT;", "end", "rollback", "abort", "prepare transaction 'x'"] {
+            assert!(may_end(sql) && may_end_of_many(sql), "{sql}");
+        }
+        for sql in ["call p()", "/* */ select 1", "(select 1)", "", "execute x", "commit and chain"]
+        {
+            assert!(may_end(sql), "{sql}");
+        }
+        for sql in ["insert into t values (1)", "\n select 1", "copy t from stdin", "with x as (…)"]
+        {
+            assert!(!may_end(sql) && !may_end_of_many(sql), "{sql}");
+        }
+        assert!(!may_end_of_many("insert into t values (1); "));
+        assert!(may_end_of_many("insert into t values (1); commit"));
+        assert!(may_end_of_many("insert into t values (';')"));
+    }
+}

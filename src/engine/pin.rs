@@ -1,0 +1,89 @@
+//! Pinning: bytes at the start of the receive buffer that stay while messages pass after them.
+
+use super::Framed;
+use crate::error::Fault;
+
+impl Framed<'_> {
+    /// Bytes pinned at the start of the receive buffer.
+    pub(crate) const fn pinned(&self) -> usize {
+        self.pinned
+    }
+
+    /// Releases what is pinned after the first `keep` bytes.
+    #[inline]
+    pub(crate) fn unpin(&mut self, keep: usize) {
+        self.pinned = self.pinned.min(keep);
+    }
+
+    /// Keeps what was taken last readable, whatever is received, for
+    /// [`show_held`](Self::show_held). It is pinned only when something is received indeed.
+    #[inline]
+    pub(crate) const fn hold(&mut self) {
+        self.held = self.taken;
+        self.held_loosely = true;
+    }
+
+    /// Makes it what was taken last.
+    #[inline]
+    pub(crate) const fn show_held(&mut self) {
+        self.taken = self.held;
+    }
+
+    /// What is pinned.
+    #[inline]
+    pub(crate) fn pinned_bytes(&self) -> &[u8] {
+        self.rx.get(..self.pinned).unwrap_or(&[])
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn pin_held(&mut self) {
+        let ((start, length), at) = (self.held, self.pinned);
+        move_down(self.rx, start, length, at);
+        self.pinned = at.wrapping_add(length);
+        (self.held, self.held_loosely) = ((at, length), false);
+    }
+
+    /// Pins what was taken last, after what is pinned already.
+    #[inline(never)]
+    pub(crate) fn pin(&mut self) {
+        let ((start, length), at) = (self.taken, self.pinned);
+        debug_assert!(at <= start && start.wrapping_add(length) <= self.start);
+        move_down(self.rx, start, length, at);
+        self.pinned = at.wrapping_add(length);
+        self.taken = (at, length);
+    }
+
+    /// Pins `head` and then the first bytes of what was just taken. It must be long enough that
+    /// both end before the first unread byte.
+    pub(crate) fn pin_entry(&mut self, head: &[u8], length: usize) -> Result<(), Fault> {
+        let (start, _) = self.taken;
+        let text_at = self.pinned.saturating_add(head.len());
+        let end = text_at.saturating_add(length);
+        if end > self.start {
+            return Err(self.too_small(head.len().saturating_add(length)));
+        }
+        // The text first: it may lie where the head goes.
+        move_down(self.rx, start, length, text_at);
+        let room = self.rx.get_mut(self.pinned..).unwrap_or(&mut []);
+        room.iter_mut().zip(head).for_each(|(to, from)| *to = *from);
+        self.pinned = end;
+        Ok(())
+    }
+
+    /// The pinned bytes, to be rewritten shorter; the closure returns the new length.
+    pub(crate) fn repin(&mut self, f: impl FnOnce(&mut [u8]) -> usize) {
+        let pinned = self.rx.get_mut(..self.pinned).unwrap_or(&mut []);
+        self.pinned = f(pinned).min(self.pinned);
+    }
+}
+
+/// Moves `n` bytes at `from` down to `to`, front to back. Written out because `copy_within` brings
+/// `memmove` (1.6 KB of flash on thumbv7m) and a panic; only a row's tail is moved per read.
+#[inline(never)]
+pub(super) fn move_down(bytes: &mut [u8], from: usize, n: usize, to: usize) {
+    let cells = core::cell::Cell::from_mut(bytes).as_slice_of_cells();
+    let source = cells.get(from..).unwrap_or(&[]);
+    let target = cells.get(to..).unwrap_or(&[]);
+    target.iter().zip(source).take(n).for_each(|(to, from)| to.set(from.get()));
+}

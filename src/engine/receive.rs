@@ -1,0 +1,259 @@
+//! Receiving: headers, bodies whole or in pieces, skipping.
+
+use super::pin::move_down;
+use super::{Framed, Span};
+use crate::error::{Fault, ProtocolError};
+use crate::transport::Lent;
+use crate::wire::{Reader, WireError};
+
+impl Framed<'_> {
+    /// Bytes received and not taken. Everywhere `pinned <= start <= end <= rx.len()`.
+    pub(super) const fn unread(&self) -> usize {
+        debug_assert!(self.pinned <= self.start && self.start <= self.end);
+        self.end.wrapping_sub(self.start)
+    }
+
+    /// Whether bytes were received and not taken.
+    #[inline]
+    pub(crate) const fn has_unread(&self) -> bool {
+        self.end > self.start
+    }
+
+    /// The type of the next unread message, and whether all of it lies in the buffer.
+    pub(crate) fn peek(&self) -> (u8, bool) {
+        let mut reader = Reader::new(self.rx.get(self.start..self.end).unwrap_or(&[]));
+        let tag = reader.u8().unwrap_or(0);
+        let length = reader.u32().ok().and_then(|length| usize::try_from(length).ok());
+        (tag, length.is_some_and(|n| reader.rest().len() >= n.saturating_sub(4)))
+    }
+
+    /// Takes the next message, header and body, if it is of this type and lies in the window whole.
+    /// This is the common path of every answer.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn try_take(&mut self, wanted: u8) -> bool {
+        let Some(window) = self.rx.get(self.start..self.end) else { return false };
+        let Some(&[tag, a, b, c, d]) = window.first_chunk::<5>() else { return false };
+        // The length counts itself, not the type.
+        let Ok(length) = usize::try_from(u32::from_be_bytes([a, b, c, d])) else { return false };
+        if tag != wanted || self.body != 0 || length < 4 || length >= window.len() {
+            return false;
+        }
+        self.tag = tag;
+        self.taken = (self.start.wrapping_add(5), length.wrapping_sub(4));
+        self.start = self.start.wrapping_add(1).wrapping_add(length);
+        true
+    }
+
+    /// Whether a message of this type comes next, as far as it has been received.
+    #[inline]
+    pub(crate) fn next_is(&self, tag: u8) -> bool {
+        self.body == 0 && self.start < self.end && self.rx.get(self.start) == Some(&tag)
+    }
+
+    /// Bytes of what was taken last.
+    #[inline]
+    pub(crate) const fn taken_len(&self) -> usize {
+        self.taken.1
+    }
+
+    /// Takes the next message's header, skipping what is left of the last body.
+    pub(crate) fn header(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.skip(io)?;
+        self.need(io, 5)?;
+        let mut reader = Reader::new(self.get((self.start, 5)));
+        let (tag, length) = (reader.u8()?, reader.u32()?);
+        let body = length.checked_sub(4).ok_or(ProtocolError::BadLength)?;
+        self.tag = tag;
+        self.body = usize::try_from(body).map_err(|_| WireError::TooLong)?;
+        self.start = self.start.wrapping_add(5);
+        Ok(())
+    }
+
+    /// Takes what is left of the body as one piece. It stays readable until the next call that
+    /// receives.
+    #[inline(never)]
+    pub(crate) fn body(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.take(io, self.body)
+    }
+
+    /// Takes the next `n` bytes of the body.
+    #[inline(never)]
+    pub(crate) fn take(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
+        let left = self.body.checked_sub(n).ok_or(WireError::Malformed)?;
+        self.need(io, n)?;
+        self.taken = (self.start, n);
+        self.start = self.start.wrapping_add(n);
+        self.body = left;
+        Ok(())
+    }
+
+    /// Takes a big-endian number of `n` bytes, four at most.
+    #[inline(never)]
+    pub(crate) fn number(&mut self, io: &mut Lent<'_>, n: usize) -> Result<u32, Fault> {
+        self.take(io, n)?;
+        Ok(self.taken().iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    }
+
+    /// Takes a 16-bit count.
+    pub(crate) fn count(&mut self, io: &mut Lent<'_>) -> Result<u16, Fault> {
+        Ok(u16::try_from(self.number(io, 2)?).unwrap_or(0))
+    }
+
+    /// What was taken last. It stays until the next call that receives.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn taken(&self) -> &[u8] {
+        self.get(self.taken)
+    }
+
+    /// Where it is.
+    pub(crate) const fn span(&self) -> Span {
+        self.taken
+    }
+
+    /// Bytes of the body not taken yet.
+    pub(crate) const fn left(&self) -> usize {
+        self.body
+    }
+
+    /// Length of the string at the head of the body, without its NUL, receiving until it is all
+    /// there. The string is not taken.
+    pub(crate) fn cstr_len(&mut self, io: &mut Lent<'_>) -> Result<usize, Fault> {
+        let mut seen = 0_usize;
+        loop {
+            let have = self.unread().min(self.body);
+            let window = self.get((self.start, have));
+            if let Some(at) = window.get(seen..).and_then(|w| w.iter().position(|&b| b == 0)) {
+                return Ok(seen.saturating_add(at));
+            }
+            if have == self.body {
+                return Err(WireError::Malformed.into());
+            }
+            seen = have;
+            self.need(io, have.saturating_add(1))?;
+        }
+    }
+
+    /// Drops what is left of the body.
+    pub(crate) fn skip(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        loop {
+            let n = self.unread().min(self.body);
+            self.start = self.start.wrapping_add(n);
+            self.body = self.body.wrapping_sub(n);
+            if self.body == 0 {
+                return Ok(());
+            }
+            self.read_more(io)?;
+        }
+    }
+
+    /// Exactly one byte outside of any message (the answer to SSLRequest). Nothing may follow.
+    #[cfg(feature = "tls")]
+    pub(crate) fn lone_byte(&mut self, io: &mut Lent<'_>) -> Result<u8, Fault> {
+        let mut byte = [0];
+        io.until(self.countdown);
+        loop {
+            self.tick()?;
+            io.read(&mut byte)?;
+            if io.moved > 0 {
+                break;
+            }
+        }
+        self.count_read(1);
+        Ok(byte[0])
+    }
+
+    /// The bytes of a span.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn get(&self, (start, length): Span) -> &[u8] {
+        self.rx.get(start..start.saturating_add(length)).unwrap_or(&[])
+    }
+
+    /// Makes sure that `n` unread bytes lie in the buffer in one piece.
+    fn need(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
+        if self.unread() >= n {
+            return Ok(());
+        }
+        if n > self.room() {
+            return Err(self.too_small(n));
+        }
+        if self.start.wrapping_add(n) > self.rx.len() {
+            self.compact();
+        }
+        while self.unread() < n {
+            self.read_more(io)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that a message can use.
+    pub(crate) fn room(&self) -> usize {
+        self.rx.len().wrapping_sub(self.pinned)
+    }
+
+    /// The receive buffer lacks room for `n` bytes after what is pinned.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn too_small(&mut self, n: usize) -> Fault {
+        (self.lacking, self.lacks_tx) = (n.saturating_add(self.pinned), false);
+        Fault::CAPACITY
+    }
+
+    /// Moves the unread bytes to the start of the window.
+    fn compact(&mut self) {
+        let unread = self.unread();
+        move_down(self.rx, self.start, unread, self.pinned);
+        self.end = self.pinned.wrapping_add(unread);
+        self.start = self.pinned;
+    }
+
+    /// Receives at least one byte. The first attempt of a verb is no turn of a loop; every other
+    /// one is, so that a peer that sends without end has no more time than a silent one.
+    pub(super) fn read_more(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        loop {
+            if core::mem::replace(&mut self.received, true) {
+                self.tick()?;
+            }
+            self.read_once(io)?;
+            if io.moved > 0 {
+                self.countdown.moved();
+                return Ok(());
+            }
+        }
+    }
+
+    /// One attempt to receive.
+    pub(crate) fn read_once(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        if self.held_loosely {
+            self.pin_held();
+        }
+        if self.start == self.end {
+            (self.start, self.end) = (self.pinned, self.pinned);
+        } else if self.end >= self.rx.len() {
+            self.compact();
+        }
+        io.until(self.countdown);
+        let free = self.rx.get_mut(self.end..).unwrap_or(&mut []);
+        if free.is_empty() {
+            return Err(self.too_small(self.rx.len().saturating_add(1)));
+        }
+        let result = io.read(free);
+        #[cfg(feature = "tls")]
+        if result.is_err() {
+            self.record = io.record();
+        }
+        result?;
+        if io.moved > 0 {
+            self.end = self.end.wrapping_add(io.moved);
+            self.count_read(io.moved);
+        }
+        Ok(())
+    }
+
+    fn count_read(&mut self, n: usize) {
+        self.stats.bytes_in = self.stats.bytes_in.wrapping_add(u32::try_from(n).unwrap_or(0));
+        self.stats.rx_peak = self.stats.rx_peak.max(u32::try_from(self.end).unwrap_or(0));
+    }
+}

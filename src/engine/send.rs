@@ -1,0 +1,261 @@
+//! Sending: messages are staged in the send buffer and leave in one write.
+
+use super::Framed;
+use crate::error::Fault;
+use crate::transport::Lent;
+use crate::wire::{Body, Drain, Part, WireError, Writer};
+
+impl Framed<'_> {
+    /// Stages messages after those staged already. What does not fit the send buffer is checked
+    /// whole first and then sent in pieces.
+    pub(crate) fn write<F: Body>(&mut self, io: &mut Lent<'_>, part: &F) -> Result<(), Fault> {
+        self.write_part(io, part)
+    }
+
+    /// As [`write`](Self::write).
+    #[inline(never)]
+    pub(crate) fn write_part(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
+        match self.fill(self.staged, part) {
+            Err(Fault::FULL) => self.write_what_is_large(io, part),
+            result => result,
+        }
+    }
+
+    /// What does not fit after what is staged: that goes out first.
+    #[cold]
+    #[inline(never)]
+    fn write_what_is_large(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
+        if cfg!(feature = "pieces") {
+            return self.write_in_pieces(io, part);
+        }
+        let needed = self.measure(part)?;
+        if needed > self.tx.len() {
+            return Err(self.lacks(needed));
+        }
+        self.send_staged(io)?;
+        self.fill(0, part)
+    }
+
+    /// Writes into the send buffer after the first `at` bytes. [`Fault::FULL`]: it does not fit,
+    /// and what is staged is as before.
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn fill(&mut self, at: usize, part: Part<'_>) -> Result<(), Fault> {
+        let (start, length) = self.taken;
+        let source = self.rx.get(start..start.wrapping_add(length)).unwrap_or(&[]);
+        let mut writer = Writer::append(self.tx, at);
+        part.encode(&mut writer, source)?;
+        self.staged = writer.len();
+        Ok(())
+    }
+
+    /// Bytes staged.
+    #[cfg(feature = "opengauss")]
+    pub(crate) const fn staged(&self) -> usize {
+        self.staged
+    }
+
+    /// Forgets what is staged after the first `keep` bytes.
+    #[cfg(feature = "opengauss")]
+    pub(crate) fn unstage(&mut self, keep: usize) {
+        self.staged = self.staged.min(keep);
+    }
+
+    /// Stages a part if it fits and leaves `reserve` bytes free; `false`, and nothing staged, if
+    /// it does not.
+    #[cfg(feature = "opengauss")]
+    pub(crate) fn append<F: Body>(&mut self, reserve: usize, part: &F) -> Result<bool, Fault> {
+        let room = self.tx.len().saturating_sub(reserve);
+        let mut writer = Writer::append(self.tx.get_mut(..room).unwrap_or(&mut []), self.staged);
+        match part(&mut writer) {
+            Ok(()) => {
+                self.staged = writer.len();
+                Ok(true)
+            }
+            Err(WireError::Full) => Ok(false),
+            Err(error) => Err(Fault::from(error)),
+        }
+    }
+
+    /// Ends the message staged from `start` on: `trailer` after it, its length after the type
+    /// byte, `count` after that. The caller has kept room for the trailer.
+    #[cfg(feature = "opengauss")]
+    pub(crate) fn close_counted(&mut self, start: usize, trailer: &[u8; 6], count: u32) {
+        let end = self.staged.saturating_add(trailer.len());
+        let Some(message) = self.tx.get_mut(start..end) else { return };
+        let length = message.len().saturating_sub(1);
+        if let Some(tail) = message.last_chunk_mut::<6>() {
+            *tail = *trailer;
+        }
+        let length = u32::try_from(length).unwrap_or(0).to_be_bytes();
+        if let Some((_, fields)) = message.split_first_mut()
+            && let Some((place, rest)) = fields.split_first_chunk_mut::<4>()
+        {
+            *place = length;
+            if let Some(place) = rest.first_chunk_mut::<4>() {
+                *place = count.to_be_bytes();
+            }
+        }
+        self.staged = end;
+    }
+
+    #[inline(never)]
+    fn write_in_pieces(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
+        self.measure(part)?;
+        self.send_staged(io)?;
+        self.stats.tx_peak = u32::try_from(self.tx.len()).unwrap_or(0);
+        let ((start, length), (tx, _)) = (self.taken, self.take_tx());
+        let rx = core::mem::take(&mut self.rx);
+        let source = rx.get(start..start.wrapping_add(length)).unwrap_or(&[]);
+        let written = in_pieces(tx, part, source, &mut |bytes: &[u8]| self.write_all(io, bytes));
+        self.rx = rx;
+        self.put_tx(tx, written.unwrap_or(0));
+        written.map(|_| ())
+    }
+
+    /// The send buffer lacks room for a message after the first `at` bytes.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn too_long(&mut self, part: Part<'_>, at: usize) -> Fault {
+        match self.measure(part) {
+            Ok(length) => self.lacks(length.saturating_add(at)),
+            Err(fault) => fault,
+        }
+    }
+
+    /// The bytes that a part takes. Checks all of it.
+    fn measure(&self, part: Part<'_>) -> Result<usize, Fault> {
+        let mut counter = Writer::counter();
+        part.encode(&mut counter, self.taken())?;
+        Ok(counter.len())
+    }
+
+    fn lacks(&mut self, needed: usize) -> Fault {
+        (self.lacking, self.lacks_tx) = (needed, true);
+        Fault::CAPACITY
+    }
+
+    /// Writes a part in one piece and sends it: from the send buffer, or, if that is too small, from
+    /// the receive buffer, which must be empty. For a start-up packet: some poolers want it in one
+    /// segment.
+    pub(crate) fn write_whole(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
+        if self.fill(0, part) != Err(Fault::FULL) {
+            return self.flush(io);
+        }
+        let length = self.measure(part)?;
+        if length > self.rx.len() {
+            return Err(self.lacks(length));
+        }
+        let rx = core::mem::take(&mut self.rx);
+        let written = part.encode(&mut Writer::new(rx), &[]).map_err(Fault::from);
+        let sent = written.and_then(|()| self.write_all(io, rx.get(..length).unwrap_or(&[])));
+        zeroize::Zeroize::zeroize(rx.get_mut(..length).unwrap_or(&mut []));
+        self.rx = rx;
+        sent?;
+        self.flush(io)
+    }
+
+    /// Sends what is staged, without flushing.
+    pub(crate) fn send_staged(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        let (tx, staged) = self.take_tx();
+        let sent = self.write_all(io, tx.get(..staged).unwrap_or(&[]));
+        self.put_tx(tx, 0);
+        sent
+    }
+
+    /// Sends what is staged and flushes: from here on the answer is awaited.
+    #[inline(never)]
+    pub(crate) fn flush(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.stats.round_trips = self.stats.round_trips.wrapping_add(1);
+        self.flush_last(io)
+    }
+
+    /// Sends what is staged and flushes; nothing is awaited.
+    pub(crate) fn flush_last(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.send_staged(io)?;
+        loop {
+            io.flush()?;
+            if io.moved > 0 {
+                return Ok(());
+            }
+            self.tick()?;
+        }
+    }
+
+    fn write_all(&mut self, io: &mut Lent<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
+        io.until(self.countdown);
+        while !bytes.is_empty() {
+            self.write_once(io, bytes)?;
+            bytes = bytes.get(io.moved..).unwrap_or(&[]);
+            // What left at once is no turn of a loop.
+            if !bytes.is_empty() {
+                self.tick()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One attempt to send.
+    pub(crate) fn write_once(&mut self, io: &mut Lent<'_>, bytes: &[u8]) -> Result<(), Fault> {
+        io.write(bytes)?;
+        if io.moved > 0 {
+            self.sent = true;
+            self.countdown.moved();
+            let moved = u32::try_from(io.moved).unwrap_or(0);
+            self.stats.bytes_out = self.stats.bytes_out.wrapping_add(moved);
+        }
+        Ok(())
+    }
+
+    /// Forgets what is staged and was not sent.
+    pub(crate) fn discard_staged(&mut self) {
+        self.staged = 0;
+    }
+
+    /// Overwrites the send buffer, which may hold what a password was sent in.
+    pub(crate) fn wipe_tx(&mut self) {
+        zeroize::Zeroize::zeroize(&mut *self.tx);
+    }
+}
+
+/// Writes a part through `buf`, which `send` gets whenever it is full. Returns how many bytes of the
+/// end are left in it. What can be wrong with the part was found by counting, but for a reader that
+/// ends early: [`Fault::TRUNCATED`].
+#[inline(never)]
+pub(crate) fn in_pieces(
+    buf: &mut [u8],
+    part: Part<'_>,
+    source: &[u8],
+    send: &mut dyn Sink,
+) -> Result<usize, Fault> {
+    let mut sender = Sender { send, failure: Fault::TRUNCATED };
+    let mut writer = Writer::draining(buf, &mut sender);
+    let result = part.encode(&mut writer, source);
+    let left = writer.len();
+    result.map(|()| left).map_err(|_| sender.failure)
+}
+
+/// What sends the pieces of a message.
+pub(crate) trait Sink {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Fault>;
+}
+
+impl<F: FnMut(&[u8]) -> Result<(), Fault>> Sink for F {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self(bytes)
+    }
+}
+
+struct Sender<'s> {
+    send: &'s mut dyn Sink,
+    /// Why the writer gave up.
+    failure: Fault,
+}
+
+impl Drain for Sender<'_> {
+    fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        self.send.send(bytes).map_err(|fault| {
+            self.failure = fault;
+            WireError::Drain
+        })
+    }
+}

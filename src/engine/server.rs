@@ -1,0 +1,241 @@
+//! What is known of the server: version, process, cancel key, the parameters that matter.
+
+use crate::config::Dialect;
+use crate::error::{AuthError, ProtocolError};
+use crate::limits;
+
+/// What every openGauss reports as `server_version`: 9.2.4.
+const GAUSS_VERSION: u32 = 90_204;
+
+/// What the server said of itself during and after the login.
+#[derive(Clone, Copy)]
+pub(crate) struct ServerInfo {
+    /// Major × 10000 + minor; 9.x.y as 9xxyy. 0 while unknown.
+    pub(crate) version: u32,
+    pub(crate) pid: u32,
+    key: [u8; limits::CANCEL_KEY],
+    key_length: u8,
+    /// `in_hot_standby` and `default_transaction_read_only`, where they are reported.
+    pub(crate) in_hot_standby: Option<bool>,
+    pub(crate) read_only: Option<bool>,
+    /// A parameter that only openGauss reports was seen.
+    gauss_parameter: bool,
+    /// The family, as far as the configuration or the login told it.
+    dialect: Dialect,
+    /// The session is under TLS.
+    pub(crate) encrypted: bool,
+    /// The protocol asked for, or what the server made of it: 0x0003_0002 is 3.2.
+    pub(crate) protocol: u32,
+    /// The server negotiated the protocol version: only PostgreSQL does.
+    pub(crate) negotiated: bool,
+    /// The server refused the minor version that was offered: ask for 3.0 next time.
+    pub(crate) minor_refused: bool,
+    /// The server refused a login without TLS: `sslmode=allow` asks for TLS next time.
+    pub(crate) plaintext_refused: bool,
+    /// Something mixes sessions, or forgets prepared statements: a pooler, `discard all`.
+    pub(crate) mixed: bool,
+}
+
+impl ServerInfo {
+    pub(crate) const fn new() -> Self {
+        Self {
+            version: 0,
+            pid: 0,
+            key: [0; limits::CANCEL_KEY],
+            key_length: 0,
+            in_hot_standby: None,
+            read_only: None,
+            gauss_parameter: false,
+            dialect: Dialect::Auto,
+            encrypted: false,
+            protocol: 0,
+            negotiated: false,
+            minor_refused: false,
+            plaintext_refused: false,
+            mixed: false,
+        }
+    }
+
+    /// Forgets all but what the next login must know.
+    pub(crate) fn forget(&mut self) {
+        let Self { minor_refused, plaintext_refused, mixed, .. } = *self;
+        *self = Self { minor_refused, plaintext_refused, mixed, ..Self::new() };
+    }
+
+    /// Whether the server is openGauss: it says version 9.2.4 and reports parameters that
+    /// PostgreSQL does not have. A build without openGauss does not look.
+    pub(crate) const fn is_opengauss(&self) -> bool {
+        match self.dialect {
+            _ if cfg!(not(feature = "opengauss")) => false,
+            Dialect::OpenGauss => true,
+            Dialect::PostgreSql => false,
+            Dialect::Auto => self.gauss_parameter && self.version == GAUSS_VERSION,
+        }
+    }
+
+    /// The family that the configuration names.
+    pub(crate) const fn expect(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
+    }
+
+    /// Takes what a message of the login tells of the family.
+    pub(crate) const fn family(&mut self, seen: Dialect) -> Result<(), AuthError> {
+        match (self.dialect, seen) {
+            _ if cfg!(not(feature = "opengauss")) => {}
+            (_, Dialect::Auto)
+            | (Dialect::PostgreSql, Dialect::PostgreSql)
+            | (Dialect::OpenGauss, Dialect::OpenGauss) => {}
+            (Dialect::Auto, _) => self.dialect = seen,
+            _ => return Err(AuthError::Dialect),
+        }
+        Ok(())
+    }
+
+    /// Keeps process number and cancel key. A key too long to keep is not kept at all.
+    pub(crate) fn backend_key(&mut self, pid: u32, key: &[u8]) {
+        self.pid = pid;
+        self.key_length = 0;
+        if let (Some(room), Ok(length)) = (self.key.get_mut(..key.len()), u8::try_from(key.len())) {
+            room.copy_from_slice(key);
+            self.key_length = length;
+        }
+    }
+
+    /// What the server calls the session, folded: differs between sessions.
+    pub(crate) fn fingerprint(&self) -> u32 {
+        self.key.iter().fold(self.pid, |sum, byte| sum.rotate_left(5) ^ u32::from(*byte))
+    }
+
+    /// The cancel key, if there is one.
+    pub(crate) fn cancel_key(&self) -> Option<&[u8]> {
+        self.key.get(..usize::from(self.key_length)).filter(|key| !key.is_empty())
+    }
+
+    /// Takes a ParameterStatus.
+    pub(crate) fn parameter(&mut self, name: &[u8], value: &[u8]) -> Result<(), ProtocolError> {
+        // A table, because a `match` on strings compares each of them in line.
+        const NAMES: &[&[u8]] = &[
+            b"client_encoding",
+            b"server_version",
+            b"in_hot_standby",
+            b"default_transaction_read_only",
+            #[cfg(feature = "opengauss")]
+            b"is_sysadmin",
+            #[cfg(feature = "opengauss")]
+            b"behavior_compat_options",
+            #[cfg(feature = "opengauss")]
+            b"connection_info",
+        ];
+        match NAMES.iter().position(|known| *known == name) {
+            Some(0) if !value.eq_ignore_ascii_case(b"UTF8") => {
+                return Err(ProtocolError::Encoding);
+            }
+            Some(1) => self.version = version(value),
+            Some(2) => self.in_hot_standby = Some(value == b"on"),
+            Some(3) => self.read_only = Some(value == b"on"),
+            Some(4..) => self.gauss_parameter = true,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Which of the configured hosts, and which of its addresses, a session is with: a cancel request
+/// must go to the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) host: u16,
+    pub(crate) address: u16,
+    pub(crate) rotation: u32,
+}
+
+impl Place {
+    pub(crate) fn new(host: usize, rotation: u32) -> Self {
+        Self { host: u16::try_from(host).unwrap_or(u16::MAX), address: 0, rotation }
+    }
+
+    /// Whether it is the host's first address.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.address == 0
+    }
+
+    /// On to the host's next address.
+    pub(crate) fn next(&mut self) {
+        self.address = self.address.saturating_add(1);
+    }
+}
+
+/// `15.18 (Debian …)` as 150018, `9.2.4` as 90204, as libpq's `PQserverVersion` counts.
+fn version(text: &[u8]) -> u32 {
+    let mut numbers = [0_u32; 3];
+    let mut place = numbers.iter_mut();
+    let mut number = place.next();
+    for byte in text {
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        match &mut number {
+            Some(value) if digit <= 9 => {
+                **value = value.wrapping_mul(10).wrapping_add(digit).min(9999);
+            }
+            Some(_) => number = place.next(),
+            None => break,
+        }
+    }
+    let [major, minor, patch] = numbers;
+    let rest = if major >= 10 { minor } else { minor.wrapping_mul(100).wrapping_add(patch) };
+    major.wrapping_mul(10_000).wrapping_add(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_count_as_in_libpq() {
+        assert_eq!(version(b"15.18 (Debian 15.18-0+deb12u1)"), 150_018);
+        assert_eq!(version(b"9.2.4"), 90_204);
+        assert_eq!(version(b"18beta1"), 180_000);
+        assert_eq!(version(b""), 0);
+        assert_eq!(version(b"999999999999.9"), 99_990_009);
+    }
+
+    #[test]
+    fn keys_are_kept_whole_or_not_at_all() {
+        let mut info = ServerInfo::new();
+        assert_eq!(info.cancel_key(), None);
+        info.backend_key(7, &[1; 32]);
+        assert_eq!(info.cancel_key(), Some(&[1; 32][..]));
+        info.backend_key(7, &[2; 33]);
+        assert_eq!(info.cancel_key(), None);
+    }
+
+    #[test]
+    fn a_server_may_not_change_its_mind() {
+        let mut info = ServerInfo::new();
+        assert_eq!(info.family(Dialect::Auto), Ok(()));
+        assert_eq!(info.family(Dialect::PostgreSql), Ok(()));
+        assert_eq!(info.family(Dialect::PostgreSql), Ok(()));
+        assert_eq!(info.family(Dialect::OpenGauss), Err(AuthError::Dialect));
+        info.expect(Dialect::OpenGauss);
+        assert_eq!(info.family(Dialect::PostgreSql), Err(AuthError::Dialect));
+        assert!(info.is_opengauss());
+    }
+
+    #[cfg(feature = "opengauss")]
+    #[test]
+    fn opengauss_is_known_by_version_and_parameters() {
+        let mut info = ServerInfo::new();
+        assert_eq!(info.parameter(b"is_sysadmin", b"off"), Ok(()));
+        assert!(!info.is_opengauss());
+        assert_eq!(info.parameter(b"server_version", b"9.2.4"), Ok(()));
+        assert!(info.is_opengauss());
+        info.expect(Dialect::PostgreSql);
+        assert!(!info.is_opengauss());
+    }
+
+    #[test]
+    fn the_encoding_must_stay() {
+        let mut info = ServerInfo::new();
+        assert_eq!(info.parameter(b"client_encoding", b"utf8"), Ok(()));
+        assert_eq!(info.parameter(b"client_encoding", b"GBK"), Err(ProtocolError::Encoding));
+    }
+}

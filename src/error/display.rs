@@ -1,0 +1,196 @@
+//! Errors in words.
+
+use core::fmt::{Debug, Display, Formatter, Result};
+
+use super::{
+    AuthError, Buffer, ConfigError, DialError, Error, ErrorKind, Outcome, ProtocolError, UsageError,
+};
+#[cfg(feature = "tls")]
+use super::{CertificateError, TlsError};
+
+/// `what (outcome, connection usable or dead)`.
+impl Display for Error {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let connection = if self.is_usable() { "usable" } else { "dead" };
+        write!(f, "{}; {}, connection {connection}", self.kind(), self.outcome())
+    }
+}
+
+impl Display for ErrorKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Config(error) => write!(f, "configuration: {error}"),
+            Self::Auth(error) => write!(f, "login: {error}"),
+            Self::Server(state) => write!(f, "server error {state}"),
+            Self::EarlierStatement(state) => {
+                write!(f, "a statement whose rows were dropped failed: server error {state}")
+            }
+            Self::Protocol(error) => write!(f, "protocol: {error}"),
+            Self::Dial(error) => write!(f, "no link: {error}"),
+            Self::NoSuitableHost => f.write_str("no host has the session that was asked for"),
+            Self::Transport(kind) => write!(f, "transport: {kind:?}"),
+            Self::Closed => f.write_str("the peer closed the link"),
+            Self::HungUp => f.write_str("the peer closed the link without a message"),
+            Self::TimedOut => f.write_str("the deadline passed"),
+            Self::ClockStopped => f.write_str("the platform's clock stands still"),
+            Self::Broken => f.write_str("the connection died in an earlier call"),
+            Self::Capacity { buffer, have, needed } => {
+                write!(f, "{buffer} has {have} bytes, needs {needed}")
+            }
+            Self::Column { column, reason, wanted, found } => {
+                write!(f, "column {column}: {reason} (wanted type {wanted}, found {found})")
+            }
+            Self::Value(error) => write!(f, "value: {error}"),
+            Self::Encode(error) => write!(f, "cannot be sent: {error}"),
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => write!(f, "TLS: {error}"),
+            Self::Usage(error) => Display::fmt(error, f),
+        }
+    }
+}
+
+/// One text a value.
+macro_rules! words {
+    ($($type:ty { $($variant:ident $text:literal)* })*) => {$(
+        impl Display for $type {
+            fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+                f.write_str(match self {
+                    $(Self::$variant => $text,)*
+                })
+            }
+        }
+    )*};
+}
+
+words! {
+    Outcome {
+        NotSent "not sent"
+        Refused "refused"
+        Unknown "outcome unknown"
+        Local "only reading failed"
+    }
+    Buffer {
+        Rx "the receive buffer"
+        Tx "the send buffer"
+        Config "the scratch buffer"
+        TlsRecord "the TLS record buffer"
+    }
+    ConfigError {
+        NoUser "no user"
+        NoPassword "the server asks for a password and there is none"
+        TlsUnavailable "sslmode asks for TLS, and this client has none"
+        NoRootCertificate "no root certificate to verify the server with"
+        RootCertificate "sslrootcert is no certificate in DER"
+        NoHost "verify-full needs a host name"
+        ClientCertificate "sslcert or sslkey is missing or unusable"
+        DirectTls "sslnegotiation=direct needs sslmode=require or stronger"
+        BufferTooSmall "a buffer is below its minimum"
+        Nul "a parameter holds a NUL byte"
+        BadKey "a SCRAM key is not 32 bytes in base64"
+        Hosts "the lists of hosts, addresses and ports do not match"
+        ConnectionString "the connection string cannot be read"
+    }
+    AuthError {
+        MethodNotAllowed "the method asked for is not allowed"
+        UnknownMethod "the method asked for is unknown"
+        NoEntropy "no entropy for the nonce"
+        Iterations "the iteration count is out of bounds"
+        ServerSignature "the server does not know the password"
+        Nonce "the server's nonce does not begin with ours"
+        Malformed "a message of the exchange is malformed"
+        Dialect "the server is of another family than the configuration says"
+        GaussMd5Sha256 "openGauss asks for MD5 of a password stored as SHA256"
+        StaleKeys "the keys were derived with another salt or iteration count"
+        ChannelBinding "the login cannot be bound to TLS"
+        Rejected "the server ended the exchange with an error"
+    }
+    ProtocolError {
+        UnexpectedMessage "a message that is not legal now"
+        BadLength "a message of illegal length"
+        Malformed "a malformed message"
+        Unsolicited "an answer that nothing asked for"
+        BadTlsAnswer "the answer to the TLS request is neither yes nor no"
+        BadVersion "a protocol version that was not offered"
+        Encoding "client_encoding is not UTF8 any more"
+        NotPostgres "the peer is not a PostgreSQL server"
+    }
+    UsageError {
+        StaleStatement "the prepared statement belongs to another session"
+        ParameterCount "wrong number of parameters"
+        ParameterType "wrong type of a parameter"
+        NoRows "no rows"
+        TooManyRows "more than one row"
+        Copy "the statement asks for COPY"
+        NotCopy "the statement is not such a COPY"
+        CopyFormat "rows need a binary COPY"
+        PipelineFull "the pipeline is full, or was sent"
+        InTransaction "a transaction is open already"
+        RolledBack "the transaction was rolled back"
+        NotInTransaction "the transaction has ended already"
+        NoColumn "no such column"
+        ColumnCount "the row has more columns"
+    }
+}
+
+impl Display for DialError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::NoMoreAddresses => f.write_str("no more addresses"),
+            Self::UnknownHost => f.write_str("the name has no address"),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::Failed(kind) => Debug::fmt(kind, f),
+            Self::PasswordTooLong => f.write_str("the password found is too long"),
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Display for TlsError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(match self {
+            Self::NotOffered => "not offered by the server",
+            Self::NotTls => "the peer does not speak TLS",
+            Self::NoTls13 => "the server offers no TLS 1.3",
+            Self::Alert(description) => return write!(f, "alert {description}"),
+            Self::Certificate(error) => return write!(f, "server certificate: {error}"),
+            Self::Unauthenticated => "the server did not prove who it is",
+            Self::Handshake => "a handshake message is not legal",
+            Self::Record => "a record is not legal",
+            Self::ClientCertificate => "the client certificate was refused, or one is missing",
+            Self::ClientKey => "the client's key cannot be used",
+        })
+    }
+}
+
+#[cfg(feature = "tls")]
+words! {
+    CertificateError {
+        Malformed "malformed"
+        Missing "missing"
+        UnknownIssuer "unknown issuer"
+        BadSignature "bad signature"
+        BadKey "bad key"
+        UnsupportedAlgorithm "unsupported algorithm"
+        Expired "expired"
+        NotYetValid "not valid yet"
+        ClockNotSet "the clock is not set"
+        NotCa "the issuer is no authority"
+        KeyUsage "keyUsage"
+        ExtendedKeyUsage "extKeyUsage without serverAuth"
+        PathLength "path length"
+        NameConstraints "name constraints"
+        CriticalExtension "an unknown critical extension"
+        HostName "of another host"
+        TooMuchWork "too many certificates"
+    }
+}
+
+macro_rules! errors {
+    ($($type:ty)*) => {$(
+        impl core::error::Error for $type {}
+    )*};
+}
+
+errors!(ConfigError AuthError ProtocolError UsageError DialError);
+#[cfg(feature = "tls")]
+errors!(TlsError CertificateError);

@@ -1,0 +1,203 @@
+//! Errors: whose fault, what became of the work, whether the connection lives, what to do next.
+//!
+//! An [`Error`] is 16 bytes and `Copy`. The server's message (with detail, hint, position)
+//! stays in the receive buffer until the next call: see [`ServerError`].
+
+mod display;
+mod fault;
+mod reasons;
+mod server;
+mod sqlstate;
+#[cfg(feature = "tls")]
+mod tls;
+
+pub use fault::Fault;
+pub use reasons::{AuthError, ConfigError, DialError, ProtocolError, UsageError};
+pub use server::ServerError;
+pub use sqlstate::SqlState;
+#[cfg(feature = "tls")]
+pub use tls::{CertificateError, TlsError};
+
+use crate::types::{Oid, TypeError};
+use crate::wire::WireError;
+
+/// Result of the driver's verbs.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// What went wrong, what became of the work, and whether the connection can be used further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Error {
+    kind: ErrorKind,
+    outcome: Outcome,
+    usable: bool,
+}
+
+const _: () = assert!(size_of::<Error>() <= 16);
+
+impl Error {
+    pub(crate) const fn new(kind: ErrorKind, outcome: Outcome, usable: bool) -> Self {
+        Self { kind, outcome, usable }
+    }
+
+    /// An error about reading a result on this side.
+    pub(crate) const fn local(kind: ErrorKind) -> Self {
+        Self::new(kind, Outcome::Local, true)
+    }
+
+    /// Whose fault it is.
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What became of the statement.
+    pub const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Whether the connection can be used further. When false: drop it and connect again.
+    pub const fn is_usable(&self) -> bool {
+        self.usable
+    }
+
+    /// The server's SQLSTATE, when the server sent the error.
+    pub const fn sqlstate(&self) -> Option<SqlState> {
+        match self.kind {
+            ErrorKind::Server(state) => Some(state),
+            _ => None,
+        }
+    }
+}
+
+/// Whose fault an error is, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The configuration cannot work. Nothing was sent. Correct it.
+    Config(ConfigError),
+    /// The login was refused on this side. The connection is dead.
+    Auth(AuthError),
+    /// The server reported an error with this SQLSTATE. `Connection::server_error` has its message.
+    Server(SqlState),
+    /// A statement whose rows were dropped before they were all read failed afterwards, with this
+    /// SQLSTATE: nothing of it stays. The call that returns this was not carried out; the
+    /// connection is usable, so call again. `Connection::server_error` has the message.
+    EarlierStatement(SqlState),
+    /// The peer broke the protocol. The connection is dead: connect again, and if it recurs,
+    /// look at what stands between this machine and the server.
+    Protocol(ProtocolError),
+    /// No link to the last of the hosts could be opened. Try again after a pause.
+    Dial(DialError),
+    /// Sessions could be had, and none was what `target_session_attrs` asks for: try again when
+    /// the standby has been promoted.
+    NoSuitableHost,
+    /// The transport failed. The connection is dead: connect again.
+    Transport(embedded_io::ErrorKind),
+    /// The peer closed the link. The connection is dead: connect again.
+    Closed,
+    /// The peer closed the link before it said a word. openGauss does so when the client's address
+    /// is in no line of `pg_hba.conf`, when no connection slot is free, and while it starts; so
+    /// does a proxy with no server behind it.
+    HungUp,
+    /// The deadline passed. The connection is dead, for the answer may still come.
+    TimedOut,
+    /// The clock of the [`Platform`](crate::Platform) stood still while the driver waited, so that
+    /// no deadline could pass. The connection is dead: mend the clock.
+    ClockStopped,
+    /// The connection died in an earlier call; the transport was not touched. Connect again.
+    Broken,
+    /// A buffer is too small: give it `needed` bytes, or make the value smaller.
+    Capacity {
+        /// Which buffer.
+        buffer: Buffer,
+        /// Bytes it has for this purpose.
+        have: u32,
+        /// Bytes that would have been enough.
+        needed: u32,
+    },
+    /// A value of the row is not what was asked for. The connection stays usable.
+    Column {
+        /// Index of the column, from 0.
+        column: u16,
+        /// Why.
+        reason: TypeError,
+        /// Type OID that the Rust type stands for.
+        wanted: Oid,
+        /// Type OID of the column (0 where there is no such column).
+        found: Oid,
+    },
+    /// A part of a value (an element of an array, a field) is not what was asked for. Made by `?`
+    /// of a [`TypeError`]. The connection stays usable.
+    Value(TypeError),
+    /// A parameter or text could not be sent: see the reason. Nothing was sent.
+    Encode(WireError),
+    /// There is no TLS, or no longer: see the reason. The connection is dead.
+    #[cfg(feature = "tls")]
+    Tls(TlsError),
+    /// The call does not fit the connection's state or the statement: see the reason.
+    Usage(UsageError),
+}
+
+/// What became of the work of the call that failed. The rules are in
+/// `docs/outcomes.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Outcome {
+    /// No byte of it left this machine. It is safe to do it again.
+    NotSent,
+    /// Nothing of it stays: the server refused and went on, or the link was lost in an open
+    /// transaction before anything was sent that could end it, or the server never got all of it.
+    /// An open transaction is now failed.
+    Refused,
+    /// The server may or may not have done it. Repeat only what is safe to do twice (a key made
+    /// by the client and `ON CONFLICT DO NOTHING`), or ask the server first.
+    Unknown,
+    /// The error is about reading the result on this side; the statement itself goes on. Its
+    /// fate is known when the rows are finished.
+    Local,
+}
+
+/// Buffers and capacities that can be too small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Buffer {
+    /// The receive buffer.
+    Rx,
+    /// The send buffer.
+    Tx,
+    /// The scratch bytes given to the connection string's parser.
+    Config,
+    /// A TLS record buffer.
+    TlsRecord,
+}
+
+impl core::error::Error for Error {}
+
+/// For elements of arrays, fields of records, and the like.
+impl From<TypeError> for Error {
+    fn from(error: TypeError) -> Self {
+        Self::local(ErrorKind::Value(error))
+    }
+}
+
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Self {
+        Self::new(ErrorKind::Encode(error), Outcome::NotSent, true)
+    }
+}
+
+/// For the values and COPY streams that are read and written through `embedded_io`.
+impl embedded_io::Error for Error {
+    fn kind(&self) -> embedded_io::ErrorKind {
+        match self.kind {
+            ErrorKind::Transport(kind) => kind,
+            ErrorKind::TimedOut => embedded_io::ErrorKind::TimedOut,
+            ErrorKind::Closed => embedded_io::ErrorKind::ConnectionReset,
+            ErrorKind::Broken => embedded_io::ErrorKind::NotConnected,
+            ErrorKind::Usage(_) | ErrorKind::Encode(_) => embedded_io::ErrorKind::InvalidInput,
+            _ => embedded_io::ErrorKind::Other,
+        }
+    }
+}

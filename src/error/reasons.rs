@@ -1,0 +1,152 @@
+//! The reasons behind an [`ErrorKind`](super::ErrorKind), each an enum of its own.
+
+use embedded_io::ErrorKind;
+
+/// What is wrong with the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No `user`.
+    NoUser,
+    /// The server asks for a password and there is none.
+    NoPassword,
+    /// `sslmode` asks for TLS, and this build or this client cannot do it.
+    TlsUnavailable,
+    /// There is nothing to verify the server with: `sslmode` is `verify-ca` or `verify-full` and
+    /// there is no `sslrootcert`, or the one named is not among the files.
+    NoRootCertificate,
+    /// `sslrootcert` names something that is not one or more certificates in DER.
+    RootCertificate,
+    /// `sslmode=verify-full` without a `host` to verify.
+    NoHost,
+    /// `sslcert` or `sslkey` names something that is not there or cannot be used: the
+    /// certificate must be DER, the key P-256 in PKCS#8 or SEC1 and not encrypted, and the build
+    /// must have feature `tls-client-cert`.
+    ClientCertificate,
+    /// `sslnegotiation=direct` needs an `sslmode` of `require` or stronger.
+    DirectTls,
+    /// The receive or send buffer is below [`limits::MIN_RX`](crate::limits::MIN_RX) or
+    /// [`limits::MIN_TX`](crate::limits::MIN_TX).
+    BufferTooSmall,
+    /// A parameter holds a NUL byte.
+    Nul,
+    /// `scram_client_key` or `scram_server_key` is not 32 bytes in base64.
+    BadKey,
+    /// The lists of `host`, `hostaddr` and `port` do not match, or a port is no port.
+    Hosts,
+    /// The connection string cannot be read. `ParseError`, of which `?` made this, says why.
+    ConnectionString,
+}
+
+/// Why the login was refused on this side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The server asks for a method that the policy (`require_auth`) does not allow.
+    MethodNotAllowed,
+    /// The server asks for a method this driver does not know.
+    UnknownMethod,
+    /// The platform has no entropy for the nonce.
+    NoEntropy,
+    /// The iteration count is below the minimum or above the maximum.
+    Iterations,
+    /// The server could not prove that it knows the password: do not trust it.
+    ServerSignature,
+    /// The server's nonce does not begin with ours.
+    Nonce,
+    /// A message of the exchange is malformed, or came when it should not.
+    Malformed,
+    /// The server is not of the family that `dialect` names, or behaved as a PostgreSQL first and
+    /// as an openGauss then. Nothing was sent but what came before.
+    Dialect,
+    /// openGauss asks for MD5_SHA256, which no client can answer: a line of `pg_hba.conf` says
+    /// `md5` for a user whose password is stored as SHA256. Change the line to `sha256`.
+    GaussMd5Sha256,
+    /// The keys in the configuration were derived with another salt or iteration count than the
+    /// server has: the password was set again. Nothing was sent. Derive the keys again.
+    StaleKeys,
+    /// `channel_binding=require`, and the login cannot be tied to TLS: there is no TLS, the server
+    /// does not offer it or asks for another method, or its certificate has no hash for it.
+    ChannelBinding,
+    /// The server ended the SCRAM exchange with an error (`e=…`).
+    Rejected,
+}
+
+/// How the peer broke the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A message type that is not legal now.
+    UnexpectedMessage,
+    /// A length outside what the message type allows.
+    BadLength,
+    /// The content of a message is malformed.
+    Malformed,
+    /// An answer arrived that nothing asked for.
+    Unsolicited,
+    /// The answer to the TLS request is neither yes nor no.
+    BadTlsAnswer,
+    /// The server negotiated a protocol version that was not offered.
+    BadVersion,
+    /// The server changed `client_encoding` away from UTF8.
+    Encoding,
+    /// The peer is not a PostgreSQL server of protocol 3.
+    NotPostgres,
+}
+
+/// A call that does not fit the moment. Nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum UsageError {
+    /// The prepared statement belongs to another session.
+    StaleStatement,
+    /// The number of parameters is not what the statement has.
+    ParameterCount,
+    /// A parameter's type is not what the statement was prepared with.
+    ParameterType,
+    /// No rows where one was asked for.
+    NoRows,
+    /// More than one row where one was asked for.
+    TooManyRows,
+    /// The statement asks for COPY; use the COPY verbs.
+    Copy,
+    /// The statement, which was run, is not a COPY in the direction of the verb.
+    NotCopy,
+    /// Rows of a COPY need `with (format binary)`.
+    CopyFormat,
+    /// The pipeline has as many statements as it can, or its results were asked for.
+    PipelineFull,
+    /// A transaction is open already.
+    InTransaction,
+    /// COMMIT was answered with ROLLBACK: the transaction had failed before.
+    RolledBack,
+    /// The transaction of this guard has ended already, by the text of a statement (`commit`,
+    /// `rollback`): nothing was sent. With [`Outcome::Refused`](crate::Outcome::Refused) it was
+    /// rolled back, else it may have been committed.
+    NotInTransaction,
+    /// The result has no such column, or the receive buffer had no room for its name.
+    NoColumn,
+    /// The row has more columns than the type it should become.
+    ColumnCount,
+}
+
+/// Why a link could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum DialError {
+    /// `target.address` is not below the number of the host's addresses.
+    NoMoreAddresses,
+    /// The name has no address, or nobody could be asked.
+    UnknownHost,
+    /// Nothing came of it in time.
+    TimedOut,
+    /// The link was refused or failed.
+    Failed(ErrorKind),
+    /// The password found has more bytes than the dialler can keep.
+    PasswordTooLong,
+}

@@ -1,0 +1,162 @@
+//! One statement for many items, in one batch.
+
+use crate::connection::Connection;
+use crate::engine::Session;
+use crate::error::{Fault, Result};
+use crate::limits;
+use crate::transport::{Lent, lent};
+use crate::verbs::params::Params;
+use crate::verbs::query::{bind, parse};
+use crate::verbs::statement::{Run, Sql};
+use crate::wire::backend::tag;
+use crate::wire::frontend;
+
+impl Connection<'_, '_> {
+    /// Runs a statement once for every item, all in one batch: one round trip for up to
+    /// [`limits::PIPELINE_WINDOW`](crate::limits::PIPELINE_WINDOW) items. Outside of a
+    /// transaction the batch is one of its own: all items take effect or none. Returns how many
+    /// rows were touched. The statement is parsed once for the batch, a prepared one too: so it
+    /// does not depend on what a pooler's server has prepared.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query). [`batch_done`](Self::batch_done) is the index of the item that
+    /// was refused.
+    pub fn execute_many<'q, P: Params>(
+        &mut self,
+        sql: impl Into<Sql<'q>>,
+        items: impl IntoIterator<Item = P>,
+    ) -> Result<u64> {
+        let (io, mut items) = (&mut lent(&mut self.io), items.into_iter());
+        let result = self.session.execute_many(io, sql.into(), &mut items);
+        result.map_err(|fault| self.session.into_error(fault))
+    }
+
+    /// How many items of the last [`execute_many`](Self::execute_many) the server answered.
+    pub const fn batch_done(&self) -> u32 {
+        self.session.batch_done
+    }
+}
+
+/// Where a batch stands.
+struct Batch {
+    rows: u64,
+    /// Items sent whose answers were not read.
+    waiting: u16,
+    /// ParseComplete was not read yet.
+    parse: bool,
+}
+
+impl Session<'_> {
+    /// Parse once, then Bind and Execute for every item, then Sync: one round trip, plus one for
+    /// every [`limits::PIPELINE_WINDOW`] items. Returns the rows touched; `batch_done` counts the
+    /// items that were answered.
+    fn execute_many<P: Params>(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        items: &mut dyn Iterator<Item = P>,
+    ) -> Result<u64, Fault> {
+        self.batch_done = 0;
+        let Some(first) = items.next() else { return self.begin(io).map(|()| 0) };
+        self.start_batch(io, sql, &first)?;
+        #[cfg(feature = "opengauss")]
+        if self.server.is_opengauss() && self.batch_binds && first.count() > 0 {
+            return self.batch_bind(io, sql, first, items);
+        }
+        let mut batch = Batch { rows: 0, waiting: 0, parse: true };
+        let mut next = Some(first);
+        while let Some(item) = next {
+            self.add_to_batch(io, sql, &item, &mut batch)?;
+            next = items.next();
+        }
+        self.send_sync(io)?;
+        self.take_batch(io, &mut batch)?;
+        self.expect_ready(io)?;
+        Ok(batch.rows)
+    }
+
+    fn start_batch(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        first: &dyn Params,
+    ) -> Result<(), Fault> {
+        self.begin_statement(io, sql, first)?;
+        self.stage_part_of_batch(io, &|w| parse(w, sql, first, Run::Text))
+    }
+
+    /// Stages messages without a Sync after them. What leaves of them is owed an answer.
+    pub(crate) fn stage_part_of_batch<F: crate::wire::Body>(
+        &mut self,
+        io: &mut Lent<'_>,
+        part: &F,
+    ) -> Result<(), Fault> {
+        let staged = self.stage(io, part);
+        if self.link.has_sent() {
+            self.exchange.part_sent();
+        }
+        staged
+    }
+
+    fn add_to_batch(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        item: &dyn Params,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        if batch.waiting >= limits::PIPELINE_WINDOW {
+            self.flush_batch(io)?;
+            self.take_batch(io, batch)?;
+        }
+        let written = self.check_item(sql, item).and_then(|()| {
+            self.stage_part_of_batch(io, &|w| {
+                bind(w, sql, item, Run::Text)?;
+                frontend::execute(w)
+            })
+        });
+        batch.waiting = batch.waiting.saturating_add(1);
+        match written {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.end_batch(io, fault)),
+        }
+    }
+
+    /// Sends what is staged and asks for the answers so far.
+    pub(crate) fn flush_batch(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.stage(io, &frontend::flush)?;
+        self.exchange.part_sent();
+        self.send(io)
+    }
+
+    /// An item cannot be sent: those before it are taken back.
+    #[cold]
+    pub(crate) fn end_batch(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
+        let unsent = fault.is_unsendable() || fault == Fault::TRUNCATED && !self.link.has_sent();
+        if unsent { self.abort_batch(io, fault) } else { fault }
+    }
+
+    /// Takes the answers to the items that wait for them.
+    fn take_batch(&mut self, io: &mut Lent<'_>, batch: &mut Batch) -> Result<(), Fault> {
+        if core::mem::take(&mut batch.parse) {
+            self.expect_empty(io, tag::PARSE_COMPLETE)?;
+        }
+        while batch.waiting > 0 {
+            self.expect_empty(io, tag::BIND_COMPLETE)?;
+            self.executed(io)?;
+            batch.rows = batch.rows.saturating_add(self.rows);
+            batch.waiting = batch.waiting.saturating_sub(1);
+            self.batch_done = self.batch_done.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Checks that an item fits the statement.
+    pub(crate) fn check_item(&self, sql: Sql<'_>, item: &dyn Params) -> Result<(), Fault> {
+        use crate::verbs::statement::Source;
+        match sql.0 {
+            Source::Text(_) => Ok(()),
+            Source::Named(statement) => Ok(statement.check(self, item).map(|_| ())?),
+        }
+    }
+}

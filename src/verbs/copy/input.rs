@@ -1,0 +1,388 @@
+//! COPY IN: a stream from here into a table.
+
+use super::BINARY_HEADER;
+use crate::connection::Connection;
+use crate::engine::{Session, in_pieces};
+use crate::error::{Error, Fault, Outcome, Result, UsageError};
+use crate::limits;
+use crate::transport::{Lent, lent};
+use crate::verbs::params::Params;
+use crate::wire::backend::{CopyResponse, tag};
+use crate::wire::{Body, Part, Writer, frontend};
+
+/// Type byte and length of CopyData, kept free at the start of the send buffer.
+const HEAD: usize = 5;
+
+/// A COPY into a table, begun by [`Connection::copy_in`](crate::Connection::copy_in).
+///
+/// Data are gathered in the send buffer and leave whenever it is full, many rows in one message.
+/// [`finish`](Self::finish) makes the rows permanent (or part of the open transaction). A guard
+/// that is dropped before sends nothing then: the next verb on the connection makes the COPY
+/// fail. While it lives, each call has the connection's deadline for itself.
+///
+/// The server's refusal of a row is found when the driver reads: at the latest in `finish`,
+/// earlier when the server stops taking data, or when asked by [`check`](Self::check). After an
+/// error that ended the COPY every further call returns that error.
+#[must_use = "no row is kept before finish()"]
+pub struct CopyIn<'r, 'b> {
+    session: &'r mut Session<'b>,
+    io: Lent<'r>,
+    layout: CopyResponse,
+    content: Content,
+    /// A row was sent in part and cannot be completed.
+    truncated: bool,
+    /// CopyDone was sent: only the server knows what becomes of the rows.
+    done: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Empty,
+    /// The caller's bytes.
+    Raw,
+    /// Binary rows, whose header and trailer are the driver's.
+    Rows,
+}
+
+impl<'b> Connection<'_, 'b> {
+    /// Begins a COPY into a table: `copy_in("copy t from stdin with (format binary)")`. One round
+    /// trip; the data follow through the guard.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query). [`UsageError::NotCopy`]: the statement was another one, and was
+    /// run.
+    pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_, 'b>> {
+        let (session, mut io) = (&mut *self.session, lent(&mut self.io));
+        match session.start_copy(&mut io, sql, tag::COPY_IN_RESPONSE) {
+            Ok(layout) => {
+                let abandon = |session: &mut Session<'_>, io: &mut Lent<'_>| {
+                    session.fail_copy(io, "abandoned")
+                };
+                session.exchange.set_unfinished(Some(abandon));
+                let (content, truncated, done) = (Content::Empty, false, false);
+                Ok(CopyIn { session, io, layout, content, truncated, done })
+            }
+            Err(fault) => Err(session.into_error(fault)),
+        }
+    }
+}
+
+impl CopyIn<'_, '_> {
+    /// How many columns the server expects; openGauss and PostgreSQL both tell.
+    pub const fn columns(&self) -> u16 {
+        self.layout.columns
+    }
+
+    /// Whether the stream is binary (`with (format binary)`).
+    pub const fn is_binary(&self) -> bool {
+        self.layout.binary
+    }
+
+    /// Appends bytes as they are: text, CSV or a binary stream of your own, cut anywhere.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server): the server refused the COPY, no row of it
+    /// is kept, connection usable. When the link fails the connection is dead, and no row is kept
+    /// either ([`Outcome::Refused`]).
+    pub fn send(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let n = self.send_some(bytes)?;
+            bytes = bytes.get(n..).unwrap_or(&[]);
+        }
+        Ok(())
+    }
+
+    /// Appends one row of a binary stream: `copy.send_row((7_i32, 21.5_f32, "on"))`. Header and
+    /// trailer of the stream are the driver's. The Rust types must be those of the columns: the
+    /// server does not convert. A value may be [`Streamed`](crate::Streamed).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send). With [`Outcome::NotSent`] the row was left out and the COPY goes
+    /// on: [`ErrorKind::Encode`](crate::ErrorKind::Encode) (a value has no encoding),
+    /// [`UsageError::ParameterCount`] (not as many values as columns), [`UsageError::CopyFormat`]
+    /// (the stream is not binary). When a streamed value's reader fails after a part of the row was
+    /// sent, the COPY is ended: [`Outcome::Refused`], connection usable.
+    #[inline]
+    pub fn send_row<P: Params>(&mut self, row: P) -> Result<()> {
+        self.live()?;
+        self.row(&row).map_err(|fault| self.report(fault))
+    }
+
+    /// Looks whether the server has refused already. Costs one wait of the transport (50 ms at
+    /// most) when it has not.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn check(&mut self) -> Result<()> {
+        self.live()?;
+        let looked = self.session.listen(&mut self.io).and_then(|()| self.look());
+        looked.map_err(|fault| self.report(fault))
+    }
+
+    /// Ends the stream. Returns how many rows the server took.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server): refused, no row is kept, connection usable.
+    /// When the link fails, [`Outcome::Unknown`]: the rows may have been kept.
+    pub fn finish(mut self) -> Result<u64> {
+        self.live()?;
+        self.complete().map_err(|fault| self.report(fault))
+    }
+
+    /// Makes the COPY fail: no row is kept. The reason goes to the server's log.
+    ///
+    /// # Errors
+    /// When the link fails; no row is kept then either.
+    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode): the reason holds a NUL byte; the next verb
+    /// ends the COPY without it.
+    pub fn abort(mut self, reason: &str) -> Result<()> {
+        self.live()?;
+        let session = self.session;
+        session.link.limit(session.timeout_ms);
+        session.link.discard_staged();
+        let failed = session.fail_copy(&mut self.io, reason);
+        match failed.and_then(|()| session.discard(&mut self.io)) {
+            Ok(()) => Ok(()),
+            Err(fault) if fault.is_unsendable() => Err(session.left_out(fault)),
+            Err(fault) => Err(session.into_error_as(fault, Outcome::Refused)),
+        }
+    }
+
+    /// An error that ended the COPY is repeated.
+    #[inline]
+    fn live(&self) -> Result<()> {
+        self.session.check_ended()
+    }
+
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn row(&mut self, row: &dyn Params) -> Result<(), Fault> {
+        if row.count() != usize::from(self.layout.columns) {
+            return Err(UsageError::ParameterCount.into());
+        }
+        if self.content != Content::Rows {
+            self.start_rows()?;
+        }
+        let columns = self.layout.columns;
+        self.put(&|w| {
+            w.u16(columns)?;
+            row.values(w)
+        })
+    }
+
+    #[cold]
+    fn start_rows(&mut self) -> Result<(), Fault> {
+        if self.layout.binary { self.open() } else { Err(UsageError::CopyFormat.into()) }
+    }
+
+    /// The header, before the first row.
+    fn open(&mut self) -> Result<(), Fault> {
+        if self.content == Content::Empty {
+            self.put(&|w| w.bytes(BINARY_HEADER))?;
+            self.content = Content::Rows;
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<u64, Fault> {
+        if self.layout.binary {
+            self.open()?;
+        }
+        if self.content == Content::Rows {
+            self.put(&|w| w.i16(-1))?;
+        }
+        self.push()?;
+        let session = &mut *self.session;
+        session.exchange.set_unfinished(None);
+        self.done = true;
+        session.link.limit(session.timeout_ms);
+        session.stage(&mut self.io, &frontend::copy_done)?;
+        session.send(&mut self.io)?;
+        session.read_answer(&mut self.io)?;
+        Ok(session.rows)
+    }
+
+    fn send_some(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.live()?;
+        self.append(bytes).map_err(|fault| self.report(fault))
+    }
+
+    /// Appends as many bytes as there is room for, at least one.
+    fn append(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        if self.content == Content::Empty {
+            self.content = Content::Raw;
+        }
+        let mut room = self.session.link.tx_room(HEAD);
+        if room == 0 {
+            self.push()?;
+            room = self.session.link.tx_room(HEAD);
+        }
+        let (now, _) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+        self.session.link.append_after(HEAD, &(|w: &mut Writer<'_>| w.bytes(now)))?;
+        Ok(now.len())
+    }
+
+    /// Appends what an encoder writes. What is larger than the send buffer is checked whole first
+    /// and then sent in pieces.
+    fn put<F: Body>(&mut self, part: &F) -> Result<(), Fault> {
+        match self.session.link.append_after(HEAD, part) {
+            Err(Fault::FULL) => self.put_what_is_large(part),
+            written => written,
+        }
+    }
+
+    /// What does not fit after what is staged: that goes out first.
+    #[cold]
+    #[inline(never)]
+    fn put_what_is_large(&mut self, part: Part<'_>) -> Result<(), Fault> {
+        self.push()?;
+        match self.session.link.append_after(HEAD, part) {
+            Err(Fault::FULL) if cfg!(feature = "pieces") => self.put_in_pieces(part),
+            Err(Fault::FULL) => Err(self.session.link.too_long(part, HEAD)),
+            written => written,
+        }
+    }
+
+    #[inline(never)]
+    fn put_in_pieces(&mut self, part: Part<'_>) -> Result<(), Fault> {
+        part.encode(&mut Writer::counter(), &[])?;
+        let (session, io) = (&mut *self.session, &mut self.io);
+        session.link.limit(session.timeout_ms);
+        let (tx, _) = session.link.take_tx();
+        let (head, room) = tx.split_at_mut_checked(HEAD).unwrap_or((&mut [], &mut []));
+        let written = in_pieces(room, part, &[], &mut |payload: &[u8]| {
+            fill_head(head, payload.len());
+            session.send_listening(io, head)?;
+            session.send_listening(io, payload)
+        });
+        session.link.put_tx(tx, HEAD.saturating_add(written.unwrap_or(0)));
+        self.truncated = written.is_err();
+        written?;
+        self.look()
+    }
+
+    /// Sends what is staged as one CopyData.
+    fn push(&mut self) -> Result<(), Fault> {
+        let session = &mut *self.session;
+        session.link.limit(session.timeout_ms);
+        let (tx, staged) = session.link.take_tx();
+        let mut result = Ok(());
+        if staged > HEAD {
+            fill_head(tx, staged.saturating_sub(HEAD));
+            result = session.send_listening(&mut self.io, tx.get(..staged).unwrap_or(&[]));
+        }
+        session.link.put_tx(tx, 0);
+        result?;
+        self.look()
+    }
+
+    /// What the server sent meanwhile: nothing, or an error.
+    fn look(&mut self) -> Result<(), Fault> {
+        let (session, io) = (&mut *self.session, &mut self.io);
+        session.take_arrived(io, false)?;
+        if session.link.tag == 0 {
+            return Ok(());
+        }
+        session.next(io)?;
+        Err(session.unexpected(io))
+    }
+
+    /// What the user sees; ends the COPY unless only a row was left out.
+    #[cold]
+    fn report(&mut self, fault: Fault) -> Error {
+        let (session, io) = (&mut *self.session, &mut self.io);
+        let mut fault = fault;
+        if fault.is_unsendable() && !self.truncated && !self.done {
+            return session.left_out(fault);
+        }
+        if fault.is_unsent() {
+            session.link.discard_staged();
+            let failed = session.fail_copy(io, "a value ended early");
+            match failed.and_then(|()| session.discard(io)) {
+                Ok(()) => session.ledger.batch_aborted(),
+                Err(worse) => fault = worse,
+            }
+        }
+        session.exchange.set_unfinished(None);
+        // Without CopyDone the server keeps no row.
+        let known = if self.done { Outcome::Unknown } else { Outcome::Refused };
+        session.into_error_as(fault, known)
+    }
+}
+
+/// Type byte and length of CopyData.
+fn fill_head(frame: &mut [u8], payload: usize) {
+    let length = u32::try_from(payload.saturating_add(4)).unwrap_or(0);
+    let [a, b, c, d] = length.to_be_bytes();
+    if let Some(head) = frame.first_chunk_mut::<HEAD>() {
+        *head = [tag::COPY_DATA, a, b, c, d];
+    }
+}
+
+impl core::fmt::Debug for CopyIn<'_, '_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("CopyIn").field("layout", &self.layout).finish_non_exhaustive()
+    }
+}
+
+impl embedded_io::ErrorType for CopyIn<'_, '_> {
+    type Error = Error;
+}
+
+impl embedded_io::Write for CopyIn<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        if bytes.is_empty() { Ok(0) } else { self.send_some(bytes) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.live()?;
+        self.push().map_err(|fault| self.report(fault))
+    }
+}
+
+impl Session<'_> {
+    /// Sends bytes; when the server takes none for a while, receives what it sends, so that neither
+    /// side waits for the other.
+    fn send_listening(&mut self, io: &mut Lent<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
+        let platform = self.link.platform();
+        let mut since = platform.now_ms();
+        while !bytes.is_empty() {
+            let sent = self.link.write_once(io, bytes);
+            sent.map_err(|fault| self.salvage(io, fault))?;
+            bytes = bytes.get(io.moved..).unwrap_or(&[]);
+            let stuck = io.moved == 0;
+            if !bytes.is_empty() {
+                self.link.tick()?;
+            }
+            let now = platform.now_ms();
+            if stuck && now.saturating_sub(since) < limits::LISTEN_AFTER_MS {
+                continue;
+            }
+            if stuck {
+                self.listen(io)?;
+            }
+            since = now;
+        }
+        Ok(())
+    }
+
+    /// Receives while something comes and there is room, and handles asynchronous messages.
+    fn listen(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        while !self.link.is_full() {
+            self.link.read_once(io)?;
+            if io.moved == 0 {
+                break;
+            }
+            self.take_arrived(io, false)?;
+            self.link.tick()?;
+        }
+        Ok(())
+    }
+
+    /// Sends CopyFail; the answer is still to be read.
+    fn fail_copy(&mut self, io: &mut Lent<'_>, reason: &str) -> Result<(), Fault> {
+        self.stage(io, &|w| frontend::copy_fail(w, reason))?;
+        self.exchange.set_unfinished(None);
+        self.exchange.abort();
+        self.send(io)
+    }
+}

@@ -1,0 +1,48 @@
+//! COPY: bulk data into and out of a table, as a stream.
+//!
+//! Both directions use the simple query protocol: after an error the server then goes on by
+//! itself, and what was still on its way to it is dropped there.
+//!
+//! Source: manual, "COPY Operations" and the section "File Formats" of COPY.
+
+mod input;
+mod output;
+mod row;
+
+pub use input::CopyIn;
+pub use output::CopyOut;
+pub use row::{CopyFields, CopyRow};
+
+use crate::engine::Session;
+use crate::error::{Fault, UsageError};
+use crate::transport::Lent;
+use crate::wire::backend::{CopyResponse, tag};
+
+/// Start of a binary COPY stream: signature, no flags, no extension.
+const BINARY_HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+impl Session<'_> {
+    /// Sends a COPY statement and reads to its CopyInResponse or CopyOutResponse: `wanted`.
+    fn start_copy(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: &str,
+        wanted: u8,
+    ) -> Result<CopyResponse, Fault> {
+        self.simple_query(io, sql)?;
+        self.next(io)?;
+        match self.link.tag {
+            tag if tag == wanted => {
+                self.link.take(io, CopyResponse::HEAD)?;
+                let response = CopyResponse::decode(self.link.taken(), self.link.left())?;
+                self.link.skip(io)?;
+                Ok(response)
+            }
+            // The next verb discards the rest.
+            tag::COMMAND_COMPLETE | tag::ROW_DESCRIPTION | tag::EMPTY_QUERY_RESPONSE => {
+                Err(UsageError::NotCopy.into())
+            }
+            _ => Err(self.no_result(io)),
+        }
+    }
+}

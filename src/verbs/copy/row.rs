@@ -1,0 +1,99 @@
+//! Rows of a binary COPY as tuples.
+
+use crate::error::{Error, ErrorKind, Result, UsageError};
+use crate::types::{Format, FromSql, RawValue, TypeError};
+use crate::wire::Reader;
+
+/// A type made of a row of a binary COPY: tuples of up to 16 columns, or your own.
+pub trait CopyRow<'r>: Sized {
+    /// Reads the row.
+    ///
+    /// # Errors
+    /// As [`CopyFields::next_value`] and [`CopyFields::finish`].
+    fn from_copy(fields: &mut CopyFields<'r>) -> Result<Self>;
+}
+
+/// A walk over the fields of a row.
+pub struct CopyFields<'r> {
+    fields: Reader<'r>,
+    count: u16,
+    index: u16,
+}
+
+impl<'r> CopyFields<'r> {
+    pub(super) const fn new(count: u16, fields: &'r [u8]) -> Self {
+        Self { fields: Reader::new(fields), count, index: 0 }
+    }
+
+    /// The next field.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Column`] when the bytes are not a `T`, or there is no such field.
+    #[inline]
+    pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
+        let result = match self.step() {
+            Ok(Some(bytes)) => T::from_sql(RawValue { oid: T::OID, format: Format::Binary, bytes }),
+            Ok(None) => T::from_null(),
+            Err(reason) => Err(reason),
+        };
+        self.index = self.index.wrapping_add(1);
+        result.map_err(|reason| {
+            let column = self.index.wrapping_sub(1);
+            let (wanted, found) = (T::OID, 0);
+            Error::local(ErrorKind::Column { column, reason, wanted, found })
+        })
+    }
+
+    /// Checks that no field is left.
+    ///
+    /// # Errors
+    /// [`UsageError::ColumnCount`].
+    pub fn finish(&self) -> Result<()> {
+        if self.index == self.count {
+            Ok(())
+        } else {
+            Err(Error::local(ErrorKind::Usage(UsageError::ColumnCount)))
+        }
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<Option<&'r [u8]>, TypeError> {
+        Ok(self.fields.value()?)
+    }
+}
+
+impl core::fmt::Debug for CopyFields<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("CopyFields").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident)*) => {
+        impl<'r, $($name: FromSql<'r>),*> CopyRow<'r> for ($($name,)*) {
+            #[inline]
+            fn from_copy(fields: &mut CopyFields<'r>) -> Result<Self> {
+                let tuple = ($(fields.next_value::<$name>()?,)*);
+                fields.finish()?;
+                Ok(tuple)
+            }
+        }
+    };
+}
+
+tuple!(A);
+tuple!(A B);
+tuple!(A B C);
+tuple!(A B C D);
+tuple!(A B C D E);
+tuple!(A B C D E F);
+tuple!(A B C D E F G);
+tuple!(A B C D E F G H);
+tuple!(A B C D E F G H I);
+tuple!(A B C D E F G H I J);
+tuple!(A B C D E F G H I J K);
+tuple!(A B C D E F G H I J K L);
+tuple!(A B C D E F G H I J K L M);
+tuple!(A B C D E F G H I J K L M N);
+tuple!(A B C D E F G H I J K L M N O);
+tuple!(A B C D E F G H I J K L M N O P);

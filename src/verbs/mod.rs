@@ -1,0 +1,45 @@
+//! What a session is used for: each verb says what it sends and what it expects, in the file of its
+//! guard.
+//!
+//! Built on `engine` and [`Connection`](crate::Connection).
+//!
+//! | file | what |
+//! |---|---|
+//! | `query` | statements in one round trip, simple queries |
+//! | `params`, `row`, `rows` | what goes in, what comes out |
+//! | `statement` | SQL text, prepared statements, statements in flash |
+//! | `batch`, `batch_bind` | one statement for many items; at openGauss in one message |
+//! | `pipeline` | many statements in one round trip |
+//! | `portal` | rows in slices |
+//! | `stream` | values of any size |
+//! | `copy` | bulk data |
+//! | `transaction`, `savepoint` | guards that roll back |
+//! | `notify` | waiting for notifications |
+
+mod batch;
+#[cfg(feature = "opengauss")]
+mod batch_bind;
+mod copy;
+mod notify;
+mod params;
+mod pipeline;
+mod portal;
+mod query;
+mod row;
+mod rows;
+mod savepoint;
+mod statement;
+mod stream;
+mod transaction;
+
+pub use copy::{CopyFields, CopyIn, CopyOut, CopyRow};
+pub use notify::Notification;
+pub use params::{EncodedParams, Parameter, Params};
+pub use pipeline::Pipeline;
+pub use portal::Portal;
+pub use row::{Column, ColumnIndex, Columns, FromRow, Row, Values};
+pub use rows::Rows;
+pub use savepoint::Savepoint;
+pub use statement::{Sql, Statement, StaticStatement};
+pub use stream::{Streamed, StreamedColumn, StreamedRow};
+pub use transaction::{IsolationLevel, Transaction, TransactionBuilder};

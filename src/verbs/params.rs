@@ -1,0 +1,173 @@
+//! The parameters `$1`, `$2`, … of one statement.
+
+use crate::types::{Oid, ToSql};
+use crate::wire::{Reader, WireError, Writer};
+
+/// Parameters of one execution: a tuple of up to 16 values, `()` for none, or a slice of
+/// `&dyn` [`Parameter`] where their number is only known at run time.
+///
+/// Tuples are compiled for their types: no table of functions, no copies.
+pub trait Params {
+    /// How many.
+    fn count(&self) -> usize;
+
+    /// The type OID of parameter `index`, counted from 0.
+    fn oid(&self, index: usize) -> Oid;
+
+    /// Writes length and value of each.
+    ///
+    /// # Errors
+    /// What the values' [`ToSql`] returns.
+    fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError>;
+}
+
+/// A [`ToSql`] value behind a reference of unknown type.
+pub trait Parameter {
+    /// As [`ToSql::OID`].
+    fn oid(&self) -> Oid;
+
+    /// As [`ToSql::param`].
+    ///
+    /// # Errors
+    /// As [`ToSql::param`].
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError>;
+}
+
+impl<T: ToSql> Parameter for T {
+    fn oid(&self) -> Oid {
+        T::OID
+    }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        ToSql::param(self, out)
+    }
+}
+
+/// Parameters that are encoded already, as they travel: for each a 32-bit length, −1 for NULL, and
+/// the value in binary format. What a queue kept, say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodedParams<'a> {
+    count: u16,
+    types: &'a [Oid],
+    block: &'a [u8],
+}
+
+impl<'a> EncodedParams<'a> {
+    /// Parameters in a block. `types` are theirs; those not given, or 0, the server infers.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] where the block is not a sequence of such values,
+    /// [`WireError::TooLong`] for more than 65,535.
+    pub fn new(types: &'a [Oid], block: &'a [u8]) -> Result<Self, WireError> {
+        let (mut reader, mut count) = (Reader::new(block), 0_u16);
+        while !reader.is_empty() {
+            reader.value()?;
+            count = count.checked_add(1).ok_or(WireError::TooLong)?;
+        }
+        Ok(Self { count, types, block })
+    }
+
+    /// Encodes parameters into `buf`, for [`new`](Self::new) later. Returns how many bytes it took.
+    ///
+    /// # Errors
+    /// [`WireError::Full`] when the buffer is too small, or what the values return.
+    pub fn encode(params: &dyn Params, buf: &mut [u8]) -> Result<usize, WireError> {
+        let mut writer = Writer::new(buf);
+        params.values(&mut writer)?;
+        Ok(writer.len())
+    }
+}
+
+impl Params for EncodedParams<'_> {
+    fn count(&self) -> usize {
+        usize::from(self.count)
+    }
+
+    fn oid(&self, index: usize) -> Oid {
+        self.types.get(index).copied().unwrap_or(0)
+    }
+
+    fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        out.bytes(self.block)
+    }
+}
+
+impl Params for &[&dyn Parameter] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn oid(&self, index: usize) -> Oid {
+        self.get(index).map_or(0, |value| value.oid())
+    }
+
+    fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        self.iter().try_for_each(|value| value.param(out))
+    }
+}
+
+impl<P: Params + ?Sized> Params for &P {
+    fn count(&self) -> usize {
+        P::count(self)
+    }
+
+    fn oid(&self, index: usize) -> Oid {
+        P::oid(self, index)
+    }
+
+    fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        P::values(self, out)
+    }
+}
+
+impl Params for () {
+    fn count(&self) -> usize {
+        0
+    }
+
+    fn oid(&self, _: usize) -> Oid {
+        0
+    }
+
+    fn values(&self, _: &mut Writer<'_>) -> Result<(), WireError> {
+        Ok(())
+    }
+}
+
+macro_rules! tuple {
+    ($count:literal: $($name:ident)*) => {
+        impl<$($name: ToSql),*> Params for ($($name,)*) {
+            fn count(&self) -> usize {
+                $count
+            }
+
+            fn oid(&self, index: usize) -> Oid {
+                [$($name::OID),*].get(index).copied().unwrap_or(0)
+            }
+
+            #[allow(non_snake_case)]
+            fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+                let ($($name,)*) = self;
+                $($name.param(out)?;)*
+                Ok(())
+            }
+        }
+    };
+}
+
+tuple!(1: A);
+tuple!(2: A B);
+tuple!(3: A B C);
+tuple!(4: A B C D);
+tuple!(5: A B C D E);
+tuple!(6: A B C D E F);
+tuple!(7: A B C D E F G);
+tuple!(8: A B C D E F G H);
+tuple!(9: A B C D E F G H I);
+tuple!(10: A B C D E F G H I J);
+tuple!(11: A B C D E F G H I J K);
+tuple!(12: A B C D E F G H I J K L);
+tuple!(13: A B C D E F G H I J K L M);
+tuple!(14: A B C D E F G H I J K L M N);
+tuple!(15: A B C D E F G H I J K L M N O);
+tuple!(16: A B C D E F G H I J K L M N O P);

@@ -1,0 +1,282 @@
+//! Running statements: the extended protocol in one round trip, and simple queries.
+
+use crate::connection::Connection;
+use crate::engine::{NameHash, Session, TransactionStatus, may_end, may_end_of_many};
+use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
+use crate::transport::{Lent, lent};
+use crate::verbs::params::Params;
+use crate::verbs::row::Row;
+use crate::verbs::rows::Rows;
+use crate::verbs::statement::{Run, Source, Sql};
+use crate::wire::backend::tag;
+use crate::wire::{WireError, Writer, frontend};
+
+impl<'b> Connection<'_, 'b> {
+    /// Runs a statement and returns its rows: `query("select … where id = $1", (7_i32,))`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`]: refused, no effect, connection usable. [`ErrorKind::Capacity`]: the
+    /// column descriptions do not fit the receive buffer; connection usable.
+    /// [`ErrorKind::Encode`], [`ErrorKind::Usage`], [`ErrorKind::EarlierStatement`]: nothing was
+    /// sent. After anything else the connection is dead, and [`Error::outcome`] says what is known
+    /// of the work.
+    pub fn query<'q, P: Params>(
+        &mut self,
+        sql: impl Into<Sql<'q>>,
+        params: P,
+    ) -> Result<Rows<'_, 'b>> {
+        match self.session.query(&mut lent(&mut self.io), sql.into(), &params) {
+            Ok(()) => Ok(Rows::new(self.session, lent(&mut self.io))),
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
+    }
+
+    /// Runs a statement that returns exactly one row.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query); [`UsageError::NoRows`], [`UsageError::TooManyRows`]: the
+    /// statement ran, the connection is usable.
+    pub fn query_one<'q, P: Params>(
+        &mut self,
+        sql: impl Into<Sql<'q>>,
+        params: P,
+    ) -> Result<Row<'_>> {
+        let row = self.query_opt(sql, params)?;
+        row.ok_or(Error::local(ErrorKind::Usage(UsageError::NoRows)))
+    }
+
+    /// Runs a statement that returns one row or none.
+    ///
+    /// # Errors
+    /// As [`query_one`](Self::query_one).
+    pub fn query_opt<'q, P: Params>(
+        &mut self,
+        sql: impl Into<Sql<'q>>,
+        params: P,
+    ) -> Result<Option<Row<'_>>> {
+        self.query(sql, params)?.only()
+    }
+
+    /// Runs a statement and returns how many rows it touched. Rows it returns are dropped.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn execute<'q, P: Params>(&mut self, sql: impl Into<Sql<'q>>, params: P) -> Result<u64> {
+        match self.session.execute(&mut lent(&mut self.io), sql.into(), &params) {
+            Ok(()) => Ok(self.session.rows),
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
+    }
+
+    /// Runs one or more statements without parameters, as text, and returns their results as
+    /// text. Several statements are one transaction unless they say otherwise.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn simple_query(&mut self, sql: &str) -> Result<Rows<'_, 'b>> {
+        let sent = self.session.simple_query(&mut lent(&mut self.io), sql);
+        sent.map_err(|fault| self.session.into_error(fault))?;
+        let mut rows = Rows::new(self.session, lent(&mut self.io));
+        rows.next_result()?;
+        Ok(rows)
+    }
+
+    /// Runs one or more statements without parameters; their rows are dropped.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn batch_execute(&mut self, sql: &str) -> Result<()> {
+        let io = &mut lent(&mut self.io);
+        let session = &mut *self.session;
+        let result = session.simple_query(io, sql).and_then(|()| session.read_answer(io));
+        result.map_err(|fault| session.into_error(fault))
+    }
+
+    /// One round trip that touches nothing: does the server still answer?
+    ///
+    /// # Errors
+    /// The connection is dead after every error but [`ErrorKind::EarlierStatement`].
+    pub fn ping(&mut self) -> Result<()> {
+        self.batch_execute("")
+    }
+}
+
+impl Session<'_> {
+    /// Runs a statement and gets ready to read its rows.
+    pub(crate) fn query(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        params: &dyn Params,
+    ) -> Result<(), Fault> {
+        let (run, hash) = self.run(io, sql, params, true)?;
+        if run == Run::Named && self.is_described(hash) {
+            return Ok(());
+        }
+        self.described(io, if run == Run::Text { NameHash::NONE } else { hash })
+    }
+
+    /// Runs a statement whose rows nobody wants.
+    pub(crate) fn execute(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        params: &dyn Params,
+    ) -> Result<(), Fault> {
+        self.run(io, sql, params, false)?;
+        self.executed(io)?;
+        self.expect_ready(io)
+    }
+
+    /// Sends a simple query.
+    pub(crate) fn simple_query(&mut self, io: &mut Lent<'_>, sql: &str) -> Result<(), Fault> {
+        self.begin(io)?;
+        let may_end = self.ledger.status() != TransactionStatus::Idle && may_end_of_many(sql);
+        self.ledger.sending(may_end || self.server.is_opengauss());
+        self.result = crate::engine::ResultState::Start;
+        self.stage(io, &|w| frontend::query(w, sql))?;
+        self.exchange.query_sent();
+        self.send(io)
+    }
+
+    /// Sends a statement and takes the answers to Parse and Bind. One that the server does not know
+    /// by its name any more is prepared anew, as long as nothing is lost by that.
+    fn run(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        params: &dyn Params,
+        rows: bool,
+    ) -> Result<(Run, NameHash), Fault> {
+        let (mut run, hash) = self.begin_statement(io, sql, params)?;
+        loop {
+            let describe = rows && !(run == Run::Named && self.is_described(hash));
+            self.send_statement(io, sql, params, run, describe)?;
+            match self.bound(io, sql, run) {
+                Ok(()) => return Ok((run, hash)),
+                Err(fault) => run = self.prepare_anew(sql, run, fault)?,
+            }
+        }
+    }
+
+    /// Starts a verb that runs a statement: whether it goes by its name.
+    pub(crate) fn begin_statement(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        params: &dyn Params,
+    ) -> Result<(Run, NameHash), Fault> {
+        let statement = match sql.0 {
+            Source::Text(text) => {
+                self.begin(io)?;
+                self.ledger.sending(may_end(text) || self.server.is_opengauss());
+                return Ok((Run::Text, NameHash::NONE));
+            }
+            Source::Named(statement) => statement,
+        };
+        let hash = statement.hash();
+        self.begin_with(io, hash)?;
+        self.ledger.sending(statement.may_end() || self.server.is_opengauss());
+        let mut run = statement.check(self, params)?;
+        if self.server.mixed && run == Run::Named {
+            // Another server connection may serve this transaction, and an error would end it.
+            self.forget_description();
+            if self.ledger.status() != TransactionStatus::Idle {
+                run = Run::Anew;
+            }
+        }
+        Ok((run, hash))
+    }
+
+    /// Parse, Bind, Describe, Execute, Sync: one write.
+    fn send_statement(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        params: &dyn Params,
+        run: Run,
+        describe: bool,
+    ) -> Result<(), Fault> {
+        self.stage(io, &|w| {
+            parse(w, sql, params, run)?;
+            bind(w, sql, params, run)?;
+            if describe {
+                frontend::describe_portal(w)?;
+            }
+            frontend::execute_and_sync(w)
+        })?;
+        self.exchange.sync_sent();
+        self.send(io)
+    }
+
+    /// CloseComplete, ParseComplete and BindComplete, as far as they were asked for.
+    #[inline]
+    pub(crate) fn bound(&mut self, io: &mut Lent<'_>, sql: Sql<'_>, run: Run) -> Result<(), Fault> {
+        if run != Run::Named {
+            self.parsed(io, sql, run)?;
+        }
+        self.expect_empty(io, tag::BIND_COMPLETE)
+    }
+
+    fn parsed(&mut self, io: &mut Lent<'_>, sql: Sql<'_>, run: Run) -> Result<(), Fault> {
+        if run == Run::Anew {
+            self.expect_empty(io, tag::CLOSE_COMPLETE)?;
+        }
+        self.expect_empty(io, tag::PARSE_COMPLETE)?;
+        if let (Run::Anew, Source::Named(statement)) = (run, sql.0) {
+            statement.prepared(self);
+        }
+        Ok(())
+    }
+
+    /// After a failure of Bind: the statement is prepared anew, if that is what was wrong.
+    #[cold]
+    pub(crate) fn prepare_anew(
+        &mut self,
+        sql: Sql<'_>,
+        run: Run,
+        fault: Fault,
+    ) -> Result<Run, Fault> {
+        let Source::Named(statement) = sql.0 else { return Err(fault) };
+        if run != Run::Named || !self.lost_statement(fault) {
+            return Err(fault);
+        }
+        self.begin_again();
+        self.ledger.sending(statement.may_end() || self.server.is_opengauss());
+        Ok(Run::Anew)
+    }
+}
+
+/// Parse, where the statement is not known to the server by name.
+pub(crate) fn parse(
+    w: &mut Writer<'_>,
+    sql: Sql<'_>,
+    params: &dyn Params,
+    run: Run,
+) -> Result<(), WireError> {
+    match (sql.0, run) {
+        (Source::Text(text), _) => {
+            let count = params.count();
+            frontend::parse(w, frontend::UNNAMED, text, count, &|w| {
+                (0..count).try_for_each(|i| w.u32(params.oid(i)))
+            })
+        }
+        (Source::Named(_), Run::Named) => Ok(()),
+        (Source::Named(statement), run) => statement.parse(w, run == Run::Anew),
+    }
+}
+
+pub(crate) fn bind(
+    w: &mut Writer<'_>,
+    sql: Sql<'_>,
+    params: &dyn Params,
+    run: Run,
+) -> Result<(), WireError> {
+    let name: &[u8] = match sql.0 {
+        Source::Named(ref statement) if run != Run::Text => statement.name(),
+        _ => frontend::UNNAMED,
+    };
+    frontend::bind(w, frontend::UNNAMED, name, params.count(), &|w: &mut Writer<'_>| {
+        params.values(w)
+    })
+}

@@ -1,0 +1,339 @@
+//! One row: columns by index, by name, or decoded in one pass.
+
+use core::cell::Cell;
+
+use crate::engine::{COLUMN_HEAD, Session};
+use crate::error::{Error, ErrorKind, Outcome, ProtocolError, Result, UsageError};
+use crate::types::{Format, FromSql, Oid, RawValue, TypeError};
+use crate::wire::Reader;
+
+/// A row in the receive buffer. It is lent until the next call on the connection.
+#[derive(Clone)]
+pub struct Row<'r> {
+    /// Packed column descriptions, see [`Column`].
+    columns: &'r [u8],
+    /// Length and bytes of each value.
+    values: &'r [u8],
+    count: u16,
+    /// Where the session wants to know that the row is malformed.
+    malformed: &'r Cell<bool>,
+    /// Where [`get`](Self::get) was last: a row is mostly read from left to right.
+    cursor: Cell<Cursor>,
+}
+
+/// A place in a row: an index, and how much of descriptions and values is left from there on.
+#[derive(Clone, Copy)]
+struct Cursor {
+    index: u16,
+    columns: usize,
+    values: usize,
+}
+
+/// Description of a column, from RowDescription.
+///
+/// In the receive buffer it is packed: OID (4 bytes), format (1), length of the name (1), name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column<'r> {
+    /// The name, empty where the receive buffer had no room for names.
+    pub name: &'r str,
+    /// Type of the column.
+    pub oid: Oid,
+    /// Format of its values.
+    pub format: Format,
+}
+
+/// A type made of a whole row: tuples of up to 16 columns, or your own.
+///
+/// Tuples must have as many elements as the row has columns.
+pub trait FromRow<'r>: Sized {
+    /// Reads the row.
+    ///
+    /// # Errors
+    /// As [`Row::get`].
+    fn from_row(row: &Row<'r>) -> Result<Self>;
+}
+
+/// A column of a row: its index, counted from 0, or its name (`row.get("celsius")`; the first, if
+/// several have it).
+pub trait ColumnIndex {
+    /// The index.
+    fn index(&self, row: &Row<'_>) -> Option<usize>;
+}
+
+impl ColumnIndex for usize {
+    #[inline]
+    fn index(&self, _: &Row<'_>) -> Option<usize> {
+        Some(*self)
+    }
+}
+
+impl ColumnIndex for &str {
+    fn index(&self, row: &Row<'_>) -> Option<usize> {
+        let mut columns = row.columns();
+        (0..row.len())
+            .find(|_| columns.next_head().is_some_and(|(_, _, name)| name == self.as_bytes()))
+    }
+}
+
+impl<'r> Row<'r> {
+    /// The row that was taken last, which has as many columns as were described.
+    #[inline]
+    pub(crate) fn new(session: &'r Session<'_>) -> Self {
+        let values = session.link.taken().get(2..).unwrap_or(&[]);
+        let (columns, malformed) = (session.description(), &session.malformed);
+        let cursor = Cursor { index: 0, columns: columns.len(), values: values.len() };
+        Self { columns, values, count: session.columns, malformed, cursor: Cell::new(cursor) }
+    }
+
+    /// How many columns.
+    pub fn len(&self) -> usize {
+        usize::from(self.count)
+    }
+
+    /// Whether there are no columns.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Decodes all columns in one pass, the fastest way.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Column`] naming the column that does not fit;
+    /// [`UsageError::ColumnCount`] when there are more or fewer columns. The connection stays
+    /// usable. [`ErrorKind::Protocol`]: the row is malformed, and the connection is dead.
+    #[inline]
+    pub fn decode<T: FromRow<'r>>(&self) -> Result<T> {
+        T::from_row(self)
+    }
+
+    /// A column by its index, counted from 0, or by its name: `row.get(0)`, `row.get("celsius")`.
+    /// From left to right each costs the same, however many columns there are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Column`] when the value is not a `T`, [`UsageError::NoColumn`] when there is
+    /// no such column. The connection stays usable. [`ErrorKind::Protocol`]: the row is malformed,
+    /// and the connection is dead.
+    pub fn get<T: FromSql<'r>>(&self, column: impl ColumnIndex) -> Result<T> {
+        self.at(column.index(self))?.next_value()
+    }
+
+    /// Whether a column is NULL.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn is_null(&self, column: impl ColumnIndex) -> Result<bool> {
+        self.raw(column).map(|value| value.is_none())
+    }
+
+    /// The column's value as it came, `None` for NULL.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn raw(&self, column: impl ColumnIndex) -> Result<Option<RawValue<'r>>> {
+        let (oid, format, bytes) = self.at(column.index(self))?.step()?;
+        Ok(bytes.map(|bytes| RawValue { oid, format, bytes }))
+    }
+
+    /// The values from column `index` on.
+    fn at(&self, index: Option<usize>) -> Result<Values<'r>> {
+        let index = index.and_then(|index| u16::try_from(index).ok());
+        let index = index.filter(|index| *index < self.count).ok_or_else(no_column)?;
+        let mut values = self.values();
+        let cursor = self.cursor.get();
+        if cursor.index <= index {
+            values.skip_to(&cursor);
+        }
+        while values.index < index {
+            values.step()?;
+        }
+        self.cursor.set(values.cursor());
+        Ok(values)
+    }
+
+    /// The columns' descriptions.
+    pub fn columns(&self) -> Columns<'r> {
+        Columns { packed: Reader::new(self.columns), left: self.count }
+    }
+
+    /// The values in sequence, for implementations of [`FromRow`].
+    #[inline]
+    pub fn values(&self) -> Values<'r> {
+        let values = Reader::new(self.values);
+        Values { columns: self.columns(), values, index: 0, malformed: self.malformed }
+    }
+}
+
+/// The columns of a row or result.
+#[derive(Clone)]
+pub struct Columns<'r> {
+    packed: Reader<'r>,
+    left: u16,
+}
+
+impl<'r> Columns<'r> {
+    pub(crate) const fn new(packed: &'r [u8], count: u16) -> Self {
+        Self { packed: Reader::new(packed), left: count }
+    }
+
+    #[inline]
+    fn next_head(&mut self) -> Option<(Oid, Format, &'r [u8])> {
+        self.left = self.left.checked_sub(1)?;
+        let head: [u8; COLUMN_HEAD] = self.packed.array().ok()?;
+        let [a, b, c, d, format, length] = head;
+        let format = if format == 0 { Format::Text } else { Format::Binary };
+        let name = self.packed.bytes(usize::from(length)).ok()?;
+        Some((u32::from_be_bytes([a, b, c, d]), format, name))
+    }
+}
+
+impl core::fmt::Debug for Columns<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+impl<'r> Iterator for Columns<'r> {
+    type Item = Column<'r>;
+
+    fn next(&mut self) -> Option<Column<'r>> {
+        let (oid, format, name) = self.next_head()?;
+        Some(Column { name: core::str::from_utf8(name).unwrap_or(""), oid, format })
+    }
+}
+
+/// A walk over the values of a row. It checks lengths, number and end of the values while it reads
+/// them: a row is walked once.
+pub struct Values<'r> {
+    columns: Columns<'r>,
+    values: Reader<'r>,
+    index: u16,
+    malformed: &'r Cell<bool>,
+}
+
+impl<'r> Values<'r> {
+    /// The next value.
+    ///
+    /// # Errors
+    /// As [`Row::get`].
+    #[inline]
+    pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
+        let (oid, format, bytes) = self.step()?;
+        let result = match bytes {
+            _ if !T::accepts(oid) => Err(TypeError::Mismatch),
+            Some(bytes) => T::from_sql(RawValue { oid, format, bytes }),
+            None => T::from_null(),
+        };
+        match result {
+            Ok(value) => Ok(value),
+            Err(reason) => Err(self.error(reason, T::OID, oid)),
+        }
+    }
+
+    /// Checks that no value is left.
+    ///
+    /// # Errors
+    /// [`UsageError::ColumnCount`].
+    #[inline]
+    pub fn finish(&self) -> Result<()> {
+        if self.columns.left == 0 && self.values.is_empty() { Ok(()) } else { Err(self.excess()) }
+    }
+
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn step(&mut self) -> Result<(Oid, Format, Option<&'r [u8]>)> {
+        let Some((oid, format, _)) = self.columns.next_head() else { return Err(no_column()) };
+        self.index = self.index.wrapping_add(1);
+        match self.values.value() {
+            Ok(bytes) => Ok((oid, format, bytes)),
+            Err(_) => Err(self.broken()),
+        }
+    }
+
+    /// Where the walk is.
+    fn cursor(&self) -> Cursor {
+        let (columns, values) = (self.columns.packed.rest().len(), self.values.rest().len());
+        Cursor { index: self.index, columns, values }
+    }
+
+    /// Goes on from where another walk was, over the same row.
+    fn skip_to(&mut self, cursor: &Cursor) {
+        let (columns, values) = (self.columns.packed.rest(), self.values.rest());
+        let last = |bytes: &'r [u8], n: usize| {
+            Reader::new(bytes.get(bytes.len().saturating_sub(n)..).unwrap_or(&[]))
+        };
+        self.columns.packed = last(columns, cursor.columns);
+        self.values = last(values, cursor.values);
+        self.columns.left = self.columns.left.saturating_sub(cursor.index);
+        self.index = cursor.index;
+    }
+
+    #[cold]
+    fn error(&self, reason: TypeError, wanted: Oid, found: Oid) -> Error {
+        let column = self.index.wrapping_sub(1);
+        Error::local(ErrorKind::Column { column, reason, wanted, found })
+    }
+
+    /// There are more columns than were asked for, or bytes after the last value.
+    #[cold]
+    fn excess(&self) -> Error {
+        match self.columns.left {
+            0 => self.broken(),
+            _ => Error::local(ErrorKind::Usage(UsageError::ColumnCount)),
+        }
+    }
+
+    /// The row is malformed: the session learns of it.
+    #[cold]
+    fn broken(&self) -> Error {
+        self.malformed.set(true);
+        Error::new(ErrorKind::Protocol(ProtocolError::Malformed), Outcome::Unknown, false)
+    }
+}
+
+#[cold]
+fn no_column() -> Error {
+    Error::local(ErrorKind::Usage(UsageError::NoColumn))
+}
+
+impl core::fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Row").field("columns", &self.columns()).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for Values<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Values").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident)*) => {
+        impl<'r, $($name: FromSql<'r>),*> FromRow<'r> for ($($name,)*) {
+            #[inline]
+            fn from_row(row: &Row<'r>) -> Result<Self> {
+                let mut values = row.values();
+                let tuple = ($(values.next_value::<$name>()?,)*);
+                values.finish()?;
+                Ok(tuple)
+            }
+        }
+    };
+}
+
+tuple!(A);
+tuple!(A B);
+tuple!(A B C);
+tuple!(A B C D);
+tuple!(A B C D E);
+tuple!(A B C D E F);
+tuple!(A B C D E F G);
+tuple!(A B C D E F G H);
+tuple!(A B C D E F G H I);
+tuple!(A B C D E F G H I J);
+tuple!(A B C D E F G H I J K);
+tuple!(A B C D E F G H I J K L);
+tuple!(A B C D E F G H I J K L M);
+tuple!(A B C D E F G H I J K L M N);
+tuple!(A B C D E F G H I J K L M N O);
+tuple!(A B C D E F G H I J K L M N O P);

@@ -1,0 +1,269 @@
+//! Results: rows one at a time, lent from the receive buffer.
+
+use crate::engine::{ResultState, Session};
+use crate::error::{Fault, Result, UsageError};
+use crate::limits;
+use crate::transport::Lent;
+use crate::verbs::row::{Columns, Row};
+use crate::wire::WireError;
+use crate::wire::backend::tag;
+
+/// The rows of a statement.
+///
+/// Dropping it early is fine: the next verb discards the rest, and when the statement turns out to
+/// have failed says so ([`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement)). An
+/// error that ended the result is repeated by every further call.
+#[must_use = "whether the statement succeeded is known at the end of its rows: call finish()"]
+pub struct Rows<'r, 'b> {
+    pub(crate) session: &'r mut Session<'b>,
+    pub(crate) io: Lent<'r>,
+    /// Bytes that must stay free after a row.
+    reserve: usize,
+    pub(crate) part: PartOf,
+}
+
+/// What the rows are a part of: what follows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartOf {
+    /// A statement of its own, which ends with ReadyForQuery.
+    Statement,
+    /// A portal, which may be suspended before.
+    Portal,
+    /// A pipeline: the next statement's answer.
+    Pipeline,
+}
+
+impl<'r, 'b> Rows<'r, 'b> {
+    /// RowDescription, if there is one, is pinned already.
+    pub(crate) fn new(session: &'r mut Session<'b>, io: Lent<'r>) -> Self {
+        session.rows = 0;
+        Self { session, io, reserve: 0, part: PartOf::Statement }
+    }
+
+    /// The next row, or `None` at the end of the result.
+    ///
+    /// # Errors
+    /// A row larger than the receive buffer gives
+    /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): it was skipped, and the next call goes
+    /// on after it. [`ErrorKind::Server`](crate::ErrorKind::Server): the statement failed; what
+    /// became of it says [`Error::outcome`](crate::Error::outcome). After any other error the
+    /// connection is dead.
+    #[allow(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    pub fn next(&mut self) -> Result<Option<Row<'_>>> {
+        if self.session.result == ResultState::Rows
+            && !self.session.malformed.get()
+            && self.session.link.try_take(tag::DATA_ROW)
+        {
+            if self.session.check_columns().is_ok() {
+                return Ok(Some(Row::new(self.session)));
+            }
+            self.session.malformed.set(true);
+        }
+        self.next_slowly()
+    }
+
+    #[inline(never)]
+    fn next_slowly(&mut self) -> Result<Option<Row<'_>>> {
+        self.session.check_ended()?;
+        match self.step() {
+            Ok(true) => Ok(Some(Row::new(self.session))),
+            Ok(false) => Ok(None),
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
+    }
+
+    /// Descriptions of the columns.
+    pub fn columns(&self) -> Columns<'_> {
+        Columns::new(self.session.description(), self.session.columns)
+    }
+
+    /// Whether the slice of a [`Portal`](crate::Portal) has ended and more rows can be fetched.
+    pub fn is_suspended(&self) -> bool {
+        self.session.result == ResultState::Suspended
+    }
+
+    /// Reads to the end of the statement, dropping the rows that are left. Returns the number of
+    /// rows touched or returned, as CommandComplete counted them; of a simple query with several
+    /// statements, by the last.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next); rows that are too large are no error here.
+    pub fn finish(mut self) -> Result<u64> {
+        while self.next_result()? {}
+        Ok(self.session.rows)
+    }
+
+    /// Reads to the end of the current result, dropping the rows that are left. Returns the number
+    /// of rows touched or returned; call [`next_result`](Self::next_result) then.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn finish_result(&mut self) -> Result<u64> {
+        self.session.check_ended()?;
+        match self.skip_rows() {
+            Ok(()) => Ok(self.session.rows),
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
+    }
+
+    /// Goes on to the next result of a simple query with several statements. `false` when there
+    /// is none. Rows of the current result that were not read are dropped.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn next_result(&mut self) -> Result<bool> {
+        self.session.check_ended()?;
+        match self.advance() {
+            Ok(found) => Ok(found),
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
+    }
+
+    fn skip_rows(&mut self) -> Result<(), Fault> {
+        while matches!(self.session.result, ResultState::Rows | ResultState::NoRows) {
+            match self.step() {
+                Ok(_) | Err(Fault::CAPACITY) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self) -> Result<bool, Fault> {
+        self.skip_rows()?;
+        let (session, io) = (&mut *self.session, &mut self.io);
+        let mut seen = match session.result {
+            ResultState::Start => false,
+            ResultState::Between => true,
+            _ => return Ok(false),
+        };
+        // If anything fails the next verb discards the rest.
+        session.result = ResultState::Done;
+        session.forget_description();
+        loop {
+            session.next(io)?;
+            match session.link.tag {
+                tag::ROW_DESCRIPTION => {
+                    session.describe(io, crate::engine::NameHash::NONE)?;
+                    return Ok(true);
+                }
+                tag::COMMAND_COMPLETE => {
+                    session.command_complete(io)?;
+                    session.result = ResultState::Between;
+                    return Ok(true);
+                }
+                tag::EMPTY_QUERY_RESPONSE => (session.rows, seen) = (0, true),
+                tag::READY_FOR_QUERY if seen => {
+                    session.ready(io)?;
+                    return Ok(false);
+                }
+                _ => return Err(session.no_result(io)),
+            }
+        }
+    }
+
+    /// Takes the next row, if there is one.
+    fn step(&mut self) -> Result<bool, Fault> {
+        if !self.head()? {
+            return Ok(false);
+        }
+        let link = &mut self.session.link;
+        let needed = link.left().saturating_add(self.reserve);
+        if needed > link.room() {
+            return Err(link.too_small(needed));
+        }
+        link.body(&mut self.io)?;
+        self.session.check_columns()
+    }
+
+    /// Takes the header of the next row, if there is one.
+    pub(crate) fn head(&mut self) -> Result<bool, Fault> {
+        let (session, io) = (&mut *self.session, &mut self.io);
+        session.exchange.check()?;
+        if session.malformed.replace(false) {
+            return Err(WireError::Malformed.into());
+        }
+        if !matches!(session.result, ResultState::Rows | ResultState::NoRows) {
+            return Ok(false);
+        }
+        session.next(io)?;
+        let simple = session.exchange.is_simple();
+        session.result = match session.link.tag {
+            tag::DATA_ROW if session.result == ResultState::Rows => return Ok(true),
+            tag::COMMAND_COMPLETE => {
+                session.command_complete(io)?;
+                if simple { ResultState::Between } else { ResultState::Done }
+            }
+            tag::EMPTY_QUERY_RESPONSE if !simple => ResultState::Done,
+            tag::PORTAL_SUSPENDED if self.part == PartOf::Portal => ResultState::Suspended,
+            _ if simple => return Err(session.unexpected(io)),
+            _ => return Err(session.no_result(io)),
+        };
+        if !simple && self.part != PartOf::Pipeline {
+            session.expect_ready(io)?;
+        }
+        Ok(false)
+    }
+
+    /// The only row, with the statement finished. `None` when there is none.
+    pub(crate) fn only(mut self) -> Result<Option<Row<'r>>> {
+        match self.find_only() {
+            Ok(true) => {
+                let session = self.session;
+                session.link.show_held();
+                Ok(Some(Row::new(session)))
+            }
+            Ok(false) => Ok(None),
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
+    }
+
+    fn find_only(&mut self) -> Result<bool, Fault> {
+        self.reserve = limits::RX_RESERVE;
+        let quick = self.session.result == ResultState::Rows
+            && self.session.link.try_take(tag::DATA_ROW)
+            && self.session.check_columns()?;
+        if !(quick || self.step()?) {
+            return Ok(false);
+        }
+        let (session, io) = (&mut *self.session, &mut self.io);
+        session.link.hold();
+        // One row and its end: the usual case.
+        if session.link.next_is(tag::COMMAND_COMPLETE) {
+            session.executed(io)?;
+            session.result = ResultState::Done;
+            session.expect_ready(io)?;
+            return Ok(true);
+        }
+        match self.step() {
+            Ok(false) => Ok(true),
+            Ok(true) | Err(Fault::CAPACITY) => Err(UsageError::TooManyRows.into()),
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+impl Session<'_> {
+    /// The packed description of the columns.
+    #[inline]
+    pub(crate) fn description(&self) -> &[u8] {
+        self.link.pinned_bytes()
+    }
+
+    /// Whether the row that was taken has as many columns as were described: always, or it is
+    /// malformed.
+    #[inline]
+    pub(crate) fn check_columns(&self) -> Result<bool, Fault> {
+        match self.link.taken().first_chunk() {
+            Some(&count) if u16::from_be_bytes(count) == self.columns => Ok(true),
+            _ => Err(WireError::Malformed.into()),
+        }
+    }
+}
+
+impl core::fmt::Debug for Rows<'_, '_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Rows").field("columns", &self.columns()).finish_non_exhaustive()
+    }
+}

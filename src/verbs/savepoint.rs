@@ -1,0 +1,168 @@
+//! Savepoints: parts of a transaction that can be taken back.
+
+use core::ops::{Deref, DerefMut};
+
+use crate::connection::Connection;
+use crate::engine::Session;
+use crate::error::{Fault, Result};
+use crate::transport::{Lent, lent};
+use crate::verbs::transaction::Transaction;
+
+/// A part of a [`Transaction`]: used like the connection.
+///
+/// Ends with [`commit`](Self::commit) or [`rollback`](Self::rollback). A guard that is dropped
+/// before sends nothing then: the next verb on the connection rolls back to the savepoint first.
+#[must_use = "without the guard there is nothing to roll back to"]
+pub struct Savepoint<'s, 'c, 'b> {
+    connection: &'s mut Connection<'c, 'b>,
+    depth: u16,
+    open: bool,
+}
+
+impl<'c, 'b> Transaction<'_, 'c, 'b> {
+    /// Sets a savepoint.
+    ///
+    /// # Errors
+    /// As [`Connection::query`].
+    pub fn savepoint(&mut self) -> Result<Savepoint<'_, 'c, 'b>> {
+        Savepoint::set(self.connection)
+    }
+}
+
+impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
+    fn set(connection: &'s mut Connection<'c, 'b>) -> Result<Self> {
+        let result = connection.session.savepoint(&mut lent(&mut connection.io));
+        let depth = result.map_err(|fault| connection.session.into_error(fault))?;
+        Ok(Self { connection, depth, open: true })
+    }
+
+    /// Sets a savepoint within this one.
+    ///
+    /// # Errors
+    /// As [`Connection::query`].
+    pub fn savepoint(&mut self) -> Result<Savepoint<'_, 'c, 'b>> {
+        Savepoint::set(self.connection)
+    }
+
+    /// Keeps the work as part of the transaction.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server): a statement had failed. The work is rolled
+    /// back to the savepoint by the next verb, and the transaction goes on.
+    pub fn commit(mut self) -> Result<()> {
+        let connection = &mut *self.connection;
+        let mut digits = [0; DIGITS];
+        let sql = ["RELEASE SAVEPOINT s", decimal(self.depth, &mut digits)];
+        let result = connection.session.own_command(&mut lent(&mut connection.io), &sql);
+        result.map_err(|fault| connection.session.into_error(fault))?;
+        connection.session.savepoints = self.depth.saturating_sub(1);
+        self.open = false;
+        Ok(())
+    }
+
+    /// Takes the work back; the transaction goes on.
+    ///
+    /// # Errors
+    /// When the link fails; the server rolls back the whole transaction then.
+    pub fn rollback(mut self) -> Result<()> {
+        self.open = false;
+        let connection = &mut *self.connection;
+        connection.session.undo_to(self.depth);
+        // Any verb rolls back first.
+        let result = connection.session.begin(&mut lent(&mut connection.io));
+        result.map_err(|fault| connection.session.into_error(fault))
+    }
+}
+
+impl<'c, 'b> Deref for Savepoint<'_, 'c, 'b> {
+    type Target = Connection<'c, 'b>;
+
+    fn deref(&self) -> &Self::Target {
+        self.connection
+    }
+}
+
+impl DerefMut for Savepoint<'_, '_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.connection
+    }
+}
+
+impl Drop for Savepoint<'_, '_, '_> {
+    fn drop(&mut self) {
+        if self.open {
+            self.connection.session.undo_to(self.depth);
+        }
+    }
+}
+
+impl core::fmt::Debug for Savepoint<'_, '_, '_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Savepoint").field("depth", &self.depth).finish_non_exhaustive()
+    }
+}
+
+impl Session<'_> {
+    /// Sets a savepoint; returns its number.
+    fn savepoint(&mut self, io: &mut Lent<'_>) -> Result<u16, Fault> {
+        self.begin(io)?;
+        let depth = self.savepoints.saturating_add(1);
+        let mut digits = [0; DIGITS];
+        self.command(io, &["SAVEPOINT s", decimal(depth, &mut digits)], false)?;
+        self.savepoints = depth;
+        Ok(depth)
+    }
+
+    /// Lets the next verb roll back to a savepoint. Guards within others are dropped before them,
+    /// so the last one asked for is the outermost.
+    fn undo_to(&mut self, depth: u16) {
+        self.savepoints = depth.saturating_sub(1);
+        if self.exchange.is_alive() {
+            self.exchange.set_undo(roll_back_to);
+        }
+    }
+
+    fn own_command(&mut self, io: &mut Lent<'_>, sql: &[&str]) -> Result<(), Fault> {
+        self.begin(io)?;
+        self.command(io, sql, false)
+    }
+}
+
+/// Rolls back to the savepoint above those that are open, and removes it.
+fn roll_back_to(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Fault> {
+    let mut digits = [0; DIGITS];
+    let number = decimal(session.savepoints.saturating_add(1), &mut digits);
+    let sql = ["ROLLBACK TO SAVEPOINT s", number, ";RELEASE SAVEPOINT s", number];
+    session.send_query(io, &sql)
+}
+
+/// Digits of the largest number.
+const DIGITS: usize = 5;
+
+fn decimal(mut number: u16, digits: &mut [u8; DIGITS]) -> &str {
+    let mut start = DIGITS;
+    for (at, place) in digits.iter_mut().enumerate().rev() {
+        let digit = (number % 10).to_le_bytes()[0];
+        *place = b'0'.saturating_add(digit);
+        number /= 10;
+        start = at;
+        if number == 0 {
+            break;
+        }
+    }
+    let text = digits.get(start..).unwrap_or(&[]);
+    core::str::from_utf8(text).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn numbers_are_written_out() {
+        for number in [0, 1, 9, 10, 409, 9999, 10_000, u16::MAX] {
+            assert_eq!(decimal(number, &mut [0; DIGITS]), number.to_string());
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Values of any size: columns read while they arrive, parameters sent from a reader.
+
+use core::cell::RefCell;
+
+use embedded_io::{BufRead, Read};
+
+use crate::engine::Session;
+use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
+use crate::transport::Lent;
+use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use crate::verbs::row::{Column, Columns};
+use crate::verbs::rows::Rows;
+use crate::wire::{WireError, Writer};
+
+/// A parameter or COPY field of known length whose bytes come from a reader, so that it may be
+/// larger than all memory: `Streamed::new(length, reader)` is a `bytea`,
+/// `Streamed::text(length, reader)` is `text`.
+///
+/// The length goes out before the bytes, so exactly that many are read, once, while the message
+/// is being sent: a value can be sent only once. When the reader fails or ends early, the message
+/// cannot be completed. As a parameter this costs the connection
+/// ([`ErrorKind::Encode`] with [`WireError::Source`], [`Outcome::Refused`](crate::Outcome::Refused):
+/// the server does nothing with half a message). In a COPY only the COPY fails. So where a source
+/// is not to be trusted, use [`CopyIn`](crate::CopyIn).
+///
+/// The statement's deadline holds for all of it: see
+/// [`set_timeout_ms`](crate::Connection::set_timeout_ms).
+pub struct Streamed<R, const OID: Oid = { oid::BYTEA }> {
+    length: usize,
+    reader: RefCell<R>,
+}
+
+impl<R: Read> Streamed<R> {
+    /// `length` bytes of `reader` as `bytea`.
+    pub const fn new(length: usize, reader: R) -> Self {
+        Self::typed(length, reader)
+    }
+}
+
+impl<R: Read> Streamed<R, { oid::TEXT }> {
+    /// `length` bytes of `reader` as `text`. The server checks that they are UTF-8.
+    pub const fn text(length: usize, reader: R) -> Self {
+        Self::typed(length, reader)
+    }
+}
+
+impl<R: Read, const OID: Oid> Streamed<R, OID> {
+    /// `length` bytes of `reader` as a value of type `OID` in its binary format.
+    pub const fn typed(length: usize, reader: R) -> Self {
+        Self { length, reader: RefCell::new(reader) }
+    }
+}
+
+impl<R: Read, const OID: Oid> ToSql for Streamed<R, OID> {
+    const OID: Oid = OID;
+
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        out.source(self.length, &mut |room| {
+            let mut reader = self.reader.try_borrow_mut().map_err(|_| WireError::Source)?;
+            reader.read(room).map_err(|_| WireError::Source)
+        })
+    }
+}
+
+impl<'b> Rows<'_, 'b> {
+    /// The next row, to be read column by column while it arrives: no value needs to fit the
+    /// receive buffer. `None` at the end of the result.
+    ///
+    /// ```no_run
+    /// # fn f(rows: &mut barepg::Rows<'_, '_>) -> barepg::Result<()> {
+    /// use embedded_io::Read;
+    /// while let Some(mut row) = rows.next_streamed()? {
+    ///     let mut buf = [0; 64];
+    ///     while let Some(mut column) = row.next_column()? {
+    ///         loop {
+    ///             let n = column.read(&mut buf)?;
+    ///             if n == 0 {
+    ///                 break;
+    ///             }
+    ///             // use buf[..n]
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`next`](Self::next), but no row is too large.
+    pub fn next_streamed(&mut self) -> Result<Option<StreamedRow<'_, 'b>>> {
+        self.session.check_ended()?;
+        match self.head().and_then(|found| if found { self.count() } else { Ok(false) }) {
+            Ok(true) => {
+                let (session, io) = (&mut *self.session, self.io.again());
+                let columns = session.columns;
+                Ok(Some(StreamedRow { session, io, columns, index: 0, left: 0 }))
+            }
+            Ok(false) => Ok(None),
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
+    }
+
+    /// The count of columns at the head of a row, which must be that of the description.
+    fn count(&mut self) -> Result<bool, Fault> {
+        let count = self.session.link.count(&mut self.io)?;
+        if count == self.session.columns { Ok(true) } else { Err(WireError::Malformed.into()) }
+    }
+}
+
+/// A row that is still arriving. What is not read of it is discarded.
+pub struct StreamedRow<'s, 'b> {
+    session: &'s mut Session<'b>,
+    io: Lent<'s>,
+    columns: u16,
+    /// Of the next column.
+    index: u16,
+    /// Bytes of the current column that were not read.
+    left: usize,
+}
+
+impl<'s, 'b> StreamedRow<'s, 'b> {
+    /// The next column, or `None` after the last. What was not read of the one before is
+    /// dropped.
+    ///
+    /// # Errors
+    /// The connection is dead after every error.
+    pub fn next_column(&mut self) -> Result<Option<StreamedColumn<'_, 's, 'b>>> {
+        self.session.check_ended()?;
+        match self.advance() {
+            Ok(Some(length)) => Ok(Some(StreamedColumn { row: self, length })),
+            Ok(None) => Ok(None),
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
+    }
+
+    /// Moves to the next column: its length, or `Some(None)` for NULL.
+    fn advance(&mut self) -> Result<Option<Option<usize>>, Fault> {
+        self.session.exchange.check()?;
+        self.session.link.limit(self.session.timeout_ms);
+        while self.left > 0 {
+            self.take(usize::MAX)?;
+        }
+        let link = &mut self.session.link;
+        if self.index >= self.columns {
+            return if link.left() == 0 { Ok(None) } else { Err(WireError::Malformed.into()) };
+        }
+        self.index = self.index.saturating_add(1);
+        let length = match link.number(&mut self.io, 4)?.cast_signed() {
+            -1 => return Ok(Some(None)),
+            length => usize::try_from(length).map_err(|_| WireError::Malformed)?,
+        };
+        if length > link.left() {
+            return Err(WireError::Malformed.into());
+        }
+        self.left = length;
+        Ok(Some(Some(length)))
+    }
+
+    /// Takes at most `max` bytes of the current column.
+    fn take(&mut self, max: usize) -> Result<(), Fault> {
+        self.session.link.take_some(&mut self.io, max.min(self.left))?;
+        let (_, taken) = self.session.link.span();
+        self.left = self.left.saturating_sub(taken);
+        Ok(())
+    }
+}
+
+/// A column of a [`StreamedRow`]. Its bytes are read through [`embedded_io::Read`], once: `bytea`
+/// and text are as they are, other types in their binary format.
+pub struct StreamedColumn<'c, 's, 'b> {
+    row: &'c mut StreamedRow<'s, 'b>,
+    length: Option<usize>,
+}
+
+impl StreamedColumn<'_, '_, '_> {
+    /// How many bytes the value has; `None` for NULL.
+    pub const fn length(&self) -> Option<usize> {
+        self.length
+    }
+
+    /// Whether the value is NULL.
+    pub const fn is_null(&self) -> bool {
+        self.length.is_none()
+    }
+
+    /// The column's description.
+    ///
+    /// # Errors
+    /// [`UsageError::NoColumn`] never happens unless the server's description was malformed.
+    pub fn column(&self) -> Result<Column<'_>> {
+        let session = &*self.row.session;
+        let mut columns = Columns::new(session.description(), self.row.columns);
+        let index = usize::from(self.row.index.saturating_sub(1));
+        columns.nth(index).ok_or(Error::local(ErrorKind::Usage(UsageError::NoColumn)))
+    }
+
+    /// The value as a whole, for columns that fit the receive buffer. Call it before anything was
+    /// read of the column.
+    ///
+    /// # Errors
+    /// As [`Row::get`](crate::Row::get); [`ErrorKind::Capacity`] when it does not fit.
+    pub fn get<'v, T: FromSql<'v>>(&'v mut self) -> Result<T> {
+        let (oid, format) = self.column().map(|column| (column.oid, column.format))?;
+        let column = self.row.index.saturating_sub(1);
+        let error =
+            |reason| Error::local(ErrorKind::Column { column, reason, wanted: T::OID, found: oid });
+        if !T::accepts(oid) {
+            return Err(error(TypeError::Mismatch));
+        }
+        if self.length.is_none() {
+            return T::from_null().map_err(error);
+        }
+        let StreamedRow { session, io, left, .. } = &mut *self.row;
+        let n = core::mem::take(left);
+        match session.link.take(io, n) {
+            Ok(()) => {
+                let bytes = session.link.taken();
+                T::from_sql(RawValue { oid, format, bytes }).map_err(error)
+            }
+            Err(fault) => {
+                *left = n;
+                Err(session.into_error(fault))
+            }
+        }
+    }
+}
+
+impl embedded_io::ErrorType for StreamedColumn<'_, '_, '_> {
+    type Error = Error;
+}
+
+impl StreamedColumn<'_, '_, '_> {
+    /// Takes at most `max` bytes of what is left; receives when nothing has arrived.
+    fn fill(&mut self, max: usize) -> Result<()> {
+        let row = &mut *self.row;
+        row.session.check_ended()?;
+        if !row.session.link.has_unread() {
+            row.session.link.limit(row.session.timeout_ms);
+        }
+        let taken = row.session.exchange.check().and_then(|()| row.take(max));
+        taken.map_err(|fault| row.session.into_error(fault))
+    }
+}
+
+impl Read for StreamedColumn<'_, '_, '_> {
+    /// `Ok(0)` at the end of the value, and for NULL.
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
+        if self.row.left == 0 || buf.is_empty() {
+            return Ok(0);
+        }
+        self.fill(buf.len())?;
+        let bytes = self.row.session.link.taken();
+        buf.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        Ok(bytes.len())
+    }
+}
+
+/// The value where it lies in the receive buffer, without a copy.
+impl BufRead for StreamedColumn<'_, '_, '_> {
+    /// Empty at the end of the value, and for NULL.
+    fn fill_buf(&mut self) -> Result<&[u8]> {
+        if self.row.left > 0 {
+            self.fill(usize::MAX)?;
+            // Taken by `consume` only.
+            self.row.left = self.row.session.link.put_back(self.row.left);
+            return Ok(self.row.session.link.taken());
+        }
+        Ok(&[])
+    }
+
+    /// More than [`fill_buf`](Self::fill_buf) gave is as much as it gave.
+    fn consume(&mut self, amount: usize) {
+        let row = &mut *self.row;
+        row.left = row.left.saturating_sub(row.session.link.take_again(amount));
+    }
+}
+
+impl core::fmt::Debug for StreamedRow<'_, '_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("StreamedRow").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for StreamedColumn<'_, '_, '_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("StreamedColumn").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl<R, const OID: Oid> core::fmt::Debug for Streamed<R, OID> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Streamed").field("length", &self.length).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,251 @@
+//! Transactions.
+
+use core::ops::{Deref, DerefMut};
+
+use crate::connection::Connection;
+use crate::engine::{Session, TransactionStatus};
+use crate::error::{Error, ErrorKind, Fault, ProtocolError, Result, UsageError};
+use crate::transport::{Lent, lent};
+
+/// An open transaction: used like the [`Connection`] it was opened on.
+///
+/// Ends with [`commit`](Self::commit) or [`rollback`](Self::rollback). A guard that is dropped
+/// before sends nothing then (drop never blocks): the next verb on the connection rolls back
+/// first, and a closed connection is rolled back by the server.
+///
+/// While it is open a lost link, a missed deadline or a FATAL error is
+/// [`Outcome::Refused`](crate::Outcome::Refused), for the server rolls back; but for
+/// [`commit`](Self::commit) itself, and for statements that could have ended the transaction.
+#[must_use = "without the guard every statement commits itself"]
+pub struct Transaction<'t, 'c, 'b> {
+    pub(crate) connection: &'t mut Connection<'c, 'b>,
+    /// Which of the session's transactions it is.
+    number: u16,
+    open: bool,
+}
+
+impl<'c, 'b> Connection<'c, 'b> {
+    /// Opens a transaction. The guard it returns is used like the connection, and rolls back
+    /// unless it is committed.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query). [`UsageError::InTransaction`]: one is open already.
+    pub fn transaction(&mut self) -> Result<Transaction<'_, 'c, 'b>> {
+        Transaction::begin(self, &["BEGIN"])
+    }
+
+    /// As [`transaction`](Self::transaction), with an isolation level and other properties:
+    /// `conn.build_transaction().isolation_level(IsolationLevel::Serializable).start()`.
+    pub const fn build_transaction(&mut self) -> TransactionBuilder<'_, 'c, 'b> {
+        TransactionBuilder { connection: self, isolation: "", access: "", deferrable: "" }
+    }
+
+    /// Brings the session back to how it was after the login: rolls back an open transaction,
+    /// forgets prepared statements, parameters set, `listen`, temporary tables, advisory locks
+    /// (`DISCARD ALL`). openGauss has no `DISCARD`: there it is cursors, statements, parameters
+    /// and advisory locks, and temporary tables stay.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn reset(&mut self) -> Result<()> {
+        let result = self.session.discard_all(&mut lent(&mut self.io));
+        result.map_err(|fault| self.session.into_error(fault))
+    }
+}
+
+impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
+    fn begin(connection: &'t mut Connection<'c, 'b>, sql: &[&str]) -> Result<Self> {
+        let session = &mut *connection.session;
+        match session.start_transaction(&mut lent(&mut connection.io), sql) {
+            Ok(()) => {
+                let number = session.ledger.transaction();
+                Ok(Self { connection, number, open: true })
+            }
+            Err(fault) => Err(session.into_error(fault)),
+        }
+    }
+
+    /// Makes the work permanent.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server) (a deferred constraint, for example) and
+    /// [`UsageError::RolledBack`] (a statement of the transaction had failed): nothing of it was
+    /// kept; the connection is usable. [`UsageError::NotInTransaction`]: the transaction was ended
+    /// by the text of a statement; what became of it says the outcome. When the link fails,
+    /// [`Outcome::Unknown`](crate::Outcome::Unknown): the server may have committed.
+    pub fn commit(mut self) -> Result<()> {
+        let connection = &mut *self.connection;
+        let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
+        if let Err(fault) = session.begin(io) {
+            // What ended the transaction before may be known.
+            return Err(session.into_error(fault));
+        }
+        self.open = false;
+        if session.ledger.transaction() != self.number
+            || session.ledger.status() == TransactionStatus::Idle
+        {
+            let kind = ErrorKind::Usage(UsageError::NotInTransaction);
+            return Err(Error::new(kind, session.fate(), true));
+        }
+        session.commit(io).map_err(|fault| session.into_error(fault))
+    }
+
+    /// Takes the work back.
+    ///
+    /// # Errors
+    /// When the link fails; the server rolls back then too.
+    pub fn rollback(mut self) -> Result<()> {
+        self.open = false;
+        let connection = &mut *self.connection;
+        let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
+        session.roll_back(io).map_err(|fault| session.into_error(fault))
+    }
+}
+
+/// How much of other transactions' work a transaction sees. Source: manual, "Transaction
+/// Isolation". openGauss takes `Serializable` for `RepeatableRead`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum IsolationLevel {
+    /// PostgreSQL takes it for `ReadCommitted`.
+    ReadUncommitted,
+    /// Each statement sees what was committed before it began. The server's default.
+    ReadCommitted,
+    /// All statements see what was committed before the first of them began.
+    RepeatableRead,
+    /// As if transactions ran one after the other; be ready to repeat on
+    /// [`SqlState::SERIALIZATION_FAILURE`](crate::SqlState::SERIALIZATION_FAILURE).
+    Serializable,
+}
+
+/// A transaction with properties, not begun yet. Those not named are the session's defaults.
+#[must_use = "nothing happens before start()"]
+pub struct TransactionBuilder<'t, 'c, 'b> {
+    connection: &'t mut Connection<'c, 'b>,
+    isolation: &'static str,
+    access: &'static str,
+    deferrable: &'static str,
+}
+
+impl<'t, 'c, 'b> TransactionBuilder<'t, 'c, 'b> {
+    /// Sets the isolation level.
+    pub const fn isolation_level(mut self, level: IsolationLevel) -> Self {
+        self.isolation = match level {
+            IsolationLevel::ReadUncommitted => " ISOLATION LEVEL READ UNCOMMITTED",
+            IsolationLevel::ReadCommitted => " ISOLATION LEVEL READ COMMITTED",
+            IsolationLevel::RepeatableRead => " ISOLATION LEVEL REPEATABLE READ",
+            IsolationLevel::Serializable => " ISOLATION LEVEL SERIALIZABLE",
+        };
+        self
+    }
+
+    /// Whether it may only read.
+    pub const fn read_only(mut self, read_only: bool) -> Self {
+        self.access = if read_only { " READ ONLY" } else { " READ WRITE" };
+        self
+    }
+
+    /// Whether a serializable, read-only transaction waits for a moment in which it cannot fail.
+    /// PostgreSQL only.
+    pub const fn deferrable(mut self, deferrable: bool) -> Self {
+        self.deferrable = if deferrable { " DEFERRABLE" } else { " NOT DEFERRABLE" };
+        self
+    }
+
+    /// Begins it.
+    ///
+    /// # Errors
+    /// As [`Connection::transaction`].
+    pub fn start(self) -> Result<Transaction<'t, 'c, 'b>> {
+        let sql = ["BEGIN", self.isolation, self.access, self.deferrable];
+        Transaction::begin(self.connection, &sql)
+    }
+}
+
+impl<'c, 'b> Deref for Transaction<'_, 'c, 'b> {
+    type Target = Connection<'c, 'b>;
+
+    fn deref(&self) -> &Self::Target {
+        self.connection
+    }
+}
+
+impl DerefMut for Transaction<'_, '_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.connection
+    }
+}
+
+impl Drop for Transaction<'_, '_, '_> {
+    fn drop(&mut self) {
+        let session = &mut *self.connection.session;
+        if self.open && session.exchange.is_alive() {
+            session.exchange.set_undo(roll_back);
+        }
+    }
+}
+
+impl core::fmt::Debug for Transaction<'_, '_, '_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Transaction").field("open", &self.open).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for TransactionBuilder<'_, '_, '_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "BEGIN{}{}{}", self.isolation, self.access, self.deferrable)
+    }
+}
+
+/// What the guard of a transaction left, unless a statement ended the transaction.
+fn roll_back(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Fault> {
+    match session.ledger.status() {
+        TransactionStatus::Idle => Ok(()),
+        _ => session.send_query(io, &["ROLLBACK"]),
+    }
+}
+
+impl Session<'_> {
+    fn start_transaction(&mut self, io: &mut Lent<'_>, sql: &[&str]) -> Result<(), Fault> {
+        self.begin(io)?;
+        if self.ledger.status() != TransactionStatus::Idle {
+            return Err(UsageError::InTransaction.into());
+        }
+        self.savepoints = 0;
+        self.command(io, sql, false)?;
+        match self.ledger.status() {
+            TransactionStatus::InTransaction => Ok(()),
+            _ => Err(ProtocolError::UnexpectedMessage.into()),
+        }
+    }
+
+    fn commit(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.command(io, &["COMMIT"], true)?;
+        if self.ledger.is_committed() {
+            return Ok(());
+        }
+        Err(match self.ledger.is_rolled_back() {
+            true => UsageError::RolledBack.into(),
+            // Neither: whoever answers does not know what COMMIT is.
+            false => ProtocolError::UnexpectedMessage.into(),
+        })
+    }
+
+    fn roll_back(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.begin(io)?;
+        self.command(io, &["ROLLBACK"], false)
+    }
+
+    /// See [`Connection::reset`].
+    fn discard_all(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.begin(io)?;
+        if self.ledger.status() != TransactionStatus::Idle {
+            self.command(io, &["ROLLBACK"], false)?;
+        }
+        let gauss = "CLOSE ALL; DEALLOCATE ALL; RESET ALL; SELECT pg_advisory_unlock_all()";
+        let sql = if self.server.is_opengauss() { gauss } else { "DISCARD ALL" };
+        self.command(io, &[sql], false)?;
+        self.forget_statements();
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! CommandComplete: how many rows, and what kind of command.
+
+use crate::wire::WireError;
+use crate::wire::writer::has_nul;
+
+/// What CommandComplete says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandTag<'a> {
+    /// Rows touched, 0 where the tag names none.
+    pub rows: u64,
+    text: &'a [u8],
+}
+
+/// What a command without a count of rows did to the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandKind {
+    /// It committed, or may have: COMMIT, and the commands that end transactions by themselves
+    /// (manual, "CALL", "VACUUM", "CREATE DATABASE" and others).
+    Commits,
+    /// ROLLBACK, also to a savepoint: what COMMIT of a failed transaction is answered with.
+    Rollback,
+    /// BEGIN or START TRANSACTION.
+    Begin,
+    /// Anything else.
+    Other,
+}
+
+impl<'a> CommandTag<'a> {
+    /// Reads the body of CommandComplete: the number is the last word, if it is one.
+    ///
+    /// # Errors
+    /// [`WireError::Malformed`] when the body is not one string.
+    pub fn decode(body: &'a [u8]) -> Result<Self, WireError> {
+        let [text @ .., 0] = body else { return Err(WireError::Malformed) };
+        let (mut rows, mut place, mut rest) = (0_u64, 1_u64, text);
+        while let [head @ .., digit @ b'0'..=b'9'] = rest {
+            let digit = u64::from(digit.wrapping_sub(b'0'));
+            rows = rows.wrapping_add(digit.wrapping_mul(place));
+            place = place.wrapping_mul(10);
+            rest = head;
+        }
+        if has_nul(rest) { Err(WireError::Malformed) } else { Ok(Self { rows, text }) }
+    }
+
+    /// What kind of command it was; `None` for those that count rows, which never end a
+    /// transaction. In a Query with several statements those that cannot be part of a transaction
+    /// are not legal, so `simple` spares the usual DDL.
+    #[inline]
+    pub fn kind(&self, simple: bool) -> Option<CommandKind> {
+        match self.text {
+            [.., b'0'..=b'9'] => None,
+            text => Some(kind(text, simple)),
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn kind(text: &[u8], simple: bool) -> CommandKind {
+    // COMMIT (PREPARED), PREPARE TRANSACTION, CALL, DO, VACUUM, REINDEX, CLUSTER.
+    const COMMITTING: [&[u8; 3]; 7] = [b"COM", b"PRE", b"CAL", b"DO\0", b"VAC", b"REI", b"CLU"];
+    // Of databases, tablespaces, subscriptions and, concurrently, indexes.
+    const DEFINING: [&[u8; 3]; 3] = [b"CRE", b"DRO", b"ALT"];
+    let mut word = [0; 3];
+    word.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+    let is_one_of = |words: &[&[u8; 3]]| words.iter().any(|known| **known == word);
+    match &word {
+        b"ROL" => CommandKind::Rollback,
+        b"BEG" | b"STA" => CommandKind::Begin,
+        _ if is_one_of(&COMMITTING) || !simple && is_one_of(&DEFINING) => CommandKind::Commits,
+        _ => CommandKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_give_their_counts() {
+        let rows = |text: &[u8]| CommandTag::decode(text).unwrap().rows;
+        assert_eq!(rows(b"INSERT 0 5\0"), 5);
+        assert_eq!(rows(b"INSERT 0 100\0"), 100);
+        assert_eq!(rows(b"SELECT 18446744073709551615\0"), u64::MAX);
+        assert_eq!(rows(b"CREATE TABLE\0"), 0);
+        assert_eq!(rows(b"\0"), 0);
+        assert!(CommandTag::decode(b"INSERT 0 5").is_err());
+        assert!(CommandTag::decode(b"INSERT\0x").is_err());
+        assert!(CommandTag::decode(b"IN\0SERT 5\0").is_err());
+        assert!(CommandTag::decode(b"").is_err());
+    }
+
+    #[test]
+    fn commands_that_commit_are_known() {
+        let kind = |text: &[u8], simple| CommandTag::decode(text).unwrap().kind(simple);
+        for simple in [false, true] {
+            for text in [
+                &b"COMMIT\0"[..],
+                b"COMMIT PREPARED\0",
+                b"PREPARE TRANSACTION\0",
+                b"CALL\0",
+                b"DO\0",
+            ] {
+                assert_eq!(kind(text, simple), Some(CommandKind::Commits));
+            }
+            assert_eq!(kind(b"INSERT 0 1\0", simple), None);
+            assert_eq!(kind(b"ROLLBACK\0", simple), Some(CommandKind::Rollback));
+            assert_eq!(kind(b"BEGIN\0", simple), Some(CommandKind::Begin));
+            assert_eq!(kind(b"START TRANSACTION\0", simple), Some(CommandKind::Begin));
+            assert_eq!(kind(b"SET\0", simple), Some(CommandKind::Other));
+            assert_eq!(kind(b"\0", simple), Some(CommandKind::Other));
+        }
+        assert_eq!(kind(b"CREATE DATABASE\0", false), Some(CommandKind::Commits));
+        assert_eq!(kind(b"CREATE TABLE\0", true), Some(CommandKind::Other));
+    }
+}

@@ -1,0 +1,154 @@
+//! Messages from the backend: which are legal when, how long they may be, and their content, decoded
+//! here and nowhere else.
+//!
+//! Source: manual, "Message Formats"; the bounds are those of libpq (`fe-protocol3.c`) or
+//! tighter.
+
+mod command;
+mod messages;
+
+pub use command::{CommandKind, CommandTag};
+pub use messages::{
+    BackendKeyData, CopyResponse, FIELD_TAIL, FieldTail, NegotiateProtocolVersion,
+    NotificationResponse, ParameterStatus, ReadyForQuery,
+};
+
+/// Message type bytes of the backend.
+pub mod tag {
+    /// AuthenticationOk and all other authentication requests.
+    pub const AUTHENTICATION: u8 = b'R';
+    /// BackendKeyData
+    pub const BACKEND_KEY_DATA: u8 = b'K';
+    /// BindComplete
+    pub const BIND_COMPLETE: u8 = b'2';
+    /// CloseComplete
+    pub const CLOSE_COMPLETE: u8 = b'3';
+    /// CommandComplete
+    pub const COMMAND_COMPLETE: u8 = b'C';
+    /// CopyData
+    pub const COPY_DATA: u8 = b'd';
+    /// CopyDone
+    pub const COPY_DONE: u8 = b'c';
+    /// CopyInResponse
+    pub const COPY_IN_RESPONSE: u8 = b'G';
+    /// CopyOutResponse
+    pub const COPY_OUT_RESPONSE: u8 = b'H';
+    /// DataRow
+    pub const DATA_ROW: u8 = b'D';
+    /// EmptyQueryResponse
+    pub const EMPTY_QUERY_RESPONSE: u8 = b'I';
+    /// ErrorResponse
+    pub const ERROR_RESPONSE: u8 = b'E';
+    /// NegotiateProtocolVersion
+    pub const NEGOTIATE_PROTOCOL_VERSION: u8 = b'v';
+    /// NoData
+    pub const NO_DATA: u8 = b'n';
+    /// NoticeResponse
+    pub const NOTICE_RESPONSE: u8 = b'N';
+    /// NotificationResponse
+    pub const NOTIFICATION_RESPONSE: u8 = b'A';
+    /// ParameterDescription
+    pub const PARAMETER_DESCRIPTION: u8 = b't';
+    /// ParameterStatus
+    pub const PARAMETER_STATUS: u8 = b'S';
+    /// ParseComplete
+    pub const PARSE_COMPLETE: u8 = b'1';
+    /// PortalSuspended
+    pub const PORTAL_SUSPENDED: u8 = b's';
+    /// ReadyForQuery
+    pub const READY_FOR_QUERY: u8 = b'Z';
+    /// RowDescription
+    pub const ROW_DESCRIPTION: u8 = b'T';
+}
+
+/// Where a session stands, as far as it decides which messages are legal at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// From StartupMessage to AuthenticationOk.
+    Authentication,
+    /// From AuthenticationOk to the first ReadyForQuery.
+    Settling,
+    /// After the first ReadyForQuery.
+    Normal,
+}
+
+/// Whether a message of this type and body length (without its length field) is legal in this
+/// phase. `None`: the type is not legal. `Some(false)`: the length is not.
+pub fn legal(phase: Phase, tag: u8, body: usize) -> Option<bool> {
+    let phase = match phase {
+        Phase::Authentication => LOGIN,
+        Phase::Settling => SETTLING,
+        Phase::Normal => NORMAL,
+    };
+    let rule = RULES.iter().find(|rule| rule.tag == tag && rule.phases & phase != 0)?;
+    let most = if rule.max == ANY { LONGEST } else { usize::from(rule.max) };
+    Some(body >= usize::from(rule.phases >> 3) && body <= most)
+}
+
+const LOGIN: u8 = 1;
+const SETTLING: u8 = 2;
+const NORMAL: u8 = 4;
+
+/// In which phases a message is legal, and the length of its body in bytes. Four bytes each.
+struct Rule {
+    tag: u8,
+    /// The phases, and above them the least length.
+    phases: u8,
+    max: u16,
+}
+
+const fn rule(tag: u8, phases: u8, min: u8, max: u16) -> Rule {
+    Rule { tag, phases: phases | min << 3, max }
+}
+
+/// No bound of its own.
+const ANY: u16 = u16::MAX;
+
+/// What libpq takes for possible; larger bodies are lost synchronization.
+const LONGEST: usize = 0x3fff_ffff;
+
+/// The frequent ones first.
+const RULES: [Rule; 24] = [
+    rule(tag::DATA_ROW, NORMAL, 2, ANY),
+    rule(tag::COPY_DATA, NORMAL, 0, ANY),
+    rule(tag::BIND_COMPLETE, NORMAL, 0, 0),
+    rule(tag::COMMAND_COMPLETE, NORMAL, 1, 256),
+    rule(tag::READY_FOR_QUERY, SETTLING | NORMAL, 1, 2),
+    rule(tag::PARSE_COMPLETE, NORMAL, 0, 0),
+    rule(tag::ROW_DESCRIPTION, NORMAL, 2, ANY),
+    rule(tag::NO_DATA, NORMAL, 0, 0),
+    rule(tag::ERROR_RESPONSE, NORMAL, 1, ANY),
+    rule(tag::NOTICE_RESPONSE, NORMAL, 1, ANY),
+    // An unauthenticated peer gets no more than libpq grants it.
+    rule(tag::ERROR_RESPONSE, LOGIN | SETTLING, 1, 30_000),
+    rule(tag::NOTICE_RESPONSE, LOGIN | SETTLING, 1, 30_000),
+    rule(tag::AUTHENTICATION, LOGIN, 4, 2_000),
+    rule(tag::NEGOTIATE_PROTOCOL_VERSION, LOGIN, 8, 2_000),
+    rule(tag::PARAMETER_STATUS, SETTLING | NORMAL, 2, 65_534),
+    rule(tag::BACKEND_KEY_DATA, SETTLING, 8, 260),
+    rule(tag::NOTIFICATION_RESPONSE, NORMAL, 6, 65_534),
+    rule(tag::CLOSE_COMPLETE, NORMAL, 0, 0),
+    rule(tag::PORTAL_SUSPENDED, NORMAL, 0, 0),
+    rule(tag::EMPTY_QUERY_RESPONSE, NORMAL, 0, 0),
+    rule(tag::COPY_DONE, NORMAL, 0, 0),
+    rule(tag::PARAMETER_DESCRIPTION, NORMAL, 2, ANY),
+    rule(tag::COPY_IN_RESPONSE, NORMAL, 3, 65_534),
+    rule(tag::COPY_OUT_RESPONSE, NORMAL, 3, 65_534),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_legal_before_its_time() {
+        use Phase::*;
+        assert_eq!(legal(Authentication, b'D', 10), None);
+        assert_eq!(legal(Authentication, b'Z', 1), None);
+        assert_eq!(legal(Settling, b'R', 4), None);
+        assert_eq!(legal(Normal, b'R', 4), None);
+        assert_eq!(legal(Normal, b'K', 8), None);
+        assert_eq!(legal(Normal, b'Z', 5), Some(false));
+        assert_eq!(legal(Authentication, b'E', 40_000), Some(false));
+    }
+}
