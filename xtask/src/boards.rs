@@ -37,6 +37,8 @@ pub enum Link {
     Uart,
     /// It is a program of this machine.
     Host,
+    /// It does not: the server is in its memory.
+    None,
 }
 
 /// All boards, the one that `demo` takes first.
@@ -94,6 +96,19 @@ pub const BOARDS: &[Board] = &[
         memory: None,
     },
 ];
+
+/// The firmware whose instructions are counted, with no server outside of it.
+pub static COUNTED: Board = Board {
+    name: "counted",
+    package: "barepg-counted",
+    about: "Cortex-M3 with a server in memory",
+    target: Some("thumbv7m-none-eabi"),
+    link: Link::None,
+    // The machine has a network card, and QEMU complains of one without a network.
+    qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
+    guest_errors: true,
+    memory: Some((256 * 1024, 64 * 1024)),
+};
 
 /// The board of that name.
 pub fn find(name: &str) -> Result<&'static Board, String> {

@@ -100,7 +100,7 @@ pub fn run(request: &Request<'_>, on_line: &mut dyn FnMut(&str)) -> Result<Outco
             command.args(request.arguments.iter().map(|(key, value)| format!("{key}={value}")));
             command
         }
-        Link::Ethernet | Link::Uart => {
+        Link::Ethernet | Link::Uart | Link::None => {
             let (qemu, machine) = request.board.qemu.split_first().ok_or("a board without QEMU")?;
             let mut command = with_parent(Path::new(qemu));
             command.args(machine).args(["-display", "none", "-monitor", "none"]);

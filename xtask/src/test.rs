@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold, in stages, the quick ones first.
 
 mod boards;
+mod counted;
 mod fuzz;
 mod host;
 mod rules;
@@ -48,6 +49,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests, default features", quick: false, run: host::tests_default },
     Stage { name: "tests, all features", quick: true, run: host::tests_all },
     Stage { name: "boards, driver alone", quick: true, run: boards::driver },
+    Stage { name: "boards, instructions", quick: true, run: counted::instructions },
     Stage { name: "boards, build and lints", quick: true, run: boards::build },
     Stage { name: "boards, tests", quick: true, run: boards::tests },
     Stage { name: "boards, common operations", quick: true, run: boards::common },
