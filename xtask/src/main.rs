@@ -6,6 +6,7 @@ mod budgets;
 mod demo;
 mod elf;
 mod elsewhere;
+mod layers;
 mod measure;
 mod plugin;
 mod proxy;
@@ -29,6 +30,7 @@ cargo xtask <command>
           --quick             those for daily work
           --only STAGE        those whose name has this in it
           --verbose           show all output
+  layers  check which modules of the driver import which
   setup   install what the other commands need (they do it themselves)
 ";
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["demo", rest @ ..] => demo::Wish::parse(rest).and_then(|wish| demo::run(&wish)),
+        ["layers"] => layers::check().map(|count| println!("{count} imports, all downwards")),
         ["setup"] => setup::all().map(|_| ()),
         ["test", rest @ ..] => test::Wish::parse(rest).and_then(|wish| test::run(&wish)),
         ["help" | "--help" | "-h"] | [] => {
