@@ -111,7 +111,8 @@ impl ServerInfo {
         self.key.get(..usize::from(self.key_length)).filter(|key| !key.is_empty())
     }
 
-    /// Takes a ParameterStatus.
+    /// Takes a ParameterStatus. A server sends about 15 of them at login, most of no interest
+    /// here: those are rejected by the length of their name.
     pub(crate) fn parameter(&mut self, name: &[u8], value: &[u8]) -> Result<(), ProtocolError> {
         // A table, because a `match` on strings compares each of them in line.
         const NAMES: &[&[u8]] = &[
@@ -126,10 +127,12 @@ impl ServerInfo {
             #[cfg(feature = "opengauss")]
             b"connection_info",
         ];
+        const LENGTHS: u32 = lengths(NAMES);
+        if length_bit(name) & LENGTHS == 0 {
+            return Ok(());
+        }
         match NAMES.iter().position(|known| *known == name) {
-            Some(0) if !value.eq_ignore_ascii_case(b"UTF8") => {
-                return Err(ProtocolError::Encoding);
-            }
+            Some(0) if !is_utf8(value) => return Err(ProtocolError::Encoding),
             Some(1) => self.version = version(value),
             Some(2) => self.in_hot_standby = Some(value == b"on"),
             Some(3) => self.read_only = Some(value == b"on"),
@@ -163,6 +166,28 @@ impl Place {
     pub(crate) fn next(&mut self) {
         self.address = self.address.saturating_add(1);
     }
+}
+
+/// The lengths of the names, one bit each.
+const fn lengths(mut names: &[&[u8]]) -> u32 {
+    let mut bits = 0;
+    while let [name, rest @ ..] = names {
+        bits |= length_bit(name);
+        names = rest;
+    }
+    bits
+}
+
+/// The bit of a name's length; lengths that differ by 32 share one.
+#[allow(clippy::as_conversions, reason = "the shift takes the low bits only")]
+const fn length_bit(name: &[u8]) -> u32 {
+    1_u32.wrapping_shl(name.len() as u32)
+}
+
+/// Whether a `client_encoding` is UTF-8: `UTF8` in any spelling, or `UNICODE`, its old name. No
+/// other encoding of a server begins like them.
+const fn is_utf8(encoding: &[u8]) -> bool {
+    matches!(encoding, [b'U' | b'u', b'T' | b't' | b'N' | b'n', ..])
 }
 
 /// `15.18 (Debian …)` as 150018, `9.2.4` as 90204, as libpq's `PQserverVersion` counts.
@@ -236,6 +261,26 @@ mod tests {
     fn the_encoding_must_stay() {
         let mut info = ServerInfo::new();
         assert_eq!(info.parameter(b"client_encoding", b"utf8"), Ok(()));
+        assert_eq!(info.parameter(b"client_encoding", b"UNICODE"), Ok(()));
+        assert_eq!(info.parameter(b"client_encoding", b"UHC"), Err(ProtocolError::Encoding));
         assert_eq!(info.parameter(b"client_encoding", b"GBK"), Err(ProtocolError::Encoding));
+        // Other names, two of them as long as one that counts.
+        for name in [&b"server_encoding"[..], b"client_encodinG", b"", b"TimeZone", &[b'x'; 47]] {
+            assert_eq!(info.parameter(name, b"LATIN1"), Ok(()));
+        }
+    }
+
+    #[test]
+    fn parameters_that_count_are_kept() {
+        let mut info = ServerInfo::new();
+        for (name, value) in [
+            (&b"server_version"[..], &b"15.18 (Debian)"[..]),
+            (b"in_hot_standby", b"on"),
+            (b"default_transaction_read_only", b"off"),
+        ] {
+            assert_eq!(info.parameter(name, value), Ok(()));
+        }
+        assert_eq!((info.version, info.in_hot_standby), (150_018, Some(true)));
+        assert_eq!(info.read_only, Some(false));
     }
 }
