@@ -1,5 +1,7 @@
 //! Reading big-endian integers and strings from a slice.
 
+use core::ffi::CStr;
+
 use super::WireError;
 
 /// A cursor over bytes that a peer sent. Every method checks what is left.
@@ -100,10 +102,19 @@ impl<'a> Reader<'a> {
     /// As [`bytes`](Self::bytes), also when there is no NUL.
     #[inline(never)]
     pub fn cstr(&mut self) -> Result<&'a [u8], WireError> {
-        let end = self.rest.iter().position(|&b| b == 0).ok_or(WireError::Malformed)?;
+        let end = nul(self.rest).ok_or(WireError::Malformed)?;
         let text = self.bytes(end)?;
         self.u8()?;
         Ok(text)
+    }
+}
+
+/// The place of the first NUL. Searched by words where flash is not counted in bytes.
+fn nul(bytes: &[u8]) -> Option<usize> {
+    if cfg!(target_os = "none") {
+        bytes.iter().position(|&byte| byte == 0)
+    } else {
+        CStr::from_bytes_until_nul(bytes).ok().map(CStr::count_bytes)
     }
 }
 
@@ -150,5 +161,20 @@ mod tests {
         assert_eq!(r.u8(), Ok(b'c'));
         assert_eq!(r.u8(), Err(WireError::Malformed));
         assert_eq!(r.finish(), Ok(()));
+    }
+
+    #[test]
+    fn strings_end_at_their_first_nul() {
+        for length in 0..40 {
+            let mut bytes = [b'x'; 48];
+            bytes[length] = 0;
+            bytes[length + 3] = 0;
+            for start in 0..=length {
+                let mut r = Reader::new(&bytes[start..]);
+                assert_eq!(r.cstr(), Ok(&bytes[start..length]));
+                assert_eq!(r.cstr(), Ok(&b"xx"[..]));
+                assert_eq!(Reader::new(&bytes[start..length]).cstr(), Err(WireError::Malformed));
+            }
+        }
     }
 }
