@@ -109,7 +109,9 @@ impl defmt::Format for ScramKeys {
 ///
 /// A login then costs a handful of hash blocks instead of 8,192 (SCRAM) or 40,000 (openGauss), as
 /// long as the server names the same salt and iteration count. The price: keys as good as the
-/// password stay in RAM between logins. Only keys that the server accepted stay. Zeroized when
+/// password stay in RAM between logins. They are dropped when the server refuses them (SQLSTATE
+/// class 28) or the exchange fails on this side, and stay when the login fails for another reason
+/// (too many connections, a server that shuts down or starts up, a lost link). Zeroized when
 /// dropped or cleared.
 #[derive(Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

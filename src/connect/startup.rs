@@ -62,9 +62,15 @@ impl Session<'_> {
         let result = result.map_err(|fault| self.salvage(io, fault));
         // A password may have been in the send buffer.
         self.link.wipe_tx();
-        if let (Err(fault), Some(keys)) = (result, self.keys.as_deref_mut())
-            && (fault == Fault::SERVER || fault.is_auth())
-        {
+        // Keys that were not accepted are of no use; any other failure says nothing of them.
+        let refused = match result {
+            Err(Fault::SERVER) => {
+                self.phase == Phase::Authentication && self.sqlstate().class() == *b"28"
+            }
+            Err(fault) => fault.is_auth(),
+            Ok(()) => false,
+        };
+        if refused && let Some(keys) = self.keys.as_deref_mut() {
             keys.clear();
         }
         result
