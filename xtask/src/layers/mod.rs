@@ -21,14 +21,16 @@ pub const LAYERS: &[&[&str]] = &[
     &["wire"],
     &["types"],
     &["error"],
-    &["platform", "transport"],
+    &["platform"],
+    &["transport"],
     // Neither may name the other: a login takes what it needs, not the configuration.
     &["config", "auth"],
     &["tls"],
     &["engine"],
+    &["connection"],
     &["verbs"],
     &["connect"],
-    &["client connection"],
+    &["client"],
     &["host"],
 ];
 
