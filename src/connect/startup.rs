@@ -64,8 +64,9 @@ impl Session<'_> {
         self.link.wipe_tx();
         // Keys that were not accepted are of no use; any other failure says nothing of them.
         let refused = match result {
+            // Of SQLSTATE 28P01 and 28000; what comes after AuthenticationOk is no matter of keys.
             Err(Fault::SERVER) => {
-                self.phase == Phase::Authentication && self.sqlstate().class() == *b"28"
+                !self.server.authenticated && self.sqlstate().class() == *b"28"
             }
             Err(fault) => fault.is_auth(),
             Ok(()) => false,
@@ -125,6 +126,7 @@ impl Session<'_> {
             if fault.is_end() && silent { Fault::HUNG_UP } else { fault }
         })?;
         self.exchange.authenticated();
+        self.server.authenticated = true;
         self.settle_in(io)
     }
 

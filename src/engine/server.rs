@@ -32,6 +32,8 @@ pub(crate) struct ServerInfo {
     pub(crate) minor_refused: bool,
     /// The server refused a login without TLS: `sslmode=allow` asks for TLS next time.
     pub(crate) plaintext_refused: bool,
+    /// AuthenticationOk came.
+    pub(crate) authenticated: bool,
     /// Something mixes sessions, or forgets prepared statements: a pooler, `discard all`.
     pub(crate) mixed: bool,
 }
@@ -52,6 +54,7 @@ impl ServerInfo {
             negotiated: false,
             minor_refused: false,
             plaintext_refused: false,
+            authenticated: false,
             mixed: false,
         }
     }
