@@ -316,7 +316,10 @@ impl Session<'_> {
                     let BackendKeyData { pid, key } = BackendKeyData::decode(self.link.taken())?;
                     self.server.backend_key(pid, key);
                 }
-                tag::READY_FOR_QUERY => return self.ready(io),
+                tag::READY_FOR_QUERY => {
+                    self.identify();
+                    return self.ready(io);
+                }
                 tag::ERROR_RESPONSE => {
                     self.take_error(io)?;
                     return Err(Fault::SERVER);

@@ -55,9 +55,15 @@ impl Session<'_> {
         if self.link.try_take(expected) { Ok(()) } else { self.expect_slowly(io, expected) }
     }
 
-    #[cold]
     #[inline(never)]
     fn expect_slowly(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
+        // Nothing has arrived: the usual case for the first message of an answer.
+        if !self.link.has_unread() && self.link.left() == 0 {
+            self.link.read_more(io)?;
+            if self.link.try_take(expected) {
+                return Ok(());
+            }
+        }
         self.next(io)?;
         if self.link.tag == expected { self.link.body(io) } else { Err(self.unexpected(io)) }
     }

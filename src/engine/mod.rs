@@ -90,6 +90,8 @@ pub(crate) struct Session<'b> {
     pub(crate) portals: u32,
     /// Links of this client.
     epoch: u32,
+    /// This session, to be compared.
+    identity: u32,
     /// Savepoints that are open, as far as their guards know.
     pub(crate) savepoints: u16,
     /// A row was found to be malformed when it was decoded.
@@ -129,6 +131,7 @@ impl<'b> Session<'b> {
             batch_binds: true,
             portals: 0,
             epoch: 0,
+            identity: 0,
             savepoints: 0,
             malformed: core::cell::Cell::new(false),
             described: 0,

@@ -114,13 +114,19 @@ impl StaticStatements {
 }
 
 impl Session<'_> {
-    /// Whose handle a handle is: it differs between clients, and between the links of one. The
-    /// address of the receive buffer tells clients apart, the number of the link and what the
-    /// server calls the session tell links apart.
-    pub(crate) fn identity(&self) -> u32 {
+    /// Whose handle a handle is: it differs between clients, and between the links of one.
+    #[inline]
+    pub(crate) const fn identity(&self) -> u32 {
+        self.identity
+    }
+
+    /// A session begins. The address of the receive buffer tells clients apart, the number of the
+    /// link and what the server calls the session tell links apart.
+    pub(crate) fn identify(&mut self) {
         let [a, b, c, d, ..] = self.link.address().to_le_bytes();
         let address = u32::from_le_bytes([a, b, c, d]).rotate_left(16);
-        address ^ self.epoch.wrapping_mul(0x9e37_79b1) ^ self.server.fingerprint()
+        let link = self.epoch.wrapping_mul(0x9e37_79b1);
+        self.identity = address ^ link ^ self.server.fingerprint();
     }
 
     /// The server prepared a statement in flash.

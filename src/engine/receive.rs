@@ -211,7 +211,7 @@ impl Framed<'_> {
 
     /// Receives at least one byte. The first attempt of a verb is no turn of a loop; every other
     /// one is, so that a peer that sends without end has no more time than a silent one.
-    pub(super) fn read_more(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+    pub(crate) fn read_more(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         loop {
             if core::mem::replace(&mut self.received, true) {
                 self.tick()?;

@@ -156,10 +156,41 @@ impl Framed<'_> {
 
     /// Sends what is staged, without flushing.
     pub(crate) fn send_staged(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        io.until(self.countdown);
+        let staged = self.tx.get(..self.staged).unwrap_or(&[]);
+        if staged.is_empty() {
+            return Ok(());
+        }
+        io.write(staged)?;
+        self.note_sent(io.moved);
+        if io.moved == self.staged {
+            self.stats.tx_peak = self.stats.tx_peak.max(u32::try_from(self.staged).unwrap_or(0));
+            self.staged = 0;
+            return Ok(());
+        }
+        self.send_rest(io)
+    }
+
+    /// After a write that did not take all.
+    #[cold]
+    #[inline(never)]
+    fn send_rest(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        let done = io.moved;
+        self.tick()?;
         let (tx, staged) = self.take_tx();
-        let sent = self.write_all(io, tx.get(..staged).unwrap_or(&[]));
+        let sent = self.write_all(io, tx.get(done..staged).unwrap_or(&[]));
         self.put_tx(tx, 0);
         sent
+    }
+
+    #[inline]
+    fn note_sent(&mut self, moved: usize) {
+        if moved > 0 {
+            self.sent = true;
+            self.countdown.moved();
+            let moved = u32::try_from(moved).unwrap_or(0);
+            self.stats.bytes_out = self.stats.bytes_out.wrapping_add(moved);
+        }
     }
 
     /// Sends what is staged and flushes: from here on the answer is awaited.
@@ -197,12 +228,7 @@ impl Framed<'_> {
     /// One attempt to send.
     pub(crate) fn write_once(&mut self, io: &mut Lent<'_>, bytes: &[u8]) -> Result<(), Fault> {
         io.write(bytes)?;
-        if io.moved > 0 {
-            self.sent = true;
-            self.countdown.moved();
-            let moved = u32::try_from(io.moved).unwrap_or(0);
-            self.stats.bytes_out = self.stats.bytes_out.wrapping_add(moved);
-        }
+        self.note_sent(io.moved);
         Ok(())
     }
 

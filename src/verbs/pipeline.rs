@@ -8,7 +8,7 @@ use crate::transport::{Lent, lent};
 use crate::verbs::params::Params;
 use crate::verbs::query::{bind, parse};
 use crate::verbs::rows::{PartOf, Rows};
-use crate::verbs::statement::{Run, Source, Sql};
+use crate::verbs::statement::{Run, Sql};
 use crate::wire::backend::tag;
 use crate::wire::frontend;
 
@@ -143,11 +143,8 @@ impl<'b> Pipeline<'_, 'b> {
             return Err(UsageError::PipelineFull.into());
         }
         session.check_item(sql, params)?;
-        let may_end = match sql.0 {
-            Source::Text(text) => crate::engine::may_end(text),
-            Source::Named(statement) => statement.may_end(),
-        };
-        session.ledger.sending(may_end || session.server.is_opengauss());
+        // Also outside of a transaction: what follows a COMMIT is no matter of one transaction.
+        session.ledger.sending(sql.may_end() || session.server.is_opengauss());
         session.link.limit(session.timeout_ms);
         let before = session.link.stats.bytes_out;
         let staged = session.stage_part_of_batch(&mut self.io, &|w| {

@@ -1,7 +1,7 @@
 //! Running statements: the extended protocol in one round trip, and simple queries.
 
 use crate::connection::Connection;
-use crate::engine::{NameHash, Session, TransactionStatus, may_end, may_end_of_many};
+use crate::engine::{Session, TransactionStatus, may_end_of_many};
 use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
 use crate::transport::{Lent, lent};
 use crate::verbs::params::Params;
@@ -109,11 +109,10 @@ impl Session<'_> {
         sql: Sql<'_>,
         params: &dyn Params,
     ) -> Result<(), Fault> {
-        let (run, hash) = self.run(io, sql, params, true)?;
-        if run == Run::Named && self.is_described(hash) {
+        if self.run(io, sql, params, true)? == Run::Described {
             return Ok(());
         }
-        self.described(io, if run == Run::Text { NameHash::NONE } else { hash })
+        self.described(io, sql.hash())
     }
 
     /// Runs a statement whose rows nobody wants.
@@ -147,13 +146,16 @@ impl Session<'_> {
         sql: Sql<'_>,
         params: &dyn Params,
         rows: bool,
-    ) -> Result<(Run, NameHash), Fault> {
-        let (mut run, hash) = self.begin_statement(io, sql, params)?;
+    ) -> Result<Run, Fault> {
+        let mut run = self.begin_statement(io, sql, params)?;
         loop {
-            let describe = rows && !(run == Run::Named && self.is_described(hash));
+            if rows && run == Run::Named && self.is_described(sql.hash()) {
+                run = Run::Described;
+            }
+            let describe = rows && run != Run::Described;
             self.send_statement(io, sql, params, run, describe)?;
             match self.bound(io, sql, run) {
-                Ok(()) => return Ok((run, hash)),
+                Ok(()) => return Ok(run),
                 Err(fault) => run = self.prepare_anew(sql, run, fault)?,
             }
         }
@@ -165,27 +167,39 @@ impl Session<'_> {
         io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &dyn Params,
-    ) -> Result<(Run, NameHash), Fault> {
-        let statement = match sql.0 {
-            Source::Text(text) => {
-                self.begin(io)?;
-                self.ledger.sending(may_end(text) || self.server.is_opengauss());
-                return Ok((Run::Text, NameHash::NONE));
-            }
-            Source::Named(statement) => statement,
-        };
-        let hash = statement.hash();
-        self.begin_with(io, hash)?;
-        self.ledger.sending(statement.may_end() || self.server.is_opengauss());
-        let mut run = statement.check(self, params)?;
-        if self.server.mixed && run == Run::Named {
-            // Another server connection may serve this transaction, and an error would end it.
-            self.forget_description();
-            if self.ledger.status() != TransactionStatus::Idle {
-                run = Run::Anew;
+    ) -> Result<Run, Fault> {
+        let mut run = Run::Text;
+        match sql.0 {
+            Source::Text(_) => self.begin(io)?,
+            Source::Named(statement) => {
+                self.begin_with(io, statement.hash())?;
+                run = statement.check(self, params)?;
+                if self.server.mixed {
+                    run = self.run_where_mixed(run);
+                }
             }
         }
-        Ok((run, hash))
+        self.note_statement(sql);
+        Ok(run)
+    }
+
+    /// What a statement that is about to be sent may do to an open transaction.
+    #[inline]
+    fn note_statement(&mut self, sql: Sql<'_>) {
+        if self.ledger.status() != TransactionStatus::Idle {
+            let may_end = sql.may_end() || self.server.is_opengauss();
+            self.ledger.sending(may_end);
+        }
+    }
+
+    /// Another server connection may serve this transaction, and an error would end it.
+    #[cold]
+    fn run_where_mixed(&mut self, run: Run) -> Run {
+        self.forget_description();
+        match run {
+            Run::Named if self.ledger.status() != TransactionStatus::Idle => Run::Anew,
+            run => run,
+        }
     }
 
     /// Parse, Bind, Describe, Execute, Sync: one write.
@@ -212,7 +226,7 @@ impl Session<'_> {
     /// CloseComplete, ParseComplete and BindComplete, as far as they were asked for.
     #[inline]
     pub(crate) fn bound(&mut self, io: &mut Lent<'_>, sql: Sql<'_>, run: Run) -> Result<(), Fault> {
-        if run != Run::Named {
+        if !run.is_known() {
             self.parsed(io, sql, run)?;
         }
         self.expect_empty(io, tag::BIND_COMPLETE)
@@ -237,12 +251,11 @@ impl Session<'_> {
         run: Run,
         fault: Fault,
     ) -> Result<Run, Fault> {
-        let Source::Named(statement) = sql.0 else { return Err(fault) };
-        if run != Run::Named || !self.lost_statement(fault) {
+        if !run.is_known() || !self.lost_statement(fault) {
             return Err(fault);
         }
         self.begin_again();
-        self.ledger.sending(statement.may_end() || self.server.is_opengauss());
+        self.note_statement(sql);
         Ok(Run::Anew)
     }
 }
@@ -261,7 +274,7 @@ pub(crate) fn parse(
                 (0..count).try_for_each(|i| w.u32(params.oid(i)))
             })
         }
-        (Source::Named(_), Run::Named) => Ok(()),
+        (Source::Named(_), Run::Named | Run::Described) => Ok(()),
         (Source::Named(statement), run) => statement.parse(w, run == Run::Anew),
     }
 }
@@ -272,11 +285,11 @@ pub(crate) fn bind(
     params: &dyn Params,
     run: Run,
 ) -> Result<(), WireError> {
-    let name: &[u8] = match sql.0 {
-        Source::Named(ref statement) if run != Run::Text => statement.name(),
-        _ => frontend::UNNAMED,
-    };
-    frontend::bind(w, frontend::UNNAMED, name, params.count(), &|w: &mut Writer<'_>| {
-        params.values(w)
-    })
+    let (count, values) = (params.count(), &|w: &mut Writer<'_>| params.values(w));
+    match sql.0 {
+        Source::Named(statement) if run != Run::Text => {
+            frontend::bind_unnamed(w, statement.name(), count, values)
+        }
+        _ => frontend::bind_unnamed(w, frontend::UNNAMED, count, values),
+    }
 }

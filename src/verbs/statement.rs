@@ -104,8 +104,36 @@ pub(crate) enum Run {
     Text,
     /// By its name, which the server knows.
     Named,
+    /// So, and its columns are known here.
+    Described,
     /// By its name, prepared before: forgotten first, so that it cannot be there already.
     Anew,
+}
+
+impl Run {
+    /// Whether the server knows the statement by its name.
+    #[inline]
+    pub(crate) fn is_known(self) -> bool {
+        matches!(self, Self::Named | Self::Described)
+    }
+}
+
+impl Sql<'_> {
+    /// Of a statement that has a name.
+    pub(crate) fn hash(&self) -> NameHash {
+        match self.0 {
+            Source::Text(_) => NameHash::NONE,
+            Source::Named(statement) => statement.hash(),
+        }
+    }
+
+    /// Whether it may end an open transaction.
+    pub(crate) fn may_end(&self) -> bool {
+        match self.0 {
+            Source::Text(text) => may_end(text),
+            Source::Named(statement) => statement.may_end(),
+        }
+    }
 }
 
 /// A statement that is run by its name. A trait object, so that a program that prepares none does

@@ -18,7 +18,7 @@ type Done = Result<(), WireError>;
 pub type PortalName = [u8; 10];
 
 /// The statement or portal without a name.
-pub const UNNAMED: &[u8] = b"\0";
+pub const UNNAMED: &[u8; 1] = b"\0";
 
 /// StartupMessage. `parameters` writes name and value pairs, each as [`Writer::cstr`].
 pub fn startup<F: Body>(w: &mut Writer<'_>, version: u32, parameters: &F) -> Done {
@@ -103,12 +103,34 @@ pub fn bind(
     w.message(b'B', &|w| {
         w.bytes(portal)?;
         w.bytes(statement)?;
-        // One format code for all parameters: binary.
-        w.u32(0x0001_0001)?;
-        w.count(count)?;
-        values.encode(w, &[])?;
-        w.u32(0x0001_0001)
+        values_of(w, count, values)
     })
+}
+
+/// As [`bind`], of the unnamed portal.
+pub fn bind_unnamed<const N: usize>(
+    w: &mut Writer<'_>,
+    statement: &[u8; N],
+    count: usize,
+    values: Part<'_>,
+) -> Done {
+    w.message(b'B', &|w| {
+        w.u8(0)?;
+        w.array(*statement)?;
+        values_of(w, count, values)
+    })
+}
+
+/// The end of Bind, with one format code for all parameters and one for all results: binary.
+#[inline]
+fn values_of(w: &mut Writer<'_>, count: usize, values: Part<'_>) -> Done {
+    let [_, .., c, d] = count.to_be_bytes();
+    if u16::try_from(count).is_err() {
+        return Err(WireError::TooLong);
+    }
+    w.array([0, 1, 0, 1, c, d])?;
+    values.encode(w, &[])?;
+    w.array([0, 1, 0, 1])
 }
 
 /// Describe a portal.

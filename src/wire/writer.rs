@@ -302,10 +302,16 @@ fn empty(buf: &[u8], used: &mut usize, drain: &mut dyn Drain) -> Result<(), Wire
 #[allow(clippy::manual_contains, reason = "see above")]
 pub(crate) fn has_nul(bytes: &[u8]) -> bool {
     if cfg!(target_os = "none") {
-        bytes.iter().any(|&byte| byte == 0)
-    } else {
-        bytes.iter().fold(false, |found, &byte| found | (byte == 0))
+        return bytes.iter().any(|&byte| byte == 0);
     }
+    // A byte of a word is zero where taking one from it borrows.
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let zeros = words.iter().fold(0, |zeros, word| {
+        let word = u64::from_ne_bytes(*word);
+        zeros | (word.wrapping_sub(ONES) & !word)
+    });
+    zeros & (ONES << 7) != 0 || rest.iter().any(|&byte| byte == 0)
 }
 
 /// A length as the protocol can carry it: at most 2^31 − 1.
