@@ -14,12 +14,12 @@ const ATOMIC: &[&str] = &["with-jiff"];
 
 /// `cargo fmt --check`.
 pub fn format(context: &Context) -> Checked {
-    for directory in ["", "boards", "fuzz"] {
+    for directory in ["", "bench", "boards", "fuzz"] {
         let mut command = context.cargo(&["fmt", "--all", "--check"]);
         command.current_dir(root().join(directory));
         context.run(&mut command)?;
     }
-    Ok(3)
+    Ok(4)
 }
 
 /// `cargo clippy` with warnings denied: all targets of the workspace with all features, and the
