@@ -17,6 +17,12 @@ impl Budgets {
         parse(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
+    /// The lines of a section.
+    pub fn section(&self, name: &str) -> Result<impl Iterator<Item = (&String, u64)>, String> {
+        let lines = self.0.get(name).ok_or(format!("budgets.toml has no [{name}]"))?;
+        Ok(lines.iter().map(|(name, value)| (name, *value)))
+    }
+
     /// Compares all figures of a thing. Every figure needs a budget, and every budget a figure.
     pub fn compare(&self, thing: &str, figures: &[(&str, u64)]) -> Result<u32, String> {
         let limits =

@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything that is done with this repository and is not `cargo build`.
 
 mod bare;
+mod bench;
 mod boards;
 mod budgets;
 mod demo;
@@ -31,6 +32,11 @@ cargo xtask <command>
           --only STAGE        those whose name has this in it
           --verbose           show all output
   layers  check which modules of the driver import which
+  bench   instructions of barepg, a floor, libpq, rust-postgres and tokio-postgres for the same
+          works, side by side; an error where barepg misses a must of budgets.toml
+          --quick             barepg and the floor, smaller sizes
+          --only NAME         one work
+          --client NAME       one client
   setup   install what the other commands need (they do it themselves)
 ";
 
@@ -40,7 +46,10 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["demo", rest @ ..] => demo::Wish::parse(rest).and_then(|wish| demo::run(&wish)),
         ["layers"] => layers::check().map(|count| println!("{count} imports, all downwards")),
-        ["setup"] => setup::all().map(|_| ()),
+        ["bench", rest @ ..] => {
+            bench::Options::parse(rest).and_then(|options| bench::run(&options))
+        }
+        ["setup"] => setup::everything(),
         ["test", rest @ ..] => test::Wish::parse(rest).and_then(|wish| test::run(&wish)),
         ["help" | "--help" | "-h"] | [] => {
             print!("{USAGE}");

@@ -5,6 +5,7 @@ use std::path::Path;
 use barepg_testkit::provision;
 
 use crate::bare::{self, Compiler};
+use crate::bench::Client;
 
 /// A program, and the Debian package that carries it.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -33,4 +34,21 @@ pub fn all() -> Result<Compiler, String> {
     }
     provision::postgres(provision::USUAL_MAJOR)?;
     bare::compiler()
+}
+
+/// What `cargo xtask bench` needs for these clients.
+pub fn bench(clients: &[Client]) -> Result<(), String> {
+    provision::program("valgrind", "valgrind")?;
+    provision::program("strace", "strace")?;
+    if clients.contains(&Client::Libpq) {
+        provision::program("cc", "gcc")?;
+        provision::program("pg_config", "libpq-dev")?;
+    }
+    provision::postgres(provision::USUAL_MAJOR).map(|_| ())
+}
+
+/// What any command needs.
+pub fn everything() -> Result<(), String> {
+    all()?;
+    bench(&Client::ALL)
 }

@@ -1,0 +1,103 @@
+//! `cargo xtask bench`: the same works by barepg and its peers, in instructions of the client.
+//!
+//! Each program of `bench/` does each work under callgrind at two sizes, against one private
+//! PostgreSQL; the slope between the two is what a unit costs. Start-up and login cancel out.
+
+mod measure;
+mod programs;
+mod report;
+mod server;
+mod works;
+
+use std::time::Instant;
+
+use crate::budgets::Budgets;
+use crate::setup;
+use measure::Plan;
+pub use programs::Client;
+use works::{WORKS, Work};
+
+/// What the command line asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    only: Option<String>,
+    client: Option<Client>,
+    quick: bool,
+}
+
+impl Options {
+    /// Reads the arguments after `bench`.
+    pub fn parse(arguments: &[&str]) -> Result<Options, String> {
+        let mut options = Options::default();
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--quick" => options.quick = true,
+                "--only" => {
+                    let name = words.next().ok_or("--only which work?")?;
+                    if !WORKS.iter().any(|work| work.name == *name) {
+                        let names: Vec<&str> = WORKS.iter().map(|work| work.name).collect();
+                        return Err(format!("no work {name}; there are: {}", names.join(", ")));
+                    }
+                    options.only = Some(name.to_string());
+                }
+                "--client" => {
+                    let name = words.next().ok_or("--client which program?")?;
+                    options.client = Some(Client::find(name)?);
+                }
+                other => return Err(format!("unknown argument of bench: {other}")),
+            }
+        }
+        Ok(options)
+    }
+
+    fn clients(&self) -> Vec<Client> {
+        match self.client {
+            Some(client) => vec![client],
+            None if self.quick => vec![Client::Floor, Client::Barepg],
+            None => Client::ALL.to_vec(),
+        }
+    }
+
+    fn works(&self) -> Vec<&'static Work> {
+        let wanted = |work: &&Work| self.only.as_deref().is_none_or(|name| name == work.name);
+        WORKS.iter().filter(wanted).collect()
+    }
+}
+
+/// Builds the programs, measures, prints the table. An error when barepg misses a "must".
+pub fn run(options: &Options) -> Result<(), String> {
+    let begun = Instant::now();
+    let (clients, works) = (options.clients(), options.works());
+    let musts = report::musts(&Budgets::read()?)?;
+    setup::bench(&clients)?;
+    let programs = programs::build(&clients)?;
+    let server = server::start()?;
+    let plan = Plan { programs: &programs, works: &works, quick: options.quick, server: &server };
+    let costs = measure::instructions(&plan)?;
+    print!("{}", report::table(&clients, &works, &costs, &musts));
+    match measure::system_calls(&plan) {
+        Ok(calls) => print!("{}", report::system_calls(&calls)),
+        Err(error) => println!("\nsystem calls: strace does not work here: {error}"),
+    }
+    println!("\nall of it in {:.0} s", begun.elapsed().as_secs_f32());
+    report::check(&costs, &musts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_read_or_refused() {
+        let options = Options::parse(&["--only", "prepared", "--client", "libpq"]).unwrap();
+        assert_eq!(options.clients(), [Client::Libpq]);
+        assert_eq!(options.works().len(), 1);
+        let quick = Options::parse(&["--quick"]).unwrap();
+        assert_eq!(quick.clients(), [Client::Floor, Client::Barepg]);
+        assert_eq!(quick.works().len(), WORKS.len());
+        for wrong in [&["--only"][..], &["--only", "x"], &["--client", "x"], &["--fast"]] {
+            assert!(Options::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Runs the programs under callgrind and strace.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use barepg_testkit::pg::Cluster;
+
+use super::programs::{self, Client, Program};
+use super::works::Work;
+
+/// The longest that one run may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Works whose system calls are counted, and for whom.
+const CALLS: (&[&str], &[Client]) =
+    (&["connect", "simple", "prepared", "insert"], &[Client::Barepg, Client::Libpq]);
+
+/// What is to be measured.
+pub struct Plan<'p> {
+    pub programs: &'p [Program],
+    pub works: &'p [&'static Work],
+    pub quick: bool,
+    pub server: &'p Cluster,
+}
+
+/// What a unit costs, by work and client.
+pub type Costs = BTreeMap<(&'static str, Client), f64>;
+
+/// One run of a program.
+struct Run<'p> {
+    program: &'p Program,
+    work: &'static Work,
+    n: u32,
+}
+
+/// What a run left.
+struct Counted {
+    count: u64,
+    /// The last line of the program.
+    said: String,
+}
+
+/// User instructions of each work's unit.
+pub fn instructions(plan: &Plan) -> Result<Costs, String> {
+    let directory = programs::target().join("callgrind");
+    fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let mut runs = Vec::new();
+    for &work in plan.works {
+        let able = |program: &&Program| !work.without.contains(&program.client);
+        for program in plan.programs.iter().filter(able) {
+            let (n1, n2) = plan.sizes(work);
+            runs.extend([n1, n2].map(|n| Run { program, work, n }));
+        }
+    }
+    eprintln!("{} runs under callgrind; what they leave is in {}", runs.len(), directory.display());
+    let counted = all(&runs, |run| callgrind(run, plan.server.port(), &directory))?;
+    agree(&runs, &counted)?;
+    Ok(slopes(&runs, &counted))
+}
+
+/// System calls of some works' unit.
+pub fn system_calls(plan: &Plan) -> Result<Costs, String> {
+    let (works, clients) = CALLS;
+    let mut runs = Vec::new();
+    for &work in plan.works.iter().filter(|work| works.contains(&work.name)) {
+        for program in plan.programs.iter().filter(|one| clients.contains(&one.client)) {
+            let (n1, n2) = work.quick;
+            runs.extend([n1, n2].map(|n| Run { program, work, n }));
+        }
+    }
+    let counted = all(&runs, |run| strace(run, plan.server.port()))?;
+    Ok(slopes(&runs, &counted))
+}
+
+impl Plan<'_> {
+    fn sizes(&self, work: &Work) -> (u32, u32) {
+        if self.quick { work.quick } else { work.sizes }
+    }
+}
+
+/// Does all runs, as many at a time as there are processors: instructions are counted, not time.
+fn all<'p>(
+    runs: &[Run<'p>],
+    one: impl Fn(&Run<'p>) -> Result<Counted, String> + Sync,
+) -> Result<Vec<Counted>, String> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let worker = || {
+        while let Some((index, run)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            runs.get(index).map(|run| (index, run))
+        } {
+            let result = one(run);
+            if result.is_err() {
+                next.store(runs.len(), Ordering::Relaxed);
+            }
+            done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((index, result));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, |count| count.get()) {
+            scope.spawn(worker);
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// All clients must have decoded the same.
+fn agree(runs: &[Run], counted: &[Counted]) -> Result<(), String> {
+    let mut sums: BTreeMap<(&str, u32), (Client, &str)> = BTreeMap::new();
+    for (run, counted) in runs.iter().zip(counted) {
+        let (client, said) = (run.program.client, counted.said.as_str());
+        if client == Client::Floor {
+            continue;
+        }
+        let first = sums.entry((run.work.name, run.n)).or_insert((client, said));
+        if first.1 != said {
+            let (other, sum) = (first.0.name(), first.1);
+            let (work, n, client) = (run.work.name, run.n, client.name());
+            return Err(format!("{work} × {n}: {client} says {said}, {other} says {sum}"));
+        }
+    }
+    Ok(())
+}
+
+/// Runs come in pairs of one work and client.
+fn slopes(runs: &[Run], counted: &[Counted]) -> Costs {
+    let pairs = runs.chunks_exact(2).zip(counted.chunks_exact(2));
+    let slope = |(runs, counted): (&[Run], &[Counted])| match (runs, counted) {
+        ([first, second], [fewer, more]) => {
+            let units = f64::from(second.n - first.n) * f64::from(first.work.units);
+            let cost = (more.count as f64 - fewer.count as f64) / units;
+            Some(((first.work.name, first.program.client), cost))
+        }
+        _ => None,
+    };
+    pairs.filter_map(slope).collect()
+}
+
+fn callgrind(run: &Run, port: u16, directory: &Path) -> Result<Counted, String> {
+    let (client, work, n) = (run.program.client.name(), run.work.name, run.n);
+    let out = directory.join(format!("{work}-{client}-{n}.out"));
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--cache-sim=no", "--branch-sim=no", "--quiet"]);
+    command.arg(format!("--callgrind-out-file={}", out.display()));
+    let said = finish(run, command, port)?;
+    let text = fs::read_to_string(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+    let count = total(&text).ok_or(format!("{}: no total", out.display()))?;
+    Ok(Counted { count, said })
+}
+
+fn strace(run: &Run, port: u16) -> Result<Counted, String> {
+    let (client, work, n) = (run.program.client.name(), run.work.name, run.n);
+    let out = programs::target().join(format!("{work}-{client}-{n}.strace"));
+    let mut command = Command::new("strace");
+    command.args(["-f", "-c", "-U", "calls,name", "-o"]).arg(&out);
+    let said = finish(run, command, port)?;
+    let text = fs::read_to_string(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+    let _ = fs::remove_file(&out);
+    let count = calls(&text).ok_or(format!("strace counted nothing:\n{text}"))?;
+    Ok(Counted { count, said })
+}
+
+/// Runs the program below a tool and returns its last line.
+fn finish(run: &Run, mut command: Command, port: u16) -> Result<String, String> {
+    command.arg(&run.program.path).arg(port.to_string()).arg(run.work.name);
+    command.arg(run.n.to_string());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let shown = format!("{command:?}").replace('"', "");
+    let child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
+    let output = wait(child).map_err(|error| format!("{shown}: {error}"))?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{shown}: {}\n{words}", output.status));
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    Ok(said.lines().last().unwrap_or("").to_string())
+}
+
+/// Waits for a child that prints little, within the limit.
+fn wait(mut child: Child) -> std::io::Result<Output> {
+    let begun = Instant::now();
+    while child.try_wait()?.is_none() {
+        if begun.elapsed() > LIMIT {
+            child.kill()?;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output()
+}
+
+/// The line `totals: N` or `summary: N` of callgrind's file.
+fn total(text: &str) -> Option<u64> {
+    let of = |name: &str| text.lines().rev().find_map(|line| line.strip_prefix(name));
+    of("totals:").or_else(|| of("summary:"))?.trim().parse().ok()
+}
+
+/// The last line of strace's table, `N total`.
+fn calls(text: &str) -> Option<u64> {
+    let line = text.lines().rev().find(|line| line.trim_end().ends_with("total"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_are_read() {
+        assert_eq!(total("events: Ir\nsummary: 12\nfn=x\n1 2\ntotals: 1234\n"), Some(1234));
+        assert_eq!(total("summary: 12\n"), Some(12));
+        assert_eq!(total("fn=x\n"), None);
+        let table = "    calls syscall\n--- ---\n   600 sendto\n   610 recvfrom\n  1300 total\n";
+        assert_eq!(calls(table), Some(1300));
+        assert_eq!(calls("nothing"), None);
+    }
+}

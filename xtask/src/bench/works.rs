@@ -1,0 +1,61 @@
+//! The works that are measured.
+
+use super::programs::Client;
+
+/// Something that every client does.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Work {
+    /// What the programs know it by, and `budgets.toml`.
+    pub name: &'static str,
+    /// What a unit is.
+    pub about: &'static str,
+    /// The two sizes.
+    pub sizes: (u32, u32),
+    /// The two sizes of a quick run.
+    pub quick: (u32, u32),
+    /// How many units one of the sizes counts.
+    pub units: u32,
+    /// Clients that cannot do it.
+    pub without: &'static [Client],
+}
+
+const fn work(
+    name: &'static str,
+    about: &'static str,
+    sizes: (u32, u32),
+    quick: (u32, u32),
+) -> Work {
+    Work { name, about, sizes, quick, units: 1, without: &[] }
+}
+
+/// All of them, in the order in which they are printed.
+pub const WORKS: &[Work] = &[
+    work("connect", "connect and close, trust", (20, 100), (10, 40)),
+    Work { without: &[Client::Floor], ..work("login_scram", "SCRAM login, cold", (1, 3), (1, 2)) },
+    Work {
+        without: &[Client::Floor, Client::Libpq, Client::Postgres, Client::Tokio],
+        ..work("login_keys", "SCRAM login, cached keys", (5, 45), (2, 22))
+    },
+    work("simple", "select 1, simple", (300, 1300), (200, 600)),
+    work("prepared", "prepared trip, int4 decoded", (300, 1300), (200, 600)),
+    work("adhoc", "ad-hoc statement, one parameter", (300, 1300), (200, 600)),
+    work("row_binary", "binary row of 5, typed", (5000, 20_000), (2000, 8000)),
+    work("row_text", "text row of 5, parsed", (5000, 20_000), (2000, 8000)),
+    work("copy_out", "COPY OUT row, undecoded", (5000, 20_000), (2000, 8000)),
+    work("insert", "prepared insert of 5", (300, 1300), (200, 600)),
+    Work {
+        without: &[Client::Postgres],
+        ..work("execute_many", "execute_many item, 100 a Sync", (500, 2500), (500, 1500))
+    },
+    Work {
+        without: &[Client::Postgres],
+        ..work("pipeline", "pipeline item, 100 a Sync", (500, 2500), (500, 1500))
+    },
+    work("copy_in", "COPY IN row, binary", (5000, 20_000), (2000, 8000)),
+    work("read_10mb", "read of 10 MB, 4 KB buffer", (2, 14), (1, 4)),
+    Work {
+        units: 1024,
+        without: &[Client::Floor],
+        ..work("get", "get(i) of 1,024 columns", (1, 4), (1, 3))
+    },
+];
