@@ -69,6 +69,7 @@ pub fn table(clients: &[Client], works: &[&Work], costs: &Costs, musts: &Musts) 
             let ratio = percent(work.name, *client, costs).map(|percent| percent / 100.0);
             let shown = ratio.map_or("–".to_string(), |ratio| match ratio {
                 0.0..0.1 => format!("{ratio:.4}"),
+                100.0.. => format!("{ratio:.0}"),
                 _ => format!("{ratio:.2}"),
             });
             text.push_str(&format!("{shown:>10}"));
@@ -101,10 +102,10 @@ pub fn check(costs: &Costs, musts: &Musts) -> Result<(), String> {
     let names: Vec<&&str> = musts.keys().filter(measured).collect();
     let missed: Vec<String> = names.iter().flat_map(|name| failures(name, costs, musts)).collect();
     if missed.is_empty() {
-        println!("barepg does all that it must, in {} works", names.len());
+        println!("barepg keeps within its must in {} works", names.len());
         return Ok(());
     }
-    Err(format!("barepg misses what it must:\n    {}", missed.join("\n    ")))
+    Err(format!("barepg misses its must:\n    {}", missed.join("\n    ")))
 }
 
 fn failures(name: &str, costs: &Costs, musts: &Musts) -> Vec<String> {
