@@ -110,6 +110,7 @@ impl<'b> Framed<'b> {
         self.staged = 0;
         self.received = false;
         self.held_loosely = false;
+        self.held = (0, 0);
     }
 
     /// Starts the deadline anew: for a guard whose calls have one each.

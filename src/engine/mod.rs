@@ -47,8 +47,7 @@ use crate::auth::KeyStore;
 use crate::error::{Fault, SqlState};
 use crate::limits;
 use crate::transport::Lent;
-use crate::wire::Body;
-use crate::wire::frontend;
+use crate::wire::{Body, Part, frontend};
 use exchange::Exchange;
 use notifications::Events;
 use outcome::Ledger;
@@ -168,6 +167,7 @@ impl<'b> Session<'b> {
     }
 
     /// As [`begin`](Self::begin); the description of this statement stays, if it is there.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn begin_with(&mut self, io: &mut Lent<'_>, named: NameHash) -> Result<(), Fault> {
         self.start_verb()?;
         if named.is_none() || named != self.kept_for {
@@ -182,11 +182,13 @@ impl<'b> Session<'b> {
     }
 
     /// The first steps of every verb.
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn start_verb(&mut self) -> Result<(), Fault> {
         self.link.start(self.timeout_ms);
         self.ledger.begin();
         self.exchange.check()?;
         self.error = None;
+        self.rows = 0;
         Ok(())
     }
 
@@ -244,11 +246,18 @@ impl<'b> Session<'b> {
     /// Stages messages of a verb.
     #[inline]
     pub(crate) fn stage<F: Body>(&mut self, io: &mut Lent<'_>, part: &F) -> Result<(), Fault> {
-        self.stage_part(io, part)
+        if cfg!(target_os = "none") {
+            return self.stage_part(io, part);
+        }
+        match self.link.write(io, part) {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.salvage(io, fault)),
+        }
     }
 
+    /// As [`stage`](Self::stage), compiled once for all: for bare targets.
     #[inline(never)]
-    fn stage_part(&mut self, io: &mut Lent<'_>, part: crate::wire::Part<'_>) -> Result<(), Fault> {
+    fn stage_part(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         match self.link.write_part(io, part) {
             Ok(()) => Ok(()),
             Err(fault) => Err(self.salvage(io, fault)),

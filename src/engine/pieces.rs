@@ -5,7 +5,7 @@
 use super::Framed;
 use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::Part;
+use crate::wire::{Body, Part};
 
 impl<'b> Framed<'b> {
     /// Takes what there is of the body, at most `max` bytes, and receives when there is nothing.
@@ -48,8 +48,14 @@ impl<'b> Framed<'b> {
 
     /// Writes after what is staged, or after `head` bytes kept free where nothing is.
     /// [`Fault::FULL`]: it does not fit.
-    #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn append_after(&mut self, head: usize, part: Part<'_>) -> Result<(), Fault> {
+    #[inline]
+    pub(crate) fn append_after<F: Body>(&mut self, head: usize, part: &F) -> Result<(), Fault> {
+        let at = self.staged.max(head);
+        if cfg!(target_os = "none") { self.fill(at, part) } else { self.fill_inline(at, part) }
+    }
+
+    /// As [`append_after`](Self::append_after), compiled once for all.
+    pub(crate) fn append_part_after(&mut self, head: usize, part: Part<'_>) -> Result<(), Fault> {
         self.fill(self.staged.max(head), part)
     }
 

@@ -23,6 +23,11 @@ impl Framed<'_> {
         self.held_loosely = true;
     }
 
+    /// Whether something is held.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.held.1 > 0
+    }
+
     /// Makes it what was taken last.
     #[inline]
     pub(crate) const fn show_held(&mut self) {

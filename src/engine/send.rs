@@ -8,11 +8,31 @@ use crate::wire::{Body, Drain, Part, WireError, Writer};
 impl Framed<'_> {
     /// Stages messages after those staged already. What does not fit the send buffer is checked
     /// whole first and then sent in pieces.
+    #[inline]
     pub(crate) fn write<F: Body>(&mut self, io: &mut Lent<'_>, part: &F) -> Result<(), Fault> {
-        self.write_part(io, part)
+        if cfg!(target_os = "none") {
+            return self.write_part(io, part);
+        }
+        match self.fill_inline(self.staged, part) {
+            Err(Fault::FULL) => self.write_what_is_large(io, part),
+            result => result,
+        }
     }
 
-    /// As [`write`](Self::write).
+    /// As [`fill`](Self::fill), compiled for the part.
+    #[inline]
+    pub(super) fn fill_inline<F: Body>(&mut self, at: usize, part: &F) -> Result<(), Fault> {
+        let mut writer = Writer::append(self.tx, at);
+        match part(&mut writer) {
+            Ok(()) => {
+                self.staged = writer.len();
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`write`](Self::write), compiled once for all: for bare targets.
     #[inline(never)]
     pub(crate) fn write_part(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         match self.fill(self.staged, part) {
@@ -25,15 +45,19 @@ impl Framed<'_> {
     #[cold]
     #[inline(never)]
     fn write_what_is_large(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
+        let needed = self.measure(part)?;
+        if needed <= self.tx.len() && self.staged > 0 {
+            self.send_staged(io)?;
+            // A streamed value goes out in pieces always.
+            match self.fill(0, part) {
+                Err(Fault::FULL) => {}
+                result => return result,
+            }
+        }
         if cfg!(feature = "pieces") {
             return self.write_in_pieces(io, part);
         }
-        let needed = self.measure(part)?;
-        if needed > self.tx.len() {
-            return Err(self.lacks(needed));
-        }
-        self.send_staged(io)?;
-        self.fill(0, part)
+        Err(self.lacks(needed))
     }
 
     /// Writes into the send buffer after the first `at` bytes. [`Fault::FULL`]: it does not fit,
@@ -100,7 +124,6 @@ impl Framed<'_> {
 
     #[inline(never)]
     fn write_in_pieces(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        self.measure(part)?;
         self.send_staged(io)?;
         self.stats.tx_peak = u32::try_from(self.tx.len()).unwrap_or(0);
         let ((start, length), (tx, _)) = (self.taken, self.take_tx());

@@ -5,7 +5,7 @@ use crate::engine::Session;
 use crate::error::{Fault, Result};
 use crate::limits;
 use crate::transport::{Lent, lent};
-use crate::verbs::params::Params;
+use crate::verbs::params::{Params, erased};
 use crate::verbs::query::{bind, parse};
 use crate::verbs::statement::{Run, Sql};
 use crate::wire::backend::tag;
@@ -66,7 +66,7 @@ impl Session<'_> {
         let mut batch = Batch { rows: 0, waiting: 0, parse: true };
         let mut next = Some(first);
         while let Some(item) = next {
-            self.add_to_batch(io, sql, &item, &mut batch)?;
+            self.add_to_batch(io, sql, erased!(item), &mut batch)?;
             next = items.next();
         }
         self.send_sync(io)?;
@@ -86,6 +86,7 @@ impl Session<'_> {
     }
 
     /// Stages messages without a Sync after them. What leaves of them is owed an answer.
+    #[inline]
     pub(crate) fn stage_part_of_batch<F: crate::wire::Body>(
         &mut self,
         io: &mut Lent<'_>,
@@ -98,18 +99,19 @@ impl Session<'_> {
         staged
     }
 
-    fn add_to_batch(
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn add_to_batch<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
-        item: &dyn Params,
+        item: &P,
         batch: &mut Batch,
     ) -> Result<(), Fault> {
         if batch.waiting >= limits::PIPELINE_WINDOW {
             self.flush_batch(io)?;
             self.take_batch(io, batch)?;
         }
-        let written = self.check_item(sql, item).and_then(|()| {
+        let written = self.check_item(sql, &item).and_then(|()| {
             self.stage_part_of_batch(io, &|w| {
                 bind(w, sql, item, Run::Text)?;
                 frontend::execute(w)
@@ -152,6 +154,7 @@ impl Session<'_> {
     }
 
     /// Checks that an item fits the statement.
+    #[inline]
     pub(crate) fn check_item(&self, sql: Sql<'_>, item: &dyn Params) -> Result<(), Fault> {
         use crate::verbs::statement::Source;
         match sql.0 {

@@ -14,6 +14,12 @@ pub trait Params {
     /// The type OID of parameter `index`, counted from 0.
     fn oid(&self, index: usize) -> Oid;
 
+    /// The type OIDs of all, where they are known when compiling.
+    #[inline]
+    fn types(&self) -> Option<&'static [Oid]> {
+        None
+    }
+
     /// Writes length and value of each.
     ///
     /// # Errors
@@ -107,6 +113,11 @@ impl Params for &[&dyn Parameter] {
 }
 
 impl<P: Params + ?Sized> Params for &P {
+    #[inline]
+    fn types(&self) -> Option<&'static [Oid]> {
+        P::types(self)
+    }
+
     fn count(&self) -> usize {
         P::count(self)
     }
@@ -120,6 +131,25 @@ impl<P: Params + ?Sized> Params for &P {
     }
 }
 
+/// Parameters as a verb hands them on: on a bare target as a trait object, so that the verb is
+/// compiled once; on a host as they are, so that it is compiled for them.
+#[cfg(target_os = "none")]
+macro_rules! erased {
+    ($params:ident) => {{
+        let params: &dyn Params = &$params;
+        params
+    }};
+}
+
+#[cfg(not(target_os = "none"))]
+macro_rules! erased {
+    ($params:ident) => {
+        &$params
+    };
+}
+
+pub(crate) use erased;
+
 impl Params for () {
     fn count(&self) -> usize {
         0
@@ -127,6 +157,11 @@ impl Params for () {
 
     fn oid(&self, _: usize) -> Oid {
         0
+    }
+
+    #[inline]
+    fn types(&self) -> Option<&'static [Oid]> {
+        Some(&[])
     }
 
     fn values(&self, _: &mut Writer<'_>) -> Result<(), WireError> {
@@ -145,7 +180,13 @@ macro_rules! tuple {
                 [$($name::OID),*].get(index).copied().unwrap_or(0)
             }
 
+            #[inline]
+            fn types(&self) -> Option<&'static [Oid]> {
+                Some(const { &[$($name::OID),*] })
+            }
+
             #[allow(non_snake_case)]
+            #[inline]
             fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
                 let ($($name,)*) = self;
                 $($name.param(out)?;)*

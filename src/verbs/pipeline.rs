@@ -5,7 +5,7 @@ use crate::engine::{NameHash, Session};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
-use crate::verbs::params::Params;
+use crate::verbs::params::{Params, erased};
 use crate::verbs::query::{bind, parse};
 use crate::verbs::rows::{PartOf, Rows};
 use crate::verbs::statement::{Run, Sql};
@@ -89,7 +89,7 @@ impl<'b> Pipeline<'_, 'b> {
     /// before. [`UsageError::PipelineFull`]: it has [`limits::PIPELINE_WINDOW`] statements, or its
     /// results were asked for. After any other error the connection is dead.
     pub fn execute<'q, P: Params>(&mut self, sql: impl Into<Sql<'q>>, params: P) -> Result<()> {
-        self.add(sql.into(), &params)
+        self.add(sql.into(), erased!(params))
     }
 
     /// The answer to the next statement, in the order in which they were added; `None` when all
@@ -126,7 +126,8 @@ impl<'b> Pipeline<'_, 'b> {
         Ok(total)
     }
 
-    fn add(&mut self, sql: Sql<'_>, params: &dyn Params) -> Result<()> {
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn add<P: Params + ?Sized>(&mut self, sql: Sql<'_>, params: &P) -> Result<()> {
         self.session.check_ended()?;
         let staged = self.stage(sql, params);
         let session = &mut *self.session;
@@ -136,19 +137,20 @@ impl<'b> Pipeline<'_, 'b> {
         })
     }
 
-    fn stage(&mut self, sql: Sql<'_>, params: &dyn Params) -> Result<(), Fault> {
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn stage<P: Params + ?Sized>(&mut self, sql: Sql<'_>, params: &P) -> Result<(), Fault> {
         let session = &mut *self.session;
         session.exchange.check()?;
         if self.state != State::Filling || self.waiting >= limits::PIPELINE_WINDOW {
             return Err(UsageError::PipelineFull.into());
         }
-        session.check_item(sql, params)?;
+        session.check_item(sql, &params)?;
         // Also outside of a transaction: what follows a COMMIT is no matter of one transaction.
         session.ledger.sending(sql.may_end() || session.server.is_opengauss());
         session.link.limit(session.timeout_ms);
         let before = session.link.stats.bytes_out;
         let staged = session.stage_part_of_batch(&mut self.io, &|w| {
-            parse(w, sql, params, Run::Text)?;
+            parse(w, sql, &params, Run::Text)?;
             bind(w, sql, params, Run::Text)?;
             frontend::describe_portal(w)?;
             frontend::execute(w)
@@ -192,6 +194,7 @@ impl<'b> Pipeline<'_, 'b> {
             return session.expect_ready(io);
         };
         self.waiting = waiting;
+        session.rows = 0;
         session.expect_empty(io, tag::PARSE_COMPLETE)?;
         session.expect_empty(io, tag::BIND_COMPLETE)?;
         self.state = State::Lent;

@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use crate::engine::{Session, TransactionStatus, may_end_of_many};
 use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
 use crate::transport::{Lent, lent};
-use crate::verbs::params::Params;
+use crate::verbs::params::{Params, erased};
 use crate::verbs::row::Row;
 use crate::verbs::rows::Rows;
 use crate::verbs::statement::{Run, Source, Sql};
@@ -25,7 +25,8 @@ impl<'b> Connection<'_, 'b> {
         sql: impl Into<Sql<'q>>,
         params: P,
     ) -> Result<Rows<'_, 'b>> {
-        match self.session.query(&mut lent(&mut self.io), sql.into(), &params) {
+        let params = erased!(params);
+        match self.session.query(&mut lent(&mut self.io), sql.into(), params) {
             Ok(()) => Ok(Rows::new(self.session, lent(&mut self.io))),
             Err(fault) => Err(self.session.into_error(fault)),
         }
@@ -54,7 +55,12 @@ impl<'b> Connection<'_, 'b> {
         sql: impl Into<Sql<'q>>,
         params: P,
     ) -> Result<Option<Row<'_>>> {
-        self.query(sql, params)?.only()
+        let params = erased!(params);
+        match self.session.query_only(&mut lent(&mut self.io), sql.into(), params) {
+            Ok(true) => Ok(Some(Row::new(self.session))),
+            Ok(false) => Ok(None),
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
     }
 
     /// Runs a statement and returns how many rows it touched. Rows it returns are dropped.
@@ -62,7 +68,8 @@ impl<'b> Connection<'_, 'b> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn execute<'q, P: Params>(&mut self, sql: impl Into<Sql<'q>>, params: P) -> Result<u64> {
-        match self.session.execute(&mut lent(&mut self.io), sql.into(), &params) {
+        let params = erased!(params);
+        match self.session.execute(&mut lent(&mut self.io), sql.into(), params) {
             Ok(()) => Ok(self.session.rows),
             Err(fault) => Err(self.session.into_error(fault)),
         }
@@ -103,11 +110,12 @@ impl<'b> Connection<'_, 'b> {
 
 impl Session<'_> {
     /// Runs a statement and gets ready to read its rows.
-    pub(crate) fn query(
+    #[cfg_attr(not(target_os = "none"), inline)]
+    pub(crate) fn query<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
-        params: &dyn Params,
+        params: &P,
     ) -> Result<(), Fault> {
         if self.run(io, sql, params, true)? == Run::Described {
             return Ok(());
@@ -115,12 +123,25 @@ impl Session<'_> {
         self.described(io, sql.hash())
     }
 
-    /// Runs a statement whose rows nobody wants.
-    pub(crate) fn execute(
+    /// Runs a statement that returns one row, which is then what was taken last, or none.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn query_only<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
-        params: &dyn Params,
+        params: &P,
+    ) -> Result<bool, Fault> {
+        self.query(io, sql, params)?;
+        self.find_only(io)
+    }
+
+    /// Runs a statement whose rows nobody wants.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    pub(crate) fn execute<P: Params + ?Sized>(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        params: &P,
     ) -> Result<(), Fault> {
         self.run(io, sql, params, false)?;
         self.executed(io)?;
@@ -140,14 +161,15 @@ impl Session<'_> {
 
     /// Sends a statement and takes the answers to Parse and Bind. One that the server does not know
     /// by its name any more is prepared anew, as long as nothing is lost by that.
-    fn run(
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn run<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
-        params: &dyn Params,
+        params: &P,
         rows: bool,
     ) -> Result<Run, Fault> {
-        let mut run = self.begin_statement(io, sql, params)?;
+        let mut run = self.begin_statement(io, sql, &params)?;
         loop {
             if rows && run == Run::Named && self.is_described(sql.hash()) {
                 run = Run::Described;
@@ -203,16 +225,19 @@ impl Session<'_> {
     }
 
     /// Parse, Bind, Describe, Execute, Sync: one write.
-    fn send_statement(
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn send_statement<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
-        params: &dyn Params,
+        params: &P,
         run: Run,
         describe: bool,
     ) -> Result<(), Fault> {
         self.stage(io, &|w| {
-            parse(w, sql, params, run)?;
+            if !run.is_known() {
+                parse(w, sql, &params, run)?;
+            }
             bind(w, sql, params, run)?;
             if describe {
                 frontend::describe_portal(w)?;
@@ -279,10 +304,11 @@ pub(crate) fn parse(
     }
 }
 
-pub(crate) fn bind(
+#[cfg_attr(not(target_os = "none"), inline)]
+pub(crate) fn bind<P: Params + ?Sized>(
     w: &mut Writer<'_>,
     sql: Sql<'_>,
-    params: &dyn Params,
+    params: &P,
     run: Run,
 ) -> Result<(), WireError> {
     let (count, values) = (params.count(), &|w: &mut Writer<'_>| params.values(w));

@@ -35,8 +35,8 @@ pub(crate) enum PartOf {
 
 impl<'r, 'b> Rows<'r, 'b> {
     /// RowDescription, if there is one, is pinned already.
+    #[inline]
     pub(crate) fn new(session: &'r mut Session<'b>, io: Lent<'r>) -> Self {
-        session.rows = 0;
         Self { session, io, reserve: 0, part: PartOf::Statement }
     }
 
@@ -205,41 +205,43 @@ impl<'r, 'b> Rows<'r, 'b> {
         }
         Ok(false)
     }
+}
 
-    /// The only row, with the statement finished. `None` when there is none.
-    pub(crate) fn only(mut self) -> Result<Option<Row<'r>>> {
-        match self.find_only() {
-            Ok(true) => {
-                let session = self.session;
-                session.link.show_held();
-                Ok(Some(Row::new(session)))
-            }
-            Ok(false) => Ok(None),
-            Err(fault) => Err(self.session.into_error(fault)),
-        }
-    }
-
-    fn find_only(&mut self) -> Result<bool, Fault> {
-        self.reserve = limits::RX_RESERVE;
-        let quick = self.session.result == ResultState::Rows
-            && self.session.link.try_take(tag::DATA_ROW)
-            && self.session.check_columns()?;
-        if !(quick || self.step()?) {
+impl Session<'_> {
+    /// The only row, with the statement finished: it is then what was taken last. `false` when there
+    /// is none.
+    pub(crate) fn find_only(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+        let quick = self.result == ResultState::Rows && self.link.try_take(tag::DATA_ROW);
+        if quick {
+            self.check_columns()?;
+        } else if !self.step_with_room(io)? {
             return Ok(false);
         }
-        let (session, io) = (&mut *self.session, &mut self.io);
-        session.link.hold();
+        self.link.hold();
         // One row and its end: the usual case.
-        if session.link.next_is(tag::COMMAND_COMPLETE) {
-            session.executed(io)?;
-            session.result = ResultState::Done;
-            session.expect_ready(io)?;
-            return Ok(true);
+        if self.link.next_is(tag::COMMAND_COMPLETE) {
+            self.executed(io)?;
+            self.result = ResultState::Done;
+            self.expect_ready(io)?;
+        } else if self.step_with_room(io)? {
+            return Err(UsageError::TooManyRows.into());
         }
-        match self.step() {
-            Ok(false) => Ok(true),
-            Ok(true) | Err(Fault::CAPACITY) => Err(UsageError::TooManyRows.into()),
-            Err(fault) => Err(fault),
+        self.link.show_held();
+        Ok(true)
+    }
+
+    /// The next row of a statement of its own, with room for what must be seen whole after it.
+    #[cold]
+    #[inline(never)]
+    fn step_with_room(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+        let mut rows = Rows::new(self, io.again());
+        rows.reserve = limits::RX_RESERVE;
+        match rows.step() {
+            // Too large a second row is one too many all the same.
+            Err(Fault::CAPACITY) if rows.session.link.is_held() => {
+                Err(UsageError::TooManyRows.into())
+            }
+            result => result,
         }
     }
 }

@@ -220,13 +220,14 @@ impl Named for StaticStatement {
 
 /// Checks that values have the layout of the types known.
 fn check_types(types: &[Oid], params: &dyn Params) -> Result<(), UsageError> {
-    let known = types.iter().take(params.count()).enumerate();
-    for (index, &oid) in known {
-        if oid != 0 && !fits(oid, params.oid(index)) {
-            return Err(UsageError::ParameterType);
+    let fit = match params.types() {
+        Some(sent) => types.iter().zip(sent).all(|(wanted, sent)| fits(*wanted, *sent)),
+        None => {
+            let known = types.iter().take(params.count()).enumerate();
+            known.into_iter().all(|(index, wanted)| fits(*wanted, params.oid(index)))
         }
-    }
-    Ok(())
+    };
+    if fit { Ok(()) } else { Err(UsageError::ParameterType) }
 }
 
 /// Whether a value sent as `sent` has the binary layout of a parameter of type `wanted`.
@@ -235,7 +236,7 @@ const fn fits(wanted: Oid, sent: Oid) -> bool {
     const fn is_text(oid: Oid) -> bool {
         matches!(oid, TEXT | VARCHAR | BPCHAR | NAME | UNKNOWN)
     }
-    wanted == sent || sent == 0 || (is_text(wanted) && is_text(sent))
+    wanted == sent || sent == 0 || wanted == 0 || (is_text(wanted) && is_text(sent))
 }
 
 /// Parse. With a name, a statement that has it is closed before: Close is no error where there is

@@ -106,14 +106,22 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// A value of `N` bytes after its own 32-bit length.
+    /// A value of `N` bytes after its own 32-bit length: one check.
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
     #[inline]
     pub fn fixed<const N: usize>(&mut self, value: [u8; N]) -> Result<(), WireError> {
-        self.array(const { width(N) })?;
-        self.array(value)
+        if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(const { 4 + N })
+            && let Some((length, place)) = room.split_first_chunk_mut()
+            && let Some(place) = place.first_chunk_mut()
+        {
+            (*length, *place) = (const { width(N) }, value);
+            self.rest = rest;
+            return Ok(());
+        }
+        self.overflow(&const { width(N) })?;
+        self.overflow(&value)
     }
 
     /// What has no room in the slice: nothing, where that is all there is.
@@ -202,10 +210,21 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// [`WireError::TooLong`] above 2^31 − 1 bytes.
+    #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn counted(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        self.i32(i32::try_from(bytes.len()).map_err(|_| WireError::TooLong)?)?;
-        self.bytes(bytes)
+        let length = length_field(bytes.len(), 0)?;
+        let whole = bytes.len().wrapping_add(4);
+        if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(whole)
+            && let Some((field, place)) = room.split_first_chunk_mut()
+        {
+            *field = length;
+            place.copy_from_slice(bytes);
+            self.rest = rest;
+            return Ok(());
+        }
+        self.overflow(&length)?;
+        self.overflow(bytes)
     }
 
     /// A count as a 16-bit field.
@@ -223,13 +242,34 @@ impl<'w> Writer<'w> {
     /// As [`bytes`](Self::bytes), and whatever `body` returns.
     #[inline]
     pub fn message<F: Body>(&mut self, tag: u8, body: &F) -> Result<(), WireError> {
-        self.tagged(tag, body)
+        if cfg!(target_os = "none") {
+            return self.message_once(tag, body);
+        }
+        match take(&mut self.rest).split_first_chunk_mut() {
+            Some((head, rest)) => {
+                let room = rest.len();
+                self.rest = rest;
+                body(self)?;
+                let [a, b, c, d] = length_field(room.wrapping_sub(self.rest.len()), 4)?;
+                *head = [tag, a, b, c, d];
+                Ok(())
+            }
+            None => self.message_by_counting(tag, body),
+        }
     }
 
+    /// As [`message`](Self::message), compiled once for all: for bare targets.
     #[inline(never)]
-    fn tagged(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
+    fn message_once(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
         self.u8(tag)?;
         self.sized(4, body)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn message_by_counting(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
+        self.overflow(&[tag])?;
+        self.sized_by_counting(4, body)
     }
 
     /// A message without a type byte, as start-up packets are.
@@ -304,14 +344,20 @@ pub(crate) fn has_nul(bytes: &[u8]) -> bool {
     if cfg!(target_os = "none") {
         return bytes.iter().any(|&byte| byte == 0);
     }
-    // A byte of a word is zero where taking one from it borrows.
+    // Words of 8, the last of them overlapping; of less than 8 bytes a loop.
+    let (words, _) = bytes.as_chunks::<8>();
+    match bytes.last_chunk::<8>() {
+        Some(last) => words.iter().fold(zeros(last), |found, word| found | zeros(word)) != 0,
+        None => bytes.iter().any(|&byte| byte == 0),
+    }
+}
+
+/// Not 0 where one of the bytes is: taking one from each borrows there.
+#[inline]
+const fn zeros(word: &[u8; 8]) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let (words, rest) = bytes.as_chunks::<8>();
-    let zeros = words.iter().fold(0, |zeros, word| {
-        let word = u64::from_ne_bytes(*word);
-        zeros | (word.wrapping_sub(ONES) & !word)
-    });
-    zeros & (ONES << 7) != 0 || rest.iter().any(|&byte| byte == 0)
+    let word = u64::from_ne_bytes(*word);
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
 /// A length as the protocol can carry it: at most 2^31 − 1.

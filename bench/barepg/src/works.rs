@@ -13,7 +13,7 @@ const SCRAM: Config = Config::new().user("scram_user").password("scram_user_pw")
 /// Types of the parameters of the inserting statement.
 const TYPES: [u32; 5] = [oid::INT4, oid::INT8, oid::FLOAT8, oid::TIMESTAMP, oid::TEXT];
 
-type Conn<'s> = Connection<'s, 's, Tcp>;
+type Conn<'s> = Connection<'s, 's>;
 
 /// Does a work and returns the checksum.
 pub fn run(port: u16, work: &str, n: u32) -> Result<Checksum> {
@@ -44,7 +44,7 @@ fn session<const RX: usize>(
 ) -> Result<Checksum> {
     let mut storage = Storage::<RX, 1024>::new();
     let mut client = Client::new(storage.buffers(), &TRUST, &Board);
-    let mut conn = client.connect(Tcp::open(port))?;
+    let mut conn = client.connect(barepg::NoReadReady(Tcp::open(port)))?;
     let sum = work(&mut conn)?;
     conn.close()?;
     Ok(sum)
@@ -63,7 +63,7 @@ fn logins<'k>(
     }
     let mut sum = Checksum::default();
     for _ in 0..n {
-        let conn = client.connect(Tcp::open(port))?;
+        let conn = client.connect(barepg::NoReadReady(Tcp::open(port)))?;
         sum.add(1);
         conn.close()?;
     }
@@ -144,7 +144,7 @@ fn row(i: u32) -> (i32, i64, f64, Timestamp, &'static str) {
 }
 
 /// A session's statement that inserts, with its table.
-fn inserting(conn: &mut Conn<'_>) -> Result<Statement> {
+fn inserting(conn: &mut Conn<'_>) -> Result<Statement<'static>> {
     conn.batch_execute(common::CREATE)?;
     conn.prepare(common::INSERT, &TYPES)
 }

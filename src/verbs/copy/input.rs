@@ -6,7 +6,7 @@ use crate::engine::{Session, in_pieces};
 use crate::error::{Error, Fault, Outcome, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
-use crate::verbs::params::Params;
+use crate::verbs::params::{Params, erased};
 use crate::wire::backend::{CopyResponse, tag};
 use crate::wire::{Body, Part, Writer, frontend};
 
@@ -105,7 +105,10 @@ impl CopyIn<'_, '_> {
     #[inline]
     pub fn send_row<P: Params>(&mut self, row: P) -> Result<()> {
         self.live()?;
-        self.row(&row).map_err(|fault| self.report(fault))
+        match self.row(erased!(row)) {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.report(fault)),
+        }
     }
 
     /// Looks whether the server has refused already. Costs one wait of the transport (50 ms at
@@ -154,8 +157,8 @@ impl CopyIn<'_, '_> {
         self.session.check_ended()
     }
 
-    #[cfg_attr(target_os = "none", inline(never))]
-    fn row(&mut self, row: &dyn Params) -> Result<(), Fault> {
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn row<P: Params + ?Sized>(&mut self, row: &P) -> Result<(), Fault> {
         if row.count() != usize::from(self.layout.columns) {
             return Err(UsageError::ParameterCount.into());
         }
@@ -223,6 +226,7 @@ impl CopyIn<'_, '_> {
 
     /// Appends what an encoder writes. What is larger than the send buffer is checked whole first
     /// and then sent in pieces.
+    #[inline]
     fn put<F: Body>(&mut self, part: &F) -> Result<(), Fault> {
         match self.session.link.append_after(HEAD, part) {
             Err(Fault::FULL) => self.put_what_is_large(part),
@@ -235,7 +239,7 @@ impl CopyIn<'_, '_> {
     #[inline(never)]
     fn put_what_is_large(&mut self, part: Part<'_>) -> Result<(), Fault> {
         self.push()?;
-        match self.session.link.append_after(HEAD, part) {
+        match self.session.link.append_part_after(HEAD, part) {
             Err(Fault::FULL) if cfg!(feature = "pieces") => self.put_in_pieces(part),
             Err(Fault::FULL) => Err(self.session.link.too_long(part, HEAD)),
             written => written,
