@@ -50,33 +50,37 @@ impl Session<'_> {
     }
 
     /// Takes the next message, whole: it must be of this type.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn expect(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
-        if self.link.try_take(expected) { Ok(()) } else { self.expect_slowly(io, expected) }
-    }
-
-    #[inline(never)]
-    fn expect_slowly(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
+        if self.link.try_take(expected) {
+            return Ok(());
+        }
         // Nothing has arrived: the usual case for the first message of an answer.
-        if !self.link.has_unread() && self.link.left() == 0 {
+        if self.link.is_drained() {
             self.link.read_more(io)?;
             if self.link.try_take(expected) {
                 return Ok(());
             }
         }
+        self.expect_slowly(io, expected)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn expect_slowly(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
         self.next(io)?;
         if self.link.tag == expected { self.link.body(io) } else { Err(self.unexpected(io)) }
     }
 
     /// A message that has no body.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn expect_empty(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
         self.expect(io, expected)?;
         if self.link.taken_len() == 0 { Ok(()) } else { Err(ProtocolError::BadLength.into()) }
     }
 
     /// The end of an answer: ReadyForQuery, or an error before it.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn expect_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.expect(io, tag::READY_FOR_QUERY)?;
         self.take_ready()
@@ -88,7 +92,7 @@ impl Session<'_> {
         self.take_ready()
     }
 
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn take_ready(&mut self) -> Result<(), Fault> {
         let ReadyForQuery(status) = ReadyForQuery::decode(self.link.taken())?;
         self.ledger.ready(match status {
@@ -106,7 +110,7 @@ impl Session<'_> {
         self.take_command()
     }
 
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn take_command(&mut self) -> Result<(), Fault> {
         let tag = CommandTag::decode(self.link.taken())?;
         self.rows = tag.rows;
@@ -117,7 +121,7 @@ impl Session<'_> {
     }
 
     /// Reads to the end of one Execute, rows discarded.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn executed(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.link.try_take(tag::COMMAND_COMPLETE) {
             return self.take_command();

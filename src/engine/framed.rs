@@ -28,7 +28,7 @@ pub struct Stats {
     pub notifications_lost: u32,
 }
 
-/// Where a piece of the receive buffer is.
+/// Where a piece of the receive buffer is: its first byte, and the one after its last.
 pub(crate) type Span = (usize, usize);
 
 // In this order: what is used everywhere is reached by the short instructions.

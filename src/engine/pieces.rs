@@ -16,8 +16,9 @@ impl<'b> Framed<'b> {
             self.read_more(io)?;
         }
         let n = self.unread().min(max);
-        self.taken = (self.start, n);
-        self.start = self.start.wrapping_add(n);
+        let end = self.start.wrapping_add(n);
+        self.taken = (self.start, end);
+        self.start = end;
         self.body = self.body.wrapping_sub(n);
         Ok(())
     }
@@ -25,7 +26,8 @@ impl<'b> Framed<'b> {
     /// Puts back what [`take_some`](Self::take_some) took last, but leaves it readable as what was
     /// taken. Returns what is left of a value of which `left` bytes were left.
     pub(crate) fn put_back(&mut self, left: usize) -> usize {
-        let (start, length) = self.taken;
+        let (start, end) = self.taken;
+        let length = end.wrapping_sub(start);
         self.start = start;
         self.body = self.body.wrapping_add(length);
         left.saturating_add(length)
@@ -33,11 +35,11 @@ impl<'b> Framed<'b> {
 
     /// Takes the first bytes of what was put back, at most `n`. Returns how many.
     pub(crate) fn take_again(&mut self, n: usize) -> usize {
-        let (start, length) = self.taken;
-        let n = n.min(length).min(self.body);
+        let (start, end) = self.taken;
+        let n = n.min(end.wrapping_sub(start)).min(self.body);
         self.start = self.start.saturating_add(n).min(self.end);
         self.body = self.body.saturating_sub(n);
-        self.taken = (start.saturating_add(n), length.saturating_sub(n));
+        self.taken = (start.saturating_add(n), end);
         n
     }
 

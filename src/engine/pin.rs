@@ -25,7 +25,7 @@ impl Framed<'_> {
 
     /// Whether something is held.
     pub(crate) const fn is_held(&self) -> bool {
-        self.held.1 > 0
+        self.held.1 > self.held.0
     }
 
     /// Makes it what was taken last.
@@ -43,20 +43,22 @@ impl Framed<'_> {
     #[cold]
     #[inline(never)]
     pub(super) fn pin_held(&mut self) {
-        let ((start, length), at) = (self.held, self.pinned);
+        let ((start, end), at) = (self.held, self.pinned);
+        let length = end.wrapping_sub(start);
         move_down(self.rx, start, length, at);
         self.pinned = at.wrapping_add(length);
-        (self.held, self.held_loosely) = ((at, length), false);
+        (self.held, self.held_loosely) = ((at, self.pinned), false);
     }
 
     /// Pins what was taken last, after what is pinned already.
     #[inline(never)]
     pub(crate) fn pin(&mut self) {
-        let ((start, length), at) = (self.taken, self.pinned);
-        debug_assert!(at <= start && start.wrapping_add(length) <= self.start);
+        let ((start, end), at) = (self.taken, self.pinned);
+        let length = end.wrapping_sub(start);
+        debug_assert!(at <= start && end <= self.start);
         move_down(self.rx, start, length, at);
         self.pinned = at.wrapping_add(length);
-        self.taken = (at, length);
+        self.taken = (at, self.pinned);
     }
 
     /// Pins `head` and then the first bytes of what was just taken. It must be long enough that

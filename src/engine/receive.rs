@@ -39,9 +39,9 @@ impl Framed<'_> {
         if tag != wanted || self.body != 0 || length < 4 || length >= window.len() {
             return false;
         }
-        self.tag = tag;
-        self.taken = (self.start.wrapping_add(5), length.wrapping_sub(4));
-        self.start = self.start.wrapping_add(1).wrapping_add(length);
+        let end = self.start.wrapping_add(1).wrapping_add(length);
+        self.taken = (self.start.wrapping_add(5), end);
+        self.start = end;
         true
     }
 
@@ -51,17 +51,23 @@ impl Framed<'_> {
         self.body == 0 && self.start < self.end && self.rx.get(self.start) == Some(&tag)
     }
 
+    /// Whether nothing is there: neither of the current message nor of another.
+    #[inline]
+    pub(crate) const fn is_drained(&self) -> bool {
+        self.start == self.end && self.body == 0
+    }
+
     /// Bytes of what was taken last.
     #[inline]
     pub(crate) const fn taken_len(&self) -> usize {
-        self.taken.1
+        self.taken.1.wrapping_sub(self.taken.0)
     }
 
     /// Takes the next message's header, skipping what is left of the last body.
     pub(crate) fn header(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.skip(io)?;
         self.need(io, 5)?;
-        let mut reader = Reader::new(self.get((self.start, 5)));
+        let mut reader = Reader::new(self.get((self.start, self.start.wrapping_add(5))));
         let (tag, length) = (reader.u8()?, reader.u32()?);
         let body = length.checked_sub(4).ok_or(ProtocolError::BadLength)?;
         self.tag = tag;
@@ -82,8 +88,9 @@ impl Framed<'_> {
     pub(crate) fn take(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
         let left = self.body.checked_sub(n).ok_or(WireError::Malformed)?;
         self.need(io, n)?;
-        self.taken = (self.start, n);
-        self.start = self.start.wrapping_add(n);
+        let end = self.start.wrapping_add(n);
+        self.taken = (self.start, end);
+        self.start = end;
         self.body = left;
         Ok(())
     }
@@ -123,7 +130,7 @@ impl Framed<'_> {
         let mut seen = 0_usize;
         loop {
             let have = self.unread().min(self.body);
-            let window = self.get((self.start, have));
+            let window = self.get((self.start, self.start.wrapping_add(have)));
             if let Some(at) = window.get(seen..).and_then(|w| w.iter().position(|&b| b == 0)) {
                 return Ok(seen.saturating_add(at));
             }
@@ -167,8 +174,8 @@ impl Framed<'_> {
     /// The bytes of a span.
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn get(&self, (start, length): Span) -> &[u8] {
-        self.rx.get(start..start.saturating_add(length)).unwrap_or(&[])
+    pub(crate) fn get(&self, (start, end): Span) -> &[u8] {
+        self.rx.get(start..end).unwrap_or(&[])
     }
 
     /// Makes sure that `n` unread bytes lie in the buffer in one piece.

@@ -3,7 +3,7 @@
 use super::Framed;
 use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::{Body, Drain, Part, WireError, Writer};
+use crate::wire::{Beyond, Body, Drain, Part, WireError, Writer};
 
 impl Framed<'_> {
     /// Stages messages after those staged already. What does not fit the send buffer is checked
@@ -64,8 +64,8 @@ impl Framed<'_> {
     /// and what is staged is as before.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn fill(&mut self, at: usize, part: Part<'_>) -> Result<(), Fault> {
-        let (start, length) = self.taken;
-        let source = self.rx.get(start..start.wrapping_add(length)).unwrap_or(&[]);
+        let (start, end) = self.taken;
+        let source = self.rx.get(start..end).unwrap_or(&[]);
         let mut writer = Writer::append(self.tx, at);
         part.encode(&mut writer, source)?;
         self.staged = writer.len();
@@ -126,9 +126,9 @@ impl Framed<'_> {
     fn write_in_pieces(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         self.send_staged(io)?;
         self.stats.tx_peak = u32::try_from(self.tx.len()).unwrap_or(0);
-        let ((start, length), (tx, _)) = (self.taken, self.take_tx());
+        let ((start, end), (tx, _)) = (self.taken, self.take_tx());
         let rx = core::mem::take(&mut self.rx);
-        let source = rx.get(start..start.wrapping_add(length)).unwrap_or(&[]);
+        let source = rx.get(start..end).unwrap_or(&[]);
         let written = in_pieces(tx, part, source, &mut |bytes: &[u8]| self.write_all(io, bytes));
         self.rx = rx;
         self.put_tx(tx, written.unwrap_or(0));
@@ -147,9 +147,7 @@ impl Framed<'_> {
 
     /// The bytes that a part takes. Checks all of it.
     fn measure(&self, part: Part<'_>) -> Result<usize, Fault> {
-        let mut counter = Writer::counter();
-        part.encode(&mut counter, self.taken())?;
-        Ok(counter.len())
+        Ok(Writer::measure(part, self.taken())?)
     }
 
     fn lacks(&mut self, needed: usize) -> Fault {
@@ -178,6 +176,7 @@ impl Framed<'_> {
     }
 
     /// Sends what is staged, without flushing.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn send_staged(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         io.until(self.countdown);
         let staged = self.tx.get(..self.staged).unwrap_or(&[]);
@@ -217,13 +216,15 @@ impl Framed<'_> {
     }
 
     /// Sends what is staged and flushes: from here on the answer is awaited.
-    #[inline(never)]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn flush(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.stats.round_trips = self.stats.round_trips.wrapping_add(1);
         self.flush_last(io)
     }
 
     /// Sends what is staged and flushes; nothing is awaited.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn flush_last(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.send_staged(io)?;
         loop {
@@ -277,7 +278,8 @@ pub(crate) fn in_pieces(
     send: &mut dyn Sink,
 ) -> Result<usize, Fault> {
     let mut sender = Sender { send, failure: Fault::TRUNCATED };
-    let mut writer = Writer::draining(buf, &mut sender);
+    let mut beyond = Beyond::Drain { buf, used: 0, drain: &mut sender };
+    let mut writer = Writer::beyond(&mut beyond);
     let result = part.encode(&mut writer, source);
     let left = writer.len();
     result.map(|()| left).map_err(|_| sender.failure)

@@ -186,7 +186,7 @@ macro_rules! tuple {
             }
 
             #[allow(non_snake_case)]
-            #[inline]
+            #[cfg_attr(not(target_os = "none"), inline(always))]
             fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
                 let ($($name,)*) = self;
                 $($name.param(out)?;)*

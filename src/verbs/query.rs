@@ -184,6 +184,7 @@ impl Session<'_> {
     }
 
     /// Starts a verb that runs a statement: whether it goes by its name.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn begin_statement(
         &mut self,
         io: &mut Lent<'_>,

@@ -210,6 +210,7 @@ impl<'r, 'b> Rows<'r, 'b> {
 impl Session<'_> {
     /// The only row, with the statement finished: it is then what was taken last. `false` when there
     /// is none.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn find_only(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
         let quick = self.result == ResultState::Rows && self.link.try_take(tag::DATA_ROW);
         if quick {

@@ -158,8 +158,7 @@ impl<'s, 'b> StreamedRow<'s, 'b> {
     /// Takes at most `max` bytes of the current column.
     fn take(&mut self, max: usize) -> Result<(), Fault> {
         self.session.link.take_some(&mut self.io, max.min(self.left))?;
-        let (_, taken) = self.session.link.span();
-        self.left = self.left.saturating_sub(taken);
+        self.left = self.left.saturating_sub(self.session.link.taken_len());
         Ok(())
     }
 }

@@ -24,7 +24,7 @@ impl<F: Body> Encode for F {
 /// A part of a message.
 pub(crate) type Part<'p> = &'p dyn Encode;
 
-/// Takes the bytes of a full buffer away (see [`Writer::draining`]).
+/// Takes the bytes of a full buffer away (see [`Writer::beyond`]).
 pub(crate) trait Drain {
     fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError>;
 }

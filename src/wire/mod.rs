@@ -18,7 +18,7 @@ pub use reader::Reader;
 pub use encode::Body;
 pub(crate) use encode::{Drain, Encode, Part};
 pub use writer::Writer;
-pub(crate) use writer::has_nul;
+pub(crate) use writer::{Beyond, has_nul};
 
 /// What went wrong while reading or writing bytes. A word that is never 0: every small function of
 /// the codec returns it, and a result without a value is then one word too.

@@ -23,47 +23,51 @@ pub struct Writer<'w> {
     rest: &'w mut [u8],
     /// Bytes of the slice.
     size: usize,
-    mode: Mode<'w>,
+    /// What goes on where the slice ends.
+    beyond: Option<&'w mut Beyond<'w>>,
 }
 
-enum Mode<'w> {
-    Slice,
-    /// Bytes counted.
+/// Where bytes go that have no room in a slice.
+pub(crate) enum Beyond<'w> {
+    /// Nowhere: they are counted.
     Count(usize),
-    Drain {
-        buf: &'w mut [u8],
-        used: usize,
-        drain: &'w mut dyn Drain,
-    },
+    /// Through a buffer, which the drain gets whenever it is full.
+    Drain { buf: &'w mut [u8], used: usize, drain: &'w mut dyn Drain },
 }
 
 impl<'w> Writer<'w> {
     /// A writer into `buf`.
+    #[inline]
     pub const fn new(buf: &'w mut [u8]) -> Self {
-        Self { size: buf.len(), rest: buf, mode: Mode::Slice }
+        Self { size: buf.len(), rest: buf, beyond: None }
     }
 
     /// A writer into `buf` after the `len` bytes that are already there.
+    #[inline]
     pub(crate) fn append(buf: &'w mut [u8], len: usize) -> Self {
-        Self { size: buf.len(), rest: buf.get_mut(len..).unwrap_or(&mut []), mode: Mode::Slice }
+        Self { size: buf.len(), rest: buf.get_mut(len..).unwrap_or(&mut []), beyond: None }
     }
 
-    /// A writer that only measures.
-    pub(crate) const fn counter() -> Self {
-        Self { rest: &mut [], size: 0, mode: Mode::Count(0) }
+    /// A writer that counts, or hands a buffer on whenever it is full.
+    pub(crate) const fn beyond(beyond: &'w mut Beyond<'w>) -> Self {
+        Self { rest: &mut [], size: 0, beyond: Some(beyond) }
     }
 
-    /// A writer that hands `buf` to `drain` whenever it is full.
-    pub(crate) const fn draining(buf: &'w mut [u8], drain: &'w mut dyn Drain) -> Self {
-        Self { rest: &mut [], size: 0, mode: Mode::Drain { buf, used: 0, drain } }
+    /// The bytes that a part takes. Checks all of it.
+    pub(crate) fn measure(part: Part<'_>, taken: &[u8]) -> Result<usize, WireError> {
+        let mut count = Beyond::Count(0);
+        let mut counter = Writer::beyond(&mut count);
+        part.encode(&mut counter, taken)?;
+        Ok(counter.len())
     }
 
     /// Bytes in the buffer, or counted so far.
+    #[inline]
     pub const fn len(&self) -> usize {
-        match &self.mode {
-            Mode::Slice => self.size.wrapping_sub(self.rest.len()),
-            Mode::Count(length) => *length,
-            Mode::Drain { used, .. } => *used,
+        match &self.beyond {
+            None => self.size.wrapping_sub(self.rest.len()),
+            Some(Beyond::Count(length)) => *length,
+            Some(Beyond::Drain { used, .. }) => *used,
         }
     }
 
@@ -86,7 +90,7 @@ impl<'w> Writer<'w> {
                 self.rest = rest;
                 Ok(())
             }
-            None => self.overflow(bytes),
+            None => overflow(&mut self.beyond, bytes),
         }
     }
 
@@ -102,7 +106,7 @@ impl<'w> Writer<'w> {
                 self.rest = rest;
                 Ok(())
             }
-            None => self.overflow(&bytes),
+            None => overflow(&mut self.beyond, &bytes),
         }
     }
 
@@ -120,32 +124,8 @@ impl<'w> Writer<'w> {
             self.rest = rest;
             return Ok(());
         }
-        self.overflow(&const { width(N) })?;
-        self.overflow(&value)
-    }
-
-    /// What has no room in the slice: nothing, where that is all there is.
-    #[cold]
-    #[inline(never)]
-    fn overflow(&mut self, mut bytes: &[u8]) -> Result<(), WireError> {
-        match &mut self.mode {
-            Mode::Slice => Err(WireError::Full),
-            Mode::Count(length) => {
-                *length = checked_length(*length, bytes.len())?;
-                Ok(())
-            }
-            Mode::Drain { buf, used, drain } => loop {
-                let room = buf.get_mut(*used..).unwrap_or(&mut []);
-                let n = room.len().min(bytes.len());
-                room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-                *used = used.wrapping_add(n);
-                bytes = bytes.get(n..).unwrap_or(&[]);
-                if bytes.is_empty() {
-                    return Ok(());
-                }
-                empty(buf, used, *drain)?;
-            },
-        }
+        overflow(&mut self.beyond, &const { width(N) })?;
+        overflow(&mut self.beyond, &value)
     }
 
     /// `length` bytes that `source` puts into the room it is given, returning how many. It is only
@@ -159,13 +139,13 @@ impl<'w> Writer<'w> {
         mut length: usize,
         source: &mut dyn FnMut(&mut [u8]) -> Result<usize, WireError>,
     ) -> Result<(), WireError> {
-        match &mut self.mode {
-            Mode::Slice => Err(WireError::Full),
-            Mode::Count(counted) => {
+        match &mut self.beyond {
+            None => Err(WireError::Full),
+            Some(Beyond::Count(counted)) => {
                 *counted = checked_length(*counted, length)?;
                 Ok(())
             }
-            Mode::Drain { buf, used, drain } => {
+            Some(Beyond::Drain { buf, used, drain }) => {
                 while length > 0 {
                     if *used >= buf.len() {
                         empty(buf, used, *drain)?;
@@ -223,8 +203,8 @@ impl<'w> Writer<'w> {
             self.rest = rest;
             return Ok(());
         }
-        self.overflow(&length)?;
-        self.overflow(bytes)
+        overflow(&mut self.beyond, &length)?;
+        overflow(&mut self.beyond, bytes)
     }
 
     /// A count as a 16-bit field.
@@ -268,7 +248,7 @@ impl<'w> Writer<'w> {
     #[cold]
     #[inline(never)]
     fn message_by_counting(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
-        self.overflow(&[tag])?;
+        overflow(&mut self.beyond, &[tag])?;
         self.sized_by_counting(4, body)
     }
 
@@ -306,13 +286,11 @@ impl<'w> Writer<'w> {
     /// Where the length cannot be patched in: counted first.
     #[cold]
     fn sized_by_counting(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
-        if let (true, Mode::Drain { .. }) = (PIECES, &self.mode) {
-            let mut counter = Writer::counter();
-            body.encode(&mut counter, &[])?;
-            self.array(length_field(counter.len(), extra)?)?;
+        if let (true, Some(Beyond::Drain { .. })) = (PIECES, &self.beyond) {
+            self.array(length_field(Writer::measure(body, &[])?, extra)?)?;
             return body.encode(self, &[]);
         }
-        self.overflow(&[0; 4])?;
+        overflow(&mut self.beyond, &[0; 4])?;
         body.encode(self, &[])?;
         checked_length(self.len(), extra).map(|_| ())
     }
@@ -320,10 +298,40 @@ impl<'w> Writer<'w> {
     /// Hands what is left in the buffer to the drain.
     #[cfg(test)]
     pub(crate) fn finish(self) -> Result<(), WireError> {
-        match self.mode {
-            Mode::Drain { buf, used, drain } => drain.drain(buf.get(..used).unwrap_or(&[])),
+        match self.beyond {
+            Some(Beyond::Drain { buf, used, drain }) => {
+                drain.drain(buf.get(..*used).unwrap_or(&[]))
+            }
             _ => Ok(()),
         }
+    }
+}
+
+/// Bytes that have no room in the slice: counted, or sent on; an error where the slice is all there
+/// is.
+#[cold]
+#[inline(never)]
+fn overflow(
+    beyond: &mut Option<&mut Beyond<'_>>,
+    mut bytes: &[u8],
+) -> Result<(), WireError> {
+    match beyond {
+        None => Err(WireError::Full),
+        Some(Beyond::Count(length)) => {
+            *length = checked_length(*length, bytes.len())?;
+            Ok(())
+        }
+        Some(Beyond::Drain { buf, used, drain }) => loop {
+            let room = buf.get_mut(*used..).unwrap_or(&mut []);
+            let n = room.len().min(bytes.len());
+            room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            *used = used.wrapping_add(n);
+            bytes = bytes.get(n..).unwrap_or(&[]);
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            empty(buf, used, *drain)?;
+        },
     }
 }
 
@@ -431,9 +439,7 @@ mod tests {
 
     #[test]
     fn counter_and_drain_agree_with_slice_for_every_buffer_size() {
-        let mut c = Writer::counter();
-        sample(&mut c).unwrap();
-        assert_eq!(c.len(), SAMPLE.len());
+        assert_eq!(Writer::measure(&sample, &[]), Ok(SAMPLE.len()));
         for size in 1..SAMPLE.len() + 2 {
             let mut out = Vec::new();
             let mut buf = std::vec![0; size];
@@ -441,7 +447,8 @@ mod tests {
                 out.extend_from_slice(b);
                 Ok(())
             };
-            let mut w = Writer::draining(&mut buf, &mut drain);
+            let mut beyond = Beyond::Drain { buf: &mut buf, used: 0, drain: &mut drain };
+            let mut w = Writer::beyond(&mut beyond);
             sample(&mut w).unwrap();
             w.finish().unwrap();
             assert_eq!(out, SAMPLE, "buffer of {size}");
@@ -454,7 +461,7 @@ mod tests {
             let mut buf = std::vec![0; size];
             assert_eq!(sample(&mut Writer::new(&mut buf)), Err(WireError::Full));
         }
-        assert_eq!(Writer::counter().cstr("a\0b"), Err(WireError::Nul));
-        assert_eq!(Writer::counter().count(65_536), Err(WireError::TooLong));
+        assert_eq!(Writer::new(&mut [0; 9]).cstr("a\0b"), Err(WireError::Nul));
+        assert_eq!(Writer::new(&mut [0; 9]).count(65_536), Err(WireError::TooLong));
     }
 }

@@ -248,7 +248,7 @@ impl CopyIn<'_, '_> {
 
     #[inline(never)]
     fn put_in_pieces(&mut self, part: Part<'_>) -> Result<(), Fault> {
-        part.encode(&mut Writer::counter(), &[])?;
+        Writer::measure(part, &[])?;
         let (session, io) = (&mut *self.session, &mut self.io);
         session.link.limit(session.timeout_ms);
         let (tx, _) = session.link.take_tx();

@@ -191,7 +191,7 @@ impl CopyOut<'_, '_> {
         let mut extension = usize::try_from(extension).unwrap_or(usize::MAX);
         while extension > 0 {
             link.take_some(io, extension)?;
-            let (_, skipped) = link.span();
+            let skipped = link.taken_len();
             if skipped == 0 {
                 return Err(WireError::Malformed.into());
             }

@@ -39,7 +39,8 @@ impl<'a> CommandTag<'a> {
             place = place.wrapping_mul(10);
             rest = head;
         }
-        if has_nul(rest) { Err(WireError::Malformed) } else { Ok(Self { rows, text }) }
+        // Digits are none, so all of it is looked at, in words.
+        if has_nul(text) { Err(WireError::Malformed) } else { Ok(Self { rows, text }) }
     }
 
     /// What kind of command it was; `None` for those that count rows, which never end a
