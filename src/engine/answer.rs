@@ -1,6 +1,6 @@
 //! Reading answers: the next message, the one that is expected, the end.
 
-use super::{ResultState, Session, TransactionStatus};
+use super::{ResultState, Session};
 use crate::error::{Fault, ProtocolError, UsageError};
 use crate::transport::Lent;
 use crate::wire::backend::{CommandTag, ReadyForQuery, legal, tag};
@@ -94,12 +94,8 @@ impl Session<'_> {
 
     #[cfg_attr(not(target_os = "none"), inline(always))]
     fn take_ready(&mut self) -> Result<(), Fault> {
-        let ReadyForQuery(status) = ReadyForQuery::decode(self.link.taken())?;
-        self.ledger.ready(match status {
-            b'I' => TransactionStatus::Idle,
-            b'T' => TransactionStatus::InTransaction,
-            _ => TransactionStatus::Failed,
-        });
+        let ready = ReadyForQuery::decode(self.link.taken())?;
+        self.ledger.ready(ready.into());
         self.exchange.ready();
         Ok(())
     }

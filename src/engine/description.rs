@@ -81,9 +81,7 @@ impl Session<'_> {
         }
         self.columns = columns;
         self.result = ResultState::Rows;
-        if let Ok(pinned) = u16::try_from(self.link.pinned()) {
-            (self.described, self.kept_for) = (pinned, keep);
-        }
+        (self.described, self.kept_for) = (self.link.pinned(), keep);
         Ok(())
     }
 
@@ -99,7 +97,7 @@ impl Session<'_> {
     /// Forgets the description, and whatever else is pinned.
     #[inline]
     pub(crate) fn forget_description(&mut self) {
-        self.columns = 0;
+        (self.columns, self.described) = (0, 0);
         self.kept_for = NameHash::NONE;
         self.link.unpin(0);
     }

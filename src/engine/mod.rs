@@ -8,6 +8,7 @@
 //! | `framed`, `receive`, `send`, `pieces`, `pin` | messages over a transport, in two buffers of the caller |
 //! | `exchange` | where the link stands, and what dropped guards left to do |
 //! | `answer` | reading answers: next message, expected message, end, discarding |
+//! | `quick` | answers that have arrived whole |
 //! | `description` | RowDescription, packed and pinned |
 //! | `outcome` | the ledger: what became of the work; errors |
 //! | `asynchronous` | messages that may arrive at any time |
@@ -29,6 +30,7 @@ mod notifications;
 mod outcome;
 mod pieces;
 mod pin;
+mod quick;
 mod receive;
 mod send;
 mod server;
@@ -47,7 +49,8 @@ use crate::auth::KeyStore;
 use crate::error::{Fault, SqlState};
 use crate::limits;
 use crate::transport::Lent;
-use crate::wire::{Body, Part, frontend};
+use crate::wire::backend::ReadyForQuery;
+use crate::wire::{Body, Part, WireError, Writer, frontend};
 use exchange::Exchange;
 use notifications::Events;
 use outcome::Ledger;
@@ -63,6 +66,17 @@ pub enum TransactionStatus {
     InTransaction,
     /// The open transaction has failed: only ROLLBACK is accepted.
     Failed,
+}
+
+impl From<ReadyForQuery> for TransactionStatus {
+    #[inline]
+    fn from(ReadyForQuery(status): ReadyForQuery) -> Self {
+        match status {
+            b'T' => Self::InTransaction,
+            b'E' => Self::Failed,
+            _ => Self::Idle,
+        }
+    }
 }
 
 /// A session with a server, over whichever link it has at the moment.
@@ -96,7 +110,7 @@ pub(crate) struct Session<'b> {
     /// A row was found to be malformed when it was decoded.
     pub(crate) malformed: core::cell::Cell<bool>,
     /// Bytes of the description that is pinned, and the statement it is kept for.
-    described: u16,
+    pub(crate) described: usize,
     kept_for: NameHash,
     /// Deadline of one operation, in milliseconds.
     pub(crate) timeout_ms: u32,
@@ -173,7 +187,7 @@ impl<'b> Session<'b> {
         if named.is_none() || named != self.kept_for {
             self.forget_description();
         } else {
-            self.link.unpin(usize::from(self.described));
+            self.link.unpin(self.described);
         }
         if self.exchange.is_quiet() && !self.link.has_unread() && !io.ready() {
             return Ok(());
@@ -252,6 +266,24 @@ impl<'b> Session<'b> {
         match self.link.write(io, part) {
             Ok(()) => Ok(()),
             Err(fault) => Err(self.salvage(io, fault)),
+        }
+    }
+
+    /// As [`stage`](Self::stage), of a part that is compiled in line on hosts; `part` is the same.
+    #[inline]
+    pub(crate) fn stage_inline(
+        &mut self,
+        io: &mut Lent<'_>,
+        inline: impl FnOnce(&mut Writer<'_>) -> Result<(), WireError>,
+        part: Part<'_>,
+    ) -> Result<(), Fault> {
+        if cfg!(target_os = "none") {
+            return self.stage_part(io, part);
+        }
+        match self.link.fill_with(inline) {
+            Ok(()) => Ok(()),
+            Err(WireError::Full) => self.stage_part(io, part),
+            Err(error) => Err(error.into()),
         }
     }
 

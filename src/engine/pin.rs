@@ -34,10 +34,10 @@ impl Framed<'_> {
         self.taken = self.held;
     }
 
-    /// What is pinned.
+    /// The first bytes of the receive buffer.
     #[inline]
-    pub(crate) fn pinned_bytes(&self) -> &[u8] {
-        self.rx.get(..self.pinned).unwrap_or(&[])
+    pub(crate) fn first_bytes(&self, n: usize) -> &[u8] {
+        self.rx.get(..n).unwrap_or(&[])
     }
 
     #[cold]

@@ -51,6 +51,31 @@ impl Framed<'_> {
         self.body == 0 && self.start < self.end && self.rx.get(self.start) == Some(&tag)
     }
 
+    /// What has arrived and was not taken.
+    #[inline]
+    pub(super) fn window(&self) -> &[u8] {
+        self.rx.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    /// Receives, where nothing has arrived of an answer.
+    #[inline]
+    pub(super) fn receive_first(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        if self.is_drained() { self.read_more(io) } else { Ok(()) }
+    }
+
+    /// Takes `length` bytes of the window that end `after` bytes before its end.
+    #[inline]
+    pub(super) const fn take_within(&mut self, after: usize, length: usize) {
+        let end = self.end.wrapping_sub(after);
+        self.taken = (end.wrapping_sub(length), end);
+    }
+
+    /// All of the window is used but for its last bytes.
+    #[inline]
+    pub(super) const fn leave(&mut self, left: usize) {
+        self.start = self.end.wrapping_sub(left);
+    }
+
     /// Whether nothing is there: neither of the current message nor of another.
     #[inline]
     pub(crate) const fn is_drained(&self) -> bool {

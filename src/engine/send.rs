@@ -19,6 +19,18 @@ impl Framed<'_> {
         }
     }
 
+    /// Writes after what is staged, in line.
+    #[inline]
+    pub(super) fn fill_with(
+        &mut self,
+        inline: impl FnOnce(&mut Writer<'_>) -> Result<(), WireError>,
+    ) -> Result<(), WireError> {
+        let mut writer = Writer::append(self.tx, self.staged);
+        inline(&mut writer)?;
+        self.staged = writer.len();
+        Ok(())
+    }
+
     /// As [`fill`](Self::fill), compiled for the part.
     #[inline]
     pub(super) fn fill_inline<F: Body>(&mut self, at: usize, part: &F) -> Result<(), Fault> {

@@ -31,6 +31,7 @@ impl ToSql for str {
         out.bytes(self.as_bytes())
     }
 
+    #[inline]
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         if has_nul(self.as_bytes()) {
             return Err(WireError::Nul);
@@ -264,12 +265,16 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, TypeError> {
 }
 
 /// Types whose text and binary formats are both the text itself.
-#[inline(never)]
+#[inline]
 fn is_text(oid: Oid) -> bool {
+    oid == oid::TEXT || is_other_text(oid)
+}
+
+#[inline(never)]
+fn is_other_text(oid: Oid) -> bool {
     matches!(
         oid,
-        oid::TEXT
-            | oid::VARCHAR
+        oid::VARCHAR
             | oid::BPCHAR
             | oid::NAME
             | oid::UNKNOWN

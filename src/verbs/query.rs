@@ -117,10 +117,11 @@ impl Session<'_> {
         sql: Sql<'_>,
         params: &P,
     ) -> Result<(), Fault> {
-        if self.run(io, sql, params, true)? == Run::Described {
-            return Ok(());
+        let run = self.begin_query(io, sql, params)?;
+        match self.bind_or_again(io, sql, params, run, true)? {
+            Run::Described => Ok(()),
+            _ => self.described(io, sql.hash()),
         }
-        self.described(io, sql.hash())
     }
 
     /// Runs a statement that returns one row, which is then what was taken last, or none.
@@ -131,7 +132,14 @@ impl Session<'_> {
         sql: Sql<'_>,
         params: &P,
     ) -> Result<bool, Fault> {
-        self.query(io, sql, params)?;
+        let run = self.begin_query(io, sql, params)?;
+        if run == Run::Described && self.only_row_at_once(io)? {
+            return Ok(true);
+        }
+        match self.bind_or_again(io, sql, params, run, true)? {
+            Run::Described => {}
+            _ => self.described(io, sql.hash())?,
+        }
         self.find_only(io)
     }
 
@@ -143,9 +151,49 @@ impl Session<'_> {
         sql: Sql<'_>,
         params: &P,
     ) -> Result<(), Fault> {
-        self.run(io, sql, params, false)?;
+        let run = self.begin_statement(io, sql, &params)?;
+        self.send_statement(io, sql, params, run, false)?;
+        if run.is_known() && self.executed_at_once(io)? {
+            return Ok(());
+        }
+        self.bind_or_again(io, sql, params, run, false)?;
         self.executed(io)?;
         self.expect_ready(io)
+    }
+
+    /// Begins and sends a statement whose rows are wanted.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn begin_query<P: Params + ?Sized>(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        params: &P,
+    ) -> Result<Run, Fault> {
+        let mut run = self.begin_statement(io, sql, &params)?;
+        if run == Run::Named && self.is_described(sql.hash()) {
+            run = Run::Described;
+        }
+        self.send_statement(io, sql, params, run, run != Run::Described)?;
+        Ok(run)
+    }
+
+    /// Takes the answers to Parse and Bind. A statement that the server does not know by its name
+    /// any more is prepared anew and sent again, as long as nothing is lost by that. Returns how it
+    /// was run in the end.
+    #[inline(never)]
+    fn bind_or_again<P: Params + ?Sized>(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        params: &P,
+        run: Run,
+        rows: bool,
+    ) -> Result<Run, Fault> {
+        let Err(fault) = self.bound(io, sql, run) else { return Ok(run) };
+        let run = self.prepare_anew(sql, run, fault)?;
+        self.send_statement(io, sql, params, run, rows)?;
+        self.bound(io, sql, run)?;
+        Ok(run)
     }
 
     /// Sends a simple query.
@@ -157,30 +205,6 @@ impl Session<'_> {
         self.stage(io, &|w| frontend::query(w, sql))?;
         self.exchange.query_sent();
         self.send(io)
-    }
-
-    /// Sends a statement and takes the answers to Parse and Bind. One that the server does not know
-    /// by its name any more is prepared anew, as long as nothing is lost by that.
-    #[cfg_attr(not(target_os = "none"), inline)]
-    fn run<P: Params + ?Sized>(
-        &mut self,
-        io: &mut Lent<'_>,
-        sql: Sql<'_>,
-        params: &P,
-        rows: bool,
-    ) -> Result<Run, Fault> {
-        let mut run = self.begin_statement(io, sql, &params)?;
-        loop {
-            if rows && run == Run::Named && self.is_described(sql.hash()) {
-                run = Run::Described;
-            }
-            let describe = rows && run != Run::Described;
-            self.send_statement(io, sql, params, run, describe)?;
-            match self.bound(io, sql, run) {
-                Ok(()) => return Ok(run),
-                Err(fault) => run = self.prepare_anew(sql, run, fault)?,
-            }
-        }
     }
 
     /// Starts a verb that runs a statement: whether it goes by its name.
@@ -235,16 +259,11 @@ impl Session<'_> {
         run: Run,
         describe: bool,
     ) -> Result<(), Fault> {
-        self.stage(io, &|w| {
-            if !run.is_known() {
-                parse(w, sql, &params, run)?;
-            }
-            bind(w, sql, params, run)?;
-            if describe {
-                frontend::describe_portal(w)?;
-            }
-            frontend::execute_and_sync(w)
-        })?;
+        self.stage_inline(
+            io,
+            |w| statement(w, sql, params, run, describe),
+            &|w: &mut Writer<'_>| statement(w, sql, params, run, describe),
+        )?;
         self.exchange.sync_sent();
         self.send(io)
     }
@@ -305,18 +324,38 @@ pub(crate) fn parse(
     }
 }
 
-#[cfg_attr(not(target_os = "none"), inline)]
+/// Bind to the unnamed portal.
+#[cfg_attr(not(target_os = "none"), inline(always))]
 pub(crate) fn bind<P: Params + ?Sized>(
     w: &mut Writer<'_>,
     sql: Sql<'_>,
     params: &P,
     run: Run,
 ) -> Result<(), WireError> {
-    let (count, values) = (params.count(), &|w: &mut Writer<'_>| params.values(w));
+    let (count, part) = (params.count(), &|w: &mut Writer<'_>| params.values(w));
     match sql.0 {
         Source::Named(statement) if run != Run::Text => {
-            frontend::bind_unnamed(w, statement.name(), count, values)
+            frontend::bind_unnamed(w, statement.name(), count, |w| params.values(w), part)
         }
-        _ => frontend::bind_unnamed(w, frontend::UNNAMED, count, values),
+        _ => frontend::bind_unnamed(w, frontend::UNNAMED, count, |w| params.values(w), part),
     }
+}
+
+/// Everything that runs a statement.
+#[cfg_attr(not(target_os = "none"), inline(always))]
+fn statement<P: Params + ?Sized>(
+    w: &mut Writer<'_>,
+    sql: Sql<'_>,
+    params: &P,
+    run: Run,
+    describe: bool,
+) -> Result<(), WireError> {
+    if !run.is_known() {
+        parse(w, sql, &params, run)?;
+    }
+    bind(w, sql, params, run)?;
+    if describe {
+        frontend::describe_portal(w)?;
+    }
+    frontend::execute_and_sync(w)
 }

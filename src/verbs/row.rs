@@ -130,7 +130,8 @@ impl<'r> Row<'r> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn raw(&self, column: impl ColumnIndex) -> Result<Option<RawValue<'r>>> {
-        let (oid, format, bytes) = self.at(column.index(self))?.step()?;
+        let mut values = self.at(column.index(self))?;
+        let Some((oid, format, bytes)) = values.step() else { return Err(values.missing()) };
         Ok(bytes.map(|bytes| RawValue { oid, format, bytes }))
     }
 
@@ -144,7 +145,9 @@ impl<'r> Row<'r> {
             values.skip_to(&cursor);
         }
         while values.index < index {
-            values.step()?;
+            if values.step().is_none() {
+                return Err(values.missing());
+            }
         }
         self.cursor.set(values.cursor());
         Ok(values)
@@ -152,7 +155,7 @@ impl<'r> Row<'r> {
 
     /// The columns' descriptions.
     pub fn columns(&self) -> Columns<'r> {
-        Columns { packed: Reader::new(self.columns), left: self.count }
+        Columns(self.columns)
     }
 
     /// The values in sequence, for implementations of [`FromRow`].
@@ -165,23 +168,20 @@ impl<'r> Row<'r> {
 
 /// The columns of a row or result.
 #[derive(Clone)]
-pub struct Columns<'r> {
-    packed: Reader<'r>,
-    left: u16,
-}
+pub struct Columns<'r>(&'r [u8]);
 
 impl<'r> Columns<'r> {
-    pub(crate) const fn new(packed: &'r [u8], count: u16) -> Self {
-        Self { packed: Reader::new(packed), left: count }
+    #[inline]
+    pub(crate) const fn new(packed: &'r [u8]) -> Self {
+        Self(packed)
     }
 
     #[inline]
     fn next_head(&mut self) -> Option<(Oid, Format, &'r [u8])> {
-        self.left = self.left.checked_sub(1)?;
-        let head: [u8; COLUMN_HEAD] = self.packed.array().ok()?;
-        let [a, b, c, d, format, length] = head;
+        let (&[a, b, c, d, format, length], rest) = self.0.split_first_chunk::<COLUMN_HEAD>()?;
+        let (name, rest) = rest.split_at_checked(usize::from(length))?;
+        self.0 = rest;
         let format = if format == 0 { Format::Text } else { Format::Binary };
-        let name = self.packed.bytes(usize::from(length)).ok()?;
         Some((u32::from_be_bytes([a, b, c, d]), format, name))
     }
 }
@@ -215,9 +215,9 @@ impl<'r> Values<'r> {
     ///
     /// # Errors
     /// As [`Row::get`].
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
-        let (oid, format, bytes) = self.step()?;
+        let Some((oid, format, bytes)) = self.step() else { return Err(self.missing()) };
         let result = match bytes {
             _ if !T::accepts(oid) => Err(TypeError::Mismatch),
             Some(bytes) => T::from_sql(RawValue { oid, format, bytes }),
@@ -235,35 +235,36 @@ impl<'r> Values<'r> {
     /// [`UsageError::ColumnCount`].
     #[inline]
     pub fn finish(&self) -> Result<()> {
-        if self.columns.left == 0 && self.values.is_empty() { Ok(()) } else { Err(self.excess()) }
+        if self.columns.0.is_empty() && self.values.is_empty() {
+            Ok(())
+        } else {
+            Err(self.excess())
+        }
     }
 
-    #[cfg_attr(not(target_os = "none"), inline)]
+    /// The next column's type and format, and its value. `None`: there is none, or it is malformed.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline(never))]
-    fn step(&mut self) -> Result<(Oid, Format, Option<&'r [u8]>)> {
-        let Some((oid, format, _)) = self.columns.next_head() else { return Err(no_column()) };
+    fn step(&mut self) -> Option<(Oid, Format, Option<&'r [u8]>)> {
+        let (oid, format, _) = self.columns.next_head()?;
+        let value = self.values.value().ok()?;
         self.index = self.index.wrapping_add(1);
-        match self.values.value() {
-            Ok(bytes) => Ok((oid, format, bytes)),
-            Err(_) => Err(self.broken()),
-        }
+        Some((oid, format, value))
     }
 
     /// Where the walk is.
     fn cursor(&self) -> Cursor {
-        let (columns, values) = (self.columns.packed.rest().len(), self.values.rest().len());
+        let (columns, values) = (self.columns.0.len(), self.values.rest().len());
         Cursor { index: self.index, columns, values }
     }
 
     /// Goes on from where another walk was, over the same row.
     fn skip_to(&mut self, cursor: &Cursor) {
-        let (columns, values) = (self.columns.packed.rest(), self.values.rest());
-        let last = |bytes: &'r [u8], n: usize| {
-            Reader::new(bytes.get(bytes.len().saturating_sub(n)..).unwrap_or(&[]))
-        };
-        self.columns.packed = last(columns, cursor.columns);
-        self.values = last(values, cursor.values);
-        self.columns.left = self.columns.left.saturating_sub(cursor.index);
+        fn last(bytes: &[u8], n: usize) -> &[u8] {
+            bytes.get(bytes.len().saturating_sub(n)..).unwrap_or(&[])
+        }
+        self.columns = Columns(last(self.columns.0, cursor.columns));
+        self.values = Reader::new(last(self.values.rest(), cursor.values));
         self.index = cursor.index;
     }
 
@@ -273,11 +274,18 @@ impl<'r> Values<'r> {
         Error::local(ErrorKind::Column { column, reason, wanted, found })
     }
 
+    /// There is no further column, or the row is malformed.
+    #[cold]
+    fn missing(&self) -> Error {
+        let ended = self.values.is_empty() && self.columns.0.is_empty();
+        if ended { no_column() } else { self.broken() }
+    }
+
     /// There are more columns than were asked for, or bytes after the last value.
     #[cold]
     fn excess(&self) -> Error {
-        match self.columns.left {
-            0 => self.broken(),
+        match self.columns.0 {
+            [] => self.broken(),
             _ => Error::local(ErrorKind::Usage(UsageError::ColumnCount)),
         }
     }
@@ -310,7 +318,7 @@ impl core::fmt::Debug for Values<'_> {
 macro_rules! tuple {
     ($($name:ident)*) => {
         impl<'r, $($name: FromSql<'r>),*> FromRow<'r> for ($($name,)*) {
-            #[inline]
+            #[cfg_attr(not(target_os = "none"), inline(always))]
             fn from_row(row: &Row<'r>) -> Result<Self> {
                 let mut values = row.values();
                 let tuple = ($(values.next_value::<$name>()?,)*);

@@ -75,7 +75,7 @@ impl<'r, 'b> Rows<'r, 'b> {
 
     /// Descriptions of the columns.
     pub fn columns(&self) -> Columns<'_> {
-        Columns::new(self.session.description(), self.session.columns)
+        Columns::new(self.session.description())
     }
 
     /// Whether the slice of a [`Portal`](crate::Portal) has ended and more rows can be fetched.
@@ -251,7 +251,7 @@ impl Session<'_> {
     /// The packed description of the columns.
     #[inline]
     pub(crate) fn description(&self) -> &[u8] {
-        self.link.pinned_bytes()
+        self.link.first_bytes(self.described)
     }
 
     /// Whether the row that was taken has as many columns as were described: always, or it is

@@ -187,7 +187,7 @@ impl StreamedColumn<'_, '_, '_> {
     /// [`UsageError::NoColumn`] never happens unless the server's description was malformed.
     pub fn column(&self) -> Result<Column<'_>> {
         let session = &*self.row.session;
-        let mut columns = Columns::new(session.description(), self.row.columns);
+        let mut columns = Columns::new(session.description());
         let index = usize::from(self.row.index.saturating_sub(1));
         columns.nth(index).ok_or(Error::local(ErrorKind::Usage(UsageError::NoColumn)))
     }

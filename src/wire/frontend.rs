@@ -107,30 +107,47 @@ pub fn bind(
     })
 }
 
-/// As [`bind`], of the unnamed portal.
+/// As [`bind`], of the unnamed portal; compiled in line on hosts. `inline` and `values` are the
+/// same.
+#[cfg_attr(not(target_os = "none"), inline(always))]
 pub fn bind_unnamed<const N: usize>(
     w: &mut Writer<'_>,
     statement: &[u8; N],
     count: usize,
+    inline: impl FnOnce(&mut Writer<'_>) -> Done,
     values: Part<'_>,
 ) -> Done {
-    w.message(b'B', &|w| {
-        w.u8(0)?;
-        w.array(*statement)?;
-        values_of(w, count, values)
-    })
+    w.message_inline(
+        b'B',
+        |w| {
+            w.u8(0)?;
+            w.array(*statement)?;
+            formats_and_count(w, count)?;
+            inline(w)?;
+            w.array(BINARY)
+        },
+        &|w: &mut Writer<'_>| {
+            w.u8(0)?;
+            w.array(*statement)?;
+            values_of(w, count, values)
+        },
+    )
 }
 
+/// One format code for all: binary.
+const BINARY: [u8; 4] = [0, 1, 0, 1];
+
 /// The end of Bind, with one format code for all parameters and one for all results: binary.
-#[inline]
 fn values_of(w: &mut Writer<'_>, count: usize, values: Part<'_>) -> Done {
-    let [_, .., c, d] = count.to_be_bytes();
-    if u16::try_from(count).is_err() {
-        return Err(WireError::TooLong);
-    }
-    w.array([0, 1, 0, 1, c, d])?;
+    formats_and_count(w, count)?;
     values.encode(w, &[])?;
-    w.array([0, 1, 0, 1])
+    w.array(BINARY)
+}
+
+#[inline]
+fn formats_and_count(w: &mut Writer<'_>, count: usize) -> Done {
+    let [a, b] = u16::try_from(count).map_err(|_| WireError::TooLong)?.to_be_bytes();
+    w.array([0, 1, 0, 1, a, b])
 }
 
 /// Describe a portal.

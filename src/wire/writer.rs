@@ -238,6 +238,32 @@ impl<'w> Writer<'w> {
         }
     }
 
+    /// As [`message`](Self::message), of a body that is compiled in line on hosts; `part` is the
+    /// same.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message).
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub(crate) fn message_inline(
+        &mut self,
+        tag: u8,
+        inline: impl FnOnce(&mut Self) -> Result<(), WireError>,
+        part: Part<'_>,
+    ) -> Result<(), WireError> {
+        if cfg!(target_os = "none") {
+            return self.message_once(tag, part);
+        }
+        let Some((head, rest)) = take(&mut self.rest).split_first_chunk_mut() else {
+            return self.message_by_counting(tag, part);
+        };
+        let room = rest.len();
+        self.rest = rest;
+        inline(self)?;
+        let [a, b, c, d] = length_field(room.wrapping_sub(self.rest.len()), 4)?;
+        *head = [tag, a, b, c, d];
+        Ok(())
+    }
+
     /// As [`message`](Self::message), compiled once for all: for bare targets.
     #[inline(never)]
     fn message_once(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
@@ -353,11 +379,15 @@ pub(crate) fn has_nul(bytes: &[u8]) -> bool {
         return bytes.iter().any(|&byte| byte == 0);
     }
     // Words of 8, the last of them overlapping; of less than 8 bytes a loop.
-    let (words, _) = bytes.as_chunks::<8>();
-    match bytes.last_chunk::<8>() {
-        Some(last) => words.iter().fold(zeros(last), |found, word| found | zeros(word)) != 0,
-        None => bytes.iter().any(|&byte| byte == 0),
+    let Some(last) = bytes.last_chunk::<8>() else { return bytes.iter().any(|&byte| byte == 0) };
+    let mut rest = bytes;
+    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
+        if zeros(word) != 0 {
+            return true;
+        }
+        rest = tail;
     }
+    zeros(last) != 0
 }
 
 /// Not 0 where one of the bytes is: taking one from each borrows there.

@@ -43,15 +43,18 @@ impl<'a> CommandTag<'a> {
         if has_nul(text) { Err(WireError::Malformed) } else { Ok(Self { rows, text }) }
     }
 
+    /// Whether it names a count of rows.
+    #[inline]
+    pub const fn counts(&self) -> bool {
+        matches!(self.text, [.., b'0'..=b'9'])
+    }
+
     /// What kind of command it was; `None` for those that count rows, which never end a
     /// transaction. In a Query with several statements those that cannot be part of a transaction
     /// are not legal, so `simple` spares the usual DDL.
     #[inline]
     pub fn kind(&self, simple: bool) -> Option<CommandKind> {
-        match self.text {
-            [.., b'0'..=b'9'] => None,
-            text => Some(kind(text, simple)),
-        }
+        if self.counts() { None } else { Some(kind(self.text, simple)) }
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod command;
 mod messages;
+mod walk;
 
 pub use command::{CommandKind, CommandTag};
 pub use messages::{
     BackendKeyData, CopyResponse, FIELD_TAIL, FieldTail, NegotiateProtocolVersion,
     NotificationResponse, ParameterStatus, ReadyForQuery,
 };
+pub use walk::Messages;
 
 /// Message type bytes of the backend.
 pub mod tag {

@@ -1,0 +1,64 @@
+//! Answers that have arrived whole, as those of small statements have: looked at in one walk, and
+//! taken only if nothing about them is unusual. Everything else goes the long way, in `answer`.
+
+use super::{ResultState, Session, TransactionStatus};
+use crate::error::Fault;
+use crate::transport::Lent;
+use crate::wire::backend::{CommandTag, Messages, ReadyForQuery, tag};
+
+/// The end of an answer.
+struct End {
+    rows: u64,
+    status: TransactionStatus,
+}
+
+impl Session<'_> {
+    /// Takes BindComplete, CommandComplete and ReadyForQuery; `false`, and nothing taken, where
+    /// they have not arrived, or there is more to them.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub(crate) fn executed_at_once(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+        self.link.receive_first(io)?;
+        let mut messages = Messages::new(self.link.window());
+        let Some([]) = messages.take(tag::BIND_COMPLETE) else { return Ok(false) };
+        let Some(end) = end(&mut messages) else { return Ok(false) };
+        let left = messages.rest().len();
+        self.end_at_once(&end, left);
+        Ok(true)
+    }
+
+    /// The same with one row before the end, which is then what was taken last.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub(crate) fn only_row_at_once(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+        self.link.receive_first(io)?;
+        let mut messages = Messages::new(self.link.window());
+        let Some([]) = messages.take(tag::BIND_COMPLETE) else { return Ok(false) };
+        let Some(row) = messages.take(tag::DATA_ROW) else { return Ok(false) };
+        let (length, after) = (row.len(), messages.rest().len());
+        let columns = row.first_chunk().map(|count| u16::from_be_bytes(*count));
+        let Some(end) = end(&mut messages) else { return Ok(false) };
+        if columns != Some(self.columns) {
+            return Ok(false);
+        }
+        let left = messages.rest().len();
+        self.link.take_within(after, length);
+        self.end_at_once(&end, left);
+        self.result = ResultState::Done;
+        Ok(true)
+    }
+
+    #[inline]
+    fn end_at_once(&mut self, end: &End, left: usize) {
+        self.link.leave(left);
+        self.rows = end.rows;
+        self.ledger.ready(end.status);
+        self.exchange.ready();
+    }
+}
+
+/// CommandComplete of a command that counts rows, and ReadyForQuery.
+#[cfg_attr(not(target_os = "none"), inline(always))]
+fn end(messages: &mut Messages<'_>) -> Option<End> {
+    let command = CommandTag::decode(messages.take(tag::COMMAND_COMPLETE)?).ok()?;
+    let ready = ReadyForQuery::decode(messages.take(tag::READY_FOR_QUERY)?).ok()?;
+    command.counts().then_some(End { rows: command.rows, status: ready.into() })
+}
