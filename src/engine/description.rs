@@ -7,7 +7,8 @@ use crate::transport::Lent;
 use crate::wire::WireError;
 use crate::wire::backend::{FIELD_TAIL, FieldTail, tag};
 
-/// Bytes of a packed column without its name: OID (4 bytes), format (1), length of the name (1).
+/// Bytes of a packed column without its name: OID (4 bytes, as the machine has them), format (1),
+/// length of the name (1).
 pub(crate) const COLUMN_HEAD: usize = 6;
 
 /// The result that a verb reads.
@@ -67,7 +68,7 @@ impl Session<'_> {
                 self.link.repin(drop_names);
             }
             let length = if names { length } else { 0 };
-            let [a, b, c, d] = field.oid.to_be_bytes();
+            let [a, b, c, d] = field.oid.to_ne_bytes();
             let format = if keep.is_none() { field.format } else { 1 };
             let head = [a, b, c, d, format, u8::try_from(length).unwrap_or(0)];
             let reserve = limits::RX_RESERVE.saturating_add(head.len());

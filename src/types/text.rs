@@ -257,11 +257,14 @@ pub(super) fn hex_digit(digit: u8) -> Result<u8, TypeError> {
     }
 }
 
-/// The one place where text is checked. (An ASCII test eight bytes at a time would be cheaper, but
-/// only `unsafe` turns its answer into a `&str`.)
+/// The one place where text is checked.
 #[inline]
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, TypeError> {
-    core::str::from_utf8(bytes).map_err(|_| TypeError::Utf8)
+    #[cfg(target_os = "none")]
+    let text = core::str::from_utf8(bytes).ok();
+    #[cfg(not(target_os = "none"))]
+    let text = smoothutf8::from_utf8(bytes);
+    text.ok_or(TypeError::Utf8)
 }
 
 /// Types whose text and binary formats are both the text itself.

@@ -182,7 +182,7 @@ impl<'r> Columns<'r> {
         let (name, rest) = rest.split_at_checked(usize::from(length))?;
         self.0 = rest;
         let format = if format == 0 { Format::Text } else { Format::Binary };
-        Some((u32::from_be_bytes([a, b, c, d]), format, name))
+        Some((u32::from_ne_bytes([a, b, c, d]), format, name))
     }
 }
 

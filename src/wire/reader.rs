@@ -87,12 +87,16 @@ impl<'a> Reader<'a> {
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn value(&mut self) -> Result<Option<&'a [u8]>, WireError> {
-        match self.i32()? {
-            -1 => Ok(None),
-            length => {
-                let length = usize::try_from(length).map_err(|_| WireError::Malformed)?;
-                self.bytes(length).map(Some)
+        let length = self.u32()?;
+        // Negative lengths are larger than any message.
+        let whole = usize::try_from(length).ok().and_then(|n| self.rest.split_at_checked(n));
+        match whole {
+            Some((value, rest)) => {
+                self.rest = rest;
+                Ok(Some(value))
             }
+            None if length == u32::MAX => Ok(None),
+            None => Err(WireError::Malformed),
         }
     }
 
