@@ -13,7 +13,7 @@ impl<'a> FromSql<'a> for &'a str {
         is_text(oid)
     }
 
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
         utf8(value.bytes)
     }

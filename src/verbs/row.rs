@@ -178,11 +178,12 @@ impl<'r> Columns<'r> {
 
     #[inline]
     fn next_head(&mut self) -> Option<(Oid, Format, &'r [u8])> {
-        let (&[a, b, c, d, format, length], rest) = self.0.split_first_chunk::<COLUMN_HEAD>()?;
+        let (head, rest) = self.0.split_first_chunk::<COLUMN_HEAD>()?;
+        let (oid, &[format, length]) = (head.first_chunk()?, head.last_chunk()?);
         let (name, rest) = rest.split_at_checked(usize::from(length))?;
         self.0 = rest;
         let format = if format == 0 { Format::Text } else { Format::Binary };
-        Some((u32::from_ne_bytes([a, b, c, d]), format, name))
+        Some((u32::from_ne_bytes(*oid), format, name))
     }
 }
 

@@ -87,15 +87,20 @@ impl<'a> Reader<'a> {
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn value(&mut self) -> Result<Option<&'a [u8]>, WireError> {
-        let length = self.u32()?;
+        let Some((length, rest)) = self.rest.split_first_chunk::<4>() else {
+            return Err(WireError::Malformed);
+        };
+        let length = u32::from_be_bytes(*length);
         // Negative lengths are larger than any message.
-        let whole = usize::try_from(length).ok().and_then(|n| self.rest.split_at_checked(n));
-        match whole {
+        match usize::try_from(length).ok().and_then(|n| rest.split_at_checked(n)) {
             Some((value, rest)) => {
                 self.rest = rest;
                 Ok(Some(value))
             }
-            None if length == u32::MAX => Ok(None),
+            None if length == u32::MAX => {
+                self.rest = rest;
+                Ok(None)
+            }
             None => Err(WireError::Malformed),
         }
     }
