@@ -5,17 +5,20 @@
 //! * [`pg`]: private PostgreSQL clusters, one role per authentication method.
 //! * [`pgbouncer`]: PgBouncer in front of one.
 //! * [`certs`]: a certificate authority and its certificates, made when a server starts.
+//! * [`cut`]: a relay that cuts links after so many bytes.
 //! * [`faults`]: servers that misbehave on purpose.
 //! * [`gauss`]: an openGauss front before such a cluster.
 //! * [`pki`]: any certificate, for tests of certificate checks.
 //! * [`provision`]: gets the server binaries and other tools, and says what it installs.
 //! * [`libpq`]: PostgreSQL's client library, to compare with.
 //! * [`names`]: a name server that knows one name.
+//! * [`random`]: random numbers from a seed.
 //! * [`transport_rules`]: checks of a transport, for its author.
 //! * [`account`]: the unprivileged account that servers run under when the tests run as root.
 
 pub mod account;
 pub mod certs;
+pub mod cut;
 pub mod faults;
 pub mod gauss;
 pub mod libpq;
@@ -24,5 +27,6 @@ pub mod pg;
 pub mod pgbouncer;
 pub mod pki;
 pub mod provision;
+pub mod random;
 pub mod scratch;
 pub mod transport_rules;

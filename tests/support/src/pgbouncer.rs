@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,9 +21,30 @@ pub enum PoolMode {
     Transaction,
 }
 
-/// A running PgBouncer with one server connection per user, stopped when dropped.
+/// How to start a PgBouncer.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Transaction mode by default.
+    pub mode: PoolMode,
+    /// Server connections for each pair of user and database; one by default.
+    pub pool_size: u32,
+    /// A port on 127.0.0.1 that leads to the server, a relay's say. By default the server's UNIX
+    /// socket.
+    pub upstream: Option<u16>,
+    /// More lines for the section `[pgbouncer]`; they win over the testkit's own.
+    pub extra: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { mode: PoolMode::Transaction, pool_size: 1, upstream: None, extra: Vec::new() }
+    }
+}
+
+/// A running PgBouncer, stopped when dropped.
 ///
-/// It asks its clients for SCRAM and knows `scram_user`; the only database is `test`.
+/// It serves all databases of the cluster to `trust_user`, `pass_user`, `md5_user` and
+/// `scram_user`, and asks each for a password as the cluster does.
 #[derive(Debug)]
 pub struct PgBouncer {
     child: Child,
@@ -32,43 +53,27 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts PgBouncer. Panics with the reason if it cannot.
+    /// Starts PgBouncer with one server connection per user and database. Panics with the reason
+    /// if it cannot.
     pub fn start(cluster: &Cluster, mode: PoolMode) -> PgBouncer {
-        PgBouncer::try_start(cluster, mode).unwrap_or_else(|error| panic!("PgBouncer: {error}"))
+        PgBouncer::start_with(cluster, &Options { mode, ..Options::default() })
+    }
+
+    /// Starts PgBouncer. Panics with the reason if it cannot.
+    pub fn start_with(cluster: &Cluster, options: &Options) -> PgBouncer {
+        PgBouncer::try_start(cluster, options).unwrap_or_else(|error| panic!("PgBouncer: {error}"))
     }
 
     /// Starts PgBouncer.
-    pub fn try_start(cluster: &Cluster, mode: PoolMode) -> Result<PgBouncer, String> {
+    pub fn try_start(cluster: &Cluster, options: &Options) -> Result<PgBouncer, String> {
         let program = provision::program("pgbouncer", "pgbouncer")?;
         let port = free_port()?;
         // It watches for the end of its own process only, so the reaper ends it by its pid file.
         let wish = "kill -9 \"$(cat \"$D/pid\")\"";
         let scratch = Scratch::new("barepg-bouncer", wish).map_err(|error| error.to_string())?;
         let dir = scratch.path();
-        let mode = match mode {
-            PoolMode::Session => "session",
-            PoolMode::Transaction => "transaction",
-        };
-        let ini = format!(
-            "[databases]
-test = host={sockets} port={server_port}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir = {dir}
-pidfile = {dir}/pid
-logfile = {dir}/log
-auth_type = scram-sha-256
-auth_file = {dir}/users
-pool_mode = {mode}
-default_pool_size = 1
-server_lifetime = 60
-",
-            sockets = cluster.socket_dir().display(),
-            server_port = cluster.port(),
-            dir = dir.display(),
-        );
-        for (file, text) in [("ini", &*ini), ("users", "\"scram_user\" \"scram_user_pw\"\n")] {
+        let ini = ini(cluster, options, dir, port);
+        for (file, text) in [("ini", ini), ("users", users()), ("hba", hba())] {
             let path = dir.join(file);
             fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
         }
@@ -90,6 +95,20 @@ server_lifetime = 60
     /// The directory with the UNIX socket.
     pub fn socket_dir(&self) -> PathBuf {
         self.scratch.path().to_path_buf()
+    }
+
+    /// Runs a command on the admin console: `reconnect`, `show servers`. Returns unaligned rows
+    /// with `|` between columns. Panics with PgBouncer's words if it fails.
+    pub fn admin(&self, command: &str) -> String {
+        let dir = self.scratch.path();
+        let psql = provision::client("psql").unwrap_or_else(|error| panic!("{error}"));
+        let mut psql = Command::new(psql);
+        // Over the UNIX socket the account that it runs under is let in by this name.
+        psql.args(["-XAtq", "-U", "pgbouncer", "-d", "pgbouncer", "-c", command]);
+        psql.arg("-h").arg(dir).args(["-p", &self.port.to_string()]);
+        Account::for_servers().apply(&mut psql, dir);
+        let said = provision::run(&mut psql).unwrap_or_else(|error| panic!("{error}"));
+        said.trim_end().to_string()
     }
 
     /// What it has logged so far.
@@ -117,4 +136,56 @@ impl Drop for PgBouncer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The login roles and how it asks for their passwords. It logs in at the server for them, and so
+/// needs every password.
+const ROLES: &[(&str, &str)] = &[
+    ("trust_user", "trust"),
+    ("pass_user", "password"),
+    ("md5_user", "md5"),
+    ("scram_user", "scram-sha-256"),
+];
+
+fn ini(cluster: &Cluster, options: &Options, dir: &Path, port: u16) -> String {
+    let upstream = match options.upstream {
+        Some(port) => format!("host=127.0.0.1 port={port}"),
+        None => format!("host={} port={}", cluster.socket_dir().display(), cluster.port()),
+    };
+    let mode = match options.mode {
+        PoolMode::Session => "session",
+        PoolMode::Transaction => "transaction",
+    };
+    format!(
+        "[databases]
+* = {upstream}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir = {dir}
+pidfile = {dir}/pid
+logfile = {dir}/log
+auth_type = hba
+auth_file = {dir}/users
+auth_hba_file = {dir}/hba
+pool_mode = {mode}
+default_pool_size = {pool_size}
+server_lifetime = 60
+{extra}
+",
+        dir = dir.display(),
+        pool_size = options.pool_size,
+        extra = options.extra.join("\n"),
+    )
+}
+
+fn users() -> String {
+    ROLES.iter().map(|(role, _)| format!("\"{role}\" \"{role}_pw\"\n")).collect()
+}
+
+fn hba() -> String {
+    let lines = |(role, method): &(&str, &str)| {
+        format!("local all {role} {method}\nhost all {role} 127.0.0.1/32 {method}\n")
+    };
+    ROLES.iter().map(lines).collect()
 }
