@@ -4,6 +4,7 @@ mod bare;
 mod bench;
 mod boards;
 mod budgets;
+mod cuts;
 mod demo;
 mod elf;
 mod elsewhere;
@@ -37,6 +38,9 @@ cargo xtask <command>
           --quick             barepg and the floor, smaller sizes
           --only NAME         one work
           --client NAME       one client
+  cuts    cut links at random bytes, and compare what the driver says with the table
+          --links N           how many (1000)
+          --seed S            of the random numbers (1)
   setup   install what the other commands need (they do it themselves)
 ";
 
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
             bench::Options::parse(rest).and_then(|options| bench::run(&options))
         }
         ["setup"] => setup::everything(),
+        ["cuts", rest @ ..] => cuts::Options::parse(rest).and_then(|options| cuts::run(&options)),
         ["test", rest @ ..] => test::Wish::parse(rest).and_then(|wish| test::run(&wish)),
         ["help" | "--help" | "-h"] | [] => {
             print!("{USAGE}");

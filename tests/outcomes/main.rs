@@ -1,0 +1,10 @@
+//! What the driver says became of the work, held against the table: on links that are cut
+//! anywhere, and behind poolers.
+
+mod cuts;
+mod ledger;
+mod names;
+mod poolers;
+mod session;
+mod statements;
+mod verbs;
