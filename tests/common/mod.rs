@@ -3,9 +3,11 @@
 
 use std::io::Read as _;
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use barepg::{Client, Config, Connection, NoEntropy, Platform, Storage};
+use barepg::{Client, Config, Connection, Dialect, NoEntropy, Platform, Storage};
+use barepg_testkit::sockets;
 use embedded_io::ErrorKind;
 
 /// A std stream as a transport: waits at most a slice of time in each call.
@@ -42,6 +44,35 @@ impl embedded_io::Error for IoError {
             std::io::ErrorKind::BrokenPipe => ErrorKind::BrokenPipe,
             _ => ErrorKind::Other,
         }
+    }
+}
+
+/// A stream that can be asked, without waiting, whether bytes have arrived.
+pub trait Arrived {
+    fn arrived(&mut self) -> std::io::Result<bool>;
+}
+
+impl Arrived for TcpStream {
+    fn arrived(&mut self) -> std::io::Result<bool> {
+        sockets::is_ready(self)
+    }
+}
+
+impl Arrived for UnixStream {
+    fn arrived(&mut self) -> std::io::Result<bool> {
+        sockets::is_ready(self)
+    }
+}
+
+impl<T> Arrived for std::io::Cursor<T> {
+    fn arrived(&mut self) -> std::io::Result<bool> {
+        Ok(true)
+    }
+}
+
+impl<S: Arrived> embedded_io::ReadReady for Std<S> {
+    fn read_ready(&mut self) -> Result<bool, IoError> {
+        self.0.arrived().map_err(IoError)
     }
 }
 
@@ -118,6 +149,12 @@ impl embedded_io::ErrorType for Counted<'_> {
     type Error = IoError;
 }
 
+impl embedded_io::ReadReady for Counted<'_> {
+    fn read_ready(&mut self) -> Result<bool, IoError> {
+        self.tcp.read_ready()
+    }
+}
+
 impl embedded_io::Read for Counted<'_> {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, IoError> {
         let n = self.tcp.read(buf)?;
@@ -144,28 +181,24 @@ impl embedded_io::Write for Counted<'_> {
 pub fn with_counted_session<R>(
     port: u16,
     config: Config<'_>,
-    f: impl FnOnce(&mut Connection<'_, '_, Counted<'_>>, &std::cell::Cell<Calls>) -> R,
+    f: impl FnOnce(&mut Connection, &std::cell::Cell<Calls>) -> R,
 ) -> R {
     let calls = std::cell::Cell::default();
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), config, &Host);
+    let mut client = Client::new(storage.buffers(), &config, &Host);
     let mut connection = client.connect(Counted { tcp: tcp(port), calls: &calls }).unwrap();
     let result = f(&mut connection, &calls);
-    connection.close().expect("the goodbye is sent");
+    connection.close().expect("Terminate is sent");
     result
 }
 
 /// Runs `f` on a session over TCP.
-pub fn with_session<R>(
-    port: u16,
-    config: Config<'_>,
-    f: impl FnOnce(&mut Connection<'_, '_, Tcp>) -> R,
-) -> R {
+pub fn with_session<R>(port: u16, config: Config<'_>, f: impl FnOnce(&mut Connection) -> R) -> R {
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), config, &Host);
+    let mut client = Client::new(storage.buffers(), &config, &Host);
     let connected = client.connect(tcp(port)).map(|mut connection| {
         let result = f(&mut connection);
-        connection.close().expect("the goodbye is sent");
+        connection.close().expect("Terminate is sent");
         result
     });
     match connected {
@@ -182,5 +215,8 @@ pub fn role(name: &'static str) -> Config<'static> {
         "md5_user" => "md5_user_pw",
         _ => "scram_user_pw",
     };
-    Config::new().user(name).password(password).dbname("test")
+    let config = Config::new().user(name).password(password).dbname("test");
+    // PgBouncer hangs up on openGauss's protocol version.
+    let pooler = std::env::var_os("BAREPG_POOLER").is_some();
+    if pooler { config.dialect(Dialect::PostgreSql) } else { config }
 }

@@ -7,12 +7,12 @@ use barepg::{
 };
 use embedded_io::{Read, Write};
 
-use crate::common::{Host, Tcp, role, tcp, with_counted_session, with_session};
+use crate::common::{Host, role, tcp, with_counted_session, with_session};
 use crate::on_each;
 
 const TABLE: &str = "create temp table t (id int4 check (id >= 0), v float8, name text)";
 
-fn one<T: for<'r> barepg::FromSql<'r>>(c: &mut Connection<'_, '_, Tcp>, sql: &str) -> T {
+fn one<T: for<'r> barepg::FromSql<'r>>(c: &mut Connection, sql: &str) -> T {
     c.query_one(sql, ()).unwrap().get(0).unwrap()
 }
 
@@ -70,7 +70,8 @@ impl<W: Write> Text<W> {
 fn the_smallest_buffers_and_rows_larger_than_them() {
     on_each(|cluster| {
         let mut storage = Storage::<{ limits::MIN_RX }, { limits::MIN_TX }>::new();
-        let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
+        let config = role("scram_user");
+        let mut client = Client::new(storage.buffers(), &config, &Host);
         let mut c = client.connect(tcp(cluster.port())).unwrap();
         c.batch_execute(TABLE).unwrap();
         let mut copy = c.copy_in("copy t from stdin with (format binary)").unwrap();
@@ -315,7 +316,7 @@ fn an_error_within_the_stream_and_an_early_drop() {
                 assert_eq!(rows, at - 1);
                 assert_eq!(error.sqlstate().unwrap().as_str(), "22012");
                 assert_eq!((error.outcome(), error.is_usable()), (Outcome::Refused, true));
-                assert!(copy.next().unwrap().is_none());
+                assert_eq!(copy.next(), Err(error));
                 if at % 2 == 0 {
                     assert_eq!(one::<i32>(c, "select 1"), 1);
                 }
@@ -362,10 +363,11 @@ fn what_is_no_copy_is_told() {
 fn the_server_ends_the_session_in_the_middle() {
     on_each(|cluster| {
         let mut storage = Storage::<512, 512>::new();
-        let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
+        let config = role("scram_user");
+        let mut client = Client::new(storage.buffers(), &config, &Host);
         let mut c = client.connect(tcp(cluster.port())).unwrap();
         c.batch_execute(TABLE).unwrap();
-        let pid = c.backend_pid();
+        let pid: i32 = one(&mut c, "select pg_backend_pid()");
         let mut copy = c.copy_in("copy t from stdin").unwrap();
         copy.send(b"1\t1\tx\n").unwrap();
         copy.flush().unwrap();
@@ -380,7 +382,7 @@ fn the_server_ends_the_session_in_the_middle() {
 
 #[test]
 fn few_writes_and_one_round_trip_to_start() {
-    let cluster = barepg_testkit::pg::shared(15);
+    let cluster = &crate::usual();
     with_counted_session(cluster.port(), role("scram_user"), |c, calls| {
         c.batch_execute(TABLE).unwrap();
         let (before, calls_before) = (c.stats(), calls.get());

@@ -4,14 +4,14 @@ use barepg::{
     Connection, ErrorKind, IsolationLevel, Outcome, SqlState, TransactionStatus, UsageError,
 };
 
-use crate::common::{Tcp, role, with_session};
+use crate::common::{role, with_session};
 use crate::on_each;
 
-fn text(c: &mut Connection<'_, '_, Tcp>, sql: &str) -> String {
+fn text(c: &mut Connection, sql: &str) -> String {
     c.query_one(sql, ()).unwrap().get::<&str>(0).unwrap().to_string()
 }
 
-fn count(c: &mut Connection<'_, '_, Tcp>) -> i64 {
+fn count(c: &mut Connection) -> i64 {
     c.query_one("select count(*) from t", ()).unwrap().get(0).unwrap()
 }
 
@@ -128,10 +128,7 @@ fn portals_give_slices_with_other_statements_between() {
                         seen += 1;
                         here += 1;
                         assert_eq!(row.get::<i32>(0), Ok(seen));
-                        assert_eq!(
-                            row.get_by_name::<&str>("label").unwrap(),
-                            format!("row {seen}")
-                        );
+                        assert_eq!(row.get::<&str>("label").unwrap(), format!("row {seen}"));
                     }
                     assert!(slice == 0 || here <= slice);
                     assert!(rows.next().unwrap().is_none());

@@ -100,10 +100,11 @@ fn wait_for_a_command() {
         cluster.psql("test", "create table command (id serial, what text)");
         cluster.psql("test", "grant all on command to public; insert into command values (0, 'a')");
         let (bored, boredom) = mpsc::channel();
+        let server = cluster.cluster();
         let sender = std::thread::spawn(move || {
             boredom.recv_timeout(Duration::from_secs(30)).expect("a wait without a command");
-            cluster.psql("test", "insert into command values (1, 'b'); notify command");
-            cluster.psql("test", "insert into command values (2, 'end'); notify command");
+            server.psql("test", "insert into command values (1, 'b'); notify command");
+            server.psql("test", "insert into command values (2, 'end'); notify command");
         });
         let obeyed = Cell::new(0);
         with_session(port, role("scram_user"), |c| {

@@ -12,7 +12,7 @@ const NAMED: AuthMethods = AuthMethods::PASSWORD.or(AuthMethods::MD5);
 
 fn refused(port: u16, config: Config<'_>) -> (ErrorKind, String) {
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), config, &Host);
+    let mut client = Client::new(storage.buffers(), &config, &Host);
     let error = match client.connect(tcp(port)) {
         Ok(_) => panic!("logged in"),
         Err(error) => error,
@@ -94,9 +94,10 @@ fn unknown_database_and_user() {
 
 #[test]
 fn a_client_logs_in_again_and_again_with_the_same_memory() {
-    let cluster = barepg_testkit::pg::shared(15);
+    let cluster = &crate::usual();
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
+    let config = role("scram_user");
+    let mut client = Client::new(storage.buffers(), &config, &Host);
     for turn in 0..20 {
         let mut connection = client.connect(tcp(cluster.port())).unwrap();
         assert_eq!(connection.query_one("select 1", ()).unwrap().get::<i32>(0), Ok(1));
@@ -110,7 +111,8 @@ fn a_client_logs_in_again_and_again_with_the_same_memory() {
 fn the_smallest_buffers_log_in() {
     on_each(|cluster| {
         let mut storage = Storage::<{ barepg::limits::MIN_RX }, { barepg::limits::MIN_TX }>::new();
-        let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
+        let config = role("scram_user");
+        let mut client = Client::new(storage.buffers(), &config, &Host);
         let mut connection = client.connect(tcp(cluster.port())).unwrap();
         let row = connection.query_one("select 42, 'text'", ()).unwrap();
         assert_eq!(row.decode::<(i32, &str)>(), Ok((42, "text")));
@@ -120,8 +122,9 @@ fn the_smallest_buffers_log_in() {
 #[test]
 fn nothing_is_sent_with_a_configuration_that_cannot_work() {
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), Config::new(), &Host);
-    let cluster = barepg_testkit::pg::shared(15);
+    let config = Config::new();
+    let mut client = Client::new(storage.buffers(), &config, &Host);
+    let cluster = &crate::usual();
     let error = client.connect(tcp(cluster.port())).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Config(ConfigError::NoUser));
     assert_eq!(error.outcome(), Outcome::NotSent);

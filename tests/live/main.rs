@@ -1,4 +1,6 @@
 //! The driver against real servers. Each test starts the server it needs, or fails.
+//!
+//! With `BAREPG_POOLER` in the environment PgBouncer stands between, see [`pooled`].
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -9,18 +11,9 @@ mod guide;
 mod login;
 mod notify;
 mod pipeline;
+mod pooled;
 mod stream;
 mod weak;
 mod work;
 
-/// The major versions that every test here runs on: the oldest obtainable, the one of the
-/// machine, the newest.
-pub const MAJORS: [u16; 3] = [10, 15, 18];
-
-/// Runs a test on each of them.
-pub fn on_each(test: impl Fn(&'static barepg_testkit::pg::Cluster)) {
-    for major in MAJORS {
-        println!("PostgreSQL {major}");
-        test(barepg_testkit::pg::shared(major));
-    }
-}
+pub use pooled::{Server, on_each, usual};

@@ -54,7 +54,8 @@ fn what_arrives_meanwhile_is_queued_or_counted() {
     on_each(|cluster| {
         let (mut storage, mut memory) = (Storage::<512, 512>::new(), [0; 100]);
         let mut queue = NotificationQueue::new(&mut memory);
-        let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
+        let config = role("scram_user");
+        let mut client = Client::new(storage.buffers(), &config, &Host);
         let notify = |n: u32| cluster.psql("test", &format!("notify queueing, 'number {n}'"));
         {
             let (link, eye) = watched(cluster.port());
@@ -138,10 +139,12 @@ fn a_notification_larger_than_the_buffer_is_skipped() {
 fn the_session_ends_while_waiting() {
     on_each(|cluster| {
         let mut storage = Storage::<512, 512>::new();
-        let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
+        let config = role("scram_user");
+        let mut client = Client::new(storage.buffers(), &config, &Host);
         let mut c = client.connect(tcp(cluster.port())).unwrap();
-        c.batch_execute("listen commands").unwrap();
-        let pid = c.backend_pid();
+        c.batch_execute("listen ending").unwrap();
+        let row = c.query_one("select pg_backend_pid()", ()).unwrap();
+        let pid: i32 = row.get(0).unwrap();
         cluster.psql("test", &format!("select pg_terminate_backend({pid})"));
         let error = c.wait_notification(5000).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Server(SqlState::ADMIN_SHUTDOWN), "{error}");
@@ -169,7 +172,8 @@ fn notices_and_parameters_are_shown() {
             other => panic!("{other:?}"),
         };
         let mut storage = Storage::<512, 512>::new();
-        let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
+        let config = role("scram_user");
+        let mut client = Client::new(storage.buffers(), &config, &Host);
         client.set_event_handler(&on_event);
         let mut c = client.connect(tcp(cluster.port())).unwrap();
         assert!(reports.get() > 5);

@@ -126,7 +126,7 @@ fn ten_megabytes_in_and_out_through_512_bytes() {
                 assert!(row.next_column().unwrap().is_none());
             }
             assert!(rows.next_streamed().unwrap().is_none());
-            assert_eq!(rows.affected(), 3);
+            assert_eq!(rows.finish(), Ok(3));
         });
     });
 }
@@ -177,12 +177,15 @@ fn rows_read_in_part_and_in_turn() {
                     row.next_column().unwrap().unwrap().read(&mut buf).unwrap();
                 }
                 if at % 2 == 0 {
+                    let error = c.ping().unwrap_err();
+                    assert!(matches!(error.kind(), ErrorKind::EarlierStatement(_)), "{error}");
+                    assert_eq!((error.outcome(), error.is_usable()), (Outcome::NotSent, true));
                     continue;
                 }
                 let error = rows.next_streamed().err().unwrap();
                 assert_eq!(error.sqlstate().unwrap().as_str(), "22012");
                 assert_eq!((error.outcome(), error.is_usable()), (Outcome::Refused, true));
-                assert!(rows.next_streamed().unwrap().is_none());
+                assert_eq!(rows.next_streamed().err(), Some(error));
             }
             assert_eq!(c.query_one("select 7", ()).unwrap().get::<i32>(0), Ok(7));
         });
@@ -191,7 +194,7 @@ fn rows_read_in_part_and_in_turn() {
 
 fn insert_short(port: u16, config: Config<'_>, have: usize, of: usize) -> (barepg::Error, bool) {
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), config, &Host);
+    let mut client = Client::new(storage.buffers(), &config, &Host);
     let mut c = client.connect(tcp(port)).unwrap();
     let value = (Streamed::new(of, letters(have)),);
     let error = c.execute("insert into short values ($1)", value).unwrap_err();
@@ -218,7 +221,8 @@ fn a_source_that_ends_early_costs_the_connection_but_nothing_else() {
 
         // In a batch the items before it are taken back.
         let mut storage = Storage::<512, 512>::new();
-        let mut client = Client::new(storage.buffers(), role("scram_user"), &Host);
+        let config = role("scram_user");
+        let mut client = Client::new(storage.buffers(), &config, &Host);
         let mut c = client.connect(tcp(port)).unwrap();
         let items =
             (0..50).map(|n| (Streamed::new(2000, letters(if n == 40 { 900 } else { 2000 })),));

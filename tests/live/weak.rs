@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use barepg::{Client, Connection, Error, NotificationQueue, Outcome, Storage, Streamed};
+use barepg::{
+    Client, Connection, Error, NoReadReady, NotificationQueue, Outcome, Storage, Streamed,
+};
 use embedded_io::{ErrorKind, Read, Write};
 
 use crate::common::{Host, Tcp, role, tcp};
@@ -59,12 +61,10 @@ impl Write for Weak {
     }
 }
 
-type Conn<'c, 'b> = Connection<'c, 'b, Weak>;
-
 /// A piece of work that puts rows with the number `tag` into the table `weak`.
-type Work = fn(&mut Conn<'_, '_>, i32) -> Result<(), Error>;
+type Work = fn(&mut Connection, i32) -> Result<(), Error>;
 
-fn copy(c: &mut Conn<'_, '_>, tag: i32) -> Result<(), Error> {
+fn copy(c: &mut Connection, tag: i32) -> Result<(), Error> {
     let mut copy = c.copy_in("copy weak from stdin with (format binary)")?;
     for n in 0..12 {
         let long = n % 5 == 4;
@@ -75,7 +75,7 @@ fn copy(c: &mut Conn<'_, '_>, tag: i32) -> Result<(), Error> {
     Ok(())
 }
 
-fn pipeline(c: &mut Conn<'_, '_>, tag: i32) -> Result<(), Error> {
+fn pipeline(c: &mut Connection, tag: i32) -> Result<(), Error> {
     let mut pipeline = c.pipeline()?;
     for n in 0..8 {
         let long = vec![7_u8; if n == 3 { 900 } else { 20 }];
@@ -87,7 +87,7 @@ fn pipeline(c: &mut Conn<'_, '_>, tag: i32) -> Result<(), Error> {
     Ok(())
 }
 
-fn guards(c: &mut Conn<'_, '_>, tag: i32) -> Result<(), Error> {
+fn guards(c: &mut Connection, tag: i32) -> Result<(), Error> {
     let mut tx = c.transaction()?;
     tx.execute("insert into weak values ($1, 'kept')", (tag,))?;
     let mut savepoint = tx.savepoint()?;
@@ -107,7 +107,7 @@ fn guards(c: &mut Conn<'_, '_>, tag: i32) -> Result<(), Error> {
     tx.commit()
 }
 
-fn streamed(c: &mut Conn<'_, '_>, tag: i32) -> Result<(), Error> {
+fn streamed(c: &mut Connection, tag: i32) -> Result<(), Error> {
     let long = vec![7; 2000];
     let sql = "insert into weak values ($1, $2) returning $1, $2";
     let mut rows = c.query(sql, (tag, Streamed::new(2000, &*long)))?;
@@ -144,9 +144,11 @@ fn a_few_bytes_at_a_time() {
             let endless = Rc::new(Cell::new(u32::MAX));
             let (mut storage, mut memory) = (Storage::<512, 512>::new(), [0; 100]);
             let mut queue = NotificationQueue::new(&mut memory);
-            let mut client = Client::new(storage.buffers(), role("trust_user"), &Host);
+            let config = role("trust_user");
+            let mut client = Client::new(storage.buffers(), &config, &Host);
             client.set_notification_queue(&mut queue);
-            let mut c = client.connect(Weak::new(cluster.port(), step, &endless)).unwrap();
+            let mut c =
+                client.connect(NoReadReady(Weak::new(cluster.port(), step, &endless))).unwrap();
             c.batch_execute("create temp table weak (tag int, value bytea)").unwrap();
             let channel = format!("weak_{step}");
             c.batch_execute(&format!("listen {channel}")).unwrap();
@@ -174,7 +176,7 @@ fn a_few_bytes_at_a_time() {
 
 #[test]
 fn a_link_that_breaks_at_any_call() {
-    let cluster = barepg_testkit::pg::shared(15);
+    let cluster = &crate::usual();
     cluster.psql("test", TABLE);
     let mut told = Vec::new();
     let mut tag = 0;
@@ -184,8 +186,9 @@ fn a_link_that_breaks_at_any_call() {
             let calls = Rc::new(Cell::new(u32::MAX));
             let mut storage = Storage::<512, 512>::new();
             let config = role("trust_user").application_name("cut");
-            let mut client = Client::new(storage.buffers(), config, &Host);
-            let mut c = client.connect(Weak::new(cluster.port(), usize::MAX, &calls)).unwrap();
+            let mut client = Client::new(storage.buffers(), &config, &Host);
+            let mut c =
+                client.connect(NoReadReady(Weak::new(cluster.port(), usize::MAX, &calls))).unwrap();
             calls.set(cut);
             let result = work(&mut c, tag);
             if let Err(error) = &result {

@@ -1,21 +1,16 @@
 use barepg::{Connection, Result, Streamed};
-use embedded_io::{Read, Write};
+use embedded_io::Read;
 
 /// Stores `length` bytes that come from `camera`.
-pub fn store<T: Read + Write>(
-    conn: &mut Connection<'_, '_, T>,
-    name: &str,
-    length: usize,
-    camera: impl Read,
-) -> Result<()> {
+pub fn store(conn: &mut Connection, name: &str, length: usize, camera: impl Read) -> Result<()> {
     let sql = "insert into image (name, content) values ($1, $2)";
     conn.execute(sql, (name, Streamed::new(length, camera)))?;
     Ok(())
 }
 
 /// Passes the image on in pieces, as they arrive. Returns how many bytes it has.
-pub fn load<T: Read + Write>(
-    conn: &mut Connection<'_, '_, T>,
+pub fn load(
+    conn: &mut Connection,
     name: &str,
     mut show: impl FnMut(&[u8]),
 ) -> Result<Option<usize>> {

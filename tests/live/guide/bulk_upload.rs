@@ -1,6 +1,5 @@
 use barepg::types::Timestamp;
 use barepg::{Connection, Result};
-use embedded_io::{Read, Write};
 
 pub struct Sample {
     pub at: Timestamp,
@@ -9,10 +8,7 @@ pub struct Sample {
 }
 
 /// Uploads all samples, or none. Returns how many the server took.
-pub fn upload<T: Read + Write>(
-    conn: &mut Connection<'_, '_, T>,
-    samples: impl Iterator<Item = Sample>,
-) -> Result<u64> {
+pub fn upload(conn: &mut Connection, samples: impl Iterator<Item = Sample>) -> Result<u64> {
     let sql = "copy sample (at, sensor, value) from stdin with (format binary)";
     let mut copy = conn.copy_in(sql)?;
     for sample in samples {

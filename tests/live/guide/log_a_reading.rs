@@ -1,6 +1,5 @@
 use barepg::types::oid;
 use barepg::{Connection, Outcome, StaticStatement};
-use embedded_io::{Read, Write};
 
 // In flash. Device and number make a row unique, so that a reading
 // that is sent twice is stored once.
@@ -18,12 +17,7 @@ pub enum Fate {
     Discard,
 }
 
-pub fn log<T: Read + Write>(
-    conn: &mut Connection<'_, '_, T>,
-    device: i32,
-    seq: i64,
-    celsius: f32,
-) -> Fate {
+pub fn log(conn: &mut Connection, device: i32, seq: i64, celsius: f32) -> Fate {
     match conn.execute(&INSERT, (device, seq, celsius)) {
         Ok(_) => Fate::Stored,
         Err(error) => match (error.outcome(), error.sqlstate()) {

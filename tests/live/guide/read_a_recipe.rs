@@ -1,5 +1,4 @@
 use barepg::{Connection, Result};
-use embedded_io::{Read, Write};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Step {
@@ -9,11 +8,7 @@ pub struct Step {
 
 /// Reads a recipe into `steps`. Returns how many steps it has, or `None` if there is no such
 /// recipe.
-pub fn recipe<T: Read + Write>(
-    conn: &mut Connection<'_, '_, T>,
-    name: &str,
-    steps: &mut [Step],
-) -> Result<Option<usize>> {
+pub fn recipe(conn: &mut Connection, name: &str, steps: &mut [Step]) -> Result<Option<usize>> {
     // A snapshot: both statements see the recipe as it is now.
     let mut tx = conn.build_transaction().read_only(true).start()?;
     let Some(row) = tx.query_opt("select id from recipe where name = $1", (name,))? else {

@@ -1,11 +1,10 @@
 use barepg::{Connection, Result};
-use embedded_io::{Read, Write};
 
 /// Waits for commands and obeys them, until one says so (`obey` returns `false`) or the link
 /// fails. Then connect again and call it again: no command is lost, for they are rows of a
 /// table, and a notification only says that there are new ones.
-pub fn serve<T: Read + Write>(
-    conn: &mut Connection<'_, '_, T>,
+pub fn serve(
+    conn: &mut Connection,
     mut obey: impl FnMut(&str) -> bool,
     mut meanwhile: impl FnMut(),
 ) -> Result<()> {

@@ -13,6 +13,7 @@
 //! * [`libpq`]: PostgreSQL's client library, to compare with.
 //! * [`names`]: a name server that knows one name.
 //! * [`random`]: random numbers from a seed.
+//! * [`sockets`]: what std does not offer of sockets.
 //! * [`transport_rules`]: checks of a transport, for its author.
 //! * [`account`]: the unprivileged account that servers run under when the tests run as root.
 
@@ -29,4 +30,5 @@ pub mod pki;
 pub mod provision;
 pub mod random;
 pub mod scratch;
+pub mod sockets;
 pub mod transport_rules;
