@@ -48,6 +48,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "bare targets", quick: true, run: host::bare_targets },
     Stage { name: "tests, default features", quick: false, run: host::tests_default },
     Stage { name: "tests, all features", quick: true, run: host::tests_all },
+    Stage { name: "tests, through PgBouncer", quick: false, run: host::tests_pooled },
     Stage { name: "boards, driver alone", quick: true, run: boards::driver },
     Stage { name: "boards, instructions", quick: true, run: counted::instructions },
     Stage { name: "boards, build and lints", quick: true, run: boards::build },

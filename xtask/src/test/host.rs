@@ -85,10 +85,19 @@ pub fn tests_default(context: &Context) -> Checked {
 /// driver's own, those on scripted peers and those of work on a real server.
 pub fn tests_all(context: &Context) -> Checked {
     if context.quick {
-        let kinds = ["--lib", "--test", "api", "--test", "scripted", "--test", "live"];
+        let kinds = ["--lib", "--test=api", "--test=scripted", "--test=live", "--test=outcomes"];
         return tests(context, &[&["--package", "barepg", "--all-features"], &kinds[..]].concat());
     }
     tests(context, &["--workspace", "--all-features"])
+}
+
+/// The tests of work on a real server, with PgBouncer between; `tests/live/pooled.rs` lists those
+/// that cannot do with it.
+pub fn tests_pooled(context: &Context) -> Checked {
+    let mut command = context.cargo(&["test", "--package", "barepg", "--test", "live"]);
+    // Not one: then a test has no thread of its name.
+    command.args(["--", "--test-threads=4"]).env("BAREPG_POOLER", "1");
+    count(&context.run(&mut command)?)
 }
 
 fn tests(context: &Context, arguments: &[&str]) -> Checked {
