@@ -44,6 +44,7 @@ pub const WORK: &[Work] = &[
     work("pipeline that fails after COMMIT", pipeline_commit_fails),
     work("transaction", transaction),
     work("transaction of every verb", transaction_of_all),
+    work("transaction with commands that define", transaction_that_defines),
     work("transaction ended by text", ended_by_text),
     work("transaction dropped", transaction_dropped),
     work("savepoints", savepoints),
@@ -337,6 +338,31 @@ fn transaction_of_all(c: &mut Connection, l: &mut Ledger) {
     or_inside!(l, key, inside());
     let result = tx.commit();
     l.says(key, 1 + 5 + 2 + 10 + 30 + 1, &result);
+}
+
+/// Commands of which some cannot run in a transaction, or end it; these do not.
+fn transaction_that_defines(c: &mut Connection, l: &mut Ledger) {
+    let key = l.key();
+    let mut tx = or_never!(l, key, c.transaction());
+    let mut inside = || {
+        tx.execute("create temp table passing (n int) on commit drop", ())?;
+        tx.execute(INSERT, (key, PART))?;
+        tx.execute("create index on passing (n)", ())?;
+        tx.execute("alter table passing add column m int", ())?;
+        tx.execute("drop table passing", ())?;
+        tx.execute("set local work_mem = '1MB'", ())?;
+        tx.execute("do 'begin end'", ())?;
+        tx.execute(INSERT, (key, PART)).map(|_| ())
+    };
+    if let Err(error) = inside() {
+        // DO may have ended it, in words that the driver does not read.
+        return l.never(key, error);
+    }
+    let result = tx.commit();
+    l.says(key, 2, &result);
+    if result.is_ok() {
+        execute(c, l);
+    }
 }
 
 fn ended_by_text(c: &mut Connection, l: &mut Ledger) {
