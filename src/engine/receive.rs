@@ -235,6 +235,10 @@ impl Framed<'_> {
 
     /// Moves the unread bytes to the start of the window.
     fn compact(&mut self) {
+        // What is held lies before them, and would be overwritten.
+        if self.held_loosely {
+            self.pin_held();
+        }
         let unread = self.unread();
         move_down(self.rx, self.start, unread, self.pinned);
         self.end = self.pinned.wrapping_add(unread);
