@@ -81,7 +81,12 @@ impl Ledger {
     #[cold]
     pub(super) fn command(&mut self, kind: CommandKind) {
         match kind {
-            CommandKind::Commits => {
+            // Within the transaction that was open when the verb began.
+            CommandKind::MayCommit
+                if self.status != TransactionStatus::Idle
+                    && !self.committed
+                    && !self.rollback_seen => {}
+            CommandKind::Commits | CommandKind::MayCommit => {
                 self.committed = true;
                 self.transaction_ends(false);
             }

@@ -14,9 +14,11 @@ pub struct CommandTag<'a> {
 /// What a command without a count of rows did to the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandKind {
-    /// It committed, or may have: COMMIT, and the commands that end transactions by themselves
-    /// (manual, "CALL", "VACUUM", "CREATE DATABASE" and others).
+    /// COMMIT, PREPARE TRANSACTION, COMMIT PREPARED.
     Commits,
+    /// It may have committed, where no transaction was open: in one these commands either fail or
+    /// are part of it (manual, "CALL", "VACUUM", "CREATE DATABASE" and others).
+    MayCommit,
     /// ROLLBACK, also to a savepoint: what COMMIT of a failed transaction is answered with.
     Rollback,
     /// BEGIN or START TRANSACTION.
@@ -61,8 +63,7 @@ impl<'a> CommandTag<'a> {
 #[cold]
 #[inline(never)]
 fn kind(text: &[u8], simple: bool) -> CommandKind {
-    // COMMIT (PREPARED), PREPARE TRANSACTION, CALL, DO, VACUUM, REINDEX, CLUSTER.
-    const COMMITTING: [&[u8; 3]; 7] = [b"COM", b"PRE", b"CAL", b"DO\0", b"VAC", b"REI", b"CLU"];
+    const COMMITTING: [&[u8; 3]; 5] = [b"CAL", b"DO\0", b"VAC", b"REI", b"CLU"];
     // Of databases, tablespaces, subscriptions and, concurrently, indexes.
     const DEFINING: [&[u8; 3]; 3] = [b"CRE", b"DRO", b"ALT"];
     let mut word = [0; 3];
@@ -71,7 +72,10 @@ fn kind(text: &[u8], simple: bool) -> CommandKind {
     match &word {
         b"ROL" => CommandKind::Rollback,
         b"BEG" | b"STA" => CommandKind::Begin,
-        _ if is_one_of(&COMMITTING) || !simple && is_one_of(&DEFINING) => CommandKind::Commits,
+        // COMMENT and PREPARE begin as they do.
+        b"COM" if text.starts_with(b"COMMIT") => CommandKind::Commits,
+        b"PRE" if text.len() > b"PREPARE".len() => CommandKind::Commits,
+        _ if is_one_of(&COMMITTING) || !simple && is_one_of(&DEFINING) => CommandKind::MayCommit,
         _ => CommandKind::Other,
     }
 }
@@ -102,10 +106,14 @@ mod tests {
                 &b"COMMIT\0"[..],
                 b"COMMIT PREPARED\0",
                 b"PREPARE TRANSACTION\0",
-                b"CALL\0",
-                b"DO\0",
             ] {
                 assert_eq!(kind(text, simple), Some(CommandKind::Commits));
+            }
+            for text in [&b"CALL\0"[..], b"DO\0", b"VACUUM\0"] {
+                assert_eq!(kind(text, simple), Some(CommandKind::MayCommit));
+            }
+            for text in [&b"COMMENT\0"[..], b"PREPARE\0"] {
+                assert_eq!(kind(text, simple), Some(CommandKind::Other));
             }
             assert_eq!(kind(b"INSERT 0 1\0", simple), None);
             assert_eq!(kind(b"ROLLBACK\0", simple), Some(CommandKind::Rollback));
@@ -114,7 +122,7 @@ mod tests {
             assert_eq!(kind(b"SET\0", simple), Some(CommandKind::Other));
             assert_eq!(kind(b"\0", simple), Some(CommandKind::Other));
         }
-        assert_eq!(kind(b"CREATE DATABASE\0", false), Some(CommandKind::Commits));
+        assert_eq!(kind(b"CREATE DATABASE\0", false), Some(CommandKind::MayCommit));
         assert_eq!(kind(b"CREATE TABLE\0", true), Some(CommandKind::Other));
     }
 }
