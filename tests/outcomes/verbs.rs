@@ -349,8 +349,11 @@ fn transaction_that_defines(c: &mut Connection, l: &mut Ledger) {
         tx.execute(INSERT, (key, PART))?;
         tx.execute("create index on passing (n)", ())?;
         tx.execute("alter table passing add column m int", ())?;
+        tx.execute("comment on table passing is 'passing'", ())?;
         tx.execute("drop table passing", ())?;
         tx.execute("set local work_mem = '1MB'", ())?;
+        tx.execute("prepare passing as select 1", ())?;
+        tx.execute("deallocate passing", ())?;
         tx.execute("do 'begin end'", ())?;
         tx.execute(INSERT, (key, PART)).map(|_| ())
     };
