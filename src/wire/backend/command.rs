@@ -102,11 +102,7 @@ mod tests {
     fn commands_that_commit_are_known() {
         let kind = |text: &[u8], simple| CommandTag::decode(text).unwrap().kind(simple);
         for simple in [false, true] {
-            for text in [
-                &b"COMMIT\0"[..],
-                b"COMMIT PREPARED\0",
-                b"PREPARE TRANSACTION\0",
-            ] {
+            for text in [&b"COMMIT\0"[..], b"COMMIT PREPARED\0", b"PREPARE TRANSACTION\0"] {
                 assert_eq!(kind(text, simple), Some(CommandKind::Commits));
             }
             for text in [&b"CALL\0"[..], b"DO\0", b"VACUUM\0"] {
