@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use barepg::{NoEntropy, Platform};
-use embedded_io::{ErrorKind, ErrorType, Read, Write};
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 
 /// What the server does next.
 #[derive(Clone, Debug)]
@@ -111,9 +111,29 @@ struct State {
 #[derive(Clone, Debug)]
 pub struct Peer(Rc<RefCell<State>>);
 
-/// The client's side: a transport.
+/// A server's end of a link, as the transport calls it.
+pub trait Wire: std::fmt::Debug {
+    /// As `embedded_io::Read::read`.
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind>;
+    /// As `embedded_io::Write::write`.
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind>;
+    /// As `embedded_io::Write::flush`.
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+    /// As `embedded_io::ReadReady::read_ready`: `read` would return at once, and not with a pause.
+    fn ready(&mut self) -> Result<bool, ErrorKind>;
+}
+
+/// The client's side: a transport to whoever serves.
 #[derive(Debug)]
-pub struct Transport(Rc<RefCell<State>>);
+pub struct Transport(Rc<RefCell<dyn Wire>>);
+
+impl Transport {
+    pub fn new(wire: Rc<RefCell<dyn Wire>>) -> Self {
+        Self(wire)
+    }
+}
 
 impl Peer {
     pub fn new(script: &Script, delivery: Delivery, machine: &Machine) -> Self {
@@ -239,7 +259,9 @@ impl State {
     fn is_reset(&self) -> bool {
         matches!(self.delivery.cut, Some((at, End::Reset)) if self.delivered >= at)
     }
+}
 
+impl Wire for State {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
         self.count();
         assert!(!buf.is_empty(), "the driver reads into nothing");
@@ -308,6 +330,19 @@ impl State {
         }
         if self.is_reset() { Err(ErrorKind::ConnectionReset) } else { Ok(()) }
     }
+
+    fn ready(&mut self) -> Result<bool, ErrorKind> {
+        self.count();
+        if self.pause() {
+            return Ok(false);
+        }
+        self.advance();
+        Ok(match self.delivery.cut {
+            Some((at, end)) if self.delivered >= at => end != End::Silence,
+            _ if self.delivered < self.outbox.len() => true,
+            _ => self.at == self.script.steps.len() && self.script.end != End::Silence,
+        })
+    }
 }
 
 impl ErrorType for Transport {
@@ -330,6 +365,12 @@ impl Write for Transport {
     }
 }
 
+impl ReadReady for Transport {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        self.0.borrow_mut().ready()
+    }
+}
+
 /// What the driver runs on: the clock only goes while it waits, and the entropy is known.
 #[derive(Debug, Default)]
 pub struct Machine {
@@ -346,6 +387,12 @@ impl Machine {
     /// Milliseconds that went by.
     pub fn elapsed(&self) -> u64 {
         self.now.get()
+    }
+
+    /// The clock itself, for those that let time go by.
+    #[allow(dead_code)] // not for the fuzz targets
+    pub fn clock(&self) -> Rc<Cell<u64>> {
+        self.now.clone()
     }
 }
 
