@@ -9,6 +9,7 @@
 //!   against a server that keeps a table ([`model`]).
 //! * [`mutate`]: right sessions with random damage.
 
+mod commits;
 mod crypto;
 mod hostile;
 mod hostile_login;
