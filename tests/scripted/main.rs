@@ -7,13 +7,22 @@
 //! * [`hostile_login`] and [`hostile`]: what a server must not do.
 //! * [`outcomes`]: what became of the work, for every verb ended in every way at every message,
 //!   against a server that keeps a table ([`model`]).
+//! * [`commits`]: what ends a transaction, and who hears of it.
+//! * [`dropped`]: statements that fail after their guard was dropped.
+//! * [`strays`]: what arrives while nothing was asked for.
+//! * [`liveness`]: floods, deadlines, clocks.
+//! * [`identity`]: statements and portals of other sessions, and their names.
+//! * [`staged`]: what leaves in one write.
 //! * [`mutate`]: right sessions with random damage.
 
 mod commits;
 mod crypto;
+mod dropped;
 mod hostile;
 mod hostile_login;
+mod identity;
 mod key_cache;
+mod liveness;
 mod model;
 mod mutate;
 mod outcomes;
@@ -22,6 +31,8 @@ mod play;
 mod seeds;
 mod sessions;
 mod sizes;
+mod staged;
 mod startup;
+mod strays;
 mod transcript;
 mod verbs;

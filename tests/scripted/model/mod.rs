@@ -91,6 +91,8 @@ struct Model {
     /// After an error, up to Sync.
     skipping: bool,
     copying: bool,
+    /// The COPY is one of the extended protocol: a Sync follows it.
+    bound: bool,
     /// Statements of a Query that are still to be run.
     rest: VecDeque<String>,
     statements: BTreeMap<String, String>,
@@ -133,6 +135,7 @@ impl Server {
             status: b'I',
             skipping: false,
             copying: false,
+            bound: false,
             rest: VecDeque::new(),
             statements: BTreeMap::new(),
             portals: BTreeMap::new(),
@@ -186,6 +189,14 @@ impl Server {
     /// Sends bytes that nobody asked for.
     pub fn push(&self, bytes: &[u8]) {
         self.0.borrow_mut().push(bytes);
+    }
+
+    /// As [`push`](Self::push), in so many milliseconds.
+    pub fn later(&self, ms: u64, bytes: &[u8]) {
+        let mut model = self.0.borrow_mut();
+        model.delay = ms;
+        model.push(bytes);
+        model.delay = 0;
     }
 
     /// The stream ends now.

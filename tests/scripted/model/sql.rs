@@ -13,11 +13,11 @@ impl Model {
                 empty.unwrap_or_else(|state| self.fail(state));
                 self.run_rest();
             }
-            b'S' => self.ready_for_query(),
+            // While it copies, it drops what is no part of a COPY.
+            b'S' if !self.copying => self.ready_for_query(),
             b'd' if self.copying => match self.take_damage(At::CopyData) {
                 Some(Damage::Error(state)) => {
-                    self.fail(state);
-                    self.ready_for_query();
+                    self.fail_copy(state);
                 }
                 Some(Damage::Last(bytes, end)) => {
                     self.push(&bytes);
@@ -30,17 +30,12 @@ impl Model {
                 self.facts.copy_done = true;
                 self.pending.push("copy".into());
                 match self.say("C \"COPY 2\"") {
+                    Ok(()) if self.bound => {}
                     Ok(()) => self.run_rest(),
-                    Err(state) => {
-                        self.fail(state);
-                        self.ready_for_query();
-                    }
+                    Err(state) => self.fail_copy(state),
                 }
             }
-            b'f' if self.copying => {
-                self.fail("57014");
-                self.ready_for_query();
-            }
+            b'f' if self.copying => self.fail_copy("57014"),
             b'P' | b'B' | b'D' | b'E' | b'C' if !self.skipping => {
                 if let Err(state) = self.extended(tag, body) {
                     self.fail(state);
@@ -48,6 +43,14 @@ impl Model {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn fail_copy(&mut self, state: Refusal) {
+        self.fail(state);
+        self.skipping = self.bound;
+        if !self.bound {
+            self.ready_for_query();
         }
     }
 
@@ -149,7 +152,7 @@ impl Model {
             }
             "copy" if text.contains("from") => {
                 self.say("G 0b 1s 0s")?;
-                self.copying = true;
+                (self.copying, self.bound) = (true, bound.is_some());
                 Ok(())
             }
             "copy" => {
