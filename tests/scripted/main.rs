@@ -13,11 +13,13 @@
 //! * [`liveness`]: floods, deadlines, clocks.
 //! * [`identity`]: statements and portals of other sessions, and their names.
 //! * [`staged`]: what leaves in one write.
+//! * [`guards`]: that they must be used.
 //! * [`mutate`]: right sessions with random damage.
 
 mod commits;
 mod crypto;
 mod dropped;
+mod guards;
 mod hostile;
 mod hostile_login;
 mod identity;

@@ -77,6 +77,9 @@ impl Model {
                 self.say("1")
             }
             (b'B', _) => {
+                if !first.is_empty() && self.portals.contains_key(&first) {
+                    return Err("42P03");
+                }
                 let text = self.statements.get(&second).ok_or("26000")?.clone();
                 self.portals.insert(first, (text, 0));
                 self.say("2")
@@ -209,6 +212,7 @@ impl Model {
                 self.commit();
                 self.status = b'I';
             }
+            ("discard" | "deallocate", "all") => self.statements.clear(),
             ("savepoint", _) => self.savepoints.push((last, self.pending.len())),
             ("release", _) => self.savepoints.truncate(at),
             _ if self.status == b'I' && COMMITTING.iter().any(|sql| text.starts_with(sql)) => {
@@ -225,6 +229,7 @@ impl Model {
 
     fn roll_back(&mut self) {
         self.pending.clear();
+        self.portals.clear();
         self.savepoints.clear();
         self.status = b'I';
     }
