@@ -6,7 +6,7 @@ use barepg::{Error, ErrorKind, Outcome, ProtocolError, SqlState};
 use super::hostile_login::{Class, class};
 use super::peer::{Delivery, Machine, Peer, Script, Step, show};
 use super::play::{Conn, Log, Scenario, again, dead, note};
-use super::startup::config;
+use super::startup::{CONFIG, config};
 use super::transcript::{message, read};
 
 /// A verb, its right answer, and which types may stand in the place of each message of it.
@@ -254,7 +254,7 @@ fn run(verb: &Verb, answer: &[u8], delivery: Delivery) -> Verdict {
     let script = session(verb, answer);
     let peer = Peer::new(&script, delivery, &machine);
     let mut storage = barepg::Storage::<256, 256>::new();
-    let mut client = barepg::Client::new(storage.buffers(), config(), &machine);
+    let mut client = barepg::Client::new(storage.buffers(), &CONFIG, &machine);
     let mut log = Log::new();
     let mut connection = client.connect(peer.transport()).expect("a login");
     let mut error = (verb.run)(&mut connection, &mut log).err();
@@ -495,7 +495,7 @@ fn leftovers_are_never_an_answer() {
         }
         let verdict = run(ping, &[right.clone(), fitting(tag)].concat(), Delivery::WHOLE);
         let error = verdict.error.unwrap();
-        assert_eq!(error.kind(), ErrorKind::Protocol(ProtocolError::Unasked), "{tag}");
+        assert_eq!(error.kind(), ErrorKind::Protocol(ProtocolError::Unsolicited), "{tag}");
         assert_eq!(error.outcome(), Outcome::NotSent);
         // One stray byte.
         let verdict = run(ping, &[right.clone(), vec![tag]].concat(), Delivery::WHOLE);
@@ -506,7 +506,7 @@ fn leftovers_are_never_an_answer() {
         let whole = prefix(verb, verb.answer.len());
         let verdict = run(verb, &whole.repeat(2), Delivery::WHOLE);
         let error = verdict.error.expect(verb.name);
-        assert_eq!(error.kind(), ErrorKind::Protocol(ProtocolError::Unasked), "{}", verb.name);
+        assert_eq!(error.kind(), ErrorKind::Protocol(ProtocolError::Unsolicited), "{}", verb.name);
         assert_eq!(error.outcome(), Outcome::NotSent);
     }
     let fatal = message("E 'SFATAL' #00 'VFATAL' #00 'C57P01' #00 #00");

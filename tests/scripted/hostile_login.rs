@@ -547,5 +547,5 @@ fn the_reason_is_told() {
     assert_eq!(one("<<< raw #5200000003"), ErrorKind::Protocol(P::BadLength));
     let encoding = "<<< R 0\n<<< S \"client_encoding\" \"LATIN1\"";
     assert_eq!(one(encoding), ErrorKind::Protocol(P::Encoding));
-    assert_eq!(one(&"<<< N #00\n".repeat(1001)), ErrorKind::Protocol(P::Flood));
+    assert_eq!(one(&"<<< N #00\n".repeat(1001)), ErrorKind::TimedOut);
 }

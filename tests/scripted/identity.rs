@@ -82,7 +82,7 @@ fn statements_of_a_client_that_is_gone_are_refused() {
 fn statements_of_an_earlier_session_are_refused() {
     let machine = Machine::default();
     let mut storage = Storage::<256, 256>::new();
-    let mut client = Client::new(storage.buffers(), CONFIG, &machine);
+    let mut client = Client::new(storage.buffers(), &CONFIG, &machine);
     let mut old = Vec::new();
     for _ in 0..5 {
         let server = Server::new(&machine);

@@ -19,7 +19,7 @@ fn play(text: &str) -> (Option<Error>, bool) {
     let machine = Machine::default();
     let (mut storage, mut cache) = (Storage::<512, 512>::new(), KeyCache::new());
     let config = config().scram_iterations(8, 8);
-    let mut client = Client::new(storage.buffers(), config, &machine);
+    let mut client = Client::new(storage.buffers(), &config, &machine);
     client.set_key_cache(&mut cache);
     let login = |client: &mut Client<'_>, text: &str| {
         let peer = Peer::new(&read(text, &names), Delivery::WHOLE, &machine);

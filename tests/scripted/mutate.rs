@@ -116,7 +116,8 @@ fn shake(name: &str, script: &Script, seed: u64) {
     let (rx, tx) = [(96, 64), (128, 200), (512, 512)][random.below(3)];
     let (mut rx, mut tx) = (vec![0; rx], vec![0; tx]);
     let buffers = barepg::Buffers::new(&mut rx, &mut tx);
-    let mut client = Client::new(buffers, config().scram_iterations(8, 8), &machine);
+    let config = config().scram_iterations(8, 8);
+    let mut client = Client::new(buffers, &config, &machine);
     let Ok(mut connection) = client.connect(peer.transport()) else {
         let _ = client.server_error().map(|error| format!("{error} {:?}", error.hint()));
         return;

@@ -8,10 +8,10 @@
 
 use barepg::{Client, Config, Connection, Error, ErrorKind, Outcome, SqlState, limits};
 
-use super::peer::{Delivery, End, Machine, Peer, Script, Transport};
+use super::peer::{Delivery, End, Machine, Peer, Script};
 use super::transcript;
 
-pub type Conn<'c, 'b> = Connection<'c, 'b, Transport>;
+pub type Conn<'c, 'b> = Connection<'c, 'b>;
 pub type Log = Vec<String>;
 
 pub struct Scenario {
@@ -43,7 +43,7 @@ impl Scenario {
         let machine = Machine::default();
         let peer = Peer::new(&self.script, delivery, &machine);
         let buffers = barepg::Buffers::new(&mut rx, &mut tx);
-        let mut client = Client::new(buffers, self.config, &machine);
+        let mut client = Client::new(buffers, &self.config, &machine);
         let mut log = Log::new();
         let result = self.session(&mut client, &peer, &mut log);
         let cut = delivery.cut.is_some() || delivery.write_cut.is_some();
@@ -181,7 +181,7 @@ pub fn again(client: &mut Client<'_>, machine: &Machine) {
         ",
         &[],
     );
-    *client.config_mut() = super::startup::config();
+    client.set_config(&super::startup::CONFIG);
     let peer = Peer::new(&script, Delivery::WHOLE, machine);
     let mut connection = client.connect(peer.transport()).expect("a login after the failure");
     connection.ping().expect("an answer after the failure");

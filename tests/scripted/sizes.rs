@@ -4,7 +4,7 @@ use barepg::{Buffer, Error, ErrorKind, Outcome, SqlState, limits};
 
 use super::peer::{Delivery, Script};
 use super::play::{Conn, Log, Scenario, note};
-use super::startup::config;
+use super::startup::{CONFIG, config};
 use super::transcript::read;
 
 const STATEMENT: &str = ">>> P \"\" \"q\" 0s\n>>> B \"\" \"\" 1s 1s 0s 1s 1s\n>>> D 'P' \"\"\n\
@@ -304,7 +304,7 @@ fn buffers_below_the_minimum_are_refused_before_anything_is_sent() {
         let peer = super::peer::Peer::new(&read("@login", &[]), Delivery::WHOLE, &machine);
         let (mut rx, mut tx) = (vec![0; rx], vec![0; tx]);
         let buffers = barepg::Buffers::new(&mut rx, &mut tx);
-        let mut client = barepg::Client::new(buffers, config(), &machine);
+        let mut client = barepg::Client::new(buffers, &CONFIG, &machine);
         let error = client.connect(peer.transport()).map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config(barepg::ConfigError::BufferTooSmall));
         assert_eq!(error.outcome(), Outcome::NotSent);

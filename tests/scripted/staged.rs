@@ -31,7 +31,7 @@ fn the_start_up_packet_leaves_in_one_write() {
                 let server = Server::new(&machine);
                 let (mut receive, mut send) = (vec![0; rx], vec![0; tx]);
                 let buffers = Buffers::new(&mut receive, &mut send);
-                let mut client = Client::new(buffers, config, &machine);
+                let mut client = Client::new(buffers, &config, &machine);
                 let context = format!("{rx} + {tx} bytes, {length} to send");
                 let result = client.connect(server.transport()).map(|_| ());
                 let writes = server.facts().writes;
@@ -55,7 +55,7 @@ fn many_items_need_no_larger_buffer_than_one() {
             let machine = Machine::default();
             let server = Server::new(&machine);
             let (mut rx, mut tx) = (vec![0; 512], vec![0; size]);
-            let mut client = Client::new(Buffers::new(&mut rx, &mut tx), CONFIG, &machine);
+            let mut client = Client::new(Buffers::new(&mut rx, &mut tx), &CONFIG, &machine);
             let mut conn = client.connect(server.transport()).expect("a login");
             let text = "x".repeat(length);
             let items = || (0..100).map(|n| (n, text.as_str()));
@@ -79,7 +79,7 @@ fn a_hundred_items_of_92_bytes_go_through_512_bytes() {
     let machine = Machine::default();
     let server = Server::new(&machine);
     let (mut rx, mut tx) = (vec![0; 512], vec![0; 512]);
-    let mut client = Client::new(Buffers::new(&mut rx, &mut tx), CONFIG, &machine);
+    let mut client = Client::new(Buffers::new(&mut rx, &mut tx), &CONFIG, &machine);
     let mut conn = client.connect(server.transport()).expect("a login");
     let text = "x".repeat(56);
     let items = (0..100).map(|n: i32| (n, text.as_str()));
@@ -95,7 +95,7 @@ fn a_start_up_packet_survives_a_transport_that_takes_little() {
         let peer = Peer::new(&script, Delivery { write, ..Delivery::WHOLE }, &machine);
         let (mut rx, mut tx) = (vec![0; 96], vec![0; 64]);
         let mut client =
-            Client::new(Buffers::new(&mut rx, &mut tx), super::startup::config(), &machine);
+            Client::new(Buffers::new(&mut rx, &mut tx), &super::startup::CONFIG, &machine);
         let mut conn = client.connect(peer.transport()).expect("a login");
         assert_eq!(conn.ping(), Ok(()));
         assert!(conn.close().is_ok());

@@ -11,6 +11,8 @@ pub const fn config() -> Config<'static> {
     Config::new().user("u").password(PASSWORD).dbname("d").sslmode(SslMode::Disable)
 }
 
+pub const CONFIG: Config<'static> = config();
+
 /// Notes what the login taught, then pings.
 fn look(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
     log.push(format!(
@@ -202,7 +204,7 @@ fn a_minor_version_refused_is_not_asked_for_again() {
                  \"DateStyle\" \"ISO\" #00\n@settle\n@bye";
     let machine = super::peer::Machine::default();
     let mut storage = barepg::Storage::<512, 512>::new();
-    let mut client = barepg::Client::new(storage.buffers(), config(), &machine);
+    let mut client = barepg::Client::new(storage.buffers(), &CONFIG, &machine);
     let connect = |client: &mut barepg::Client<'_>, script: &Script| {
         let peer = super::peer::Peer::new(script, Delivery::WHOLE, &machine);
         client.connect(peer.transport()).and_then(|connection| connection.close()).map(|_| ())

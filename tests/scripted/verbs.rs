@@ -373,7 +373,7 @@ pub fn session_of<R>(
     let (mut rx, mut tx) = (vec![0; size], vec![0; size]);
     let mut statics = StaticStatements::new();
     let buffers = barepg::Buffers::new(&mut rx, &mut tx);
-    let mut client = Client::new(buffers, CONFIG, platform);
+    let mut client = Client::new(buffers, &CONFIG, platform);
     client.set_static_statements(&mut statics);
     let mut connection = client.connect(server.transport()).expect("a login");
     work(&mut connection)
