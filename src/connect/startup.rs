@@ -65,9 +65,7 @@ impl Session<'_> {
         // Keys that were not accepted are of no use; any other failure says nothing of them.
         let refused = match result {
             // Of SQLSTATE 28P01 and 28000; what comes after AuthenticationOk is no matter of keys.
-            Err(Fault::SERVER) => {
-                !self.server.authenticated && self.sqlstate().class() == *b"28"
-            }
+            Err(Fault::SERVER) => !self.server.authenticated && self.sqlstate().class() == *b"28",
             Err(fault) => fault.is_auth(),
             Ok(()) => false,
         };

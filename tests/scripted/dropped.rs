@@ -124,7 +124,8 @@ fn is_earlier(error: Error, state: &str) -> bool {
 
 #[test]
 fn the_next_verb_reports_that_a_dropped_statement_failed() {
-    for dropped in DROPPED {
+    // With the guard of a transaction, what failed in it was given up.
+    for dropped in DROPPED.iter().filter(|dropped| dropped.name != "fetch") {
         for at in places(dropped) {
             for state in ["23505", "40003", "08006"] {
                 let context = format!("{}, {state} at {at}", dropped.name);

@@ -100,10 +100,7 @@ const SLOW: &[Slow] = &[
         |conn| conn.batch_execute("begin").expect("a transaction"),
         |conn| conn.reset(),
     ),
-    ("a static statement", |_| {}, |conn| conn.execute(&INSERT, ()).map(|_| ())),
-    ("a query of one", |_| {}, |conn| conn.query(&INSERT, ())?.finish().map(|_| ())),
     ("many items", |_| {}, |conn| conn.execute_many("insert", [(); 600]).map(|_| ())),
-    ("many items of one", |_| {}, |conn| conn.execute_many(&INSERT, [()]).map(|_| ())),
     (
         "a verb after a dropped transaction",
         |conn| drop(conn.transaction().expect("a transaction")),
@@ -133,6 +130,14 @@ const SLOW: &[Slow] = &[
     (
         "a static statement after a dropped transaction",
         |conn| drop(conn.transaction().expect("a transaction")),
+        |conn| conn.execute(&INSERT, ()).map(|_| ()),
+    ),
+    (
+        "a statement that is prepared anew",
+        |conn| {
+            conn.execute(&INSERT, ()).expect("an insert");
+            conn.batch_execute("deallocate all").expect("a command");
+        },
         |conn| conn.execute(&INSERT, ()).map(|_| ()),
     ),
 ];

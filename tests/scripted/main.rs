@@ -14,12 +14,14 @@
 //! * [`identity`]: statements and portals of other sessions, and their names.
 //! * [`staged`]: what leaves in one write.
 //! * [`guards`]: that they must be used.
+//! * [`held`]: the row of `query_one`.
 //! * [`mutate`]: right sessions with random damage.
 
 mod commits;
 mod crypto;
 mod dropped;
 mod guards;
+mod held;
 mod hostile;
 mod hostile_login;
 mod identity;

@@ -235,6 +235,42 @@ fn an_error_that_ends_the_session_is_reported_at_once() {
     });
 }
 
+/// The link breaks while the verb is being sent, after every byte of it.
+#[test]
+fn a_link_that_breaks_while_sending() {
+    let mut wrong = Vec::new();
+    for verb in VERBS {
+        let within = [Within::Nothing, Within::Text, Within::Guard];
+        let alone = verb.own || verb.name == "transaction";
+        for within in within.into_iter().take(if alone { 1 } else { 3 }) {
+            let damage = Damage::Bytes(Vec::new());
+            let whole = Case::new(verb, within, At::Never, damage.clone()).facts.received;
+            for at in 0..whole {
+                let case = Case::new(verb, within, At::Received(at), damage.clone());
+                let Some(error) = case.error() else {
+                    wrong.push(format!("{case}: Ok"));
+                    continue;
+                };
+                let outcome = error.outcome();
+                let inside = within != Within::Nothing || verb.own;
+                let right = match outcome {
+                    Outcome::NotSent => at == 0,
+                    Outcome::Refused => at > 0 && !case.is_kept(),
+                    Outcome::Unknown => at > 0 && !(inside && verb.ends == Ends::No),
+                    Outcome::Local => false,
+                };
+                let repeated = case.calls.0.iter().skip_while(|(_, result)| result.is_ok());
+                let repeated = repeated.into_iter().all(|(_, result)| *result == Err(error));
+                if !right || !repeated || case.usable {
+                    wrong.push(format!("{case}, {:?}", case.calls));
+                }
+            }
+        }
+    }
+    let lines = wrong.iter().step_by(wrong.len() / 12 + 1).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} are wrong:\n{lines}", wrong.len());
+}
+
 /// A connection that lives goes on as if nothing had been: the next verbs give their own answers.
 /// One that is dead says so, without sending anything.
 #[test]

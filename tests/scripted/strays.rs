@@ -2,13 +2,17 @@
 //! before the next verb sends anything; so does the end of the stream. Notices, parameters and
 //! notifications are taken, and the verb goes on.
 
-use barepg::{Error, ErrorKind, Outcome};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use barepg::{Client, Error, ErrorKind, NoReadReady, Outcome, Storage};
+use embedded_io::{ErrorType, Read, Write};
 
 use super::model::{At, Damage, Server, error};
-use super::peer::{End, Machine};
+use super::peer::{End, Machine, Transport};
 use super::play::Conn;
 use super::transcript::message;
-use super::verbs::{VERBS, Verb, Within, run, session};
+use super::verbs::{CONFIG, VERBS, Verb, Within, run, session};
 
 /// What comes, in several messages.
 fn bytes(messages: &[&str]) -> Vec<u8> {
@@ -180,6 +184,72 @@ fn nothing_waits_before_a_verb() {
     }
 }
 
+/// It is asked once whether something has arrived.
+#[test]
+fn a_verb_looks_once() {
+    for verb in VERBS.iter().filter(|verb| !verb.name.starts_with("copy_in")) {
+        let machine = Machine::default();
+        let server = Server::new(&machine);
+        session(&server, &machine, |conn| {
+            let calls = run(verb, Within::Nothing, conn, &server);
+            assert_eq!(calls.error(), None, "{}", verb.name);
+            assert_eq!(server.facts().looks, 1, "{}", verb.name);
+        });
+    }
+}
+
+/// A transport that cannot tell whether something has arrived, and what it was asked to do.
+struct Plain(Transport, Rc<RefCell<Vec<u8>>>);
+
+impl ErrorType for Plain {
+    type Error = embedded_io::ErrorKind;
+}
+
+impl Read for Plain {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+        self.1.borrow_mut().push(b'r');
+        self.0.read(buf)
+    }
+}
+
+impl Write for Plain {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+        self.1.borrow_mut().push(b'w');
+        self.0.write(buf)
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        self.1.borrow_mut().push(b'f');
+        self.0.flush()
+    }
+}
+
+#[test]
+fn a_transport_that_cannot_tell_is_not_waited_for() {
+    let machine = Machine::default();
+    for verb in VERBS {
+        let server = Server::new(&machine);
+        let calls = Rc::new(RefCell::new(Vec::new()));
+        let mut storage = Storage::<256, 256>::new();
+        let mut client = Client::new(storage.buffers(), &CONFIG, &machine);
+        let transport = NoReadReady(Plain(server.transport(), calls.clone()));
+        let mut conn = client.connect(transport).expect("a login");
+        calls.borrow_mut().clear();
+        let done = run(verb, Within::Nothing, &mut conn, &server);
+        assert_eq!(done.error(), None, "{}", verb.name);
+        assert_eq!(calls.borrow().first(), Some(&b'w'), "{}", verb.name);
+    }
+    // What is lost is said where the type is: the end of the stream is found when it is sent.
+    let server = Server::damaged(&machine, At::Idle, Damage::Last(Vec::new(), End::Eof));
+    let mut storage = Storage::<256, 256>::new();
+    let mut client = Client::new(storage.buffers(), &CONFIG, &machine);
+    let transport = NoReadReady(Plain(server.transport(), Rc::default()));
+    let mut conn = client.connect(transport).expect("a login");
+    server.arm();
+    let error = conn.execute("insert", ()).expect_err("an end");
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Closed, Outcome::Unknown));
+}
+
 /// What has arrived is there for those who wait for it; anything else is not.
 #[test]
 fn waiting_for_a_notification_finds_strays() {
@@ -195,7 +265,8 @@ fn waiting_for_a_notification_finds_strays() {
             session(&server, &machine, |conn| {
                 server.arm();
                 let result = conn.wait_notification(timeout).map(|_| ());
-                assert!(result.is_err_and(|error| !error.is_usable()), "{damage:?} {timeout}");
+                let dead = result.is_err_and(|error| !error.is_usable());
+                assert!(dead, "{damage:?} {timeout}: {result:?}");
                 assert_eq!(server.facts().received, 0, "{damage:?}");
             });
         }

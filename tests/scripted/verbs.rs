@@ -141,7 +141,6 @@ pub const VERBS: &[Verb] = &[
         calls.note("savepoint", tx.savepoint().map(|_| ()));
     }),
     own("savepoint, commit", savepoint_commit),
-    own("savepoint, rollback", savepoint_rollback),
     own("portal", |conn, server, calls| {
         let mut tx = conn.transaction().expect("a transaction");
         server.arm();
@@ -156,6 +155,7 @@ pub const VERBS: &[Verb] = &[
             calls.note("reset", conn.reset());
         }),
     ),
+    own("savepoint, rollback", savepoint_rollback),
 ];
 
 fn execute(conn: &mut Conn<'_, '_>, server: &Server, calls: &mut Calls) {

@@ -56,6 +56,8 @@ pub enum At {
     /// At once, before anything is asked for.
     Idle,
     Message(usize),
+    /// So many bytes were received: the link breaks, in both directions.
+    Received(usize),
     /// The first CopyData arrives.
     CopyData,
     Never,
@@ -113,6 +115,8 @@ pub struct Facts {
     pub tags: Vec<u8>,
     /// Calls of `write` in all.
     pub writes: usize,
+    /// Calls of `read_ready` since it was armed.
+    pub looks: usize,
     /// Names of the statements that were parsed, in order.
     pub names: Vec<String>,
     pub committed: Vec<String>,
@@ -161,6 +165,7 @@ impl Server {
         model.armed = true;
         let facts = &mut model.facts;
         (facts.received, facts.sent, facts.copy_done) = (0, 0, false);
+        facts.looks = 0;
         facts.tags.clear();
         if let Some(damage) = model.take_damage(At::Idle) {
             let _ = model.damage(damage, &[]);
@@ -242,14 +247,24 @@ impl Wire for Model {
         if self.over == Some(End::Reset) {
             return Err(ErrorKind::ConnectionReset);
         }
-        self.facts.received += bytes.len();
+        let mut taken = bytes.len();
+        if let (true, Some((At::Received(most), _))) = (self.armed, &self.damage) {
+            taken = taken.min(most - self.facts.received);
+        }
+        if taken == 0 {
+            self.outbox.clear();
+            self.over = Some(End::Reset);
+            return Err(ErrorKind::BrokenPipe);
+        }
+        self.facts.received += taken;
         self.facts.writes += 1;
-        self.inbox.extend_from_slice(bytes);
+        self.inbox.extend_from_slice(&bytes[..taken]);
         self.serve();
-        Ok(bytes.len())
+        Ok(taken)
     }
 
     fn ready(&mut self) -> Result<bool, ErrorKind> {
+        self.facts.looks += 1;
         let now = self.clock.get();
         let ended = self.outbox.is_empty() && matches!(self.over, Some(End::Eof | End::Reset));
         Ok(ended || self.outbox.front().is_some_and(|(due, _)| *due <= now))

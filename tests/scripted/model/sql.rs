@@ -210,7 +210,7 @@ impl Model {
             }
             ("prepare", "transaction") => {
                 self.commit();
-                self.status = b'I';
+                self.roll_back();
             }
             ("discard" | "deallocate", "all") => self.statements.clear(),
             ("savepoint", _) => self.savepoints.push((last, self.pending.len())),
@@ -282,7 +282,6 @@ pub const COMMITTING: &[&str] = &[
     "create index concurrently",
     "create subscription",
     "create tablespace",
-    "discard all",
     "do",
     "drop database",
     "drop index concurrently",
