@@ -41,7 +41,7 @@ fn the_only_row_stays_what_it_was() {
     let mut found = 0;
     for rx in [96, 97, 100, 111, 128, 160, 256] {
         // The description, the row's head, and room for the end must fit beside the value.
-        for length in 0..rx - 50 {
+        for length in (rx % 3..rx - 50).step_by(3) {
             for way in ways {
                 for notices in [0, 1, 40] {
                     let value = row(rx, length, way, notices);
@@ -51,5 +51,5 @@ fn the_only_row_stays_what_it_was() {
             }
         }
     }
-    assert!(found > 5000);
+    assert!(found > 2500, "{found}");
 }

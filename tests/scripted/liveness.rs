@@ -53,7 +53,7 @@ fn endless_asynchronous_messages_are_ended_by_the_deadline() {
             let damage = Damage::Endless(message(text));
             let server = Server::damaged(&machine, At::Message(0), damage);
             session_of(4096, &server, &machine, |conn| {
-                conn.set_timeout_ms(100);
+                conn.set_timeout_ms(40);
                 let calls = run(verb, Within::Nothing, conn, &server);
                 let error = calls.error().unwrap_or_else(|| panic!("{} {text}", verb.name));
                 assert_eq!(error.kind(), ErrorKind::TimedOut, "{} {text}", verb.name);

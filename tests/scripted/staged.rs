@@ -64,6 +64,10 @@ fn many_items_need_no_larger_buffer_than_one() {
             let statement = conn.prepare("insert", &[]).expect("a statement");
             assert_eq!(conn.execute_many(&statement, [(); 100]), Ok(100), "{context}");
             assert_eq!(server.facts().committed, vec!["insert"; 200], "{context}");
+            // One statement is several messages.
+            assert_eq!(conn.execute("insert", (7, text.as_str())), Ok(1), "{context}");
+            let rows = conn.query("select 1", (7, text.as_str())).and_then(|rows| rows.finish());
+            assert_eq!(rows, Ok(1), "{context}");
             let mut pipeline = conn.pipeline().expect("a pipeline");
             for item in items() {
                 pipeline.execute("insert", item).expect(&context);

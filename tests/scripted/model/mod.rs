@@ -78,8 +78,10 @@ struct Model {
     /// What was sent to it and not understood yet; the first message has no type byte.
     inbox: Vec<u8>,
     started: bool,
-    /// What it sends, and from when on it can be read.
-    outbox: VecDeque<(u64, u8)>,
+    /// What it sends, up to where it was read, and from when on which part of it can be.
+    outbox: Vec<u8>,
+    taken: usize,
+    due: VecDeque<(usize, u64)>,
     over: Option<End>,
     facts: Facts,
     damage: Option<(At, Damage)>,
@@ -128,7 +130,9 @@ impl Server {
             clock: machine.clock(),
             inbox: Vec::new(),
             started: false,
-            outbox: VecDeque::new(),
+            outbox: Vec::new(),
+            taken: 0,
+            due: VecDeque::new(),
             over: None,
             facts: Facts::default(),
             damage: None,
@@ -191,12 +195,7 @@ impl Server {
         self.0.borrow_mut().flood = (message.to_vec(), count);
     }
 
-    /// Sends bytes that nobody asked for.
-    pub fn push(&self, bytes: &[u8]) {
-        self.0.borrow_mut().push(bytes);
-    }
-
-    /// As [`push`](Self::push), in so many milliseconds.
+    /// Sends bytes that were not asked for, in so many milliseconds.
     pub fn later(&self, ms: u64, bytes: &[u8]) {
         let mut model = self.0.borrow_mut();
         model.delay = ms;
@@ -218,24 +217,27 @@ impl Server {
 impl Wire for Model {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
         let now = self.clock.get();
-        if let (true, Some(endless)) = (self.outbox.len() < buf.len(), &self.endless) {
+        if let Some(endless) = self.endless.clone()
+            && self.outbox.len() - self.taken < buf.len()
+        {
             // As fast as the link is.
             self.clock.set(now + 1);
-            let more = endless.repeat(buf.len() / endless.len() + 1);
-            self.outbox.extend(more.into_iter().map(|byte| (0, byte)));
+            self.queue(&endless.repeat(buf.len() / endless.len() + 1), now);
         }
-        let due = self.outbox.iter().take(buf.len()).take_while(|(due, _)| *due <= now).count();
-        if due == 0 && (self.over.is_none() || !self.outbox.is_empty()) {
-            self.clock.set(now + 50);
-            return Err(ErrorKind::TimedOut);
-        }
-        for (place, (_, byte)) in buf.iter_mut().zip(self.outbox.drain(..due)) {
-            *place = byte;
+        let n = self.available().min(buf.len());
+        if n > 0 {
+            buf[..n].copy_from_slice(&self.outbox[self.taken..self.taken + n]);
+            self.taken += n;
+            self.due.retain(|(end, _)| *end > self.taken);
+            if self.due.is_empty() {
+                self.outbox.clear();
+                self.taken = 0;
+            }
+            return Ok(n);
         }
         match self.over {
-            _ if due > 0 => Ok(due),
-            Some(End::Eof) => Ok(0),
-            Some(End::Reset) => Err(ErrorKind::ConnectionReset),
+            Some(End::Eof) if self.due.is_empty() => Ok(0),
+            Some(End::Reset) if self.due.is_empty() => Err(ErrorKind::ConnectionReset),
             _ => {
                 self.clock.set(now + 50);
                 Err(ErrorKind::TimedOut)
@@ -252,7 +254,7 @@ impl Wire for Model {
             taken = taken.min(most - self.facts.received);
         }
         if taken == 0 {
-            self.outbox.clear();
+            self.due.clear();
             self.over = Some(End::Reset);
             return Err(ErrorKind::BrokenPipe);
         }
@@ -265,9 +267,8 @@ impl Wire for Model {
 
     fn ready(&mut self) -> Result<bool, ErrorKind> {
         self.facts.looks += 1;
-        let now = self.clock.get();
-        let ended = self.outbox.is_empty() && matches!(self.over, Some(End::Eof | End::Reset));
-        Ok(ended || self.outbox.front().is_some_and(|(due, _)| *due <= now))
+        let ended = self.due.is_empty() && matches!(self.over, Some(End::Eof | End::Reset));
+        Ok(ended || self.available() > 0)
     }
 }
 
@@ -297,10 +298,22 @@ impl Model {
     }
 
     fn push(&mut self, bytes: &[u8]) {
-        if self.over.is_none() && self.endless.is_none() {
+        if self.over.is_none() && self.endless.is_none() && !bytes.is_empty() {
             let due = self.clock.get() + self.delay;
-            self.outbox.extend(bytes.iter().map(|byte| (due, *byte)));
+            self.queue(bytes, due);
         }
+    }
+
+    fn queue(&mut self, bytes: &[u8], due: u64) {
+        self.outbox.extend_from_slice(bytes);
+        self.due.push_back((self.outbox.len(), due));
+    }
+
+    /// Bytes that can be read now.
+    fn available(&self) -> usize {
+        let now = self.clock.get();
+        let parts = self.due.iter().take_while(|(_, due)| *due <= now);
+        parts.last().map_or(0, |(end, _)| end - self.taken)
     }
 
     fn take_damage(&mut self, at: At) -> Option<Damage> {
