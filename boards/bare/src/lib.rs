@@ -12,7 +12,7 @@
 use core::panic::PanicInfo;
 
 use barepg::{NoEntropy, Platform};
-use embedded_io::{ErrorKind, ErrorType, Read, Write};
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 
 unsafe extern "C" {
     fn barepg_can_panic() -> !;
@@ -89,6 +89,12 @@ impl Read for Machine {
             [*byte, ..] = unknown().to_le_bytes();
         }
         Ok(n)
+    }
+}
+
+impl ReadReady for Machine {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        outcome(1).map(|n| n > 0)
     }
 }
 

@@ -2,15 +2,13 @@
 
 use core::hint::black_box;
 
-use barepg::{Client, Config, Connection, KeyCache, LeanClient, Result, SslMode, Storage};
+use barepg::{Client, Config, Connection, KeyCache, Result, SslMode, Storage};
 use barepg_semihost::{fault, once};
 use embedded_io::{ErrorKind, Read, Write};
 
 use crate::bench::{Bench, Machine};
 use crate::replies::{self, FEW, MANY, PASSWORD};
 use crate::server::{Server, Transport};
-
-type Conn<'c, 'b> = Connection<'c, 'b, Transport>;
 
 /// A row of all works with rows: `int4`, `int8`, `text`, `float8`, `bool`.
 type Row<'r> = (i32, i64, &'r str, f64, bool);
@@ -85,21 +83,21 @@ fn floors(bench: &mut Bench) -> bool {
 trait Stream: Read<Error = ErrorKind> + Write {}
 impl Stream for Transport {}
 
-fn logins(bench: &mut Bench, client: &mut LeanClient<'_>) -> bool {
+fn logins(bench: &mut Bench, client: &mut Client<'_>) -> bool {
     let server = bench.server;
     let login = &mut |n| login(client, server, n);
     bench.count("trust_login", LOGINS, [&replies::TRUST; 2], login)
         && bench.count("scram_login", HASHED, [&replies::SCRAM; 2], login)
 }
 
-fn login(client: &mut LeanClient<'_>, server: &'static Server, n: u32) -> Result<bool> {
+fn login(client: &mut Client<'_>, server: &'static Server, n: u32) -> Result<bool> {
     for _ in 0..n {
         client.connect(server.dial())?.close()?;
     }
     Ok(true)
 }
 
-fn trips(bench: &mut Bench, conn: &mut Conn<'_, '_>) -> bool {
+fn trips(bench: &mut Bench, conn: &mut Connection) -> bool {
     let server = bench.server;
     let binary = [&replies::BINARY_1; 2];
     let simple = bench.count("simple_trip", TRIPS, [&replies::TRUST; 2], &mut |n| {
@@ -132,7 +130,7 @@ fn trips(bench: &mut Bench, conn: &mut Conn<'_, '_>) -> bool {
     simple && adhoc && prepared
 }
 
-fn rows(bench: &mut Bench, conn: &mut Conn<'_, '_>) -> bool {
+fn rows(bench: &mut Bench, conn: &mut Connection) -> bool {
     let binary = replies::ROWS.each_ref();
     let typed = bench.count("row", ROWS, binary, &mut |n| {
         let mut sum = 0;
@@ -169,7 +167,7 @@ fn add((id, at, name, value, ok): Row<'_>) -> u32 {
     id.cast_unsigned()
 }
 
-fn writes(bench: &mut Bench, conn: &mut Conn<'_, '_>) -> bool {
+fn writes(bench: &mut Bench, conn: &mut Connection) -> bool {
     let server = bench.server;
     let row = || black_box(ROW);
     let insert = "insert into log values ($1, $2, $3, $4, $5)";

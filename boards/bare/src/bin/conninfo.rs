@@ -2,7 +2,7 @@
 #![no_main]
 //! As `dial`, with the configuration from a connection string that nobody knows.
 
-use barepg::{Client, Config, Dial, DialError, LeanClient, Result, Target};
+use barepg::{Client, Config, Dial, DialError, Result, Target};
 use barepg_bare::{Machine, show, show_bytes, text};
 
 struct Dialler;
@@ -20,12 +20,12 @@ impl Dial for Dialler {
 
 barepg_bare::entry!(work);
 
-fn work(_: &mut LeanClient<'_>) -> Result<()> {
+fn work(_: &mut Client<'_>) -> Result<()> {
     let mut scratch = [0; 64];
     match Config::parse(text(), &mut scratch) {
         Ok(config) => {
             let mut storage = barepg::Storage::<512, 512>::new();
-            let mut client = Client::new(storage.buffers(), config, &Machine);
+            let mut client = Client::new(storage.buffers(), &config, &Machine);
             client.connect_with(&mut Dialler)?.close().map(|_| ())
         }
         Err(error) => {

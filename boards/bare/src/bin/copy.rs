@@ -2,13 +2,13 @@
 #![no_main]
 //! COPY in both directions.
 
-use barepg::{LeanClient, Result};
+use barepg::{Client, Result};
 use barepg_bare::{Machine, show, show_bytes};
 use embedded_io::{Read, Write};
 
 barepg_bare::entry!(work);
 
-fn work(client: &mut LeanClient<'_>) -> Result<()> {
+fn work(client: &mut Client<'_>) -> Result<()> {
     let mut conn = client.connect(Machine)?;
     let mut copy = conn.copy_in("copy t from stdin with (format binary)")?;
     for n in 0..10_i32 {

@@ -2,7 +2,7 @@
 #![no_main]
 //! Login through a dialler: several hosts, session attributes, load balancing.
 
-use barepg::{Dial, DialError, LeanClient, Result, Target};
+use barepg::{Client, Dial, DialError, Result, Target};
 use barepg_bare::{Machine, show, show_bytes};
 
 struct Dialler;
@@ -20,6 +20,6 @@ impl Dial for Dialler {
 
 barepg_bare::entry!(work);
 
-fn work(client: &mut LeanClient<'_>) -> Result<()> {
+fn work(client: &mut Client<'_>) -> Result<()> {
     client.connect_with(&mut Dialler)?.close().map(|_| ())
 }

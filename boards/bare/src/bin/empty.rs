@@ -3,7 +3,7 @@
 //! Nothing: what the others are compared with. The machine is there in all programs, and so are
 //! the routines that copy, fill and compare memory, which the compiler calls in every firmware.
 
-use embedded_io::{Read, Write};
+use embedded_io::{Read, ReadReady, Write};
 
 /// Neither the machine nor these routines are the driver's.
 #[unsafe(no_mangle)]
@@ -15,6 +15,7 @@ extern "C" fn start() -> ! {
     let mut bytes = [0; 4];
     loop {
         let _ = machine.read(&mut bytes);
+        let _ = machine.read_ready();
         let _ = machine.write(&bytes);
         let _ = machine.flush();
         let _ = barepg::Platform::entropy(&machine, &mut bytes);

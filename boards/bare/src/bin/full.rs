@@ -3,12 +3,12 @@
 //! Every verb of the driver, every basic type, the server's words by field.
 
 use barepg::types::oid;
-use barepg::{Connection, LeanClient, Result, ServerError};
+use barepg::{Client, Connection, Result, ServerError};
 use barepg_bare::{Machine, show, show_bytes};
 
 barepg_bare::entry!(work);
 
-fn work(client: &mut LeanClient<'_>) -> Result<()> {
+fn work(client: &mut Client<'_>) -> Result<()> {
     client.set_timeout_ms(5000);
     let connected = client.connect(Machine);
     let mut conn = match connected {
@@ -40,7 +40,7 @@ fn words(error: Option<ServerError<'_>>) {
     show(error.position().unwrap_or(0));
 }
 
-fn verbs(conn: &mut Connection<'_, '_, Machine>) -> Result<()> {
+fn verbs(conn: &mut Connection) -> Result<()> {
     conn.batch_execute("create table if not exists t (id integer, name text)")?;
     conn.execute("insert into t values ($1, $2)", (1_i32, "a"))?;
     conn.execute_many("insert into t values ($1, $2)", [(1_i32, Some("a")), (2, None)])?;
@@ -71,7 +71,7 @@ fn verbs(conn: &mut Connection<'_, '_, Machine>) -> Result<()> {
         show_bytes(g);
         show(h.unwrap_or(0).cast_unsigned());
         show(row.get::<i32>(7)?.cast_unsigned());
-        show_bytes(row.get_by_name::<&str>("name")?.as_bytes());
+        show_bytes(row.get::<&str>("name")?.as_bytes());
     }
     let (count,): (i64,) = conn.query_one("select count(*) from t", ())?.decode()?;
     show_bytes(&count.to_le_bytes());

@@ -3,7 +3,7 @@
 //! Pipelines, statements in flash, transactions with properties, savepoints, portals, reset.
 
 use barepg::types::oid;
-use barepg::{IsolationLevel, LeanClient, Result, StaticStatement};
+use barepg::{Client, IsolationLevel, Result, StaticStatement};
 use barepg_bare::{Machine, show};
 
 barepg_bare::entry!(work);
@@ -11,7 +11,7 @@ barepg_bare::entry!(work);
 static INSERT: StaticStatement =
     StaticStatement::new("insert into t values ($1, $2)", &[oid::INT4, oid::TEXT]);
 
-fn work(client: &mut LeanClient<'_>) -> Result<()> {
+fn work(client: &mut Client<'_>) -> Result<()> {
     let mut conn = client.connect(Machine)?;
     conn.execute(&INSERT, (1_i32, "a"))?;
     let mut pipeline = conn.pipeline()?;

@@ -2,11 +2,11 @@
 #![no_main]
 //! Login with whatever the server asks for, and goodbye.
 
-use barepg::{LeanClient, Result};
+use barepg::{Client, Result};
 use barepg_bare::Machine;
 
 barepg_bare::entry!(work);
 
-fn work(client: &mut LeanClient<'_>) -> Result<()> {
+fn work(client: &mut Client<'_>) -> Result<()> {
     client.connect(Machine)?.close().map(|_| ())
 }

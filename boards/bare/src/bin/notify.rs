@@ -2,7 +2,7 @@
 #![no_main]
 //! Notifications with a queue, notices and parameters with handlers.
 
-use barepg::{Event, LeanClient, Result};
+use barepg::{Client, Event, Result};
 use barepg_bare::{Machine, show, show_bytes};
 
 barepg_bare::entry!(work);
@@ -18,7 +18,7 @@ fn event(event: Event<'_>) {
     }
 }
 
-fn work(client: &mut LeanClient<'_>) -> Result<()> {
+fn work(client: &mut Client<'_>) -> Result<()> {
     client.set_event_handler(&event);
     let mut conn = client.connect(Machine)?;
     conn.batch_execute("listen commands")?;

@@ -3,12 +3,12 @@
 //! What a firmware that stores and reads data uses: login by SCRAM, statements with and without
 //! parameters, typed rows, COPY into a table, the server's words by field.
 
-use barepg::{Connection, LeanClient, Result, ServerError};
+use barepg::{Client, Connection, Result, ServerError};
 use barepg_bare::{Machine, show, show_bytes};
 
 barepg_bare::entry!(work);
 
-fn work(client: &mut LeanClient<'_>) -> Result<()> {
+fn work(client: &mut Client<'_>) -> Result<()> {
     let mut conn = match client.connect(Machine) {
         Ok(conn) => conn,
         Err(error) => {
@@ -33,7 +33,7 @@ fn words(error: Option<ServerError<'_>>) {
     }
 }
 
-fn verbs(conn: &mut Connection<'_, '_, Machine>) -> Result<()> {
+fn verbs(conn: &mut Connection) -> Result<()> {
     conn.batch_execute("create table if not exists log (id integer, name text)")?;
     conn.execute("insert into log values ($1, $2)", (7_i32, "on"))?;
     let mut rows = conn.query("select id, name from plan where id > $1", (3_i32,))?;

@@ -2,13 +2,13 @@
 #![no_main]
 //! Values larger than the buffers, both ways.
 
-use barepg::{LeanClient, Result, Streamed};
+use barepg::{Client, Result, Streamed};
 use barepg_bare::{Machine, show, show_bytes};
 use embedded_io::Read;
 
 barepg_bare::entry!(work);
 
-fn work(client: &mut LeanClient<'_>) -> Result<()> {
+fn work(client: &mut Client<'_>) -> Result<()> {
     let mut conn = client.connect(Machine)?;
     conn.execute("insert into t values ($1)", (Streamed::new(100_000, Machine),))?;
     let mut rows = conn.query("select id, image from t", ())?;

@@ -4,7 +4,7 @@
 
 use core::fmt::Write;
 
-use barepg::{Config, LeanClient, Result};
+use barepg::{Client, Config, Result};
 use barepg_bare::{Machine, show_bytes};
 
 barepg_bare::entry!(work);
@@ -18,7 +18,7 @@ impl Write for Out {
     }
 }
 
-fn work(client: &mut LeanClient<'_>) -> Result<()> {
+fn work(client: &mut Client<'_>) -> Result<()> {
     let mut text = [0; 64];
     let _ = embedded_io::Read::read(&mut Machine, &mut text);
     let mut scratch = [0; 64];
