@@ -57,7 +57,7 @@ fn verbs(conn: &mut Connection) -> Result<()> {
     transaction.execute("delete from t where id = $1", (1_i32,))?;
     transaction.rollback()?;
     // Dropped: rolled back by the next verb.
-    conn.transaction()?;
+    drop(conn.transaction()?);
 
     let numbers = (true, 1_i16, 2_i64, 3_u32, 1.5_f32, 2.5_f64, &b"bytes"[..], None::<i32>);
     let mut rows = conn.query("select $1, $2, $3, $4, $5, $6, $7, $8", numbers)?;

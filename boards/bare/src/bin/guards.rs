@@ -32,7 +32,7 @@ fn work(client: &mut Client<'_>) -> Result<()> {
     savepoint.execute(&INSERT, (3_i32, "c"))?;
     savepoint.savepoint()?.rollback()?;
     savepoint.commit()?;
-    tx.savepoint()?;
+    drop(tx.savepoint()?);
     let portal = tx.portal("select id from t", ())?;
     loop {
         let mut rows = tx.fetch(&portal, portal.fitting())?;
