@@ -37,7 +37,9 @@ mod error;
 mod platform;
 pub mod transport;
 
-// Connection parameters, and the methods of logging in: pure, and apart.
+// Connection parameters, and the methods of logging in: pure, and apart. What both know of are the
+// credentials.
+mod credentials;
 mod auth;
 mod config;
 
@@ -60,19 +62,19 @@ mod client;
 #[cfg(feature = "std")]
 pub mod host;
 
-#[cfg(feature = "opengauss")]
-pub use auth::gauss::{GaussKeys, GaussMethod};
 pub use auth::{KeyCache, ScramKeys};
 #[cfg(feature = "derive")]
 pub use barepg_derive::FromRow;
 pub use client::{Buffers, Client, Storage};
 pub use config::{
-    AuthMethods, ChannelBinding, Config, DEFAULT_PORT, Dialect, HostSpec, Hosts, Keepalives,
-    LoadBalanceHosts, ParseError, ParseReason, ProtocolVersion, SslMode, SslNegotiation,
-    TargetSessionAttrs,
+    ChannelBinding, Config, DEFAULT_PORT, Dialect, HostSpec, Hosts, Keepalives, LoadBalanceHosts,
+    ParseError, ParseReason, ProtocolVersion, SslMode, SslNegotiation, TargetSessionAttrs,
 };
 pub use connect::{CancelToken, Channel, Dial, Target};
 pub use connection::Connection;
+pub use credentials::AuthMethods;
+#[cfg(feature = "opengauss")]
+pub use credentials::{GaussKeys, GaussMethod};
 pub use engine::{Event, NotificationQueue, StaticStatements, Stats, TransactionStatus};
 pub use error::{
     AuthError, Buffer, ConfigError, DialError, Error, ErrorKind, Outcome, ProtocolError, Result,

@@ -13,14 +13,13 @@
 //! There is no proof of the server in this exchange: only TLS tells who it is. Everything the
 //! server sends is therefore checked before a single byte is hashed.
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::gauss_pbkdf2::pbkdf2;
-use super::scram::decimal;
 use super::{HmacKey, Sha256, Tick};
-use crate::config::AuthMethods;
+use crate::credentials::{AuthMethods, GaussKeys, GaussMethod, unhex};
 use crate::error::{AuthError, ErrorKind, Fault};
-use crate::wire::Reader;
+use crate::wire::{Reader, digits};
 
 /// Code of the SHA256 request; PostgreSQL's SASL list has the same one.
 pub(crate) const CODE_SHA256: u32 = 10;
@@ -36,61 +35,7 @@ pub(crate) const ANSWER: usize = 64;
 /// offered to a server that is said to be PostgreSQL, and to no other.
 const OLD_LAYOUTS: [usize; 2] = [76, 140];
 
-/// Which of openGauss's password methods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum GaussMethod {
-    /// `sha256` in `pg_hba.conf`, the default of `password_encryption_type` (2).
-    Sha256,
-    /// `sm3` in `pg_hba.conf`, `password_encryption_type` 3.
-    Sm3,
-}
-
-/// What a login at openGauss needs instead of the password: derived from it once, with the salt
-/// and the iteration count that the server stores with the user.
-///
-/// With keys, a login costs five hash blocks instead of 40,000. They serve as long as the user's
-/// password is not set again, which draws a new salt; the login then fails with
-/// [`AuthError::StaleKeys`] before anything is sent. `ClientKey` is as good as the password at
-/// this server (and at no other): keep it as safe. Zeroized when dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct GaussKeys {
-    method: GaussMethod,
-    iterations: u32,
-    salt: [u8; 32],
-    client_key: [u8; 32],
-    stored_key: [u8; 32],
-}
-
 impl GaussKeys {
-    /// Keys computed elsewhere. `salt` and `iterations` are those of the user's stored password.
-    pub const fn new(
-        method: GaussMethod,
-        salt: [u8; 32],
-        iterations: u32,
-        client_key: [u8; 32],
-        stored_key: [u8; 32],
-    ) -> Self {
-        Self { method, iterations, salt, client_key, stored_key }
-    }
-
-    /// Reads keys as a connection string has them (`gauss_keys`): method, iteration count, salt,
-    /// `ClientKey` and `StoredKey`, in lowercase hexadecimal, colons between:
-    /// `sha256:10000:0a1b…:2c3d…:4e5f…`. `None` for anything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut fields = text.as_bytes().split(|byte| *byte == b':');
-        let method = match fields.next()? {
-            b"sha256" => GaussMethod::Sha256,
-            b"sm3" => GaussMethod::Sm3,
-            _ => return None,
-        };
-        let iterations = decimal(fields.next()?).ok()?;
-        let mut key = || unhex::<32>(fields.next().filter(|key| key.len() == 64)?);
-        let (salt, client_key, stored_key) = (key()?, key()?, key()?);
-        let keys = Self { method, iterations, salt, client_key, stored_key };
-        fields.next().is_none().then_some(keys)
-    }
-
     /// Derives the keys from the password: 4 × `iterations` SHA-1 blocks, about 56 million
     /// instructions on a Cortex-M3 for openGauss's 10,000. `idle` is called every
     /// [`limits::HASH_SLICE`](crate::limits::HASH_SLICE) iterations.
@@ -118,31 +63,6 @@ impl GaussKeys {
         Ok(request.keys(&key))
     }
 
-    /// The method these keys answer.
-    pub const fn method(&self) -> GaussMethod {
-        self.method
-    }
-
-    /// The salt of the stored password.
-    pub const fn salt(&self) -> &[u8; 32] {
-        &self.salt
-    }
-
-    /// The iteration count of the stored password.
-    pub const fn iterations(&self) -> u32 {
-        self.iterations
-    }
-
-    /// `ClientKey`. Secret.
-    pub const fn client_key(&self) -> &[u8; 32] {
-        &self.client_key
-    }
-
-    /// `StoredKey`; the server has it too.
-    pub const fn stored_key(&self) -> &[u8; 32] {
-        &self.stored_key
-    }
-
     /// The answer to `request`, in lowercase hexadecimal.
     ///
     /// # Errors
@@ -158,27 +78,9 @@ impl GaussKeys {
         for (byte, key) in proof.iter_mut().zip(&self.client_key) {
             *byte ^= key;
         }
-        Ok(hex(&proof))
-    }
-}
-
-impl Drop for GaussKeys {
-    fn drop(&mut self) {
-        self.client_key.zeroize();
-        self.stored_key.zeroize();
-    }
-}
-
-impl core::fmt::Debug for GaussKeys {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("GaussKeys(<redacted>)")
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for GaussKeys {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "GaussKeys(<redacted>)");
+        let mut answer = [0; ANSWER];
+        digits::hex(&proof, &mut answer);
+        Ok(answer)
     }
 }
 
@@ -277,34 +179,6 @@ fn sm3(client_key: &[u8; 32]) -> [u8; 32] {
 #[cfg(not(feature = "sm3"))]
 const fn sm3(_: &[u8; 32]) -> [u8; 32] {
     [0; 32]
-}
-
-fn hex(bytes: &[u8; 32]) -> [u8; ANSWER] {
-    let digit = |nibble: u8| match nibble {
-        0..=9 => b'0'.wrapping_add(nibble),
-        _ => b'a'.wrapping_sub(10).wrapping_add(nibble),
-    };
-    let mut text = [0; ANSWER];
-    let (pairs, _) = text.as_chunks_mut::<2>();
-    for (pair, byte) in pairs.iter_mut().zip(bytes) {
-        *pair = [digit(byte >> 4), digit(byte & 15)];
-    }
-    text
-}
-
-/// Lowercase hexadecimal digits only: the server writes no others, and misreads them itself.
-fn unhex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let digit = |text: u8| match text {
-        b'0'..=b'9' => Some(text.wrapping_sub(b'0')),
-        b'a'..=b'f' => Some(text.wrapping_sub(b'a').wrapping_add(10)),
-        _ => None,
-    };
-    let mut bytes = [0; N];
-    let (pairs, _) = text.as_chunks::<2>();
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = (digit(*high)? << 4) | digit(*low)?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 //! Used by `startup` and by whoever provisions devices; pure.
 
 #[cfg(feature = "opengauss")]
-use super::gauss::{GaussKeys, GaussRequest};
+use super::gauss::GaussRequest;
 use super::scram::salted_password;
 use super::{HmacKey, Tick, wipe};
-use crate::config::Config;
+use crate::credentials::Credentials;
+#[cfg(feature = "opengauss")]
+use crate::credentials::GaussKeys;
 use crate::error::{AuthError, ConfigError, Fault};
 use crate::limits;
 
@@ -203,7 +205,7 @@ impl KeyStore for KeyCache {
 
 /// Where a login finds its keys: given ones, kept ones, or the password.
 pub(crate) struct Secrets<'a, 'b> {
-    pub(crate) config: &'a Config<'a>,
+    pub(crate) credentials: &'a Credentials<'a>,
     pub(crate) cache: Option<&'b mut (dyn KeyStore + 'static)>,
 }
 
@@ -218,10 +220,12 @@ impl<'a> Secrets<'a, '_> {
         tick: Tick<'_>,
         keys: &mut SaltedKeys,
     ) -> Result<(), Fault> {
-        let config = self.config;
-        if let (Some(client), Some(server), Some(decode)) =
-            (config.scram_client_key, config.scram_server_key, config.scram_key_decoder)
-        {
+        let credentials = self.credentials;
+        if let (Some(client), Some(server), Some(decode)) = (
+            credentials.scram_client_key,
+            credentials.scram_server_key,
+            credentials.scram_key_decoder,
+        ) {
             let decoded = decode(client.as_str(), &mut keys.client)
                 .and_then(|()| decode(server.as_str(), &mut keys.server));
             return decoded.ok_or(ConfigError::BadKey.into());
@@ -229,7 +233,7 @@ impl<'a> Secrets<'a, '_> {
         if self.cache.as_ref().is_some_and(|cache| cache.scram(salt, iterations, keys)) {
             return Ok(());
         }
-        let (least, most) = config.scram_iterations;
+        let (least, most) = credentials.scram_iterations;
         if iterations < least || iterations > most {
             return Err(AuthError::Iterations.into());
         }
@@ -251,10 +255,10 @@ impl<'a> Secrets<'a, '_> {
         match self.answer_with_keys(request) {
             Some(Ok(answer)) => return Ok(answer),
             // Keys that do not fit are no error where there is a password to derive them from.
-            Some(Err(error)) if self.config.password.is_none() => return Err(error.into()),
+            Some(Err(error)) if self.credentials.password.is_none() => return Err(error.into()),
             _ => {}
         }
-        let key = request.salted(self.password()?, self.config.gauss_iterations, tick)?;
+        let key = request.salted(self.password()?, self.credentials.gauss_iterations, tick)?;
         self.keep_gauss(request, &key)
     }
 
@@ -265,7 +269,7 @@ impl<'a> Secrets<'a, '_> {
         &self,
         request: &GaussRequest,
     ) -> Option<Result<[u8; super::gauss::ANSWER], AuthError>> {
-        let given = match (self.config.gauss_keys, self.config.gauss_keys_text) {
+        let given = match (self.credentials.gauss_keys, self.credentials.gauss_keys_text) {
             (Some(keys), _) => Some(keys.answer(request)),
             (None, Some(text)) => GaussKeys::parse(text.as_str()).map(|keys| keys.answer(request)),
             (None, None) => None,
@@ -294,7 +298,7 @@ impl<'a> Secrets<'a, '_> {
 
     /// The password; an empty one is none.
     pub(crate) fn password(&self) -> Result<&'a [u8], Fault> {
-        let password = self.config.password.map(|password| password.as_bytes());
+        let password = self.credentials.password.map(|password| password.as_bytes());
         password.filter(|password| !password.is_empty()).ok_or(ConfigError::NoPassword.into())
     }
 }

@@ -1,9 +1,9 @@
 //! Logging in: authentication requests in, answers out. Pure: bytes to bytes.
 //!
-//! Used by `startup`; may use `wire`, `config`, `limits` only. The request's code and body come
+//! Used by `startup`; may use `credentials`, `wire`, `error`, `limits`
+//! only. The request's code and body come
 //! raw, because code 10 means SASL to PostgreSQL and SHA256 to openGauss.
 
-mod base64;
 #[cfg(feature = "opengauss")]
 pub(crate) mod gauss;
 #[cfg(feature = "opengauss")]
@@ -14,7 +14,6 @@ mod keys;
 mod md5;
 mod scram;
 
-pub(crate) use base64::{decode as base64_decode, encode as base64_encode};
 #[cfg(test)]
 pub(crate) use hash::hmac_sha256;
 pub(crate) use hash::{HmacKey, Sha256, wipe};
@@ -25,12 +24,21 @@ pub(crate) use keys::{KeyStore, SaltedKeys};
 pub(crate) use md5::md5_answer;
 pub(crate) use scram::{Binding, MECHANISM, MECHANISM_PLUS, NONCE, Scram};
 
-use crate::config::{AuthMethods, Dialect};
+use crate::credentials::AuthMethods;
 use crate::error::{AuthError, Fault};
 use crate::wire::Reader;
 
 /// A turn of a loop that hashes: watchdog and deadline. Its error ends the computation.
 pub(crate) type Tick<'t> = &'t dyn Fn() -> Result<(), Fault>;
+
+/// Which servers speak like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// PostgreSQL and openGauss, or not known yet.
+    Either,
+    PostgreSql,
+    OpenGauss,
+}
 
 /// An authentication request, told apart by code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,15 +101,15 @@ impl Request {
         }
     }
 
-    /// The family that the request gives away.
-    pub(crate) const fn dialect(self) -> Dialect {
+    /// The family that sends such a request.
+    pub(crate) const fn family(self) -> Family {
         match self {
-            Self::Ok | Self::Cleartext => Dialect::Auto,
+            Self::Ok | Self::Cleartext => Family::Either,
             #[cfg(feature = "md5")]
-            Self::Md5(_) => Dialect::Auto,
-            Self::Sasl { .. } | Self::SaslContinue | Self::SaslFinal => Dialect::PostgreSql,
+            Self::Md5(_) => Family::Either,
+            Self::Sasl { .. } | Self::SaslContinue | Self::SaslFinal => Family::PostgreSql,
             #[cfg(feature = "opengauss")]
-            Self::Gauss(_) => Dialect::OpenGauss,
+            Self::Gauss(_) => Family::OpenGauss,
         }
     }
 }
@@ -154,9 +162,9 @@ mod tests {
         body.extend_from_slice(&[b'7'; 72]);
         body.extend_from_slice(&[0, 0, 0x27, 0x10]);
         let request = Request::decode(10, &body, false).unwrap();
-        assert_eq!(request.dialect(), Dialect::OpenGauss);
+        assert_eq!(request.family(), Family::OpenGauss);
         assert_eq!(request.method(), AuthMethods::GAUSS_SHA256);
-        assert_eq!(Request::Sasl { plus: false }.dialect(), Dialect::PostgreSql);
+        assert_eq!(Request::Sasl { plus: false }.family(), Family::PostgreSql);
         let mut code_11 = [b'7'; 68].to_vec();
         assert_eq!(Request::decode(11, &code_11, false), Err(AuthError::GaussMd5Sha256));
         code_11.pop();

@@ -6,10 +6,10 @@
 use subtle::ConstantTimeEq;
 
 use super::hash::{Round, wipe_words};
-use super::{HmacKey, SaltedKeys, Secrets, Sha256, Tick, base64_decode, base64_encode, wipe};
+use super::{HmacKey, SaltedKeys, Secrets, Sha256, Tick, wipe};
 use crate::error::{AuthError, Fault};
 use crate::limits;
-use crate::wire::{WireError, Writer};
+use crate::wire::{WireError, Writer, base64, digits};
 
 /// The mechanism's name.
 pub(crate) const MECHANISM: &str = "SCRAM-SHA-256";
@@ -68,7 +68,7 @@ impl Binding<'_> {
             Self::NotOffered => [b"c=eSws", b""],
             #[cfg(feature = "tls")]
             Self::EndPoint(hash) => {
-                [b"c=cD10bHMtc2VydmVyLWVuZC1wb2ludCws", base64_encode(hash, buf).unwrap_or(b"")]
+                [b"c=cD10bHMtc2VydmVyLWVuZC1wb2ludCws", base64::encode(hash, buf).unwrap_or(b"")]
             }
             _ => [b"c=biws", b""],
         }
@@ -112,7 +112,7 @@ impl<'p> Scram<'p> {
 
     /// Begins the exchange.
     pub(crate) fn begin(&mut self, entropy: &[u8; NONCE], binding: Binding<'p>) {
-        base64_encode(entropy, &mut self.nonce);
+        base64::encode(entropy, &mut self.nonce);
         (self.binding, self.state) = (binding, State::First);
     }
 
@@ -161,7 +161,7 @@ impl<'p> Scram<'p> {
     ) -> Result<(), WireError> {
         let nonce = take_field(&mut &*server_first, b'r').map_err(|_| WireError::Malformed)?;
         let mut text = [0; 44];
-        let proof = base64_encode(&self.keys.client, &mut text).ok_or(WireError::Value)?;
+        let proof = base64::encode(&self.keys.client, &mut text).ok_or(WireError::Value)?;
         let mut hash = [0; HASH_TEXT];
         let [header, hash] = self.binding.text(&mut hash);
         for part in [header, hash, b",r=", nonce, b",p=", proof] {
@@ -181,7 +181,7 @@ impl<'p> Scram<'p> {
         }
         let text = message.strip_prefix(b"v=").ok_or(AuthError::Malformed)?;
         let mut signature = [0; 33];
-        let signature = base64_decode(text, &mut signature).ok_or(AuthError::Malformed)?;
+        let signature = base64::decode(text, &mut signature).ok_or(AuthError::Malformed)?;
         if !bool::from(signature.ct_eq(&self.keys.server)) {
             return Err(AuthError::ServerSignature);
         }
@@ -227,7 +227,7 @@ fn find_keys(
     keys: &mut SaltedKeys,
 ) -> Result<(), Fault> {
     let mut salt = [0; limits::SCRAM_SALT];
-    match base64_decode(first.salt, &mut salt) {
+    match base64::decode(first.salt, &mut salt) {
         Some(salt) if !salt.is_empty() => secrets.scram(salt, first.iterations, tick, keys),
         _ => Err(AuthError::Malformed.into()),
     }
@@ -246,7 +246,7 @@ impl<'a> ServerFirst<'a> {
         // A mandatory extension (`m=…`) would stand first, and is refused as RFC 5802 demands.
         let nonce = take_field(&mut rest, b'r')?;
         let salt = take_field(&mut rest, b's')?;
-        let iterations = decimal(take_field(&mut rest, b'i')?)?;
+        let iterations = count(take_field(&mut rest, b'i')?)?;
         if !nonce.iter().all(|&b| (0x21..=0x7e).contains(&b)) {
             return Err(AuthError::Malformed);
         }
@@ -264,20 +264,13 @@ fn take_field<'a>(rest: &mut &'a [u8], name: u8) -> Result<&'a [u8], AuthError> 
     if *first == name && !value.is_empty() { Ok(value) } else { Err(AuthError::Malformed) }
 }
 
-pub(super) fn decimal(text: &[u8]) -> Result<u32, AuthError> {
-    if text.starts_with(b"0") || text.len() > 10 {
-        return Err(AuthError::Malformed);
+/// An iteration count: a number without leading zeros.
+fn count(text: &[u8]) -> Result<u32, AuthError> {
+    match digits::number(text) {
+        Ok(count) if !text.starts_with(b"0") => Ok(count),
+        Err(WireError::TooLong) => Err(AuthError::Iterations),
+        _ => Err(AuthError::Malformed),
     }
-    // Ten digits fit 64 bits; those that pass 32 are a number, and too large a one.
-    let mut value = 0_u64;
-    for byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return Err(AuthError::Malformed);
-        }
-        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-    }
-    u32::try_from(value).map_err(|_| AuthError::Iterations)
 }
 
 /// PBKDF2-HMAC-SHA-256 with one block of output (RFC 5802's `Hi`).

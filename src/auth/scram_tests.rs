@@ -2,7 +2,7 @@
 
 use super::super::hmac_sha256;
 use super::*;
-use crate::config::Config;
+use crate::credentials::{Credentials, Secret};
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -13,7 +13,7 @@ const SALT: &[u8] = b"W22ZaJ0SNY7soEsUEjb6gQ==";
 #[test]
 fn salted_password_and_signatures_agree_with_rfc_7677() {
     let mut salt = [0; 16];
-    let salt = base64_decode(SALT, &mut salt).unwrap();
+    let salt = base64::decode(SALT, &mut salt).unwrap();
     let mut salted = [0; 32];
     salted_password(b"pencil", salt, 4096, NO_TICK, &mut salted).unwrap();
     let message: &[u8] = b"n=user,r=rOprNGfwEbeRWgbNEkqO,\
@@ -22,21 +22,22 @@ fn salted_password_and_signatures_agree_with_rfc_7677() {
     let server_key = hmac_sha256(&salted, b"Server Key");
     let mut text = [0; 44];
     assert_eq!(
-        base64_encode(&hmac_sha256(&server_key, message), &mut text).unwrap(),
+        base64::encode(&hmac_sha256(&server_key, message), &mut text).unwrap(),
         b"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
     );
     let client_key = hmac_sha256(&salted, b"Client Key");
     let signature = hmac_sha256(&Sha256::digest(&[&client_key]), message);
     let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
     assert_eq!(
-        base64_encode(&proof, &mut text).unwrap(),
+        base64::encode(&proof, &mut text).unwrap(),
         b"dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
     );
 }
 
 fn secrets() -> Secrets<'static, 'static> {
-    static CONFIG: Config<'static> = Config::new().password("pw");
-    Secrets { config: &CONFIG, cache: None }
+    static CREDENTIALS: Credentials<'static> =
+        Credentials { password: Some(Secret::new("pw")), ..Credentials::NONE };
+    Secrets { credentials: &CREDENTIALS, cache: None }
 }
 
 fn begun() -> Scram<'static> {
@@ -70,7 +71,8 @@ fn what_the_server_may_not_say() {
         ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=2147483647", auth(AuthError::Iterations)),
         ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4294971392", auth(AuthError::Iterations)),
         ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=9999999999", auth(AuthError::Iterations)),
-        ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=10000000000", auth(AuthError::Malformed)),
+        ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=10000000000", auth(AuthError::Iterations)),
+        ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=04096", auth(AuthError::Malformed)),
         ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=+4096", auth(AuthError::Malformed)),
         ("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=", auth(AuthError::Malformed)),
         ("x,s=W22ZaJ0SNY7soEsUEjb6gQ,i=4096", auth(AuthError::Malformed)),
@@ -89,7 +91,7 @@ fn the_server_must_prove_itself_once_and_in_order() {
     let message = first("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
     let (mut scram, _) = exchange(&message);
     let mut text = [0; 44];
-    let signature = base64_encode(&scram.keys.server, &mut text).unwrap();
+    let signature = base64::encode(&scram.keys.server, &mut text).unwrap();
     let mut good = b"v=".to_vec();
     good.extend_from_slice(signature);
     assert!(!scram.is_verified());
@@ -117,7 +119,7 @@ fn the_binding_is_its_header_and_hash_in_base64() {
             whole.extend_from_slice(hash);
         }
         let mut want = [0; 120];
-        let want = base64_encode(&whole, &mut want).unwrap();
+        let want = base64::encode(&whole, &mut want).unwrap();
         let text = binding.text(&mut [0; HASH_TEXT]).concat();
         assert_eq!(text.strip_prefix(b"c="), Some(want), "{binding:?}");
     }

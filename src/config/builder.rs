@@ -1,18 +1,21 @@
 //! The builder: one `const` method per keyword.
 
 use super::{
-    AuthMethods, ChannelBinding, Config, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion,
-    Secret, SslMode, SslNegotiation, TargetSessionAttrs,
+    ChannelBinding, Config, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion, SslMode,
+    SslNegotiation, TargetSessionAttrs,
 };
+#[cfg(feature = "opengauss")]
+use crate::credentials::GaussKeys;
+use crate::credentials::{AuthMethods, Secret};
 
 macro_rules! setters {
-    ($( $(#[$doc:meta])* $name:ident($value:ident: $type:ty) $field:ident = $stored:expr; )*) => {
+    ($( $(#[$doc:meta])* $name:ident($value:ident: $type:ty) $($field:ident).+ = $stored:expr; )*) => {
         impl<'a> Config<'a> {
             $(
                 $(#[$doc])*
                 #[must_use]
                 pub const fn $name(mut self, $value: $type) -> Self {
-                    self.$field = $stored;
+                    self.$($field).+ = $stored;
                     self
                 }
             )*
@@ -25,11 +28,11 @@ setters! {
     dbname(value: &'a str) dbname = Some(value);
 
     /// User name. Required.
-    user(value: &'a str) user = Some(value);
+    user(value: &'a str) credentials.user = Some(value);
 
     /// Password, in UTF-8. For SCRAM, characters outside ASCII must already be in SASLprep's
     /// form (NFKC): the driver carries no Unicode tables.
-    password(value: &'a str) password = Some(Secret(value));
+    password(value: &'a str) credentials.password = Some(Secret::new(value));
 
     /// Host name, address or directory of the UNIX socket; several separated by commas. Used by
     /// whoever dials, and by TLS.
@@ -112,16 +115,16 @@ impl<'a> Config<'a> {
     /// salt and iteration count, those of the role when the key was made.
     #[must_use]
     pub const fn scram_client_key(mut self, value: &'a str) -> Self {
-        self.scram_client_key = Some(Secret(value));
-        self.scram_key_decoder = Some(super::scram_key_into);
+        self.credentials.scram_client_key = Some(Secret::new(value));
+        self.credentials.scram_key_decoder = Some(super::number::key_into);
         self
     }
 
     /// SCRAM's ServerKey in base64 (44 characters); goes with `scram_client_key`.
     #[must_use]
     pub const fn scram_server_key(mut self, value: &'a str) -> Self {
-        self.scram_server_key = Some(Secret(value));
-        self.scram_key_decoder = Some(super::scram_key_into);
+        self.credentials.scram_server_key = Some(Secret::new(value));
+        self.credentials.scram_key_decoder = Some(super::number::key_into);
         self
     }
 
@@ -130,7 +133,7 @@ impl<'a> Config<'a> {
     /// [`SCRAM_MAX_ITERATIONS`](crate::limits::SCRAM_MAX_ITERATIONS).
     #[must_use]
     pub const fn scram_iterations(mut self, min: u32, max: u32) -> Self {
-        self.scram_iterations = (min, max);
+        self.credentials.scram_iterations = (min, max);
         self
     }
 
@@ -152,9 +155,9 @@ setters! {
 
 #[cfg(feature = "opengauss")]
 setters! {
-    /// openGauss's login keys, instead of a password; `gauss_keys` in a connection string. With a password as well, the password is
-    /// used where the keys do not fit the server's salt.
-    gauss_keys(value: &'a crate::GaussKeys) gauss_keys = Some(value);
+    /// openGauss's login keys, instead of a password; `gauss_keys` in a connection string. With a
+    /// password as well, the password is used where the keys do not fit the server's salt.
+    gauss_keys(value: &'a GaussKeys) credentials.gauss_keys = Some(value);
 
     /// Whether `execute_many` uses openGauss's batch bind: many rows in one message. Default:
     /// yes. Turn it off for a server with `support_batch_bind = off`.
@@ -168,7 +171,7 @@ impl Config<'_> {
     /// [`GAUSS_MAX_ITERATIONS`](crate::limits::GAUSS_MAX_ITERATIONS).
     #[must_use]
     pub const fn gauss_iterations(mut self, min: u32, max: u32) -> Self {
-        self.gauss_iterations = (min, max);
+        self.credentials.gauss_iterations = (min, max);
         self
     }
 }

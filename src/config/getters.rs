@@ -1,24 +1,24 @@
 //! What a configuration says, for diallers and for people. `get_` because the plain names belong
 //! to the builder.
 
+use super::{
+    ChannelBinding, Config, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion, SslMode,
+    SslNegotiation, TargetSessionAttrs,
+};
+use crate::credentials::{AuthMethods, Secret};
 use crate::wire::frontend::PROTOCOL_3_51;
 
-use super::{
-    AuthMethods, ChannelBinding, Config, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion,
-    SslMode, SslNegotiation, TargetSessionAttrs,
-};
-
 macro_rules! getters {
-    ($( $(#[$doc:meta])* $name:ident: $type:ty = $field:ident; )*) => {
+    ($( $(#[$doc:meta])* $name:ident: $type:ty = $($field:ident).+; )*) => {
         impl<'a> Config<'a> {
-            $( $(#[$doc])* pub const fn $name(&self) -> $type { self.$field } )*
+            $( $(#[$doc])* pub const fn $name(&self) -> $type { self.$($field).+ } )*
         }
     };
 }
 
 getters! {
     /// `user`, if given.
-    get_user: Option<&'a str> = user;
+    get_user: Option<&'a str> = credentials.user;
     /// `host`, the list as written; [`Config::hosts`] takes it apart.
     get_host: Option<&'a str> = host;
     /// `hostaddr`, the list as written.
@@ -72,7 +72,7 @@ impl<'a> Config<'a> {
 
     /// `dbname`, or else the user's name.
     pub fn get_dbname(&self) -> Option<&'a str> {
-        self.dbname.filter(|name| !name.is_empty()).or(self.user)
+        self.dbname.filter(|name| !name.is_empty()).or(self.credentials.user)
     }
 
     /// The application name to send: `application_name`, or else `fallback_application_name`.
@@ -83,30 +83,30 @@ impl<'a> Config<'a> {
 
     /// The password, in clear. Every other way of looking at a configuration hides it.
     pub fn reveal_password(&self) -> Option<&'a str> {
-        self.password.map(|password| password.as_str())
+        self.credentials.password.map(|password| password.as_str())
     }
 
     /// SCRAM's ClientKey and ServerKey as given, in clear base64. Whoever has the ClientKey can
     /// log in.
     pub fn reveal_scram_keys(&self) -> (Option<&'a str>, Option<&'a str>) {
-        let text = |key: super::Secret<'a>| key.as_str();
-        (self.scram_client_key.map(text), self.scram_server_key.map(text))
+        let text = |key: Secret<'a>| key.as_str();
+        (self.credentials.scram_client_key.map(text), self.credentials.scram_server_key.map(text))
     }
 
     /// Whether a password is given.
     pub fn has_password(&self) -> bool {
-        self.password.is_some_and(|password| !password.as_str().is_empty())
+        self.credentials.password.is_some_and(|password| !password.as_str().is_empty())
     }
 
     /// Whether openGauss's login keys are given.
     #[cfg(feature = "opengauss")]
     pub const fn has_gauss_keys(&self) -> bool {
-        self.gauss_keys.is_some() || self.gauss_keys_text.is_some()
+        self.credentials.gauss_keys.is_some() || self.credentials.gauss_keys_text.is_some()
     }
 
     /// Whether both SCRAM keys are given.
     pub const fn has_scram_keys(&self) -> bool {
-        self.scram_client_key.is_some() && self.scram_server_key.is_some()
+        self.credentials.scram_client_key.is_some() && self.credentials.scram_server_key.is_some()
     }
 }
 

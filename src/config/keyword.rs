@@ -4,11 +4,12 @@
 use super::error::{ParseError, ParseReason};
 use super::number::{self, TAKES_INT};
 use super::parse::Parsed;
+use super::require_auth;
 use super::values::{
     ChannelBinding, Dialect, LoadBalanceHosts, ProtocolVersion, SslMode, SslNegotiation,
     TargetSessionAttrs,
 };
-use super::{AuthMethods, Secret};
+use crate::credentials::Secret;
 
 /// A keyword, by its place in the table.
 #[derive(Clone, Copy)]
@@ -158,8 +159,8 @@ impl Keyword {
         let config = &mut parsed.config;
         match serve {
             Serve::Dbname => config.dbname = Some(value),
-            Serve::User => config.user = Some(value),
-            Serve::Password => config.password = Some(Secret(value)),
+            Serve::User => config.credentials.user = Some(value),
+            Serve::Password => config.credentials.password = Some(Secret::new(value)),
             #[cfg(feature = "std")]
             Serve::Passfile => config.passfile = Some(value),
             #[cfg(not(feature = "std"))]
@@ -192,17 +193,17 @@ impl Keyword {
                 config.channel_binding =
                     one_of(ChannelBinding::parse(value), ChannelBinding::TAKES)?;
             }
-            Serve::RequireAuth => config.require_auth = AuthMethods::parse(value)?,
+            Serve::RequireAuth => config.require_auth = require_auth::parse(value)?,
             Serve::MinProtocolVersion => config.min_protocol_version = Some(version(value)?),
             Serve::MaxProtocolVersion => config.max_protocol_version = Some(version(value)?),
             Serve::ScramClientKey => *config = config.scram_client_key(key(value)?),
             Serve::ScramServerKey => *config = config.scram_server_key(key(value)?),
             #[cfg(feature = "opengauss")]
             Serve::GaussKeys => {
-                crate::GaussKeys::parse(value).ok_or(ParseReason::InvalidValue(
+                crate::credentials::GaussKeys::parse(value).ok_or(ParseReason::InvalidValue(
                     "method:iterations:salt:ClientKey:StoredKey",
                 ))?;
-                config.gauss_keys_text = Some(Secret(value));
+                config.credentials.gauss_keys_text = Some(Secret::new(value));
             }
             #[cfg(not(feature = "opengauss"))]
             Serve::GaussKeys => return Err(ParseReason::NotServed("openGauss is not compiled in")),

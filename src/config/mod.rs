@@ -18,22 +18,16 @@ mod values;
 
 pub use error::{ParseError, ParseReason};
 pub use hosts::{HostSpec, Hosts};
-pub use require_auth::AuthMethods;
 pub use values::{
     ChannelBinding, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion, SslMode,
     SslNegotiation, TargetSessionAttrs,
 };
 
-pub(crate) use number::key_into as scram_key_into;
 #[cfg(feature = "std")]
 pub(crate) use parse::parse_with;
-pub(crate) use values::Secret;
 
+use crate::credentials::{AuthMethods, Credentials};
 use crate::limits;
-
-/// Reads a SCRAM key in base64. A pointer, set with the keys: a firmware that gives a password
-/// does not hold it.
-pub(crate) type KeyDecoder = fn(&str, &mut [u8; 32]) -> Option<()>;
 
 /// The port where none is given.
 pub const DEFAULT_PORT: u16 = 5432;
@@ -43,49 +37,37 @@ pub const DEFAULT_PORT: u16 = 5432;
 /// `Debug` and `defmt` output show `<redacted>` for the password and the SCRAM keys.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+// In this order there are no gaps, and a login hands on the credentials by the same pointer.
+#[repr(C)]
 pub struct Config<'a> {
+    pub(crate) credentials: Credentials<'a>,
     pub(crate) dbname: Option<&'a str>,
-    pub(crate) user: Option<&'a str>,
-    pub(crate) password: Option<Secret<'a>>,
     pub(crate) host: Option<&'a str>,
     pub(crate) hostaddr: Option<&'a str>,
     pub(crate) port: Option<&'a str>,
-    pub(crate) sslmode: SslMode,
-    pub(crate) sslnegotiation: SslNegotiation,
     pub(crate) sslcert: Option<&'a str>,
     pub(crate) sslkey: Option<&'a str>,
     pub(crate) sslrootcert: Option<&'a str>,
-    pub(crate) sslsni: bool,
-    pub(crate) channel_binding: ChannelBinding,
     pub(crate) application_name: Option<&'a str>,
     pub(crate) fallback_application_name: Option<&'a str>,
     pub(crate) options: Option<&'a str>,
+    #[cfg(feature = "std")]
+    pub(crate) passfile: Option<&'a str>,
     pub(crate) connect_timeout_ms: u32,
     pub(crate) keepalives: Keepalives,
     pub(crate) tcp_user_timeout_ms: u32,
+    pub(crate) sslmode: SslMode,
+    pub(crate) sslnegotiation: SslNegotiation,
+    pub(crate) sslsni: bool,
+    pub(crate) channel_binding: ChannelBinding,
     pub(crate) require_auth: Option<AuthMethods>,
-    pub(crate) scram_client_key: Option<Secret<'a>>,
-    pub(crate) scram_server_key: Option<Secret<'a>>,
-    // defmt's own form is not for functions of any lifetime.
-    #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
-    pub(crate) scram_key_decoder: Option<KeyDecoder>,
     pub(crate) min_protocol_version: Option<ProtocolVersion>,
     pub(crate) max_protocol_version: Option<ProtocolVersion>,
     pub(crate) target_session_attrs: TargetSessionAttrs,
     pub(crate) load_balance_hosts: LoadBalanceHosts,
     pub(crate) dialect: Dialect,
-    pub(crate) scram_iterations: (u32, u32),
-    #[cfg(feature = "opengauss")]
-    pub(crate) gauss_keys: Option<&'a crate::auth::gauss::GaussKeys>,
-    /// As [`gauss_keys`](Self::gauss_keys), from a connection string.
-    #[cfg(feature = "opengauss")]
-    pub(crate) gauss_keys_text: Option<Secret<'a>>,
-    #[cfg(feature = "opengauss")]
-    pub(crate) gauss_iterations: (u32, u32),
     #[cfg(feature = "opengauss")]
     pub(crate) batch_bind: bool,
-    #[cfg(feature = "std")]
-    pub(crate) passfile: Option<&'a str>,
 }
 
 impl<'a> Config<'a> {
@@ -93,8 +75,7 @@ impl<'a> Config<'a> {
     pub const fn new() -> Self {
         Self {
             dbname: None,
-            user: None,
-            password: None,
+            credentials: Credentials::NONE,
             host: None,
             hostaddr: None,
             port: None,
@@ -112,23 +93,13 @@ impl<'a> Config<'a> {
             keepalives: Keepalives::SYSTEM,
             tcp_user_timeout_ms: 0,
             require_auth: None,
-            scram_client_key: None,
-            scram_server_key: None,
-            scram_key_decoder: None,
             min_protocol_version: None,
             max_protocol_version: None,
             target_session_attrs: TargetSessionAttrs::Any,
             load_balance_hosts: LoadBalanceHosts::Disable,
             dialect: Dialect::Auto,
-            scram_iterations: (limits::SCRAM_MIN_ITERATIONS, limits::SCRAM_MAX_ITERATIONS),
-            #[cfg(feature = "opengauss")]
-            gauss_keys: None,
-            #[cfg(feature = "opengauss")]
-            gauss_keys_text: None,
             #[cfg(feature = "opengauss")]
             batch_bind: true,
-            #[cfg(feature = "opengauss")]
-            gauss_iterations: (limits::GAUSS_MIN_ITERATIONS, limits::GAUSS_MAX_ITERATIONS),
             #[cfg(feature = "std")]
             passfile: None,
         }

@@ -1,6 +1,6 @@
 //! Whole numbers as libpq reads them, and the base64 of the SCRAM keys.
 
-use crate::auth::base64_decode;
+use crate::wire::{base64, digits};
 
 /// What [`int`] takes.
 pub(super) const TAKES_INT: &str = "a whole number";
@@ -12,16 +12,8 @@ pub(super) fn int(text: &str) -> Option<i32> {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] | digits => (false, digits),
     };
-    if digits.is_empty() {
-        return None;
-    }
-    // Counted below zero, where there is room for one more. `str::parse` is four times as large.
-    let mut value = 0_i32;
-    for &byte in digits {
-        let digit = char::from(byte).to_digit(10).and_then(|digit| i32::try_from(digit).ok())?;
-        value = value.checked_mul(10)?.checked_sub(digit)?;
-    }
-    if negative { Some(value) } else { value.checked_neg() }
+    let number = digits::number(digits).ok()?;
+    if negative { 0_i32.checked_sub_unsigned(number) } else { i32::try_from(number).ok() }
 }
 
 /// As [`int`]; what is below zero counts as zero.
@@ -38,7 +30,7 @@ pub(super) fn port(text: &str) -> Option<u16> {
 pub(crate) fn key(text: &str) -> Option<[u8; 32]> {
     // One byte of room too much: a longer key must not pass for its beginning.
     let mut bytes = [0; 33];
-    base64_decode(text.as_bytes(), &mut bytes)?.try_into().ok()
+    base64::decode(text.as_bytes(), &mut bytes)?.try_into().ok()
 }
 
 /// As [`key`], to where the key is to be.

@@ -26,7 +26,7 @@ fn three_spellings_mean_the_same() {
     ] {
         let parsed = parse(text).unwrap();
         assert_eq!(format!("{parsed:?}"), format!("{built:?}"), "{text}");
-        assert_eq!(parsed.password, built.password, "{text}");
+        assert_eq!(parsed.credentials.password, built.credentials.password, "{text}");
     }
 }
 

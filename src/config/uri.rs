@@ -4,6 +4,7 @@
 
 use super::error::{ParseError, ParseReason};
 use super::parse::Sink;
+use crate::wire::digits;
 
 /// What follows the scheme, if `text` begins with one.
 pub(super) fn scheme(text: &str) -> Option<&str> {
@@ -233,8 +234,7 @@ impl<'p> Decoder<'p> {
 }
 
 fn hex(digit: u8) -> Result<u8, ParseReason> {
-    let value = char::from(digit).to_digit(16).ok_or(ParseReason::PercentEncoding)?;
-    u8::try_from(value).map_err(|_| ParseReason::PercentEncoding)
+    digits::hex_value(digit).ok_or(ParseReason::PercentEncoding)
 }
 
 fn split_once(text: &str, separator: char) -> (&str, Option<&str>) {

@@ -2,37 +2,6 @@
 
 use crate::wire::frontend::PROTOCOL_3_0;
 
-/// A secret. Shown as `<redacted>` by every formatter.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Secret<'a>(pub(super) &'a str);
-
-impl<'a> Secret<'a> {
-    pub(crate) const fn new(text: &'a str) -> Self {
-        Self(text)
-    }
-
-    pub(crate) const fn as_str(&self) -> &'a str {
-        self.0
-    }
-
-    pub(crate) const fn as_bytes(&self) -> &'a [u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl core::fmt::Debug for Secret<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("<redacted>")
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Secret<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "<redacted>");
-    }
-}
-
 impl SslMode {
     /// Whether a session without TLS is out of the question.
     pub(crate) const fn demands_tls(self) -> bool {

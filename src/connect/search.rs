@@ -5,8 +5,9 @@ use super::channel::Channel;
 use super::dial::{Dial, Target};
 use super::open::{TlsSlot, channel, lend, log_in, negotiate};
 use crate::config::{
-    Config, HostSpec, Hosts, LoadBalanceHosts, Secret, SslMode, TargetSessionAttrs,
+    Config, HostSpec, Hosts, LoadBalanceHosts, SslMode, TargetSessionAttrs,
 };
+use crate::credentials::Secret;
 use crate::engine::{Place, Session};
 use crate::error::{ConfigError, DialError, Fault};
 use crate::transport::{Lent, lent};
@@ -74,7 +75,7 @@ fn attempt<'c, 'b: 'c, D: Dial>(
     let mut config = *config;
     if !config.has_password() && !config.has_scram_keys() {
         let password = dialler.password(&target, &config).map_err(Fault::from)?;
-        config.password = password.map(Secret::new);
+        config.credentials.password = password.map(Secret::new);
     }
     let mut loan = lend(tls);
     let host = host.host;

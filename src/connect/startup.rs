@@ -7,8 +7,9 @@
 
 #[cfg(feature = "opengauss")]
 use crate::auth::gauss::GaussRequest;
-use crate::auth::{Binding, NONCE, Request, Scram, Secrets};
-use crate::config::{AuthMethods, ChannelBinding, Config, Dialect};
+use crate::auth::{Binding, Family, NONCE, Request, Scram, Secrets};
+use crate::config::{ChannelBinding, Config};
+use crate::credentials::AuthMethods;
 use crate::engine::Session;
 use crate::error::{AuthError, ConfigError, Error, Fault, Outcome, ProtocolError};
 use crate::limits;
@@ -40,7 +41,7 @@ impl Session<'_> {
         self.reset();
         self.link.start(config.connect_timeout_ms);
         let (rx, tx) = self.link.sizes();
-        let problem = if config.user.is_none_or(str::is_empty) {
+        let problem = if config.credentials.user.is_none_or(str::is_empty) {
             ConfigError::NoUser
         } else if rx < limits::MIN_RX || tx < limits::MIN_TX {
             ConfigError::BufferTooSmall
@@ -107,7 +108,7 @@ impl Session<'_> {
         {
             self.batch_binds = config.batch_bind;
         }
-        let user = config.user.unwrap_or("");
+        let user = config.credentials.user.unwrap_or("");
         // In one piece: some poolers take no packet that comes in two.
         self.link.write_whole(io, &|w: &mut Writer<'_>| {
             frontend::startup(w, version, &|w| {
@@ -171,7 +172,7 @@ impl Session<'_> {
             let begun = exchange.has_begun();
             let request = Request::decode(code, self.link.taken(), begun)?;
             debug!("authentication request {}", code);
-            self.server.family(request.dialect())?;
+            self.server.saw(request.family())?;
             match request {
                 // Whatever the server asks for or lets pass: no login without the binding.
                 Request::Sasl { .. } | Request::SaslContinue | Request::SaslFinal => {}
@@ -189,7 +190,7 @@ impl Session<'_> {
                 Request::Ok => return Ok(()),
                 Request::SaslContinue => {
                     let (link, cache) = (&self.link, self.keys.as_deref_mut());
-                    let secrets = &mut Secrets { config, cache };
+                    let secrets = &mut Secrets { credentials: &config.credentials, cache };
                     exchange.server_first(link.taken(), secrets, &link.pulse())?;
                     self.link.write_part(io, &ClientFinal(&exchange))?;
                 }
@@ -200,7 +201,10 @@ impl Session<'_> {
                 // From here on one request is answered, once.
                 _ if answered => return Err(Fault::from(AuthError::Malformed)),
                 Request::Cleartext => {
-                    self.answer(io, Secrets { config, cache: None }.password()?)?;
+                    self.answer(
+                        io,
+                        Secrets { credentials: &config.credentials, cache: None }.password()?,
+                    )?;
                 }
                 #[cfg(feature = "md5")]
                 Request::Md5(salt) => self.answer_md5(io, config, salt)?,
@@ -238,8 +242,8 @@ impl Session<'_> {
         config: &Config<'_>,
         salt: [u8; 4],
     ) -> Result<(), Fault> {
-        let user = config.user.unwrap_or("").as_bytes();
-        let secrets = Secrets { config, cache: None };
+        let user = config.credentials.user.unwrap_or("").as_bytes();
+        let secrets = Secrets { credentials: &config.credentials, cache: None };
         let answer = crate::auth::md5_answer(user, secrets.password()?, salt);
         self.answer(io, &answer)
     }
@@ -255,7 +259,7 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         let request = GaussRequest::parse(code, self.link.taken())?;
         let (link, cache) = (&self.link, self.keys.as_deref_mut());
-        let answer = Secrets { config, cache }.gauss(&request, &link.pulse())?;
+        let answer = Secrets { credentials: &config.credentials, cache }.gauss(&request, &link.pulse())?;
         self.answer(io, &answer)
     }
 
@@ -269,7 +273,7 @@ impl Session<'_> {
         exchange: &mut Scram<'p>,
     ) -> Result<(), Fault> {
         if !config.has_scram_keys() {
-            Secrets { config, cache: None }.password()?;
+            Secrets { credentials: &config.credentials, cache: None }.password()?;
         }
         let mut entropy = [0; NONCE];
         let platform = self.link.platform();
@@ -300,7 +304,7 @@ impl Session<'_> {
         }
         self.server.negotiated = true;
         self.server.protocol = version;
-        Ok(self.server.family(Dialect::PostgreSql)?)
+        Ok(self.server.saw(Family::PostgreSql)?)
     }
 
     /// From AuthenticationOk to ReadyForQuery.

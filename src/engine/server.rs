@@ -1,5 +1,6 @@
 //! What is known of the server: version, process, cancel key, the parameters that matter.
 
+use crate::auth::Family;
 use crate::config::Dialect;
 use crate::error::{AuthError, ProtocolError};
 use crate::limits;
@@ -20,8 +21,8 @@ pub(crate) struct ServerInfo {
     pub(crate) read_only: Option<bool>,
     /// A parameter that only openGauss reports was seen.
     gauss_parameter: bool,
-    /// The family, as far as the configuration or the login told it.
-    dialect: Dialect,
+    /// As far as the configuration or the login told it.
+    family: Family,
     /// The session is under TLS.
     pub(crate) encrypted: bool,
     /// The protocol asked for, or what the server made of it: 0x0003_0002 is 3.2.
@@ -48,7 +49,7 @@ impl ServerInfo {
             in_hot_standby: None,
             read_only: None,
             gauss_parameter: false,
-            dialect: Dialect::Auto,
+            family: Family::Either,
             encrypted: false,
             protocol: 0,
             negotiated: false,
@@ -68,27 +69,31 @@ impl ServerInfo {
     /// Whether the server is openGauss: it says version 9.2.4 and reports parameters that
     /// PostgreSQL does not have. A build without openGauss does not look.
     pub(crate) const fn is_opengauss(&self) -> bool {
-        match self.dialect {
+        match self.family {
             _ if cfg!(not(feature = "opengauss")) => false,
-            Dialect::OpenGauss => true,
-            Dialect::PostgreSql => false,
-            Dialect::Auto => self.gauss_parameter && self.version == GAUSS_VERSION,
+            Family::OpenGauss => true,
+            Family::PostgreSql => false,
+            Family::Either => self.gauss_parameter && self.version == GAUSS_VERSION,
         }
     }
 
     /// The family that the configuration names.
     pub(crate) const fn expect(&mut self, dialect: Dialect) {
-        self.dialect = dialect;
+        self.family = match dialect {
+            Dialect::Auto => Family::Either,
+            Dialect::PostgreSql => Family::PostgreSql,
+            Dialect::OpenGauss => Family::OpenGauss,
+        };
     }
 
     /// Takes what a message of the login tells of the family.
-    pub(crate) const fn family(&mut self, seen: Dialect) -> Result<(), AuthError> {
-        match (self.dialect, seen) {
+    pub(crate) const fn saw(&mut self, family: Family) -> Result<(), AuthError> {
+        match (self.family, family) {
             _ if cfg!(not(feature = "opengauss")) => {}
-            (_, Dialect::Auto)
-            | (Dialect::PostgreSql, Dialect::PostgreSql)
-            | (Dialect::OpenGauss, Dialect::OpenGauss) => {}
-            (Dialect::Auto, _) => self.dialect = seen,
+            (_, Family::Either)
+            | (Family::PostgreSql, Family::PostgreSql)
+            | (Family::OpenGauss, Family::OpenGauss) => {}
+            (Family::Either, _) => self.family = family,
             _ => return Err(AuthError::Dialect),
         }
         Ok(())
@@ -239,12 +244,12 @@ mod tests {
     #[test]
     fn a_server_may_not_change_its_mind() {
         let mut info = ServerInfo::new();
-        assert_eq!(info.family(Dialect::Auto), Ok(()));
-        assert_eq!(info.family(Dialect::PostgreSql), Ok(()));
-        assert_eq!(info.family(Dialect::PostgreSql), Ok(()));
-        assert_eq!(info.family(Dialect::OpenGauss), Err(AuthError::Dialect));
+        assert_eq!(info.saw(Family::Either), Ok(()));
+        assert_eq!(info.saw(Family::PostgreSql), Ok(()));
+        assert_eq!(info.saw(Family::PostgreSql), Ok(()));
+        assert_eq!(info.saw(Family::OpenGauss), Err(AuthError::Dialect));
         info.expect(Dialect::OpenGauss);
-        assert_eq!(info.family(Dialect::PostgreSql), Err(AuthError::Dialect));
+        assert_eq!(info.saw(Family::PostgreSql), Err(AuthError::Dialect));
         assert!(info.is_opengauss());
     }
 

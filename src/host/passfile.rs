@@ -110,7 +110,7 @@ impl<'k> Key<'k> {
             host: if usual { "localhost" } else { name },
             port: host.port,
             dbname: config.get_dbname().unwrap_or(""),
-            user: config.user.unwrap_or(""),
+            user: config.credentials.user.unwrap_or(""),
         }
     }
 

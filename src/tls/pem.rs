@@ -3,6 +3,8 @@
 //!
 //! At run time, [`decode`] serves hosts that read their certificates from files.
 
+use crate::wire::base64;
+
 /// Why a text is not PEM that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -111,7 +113,7 @@ const fn run(mut text: &[u8], mut out: &mut [u8], counting: bool) -> Result<usiz
             let mut line = line;
             while let Some((&byte, rest)) = line.split_first() {
                 line = rest;
-                let Some(value) = sextet(byte) else {
+                let Some(value) = base64::value(byte) else {
                     match byte {
                         b'=' | b' ' | b'\t' | b'\r' => continue,
                         _ => return Err(PemError::Base64),
@@ -170,19 +172,6 @@ const fn strip<'t>(mut text: &'t [u8], mut prefix: &[u8]) -> Option<&'t [u8]> {
         prefix = after;
     }
     Some(text)
-}
-
-#[allow(clippy::as_conversions)] // u32::from is not const
-const fn sextet(byte: u8) -> Option<u32> {
-    let value = match byte {
-        b'A'..=b'Z' => byte.wrapping_sub(b'A'),
-        b'a'..=b'z' => byte.wrapping_sub(b'a').wrapping_add(26),
-        b'0'..=b'9' => byte.wrapping_sub(b'0').wrapping_add(52),
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    };
-    Some(value as u32)
 }
 
 #[cfg(test)]

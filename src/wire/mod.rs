@@ -8,6 +8,8 @@
 //! string is refused in one place, [`Writer::cstr`].
 
 pub mod backend;
+pub(crate) mod base64;
+pub(crate) mod digits;
 mod encode;
 pub(crate) mod frontend;
 mod reader;

@@ -1,4 +1,4 @@
-//! Base64 with padding (RFC 4648 section 4), as SCRAM uses it.
+//! Base64 with padding (RFC 4648 section 4).
 
 /// Encodes `input` into `out` and returns the text, or `None` when it does not fit.
 pub(crate) fn encode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
@@ -40,7 +40,7 @@ pub(crate) fn decode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
     let mut room = out.get_mut(..length)?.iter_mut();
     let mut waiting = 1_u32;
     for &symbol in text {
-        waiting = waiting << 6 | value_of(symbol)?;
+        waiting = waiting << 6 | value(symbol)?;
         if waiting >= 1 << 8 {
             let rest = held(waiting).wrapping_sub(8);
             *room.next()? = waiting.wrapping_shr(rest).to_le_bytes()[0];
@@ -69,7 +69,9 @@ const fn symbol_of(index: u8) -> u8 {
     }
 }
 
-fn value_of(symbol: u8) -> Option<u32> {
+/// The six bits of a symbol. Padding is none.
+#[allow(clippy::as_conversions, reason = "`u32::from` is not const")]
+pub(crate) const fn value(symbol: u8) -> Option<u32> {
     let value = match symbol {
         b'A'..=b'Z' => symbol.wrapping_sub(b'A'),
         b'a'..=b'z' => symbol.wrapping_sub(b'a').wrapping_add(26),
@@ -78,7 +80,7 @@ fn value_of(symbol: u8) -> Option<u32> {
         b'/' => 63,
         _ => return None,
     };
-    Some(u32::from(value))
+    Some(value as u32)
 }
 
 #[cfg(test)]
