@@ -39,9 +39,9 @@ pub mod transport;
 
 // Connection parameters, and the methods of logging in: pure, and apart. What both know of are the
 // credentials.
-mod credentials;
 mod auth;
 mod config;
+mod credentials;
 
 // TLS: certificates, records, keys.
 #[cfg(feature = "tls")]

@@ -4,9 +4,7 @@
 use super::channel::Channel;
 use super::dial::{Dial, Target};
 use super::open::{TlsSlot, channel, lend, log_in, negotiate};
-use crate::config::{
-    Config, HostSpec, Hosts, LoadBalanceHosts, SslMode, TargetSessionAttrs,
-};
+use crate::config::{Config, HostSpec, Hosts, LoadBalanceHosts, SslMode, TargetSessionAttrs};
 use crate::credentials::Secret;
 use crate::engine::{Place, Session};
 use crate::error::{ConfigError, DialError, Fault};

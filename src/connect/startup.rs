@@ -259,7 +259,8 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         let request = GaussRequest::parse(code, self.link.taken())?;
         let (link, cache) = (&self.link, self.keys.as_deref_mut());
-        let answer = Secrets { credentials: &config.credentials, cache }.gauss(&request, &link.pulse())?;
+        let answer =
+            Secrets { credentials: &config.credentials, cache }.gauss(&request, &link.pulse())?;
         self.answer(io, &answer)
     }
 

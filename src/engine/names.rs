@@ -8,6 +8,7 @@ use super::Session;
 use crate::error::Fault;
 use crate::limits;
 use crate::types::Oid;
+use crate::wire::digits::hex_digit;
 
 /// A statement's name on the wire, with its NUL: `b` and 16 hexadecimal digits.
 pub(crate) type Name = [u8; 18];
@@ -53,10 +54,7 @@ impl NameHash {
 
 /// Two hexadecimal digits.
 const fn digits(byte: u8) -> [u8; 2] {
-    const fn digit(n: u8) -> u8 {
-        if n < 10 { b'0'.wrapping_add(n) } else { b'W'.wrapping_add(n) }
-    }
-    [digit(byte >> 4), digit(byte & 15)]
+    [hex_digit(byte >> 4), hex_digit(byte)]
 }
 
 const fn step(hash: u64, byte: u8) -> u64 {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::config::{Config, HostSpec};
 use crate::error::DialError;
+use crate::wire::digits;
 
 use super::files::{self, PathBuffer};
 
@@ -119,9 +120,9 @@ impl<'k> Key<'k> {
         if line.first() == Some(&b'#') {
             return None;
         }
-        let mut port = [0; 5];
+        let mut port = [0; digits::DECIMAL];
         let rest = field(line, self.host.as_bytes())?;
-        let rest = field(rest, decimal(self.port, &mut port))?;
+        let rest = field(rest, digits::decimal(self.port.into(), &mut port))?;
         let rest = field(rest, self.dbname.as_bytes())?;
         field(rest, self.user.as_bytes())
     }
@@ -158,19 +159,6 @@ fn unescape(field: &[u8], out: &mut [u8; PASSWORD]) -> Result<usize, DialError> 
     Ok(length)
 }
 
-fn decimal(mut port: u16, digits: &mut [u8; 5]) -> &[u8] {
-    let mut start = digits.len();
-    for place in digits.iter_mut().rev() {
-        *place = b'0'.saturating_add(u8::try_from(port.checked_rem(10).unwrap_or(0)).unwrap_or(0));
-        start = start.saturating_sub(1);
-        port = port.checked_div(10).unwrap_or(0);
-        if port == 0 {
-            break;
-        }
-    }
-    digits.get(start..).unwrap_or(&[])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,14 +187,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(password(line).as_deref(), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn ports_are_decimal() {
-        for port in [1, 80, 5432, 65535] {
-            let text = std::format!("{port}");
-            assert_eq!(decimal(port, &mut [0; 5]), text.as_bytes());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::CertificateError;
 use super::der::Tlv;
+use crate::wire::digits;
 
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -42,8 +43,7 @@ fn seconds(tlv: Tlv<'_>) -> Option<u64> {
 }
 
 fn two(high: u8, low: u8) -> Option<u32> {
-    let digit = |b: u8| char::from(b).to_digit(10);
-    digit(high)?.checked_mul(10)?.checked_add(digit(low)?)
+    digits::number(&[high, low]).ok()
 }
 
 /// Days of the proleptic Gregorian calendar, counted from March so that the leap day is the

@@ -1,6 +1,7 @@
 //! bool, integers and floats.
 
 use super::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use crate::wire::digits::decimal_value;
 use crate::wire::{WireError, Writer};
 
 impl<'a> FromSql<'a> for bool {
@@ -120,10 +121,7 @@ pub(super) fn unsigned_text(digits: &[u8]) -> Result<u64, TypeError> {
         return Err(TypeError::Malformed);
     }
     digits.iter().try_fold(0_u64, |value, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return Err(TypeError::Malformed);
-        }
+        let digit = decimal_value(*byte).ok_or(TypeError::Malformed)?;
         let value = value.checked_mul(10).and_then(|value| value.checked_add(digit.into()));
         value.ok_or(TypeError::Range)
     })
@@ -139,10 +137,7 @@ fn integer_text(text: &[u8]) -> Result<i64, TypeError> {
         return Err(TypeError::Malformed);
     }
     digits.iter().try_fold(0_i64, |value, byte| {
-        let digit = i64::from(byte.wrapping_sub(b'0'));
-        if digit > 9 {
-            return Err(TypeError::Malformed);
-        }
+        let digit = i64::from(decimal_value(*byte).ok_or(TypeError::Malformed)?);
         let value = value.checked_mul(10).ok_or(TypeError::Range)?;
         // Built on the negative side, which holds one value more.
         let value = if negative { value.checked_sub(digit) } else { value.checked_add(digit) };

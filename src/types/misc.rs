@@ -2,9 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use super::text::hex_digit;
 use super::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
-use crate::wire::{WireError, Writer};
+use crate::wire::{WireError, Writer, digits};
 
 /// `uuid`: 16 bytes, in the order they are printed (RFC 9562, section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -29,16 +28,16 @@ impl core::str::FromStr for Uuid {
     /// Parses 32 hexadecimal digits with a hyphen before the 9th, 13th, 17th and 21st.
     fn from_str(text: &str) -> Result<Self, TypeError> {
         let mut bytes = [0; 16];
-        let mut digits = text.as_bytes();
+        let mut text = text.as_bytes();
         for (index, byte) in bytes.iter_mut().enumerate() {
             if let 4 | 6 | 8 | 10 = index {
-                digits = digits.strip_prefix(b"-").ok_or(TypeError::Malformed)?;
+                text = text.strip_prefix(b"-").ok_or(TypeError::Malformed)?;
             }
-            let [high, low, rest @ ..] = digits else { return Err(TypeError::Malformed) };
-            *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
-            digits = rest;
+            let (pair, rest) = text.split_first_chunk().ok_or(TypeError::Malformed)?;
+            *byte = digits::hex_byte(*pair).ok_or(TypeError::Malformed)?;
+            text = rest;
         }
-        if digits.is_empty() { Ok(Self(bytes)) } else { Err(TypeError::Malformed) }
+        if text.is_empty() { Ok(Self(bytes)) } else { Err(TypeError::Malformed) }
     }
 }
 
@@ -261,8 +260,8 @@ impl ToSql for i128 {
 
 /// Prints two lower-case hexadecimal digits.
 pub(super) fn hex_byte(f: &mut fmt::Formatter<'_>, byte: u8) -> fmt::Result {
-    for nibble in [byte >> 4, byte & 15] {
-        f.write_char(char::from_digit(nibble.into(), 16).unwrap_or('0'))?;
+    for nibble in [byte >> 4, byte] {
+        f.write_char(digits::hex_digit(nibble).into())?;
     }
     Ok(())
 }

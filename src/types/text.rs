@@ -3,7 +3,7 @@
 use core::str::FromStr;
 
 use super::{ArrayElement, Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
-use crate::wire::{WireError, Writer, has_nul};
+use crate::wire::{WireError, Writer, digits, has_nul};
 
 impl<'a> FromSql<'a> for &'a str {
     const OID: Oid = oid::TEXT;
@@ -238,23 +238,13 @@ impl<'a, T: FromSql<'a> + FromStr<Err: Into<TypeError>>> FromSql<'a> for AnyForm
 /// [`TypeError::Malformed`] for anything but pairs of digits (`bytea_output = escape`, for
 /// example), [`TypeError::Capacity`] when `out` is too small.
 pub fn bytes_from_text<'o>(text: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], TypeError> {
-    let digits = text.strip_prefix(b"\\x").unwrap_or(text);
-    let (pairs, []) = digits.as_chunks::<2>() else { return Err(TypeError::Malformed) };
+    let text = text.strip_prefix(b"\\x").unwrap_or(text);
+    let (pairs, []) = text.as_chunks::<2>() else { return Err(TypeError::Malformed) };
     let out = out.get_mut(..pairs.len()).ok_or(TypeError::Capacity)?;
-    for (byte, [high, low]) in out.iter_mut().zip(pairs) {
-        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
+    for (byte, pair) in out.iter_mut().zip(pairs) {
+        *byte = digits::hex_byte(*pair).ok_or(TypeError::Malformed)?;
     }
     Ok(out)
-}
-
-/// The value of one hexadecimal digit.
-pub(super) fn hex_digit(digit: u8) -> Result<u8, TypeError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit.wrapping_sub(b'0')),
-        b'a'..=b'f' => Ok(digit.wrapping_sub(b'a' - 10)),
-        b'A'..=b'F' => Ok(digit.wrapping_sub(b'A' - 10)),
-        _ => Err(TypeError::Malformed),
-    }
 }
 
 /// The one place where text is checked.

@@ -259,11 +259,11 @@ impl Session<'_> {
         run: Run,
         describe: bool,
     ) -> Result<(), Fault> {
-        self.stage_inline(
-            io,
-            |w| statement(w, sql, params, run, describe),
-            &|w: &mut Writer<'_>| statement(w, sql, params, run, describe),
-        )?;
+        self.stage_inline(io, |w| statement(w, sql, params, run, describe), &|w: &mut Writer<
+            '_,
+        >| {
+            statement(w, sql, params, run, describe)
+        })?;
         self.exchange.sync_sent();
         self.send(io)
     }

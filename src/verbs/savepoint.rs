@@ -7,6 +7,7 @@ use crate::engine::Session;
 use crate::error::{Fault, Result};
 use crate::transport::{Lent, lent};
 use crate::verbs::transaction::Transaction;
+use crate::wire::digits::{self, DECIMAL};
 
 /// A part of a [`Transaction`]: used like the connection.
 ///
@@ -51,7 +52,7 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     /// back to the savepoint by the next verb, and the transaction goes on.
     pub fn commit(mut self) -> Result<()> {
         let connection = &mut *self.connection;
-        let mut digits = [0; DIGITS];
+        let mut digits = [0; DECIMAL];
         let sql = ["RELEASE SAVEPOINT s", decimal(self.depth, &mut digits)];
         let result = connection.session.own_command(&mut lent(&mut connection.io), &sql);
         result.map_err(|fault| connection.session.into_error(fault))?;
@@ -107,7 +108,7 @@ impl Session<'_> {
     fn savepoint(&mut self, io: &mut Lent<'_>) -> Result<u16, Fault> {
         self.begin(io)?;
         let depth = self.savepoints.saturating_add(1);
-        let mut digits = [0; DIGITS];
+        let mut digits = [0; DECIMAL];
         self.command(io, &["SAVEPOINT s", decimal(depth, &mut digits)], false)?;
         self.savepoints = depth;
         Ok(depth)
@@ -130,39 +131,13 @@ impl Session<'_> {
 
 /// Rolls back to the savepoint above those that are open, and removes it.
 fn roll_back_to(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Fault> {
-    let mut digits = [0; DIGITS];
+    let mut digits = [0; DECIMAL];
     let number = decimal(session.savepoints.saturating_add(1), &mut digits);
     let sql = ["ROLLBACK TO SAVEPOINT s", number, ";RELEASE SAVEPOINT s", number];
     session.send_query(io, &sql)
 }
 
-/// Digits of the largest number.
-const DIGITS: usize = 5;
-
-fn decimal(mut number: u16, digits: &mut [u8; DIGITS]) -> &str {
-    let mut start = DIGITS;
-    for (at, place) in digits.iter_mut().enumerate().rev() {
-        let digit = (number % 10).to_le_bytes()[0];
-        *place = b'0'.saturating_add(digit);
-        number /= 10;
-        start = at;
-        if number == 0 {
-            break;
-        }
-    }
-    let text = digits.get(start..).unwrap_or(&[]);
-    core::str::from_utf8(text).unwrap_or("")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::string::ToString;
-
-    #[test]
-    fn numbers_are_written_out() {
-        for number in [0, 1, 9, 10, 409, 9999, 10_000, u16::MAX] {
-            assert_eq!(decimal(number, &mut [0; DIGITS]), number.to_string());
-        }
-    }
+/// The number of a savepoint as text.
+fn decimal(number: u16, room: &mut [u8; DECIMAL]) -> &str {
+    core::str::from_utf8(digits::decimal(number.into(), room)).unwrap_or("")
 }

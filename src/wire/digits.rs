@@ -2,6 +2,9 @@
 
 use super::WireError;
 
+/// Room for the digits of the largest `u32`.
+pub(crate) const DECIMAL: usize = 10;
+
 /// The value of a decimal digit.
 #[inline]
 pub(crate) const fn decimal_value(digit: u8) -> Option<u8> {
@@ -25,6 +28,21 @@ pub(crate) fn number(digits: &[u8]) -> Result<u32, WireError> {
         let shifted = number.checked_mul(10).ok_or(WireError::TooLong)?;
         shifted.checked_add(digit.into()).ok_or(WireError::TooLong)
     })
+}
+
+/// The decimal digits of a number, without leading zeros.
+#[inline(never)]
+pub(crate) fn decimal(mut number: u32, room: &mut [u8; DECIMAL]) -> &[u8] {
+    let mut start = DECIMAL;
+    for (at, place) in room.iter_mut().enumerate().rev() {
+        *place = b'0' | (number % 10).to_le_bytes()[0];
+        number /= 10;
+        start = at;
+        if number == 0 {
+            break;
+        }
+    }
+    room.get(start..).unwrap_or(&[])
 }
 
 /// The value of a hexadecimal digit in either case.
@@ -63,6 +81,13 @@ mod tests {
     use super::*;
     use std::format;
     use std::string::ToString;
+
+    #[test]
+    fn numbers_are_written_out() {
+        for number in [0, 1, 9, 10, 409, 9999, 10_000, 65_535, u32::MAX] {
+            assert_eq!(decimal(number, &mut [0; DECIMAL]), number.to_string().as_bytes());
+        }
+    }
 
     #[test]
     fn numbers_are_read() {

@@ -2,6 +2,7 @@
 //!
 //! Source: manual, "Message Formats".
 
+use super::digits::hex_digit;
 use super::{Body, Part, WireError, Writer};
 
 /// Protocol 3.0, which every server since 7.4 speaks.
@@ -235,10 +236,7 @@ pub fn terminate(w: &mut Writer<'_>) -> Done {
 /// The name of a portal.
 pub const fn portal_name(number: u32) -> PortalName {
     const fn digit(number: u32, shift: u32) -> u8 {
-        match number.wrapping_shr(shift).to_le_bytes()[0] & 15 {
-            n @ 0..=9 => b'0'.wrapping_add(n),
-            n => b'W'.wrapping_add(n),
-        }
+        hex_digit(number.wrapping_shr(shift).to_le_bytes()[0])
     }
     const fn two(number: u32, shift: u32) -> [u8; 2] {
         [digit(number, shift.wrapping_add(4)), digit(number, shift)]

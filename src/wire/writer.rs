@@ -337,10 +337,7 @@ impl<'w> Writer<'w> {
 /// is.
 #[cold]
 #[inline(never)]
-fn overflow(
-    beyond: &mut Option<&mut Beyond<'_>>,
-    mut bytes: &[u8],
-) -> Result<(), WireError> {
+fn overflow(beyond: &mut Option<&mut Beyond<'_>>, mut bytes: &[u8]) -> Result<(), WireError> {
     match beyond {
         None => Err(WireError::Full),
         Some(Beyond::Count(length)) => {

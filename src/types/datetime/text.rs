@@ -4,23 +4,16 @@ use core::fmt::{self, Write};
 
 use super::{DAY, SECOND, split_second};
 use crate::types::TypeError;
+use crate::wire::digits;
 
-/// Prints `value` with at least `width` (at most 10) digits.
+/// Prints `value` with at least `width` digits.
 pub(super) fn padded(f: &mut dyn Write, value: u32, width: usize) -> fmt::Result {
-    let mut digits = [b'0'; 10];
-    let mut left = value;
-    let mut used = 0_usize;
-    for (index, digit) in digits.iter_mut().rev().enumerate() {
-        if left == 0 {
-            break;
-        }
-        *digit = b'0' | u8::try_from(left % 10).unwrap_or(0);
-        left /= 10;
-        used = index.saturating_add(1);
+    let mut room = [0; digits::DECIMAL];
+    let text = digits::decimal(value, &mut room);
+    for _ in text.len()..width {
+        f.write_char('0')?;
     }
-    let from = digits.len().saturating_sub(used.max(width).max(1));
-    let digits = digits.get(from..).unwrap_or_default();
-    f.write_str(core::str::from_utf8(digits).unwrap_or_default())
+    f.write_str(core::str::from_utf8(text).unwrap_or_default())
 }
 
 /// Prints a year, month and day; the era is printed by [`era`], after the time if there is one.
@@ -173,10 +166,7 @@ impl<'a> Scan<'a> {
 
     fn digit(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
-        let digit = first.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
+        let digit = digits::decimal_value(*first)?;
         self.rest = rest;
         Some(digit)
     }

@@ -3,9 +3,8 @@
 use core::fmt::{self, Write};
 
 use crate::types::misc::hex_byte;
-use crate::types::text::hex_digit;
 use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
-use crate::wire::{WireError, Writer};
+use crate::wire::{WireError, Writer, digits};
 
 /// `macaddr`: an EUI-48 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -70,8 +69,8 @@ fn mac_text<const N: usize>(mut text: &[u8]) -> Result<[u8; N], TypeError> {
         if index > 0 {
             text = text.strip_prefix(b":").ok_or(TypeError::Malformed)?;
         }
-        let [high, low, rest @ ..] = text else { return Err(TypeError::Malformed) };
-        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
+        let (pair, rest) = text.split_first_chunk().ok_or(TypeError::Malformed)?;
+        *byte = digits::hex_byte(*pair).ok_or(TypeError::Malformed)?;
         text = rest;
     }
     if text.is_empty() { Ok(bytes) } else { Err(TypeError::Malformed) }

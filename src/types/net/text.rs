@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::types::text::hex_digit;
+use crate::wire::digits;
 
 /// Prints an address as the server does (`src/port/inet_net_ntop.c`): as RFC 5952 says, and
 /// `::/96` and `::ffff:0:0/96` end in the notation of IPv4.
@@ -61,19 +61,14 @@ fn dotted(f: &mut dyn Write, addr: u32) -> fmt::Result {
 
 /// Prints a number of up to three digits.
 pub(super) fn decimal(f: &mut dyn Write, value: u8) -> fmt::Result {
-    for (digit, least) in [(value / 100, 100), (value / 10 % 10, 10), (value % 10, 0)] {
-        if value >= least {
-            f.write_char(char::from(b'0' | digit))?;
-        }
-    }
-    Ok(())
+    let mut room = [0; digits::DECIMAL];
+    f.write_str(core::str::from_utf8(digits::decimal(value.into(), &mut room)).unwrap_or_default())
 }
 
 fn hexadecimal(f: &mut dyn Write, group: u16) -> fmt::Result {
     for (shift, least) in [(12, 0x1000), (8, 0x100), (4, 0x10), (0, 0)] {
         if group >= least {
-            let digit = char::from_digit(u32::from(group >> shift & 15), 16);
-            f.write_char(digit.unwrap_or('0'))?;
+            f.write_char(digits::hex_digit((group >> shift).to_le_bytes()[0]).into())?;
         }
     }
     Ok(())
@@ -88,14 +83,8 @@ fn v4(text: &[u8]) -> Option<Ipv4Addr> {
     let mut parts = text.split(|byte| *byte == b'.');
     let mut octets = [0; 4];
     for octet in &mut octets {
-        let digits = parts.next()?;
-        if digits.is_empty() || digits.len() > 3 {
-            return None;
-        }
-        *octet = digits.iter().try_fold(0_u8, |value, digit| {
-            let digit = digit.is_ascii_digit().then(|| digit.wrapping_sub(b'0'))?;
-            value.checked_mul(10)?.checked_add(digit)
-        })?;
+        let text = parts.next().filter(|text| text.len() <= 3)?;
+        *octet = u8::try_from(digits::number(text).ok()?).ok()?;
     }
     parts.next().is_none().then(|| Ipv4Addr::from(octets))
 }
@@ -140,13 +129,12 @@ fn groups(text: &[u8], last: bool) -> Option<(u128, u32)> {
     Some((value, count))
 }
 
-fn group(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() || digits.len() > 4 {
+fn group(text: &[u8]) -> Option<u32> {
+    if text.is_empty() || text.len() > 4 {
         return None;
     }
-    digits
-        .iter()
-        .try_fold(0_u32, |value, digit| Some(value << 4 | u32::from(hex_digit(*digit).ok()?)))
+    text.iter()
+        .try_fold(0_u32, |value, digit| Some(value << 4 | u32::from(digits::hex_value(*digit)?)))
 }
 
 #[cfg(test)]
