@@ -108,6 +108,10 @@ setters! {
 
     /// Which server family is expected. Default: [`Dialect::Auto`].
     dialect(value: Dialect) dialect = value;
+
+    /// Whether a verb that misses its deadline asks the server to cancel the statement, over a
+    /// second link. Default: no; the statement then goes on at the server.
+    cancel_at_deadline(value: bool) cancel_at_deadline = value;
 }
 
 impl<'a> Config<'a> {

@@ -1,5 +1,4 @@
-//! The keywords: all that libpq 18 knows, `database` of psycopg2, and this driver's `dialect` and
-//! `gauss_keys`.
+//! The keywords: all that libpq 18 knows, `database` of psycopg2, and this driver's own.
 
 use super::error::{ParseError, ParseReason};
 use super::number::{self, TAKES_INT};
@@ -56,6 +55,7 @@ enum Serve {
     TargetSessionAttrs,
     LoadBalanceHosts,
     Dialect,
+    CancelAtDeadline,
     /// Not served, but for the values that ask for nothing beyond what the driver does anyway.
     Not(&'static [&'static str], &'static str),
 }
@@ -64,7 +64,7 @@ const GSS: &str = "there is no GSSAPI";
 const OAUTH: &str = "there is no OAuth";
 const CRL: &str = "revocation lists are not checked";
 
-static TABLE: [(&str, Serve); 56] = [
+static TABLE: [(&str, Serve); 57] = [
     ("dbname", Serve::Dbname),
     ("database", Serve::Dbname),
     ("user", Serve::User),
@@ -100,6 +100,7 @@ static TABLE: [(&str, Serve); 56] = [
     ("target_session_attrs", Serve::TargetSessionAttrs),
     ("load_balance_hosts", Serve::LoadBalanceHosts),
     ("dialect", Serve::Dialect),
+    ("cancel_at_deadline", Serve::CancelAtDeadline),
     ("service", Serve::Not(&[], "service files are not read")),
     ("sslcompression", Serve::Not(&["0"], "there is no TLS compression")),
     ("sslcertmode", Serve::Not(&["allow"], "the certificate is sent when the server asks")),
@@ -215,6 +216,7 @@ impl Keyword {
                 config.load_balance_hosts =
                     one_of(LoadBalanceHosts::parse(value), LoadBalanceHosts::TAKES)?;
             }
+            Serve::CancelAtDeadline => config.cancel_at_deadline = one_of(flag(value), "0 or 1")?,
             Serve::Dialect => config.dialect = one_of(Dialect::parse(value), Dialect::TAKES)?,
             Serve::Not(accepted, _) if accepted.contains(&value) => {}
             Serve::Not(_, why) => {

@@ -66,6 +66,7 @@ pub struct Config<'a> {
     pub(crate) target_session_attrs: TargetSessionAttrs,
     pub(crate) load_balance_hosts: LoadBalanceHosts,
     pub(crate) dialect: Dialect,
+    pub(crate) cancel_at_deadline: bool,
     #[cfg(feature = "opengauss")]
     pub(crate) batch_bind: bool,
 }
@@ -98,6 +99,7 @@ impl<'a> Config<'a> {
             target_session_attrs: TargetSessionAttrs::Any,
             load_balance_hosts: LoadBalanceHosts::Disable,
             dialect: Dialect::Auto,
+            cancel_at_deadline: false,
             #[cfg(feature = "opengauss")]
             batch_bind: true,
             #[cfg(feature = "std")]
@@ -107,7 +109,8 @@ impl<'a> Config<'a> {
 
     /// Reads a connection string: `keyword=value` pairs or a URI that begins with
     /// `postgresql://`, `postgres://` or `opengauss://`. A keyword means what it means to libpq 18;
-    /// `database` is another name of `dbname`, and `dialect` is this driver's own.
+    /// `database` is another name of `dbname`; `dialect`, `gauss_keys` and `cancel_at_deadline`
+    /// are this driver's own.
     ///
     /// Values are borrowed from `text` where nothing has to be unescaped, and unescaped into
     /// `scratch` otherwise; `text.len()` bytes of scratch are always enough. Nothing is cut.
