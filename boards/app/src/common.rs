@@ -2,8 +2,7 @@
 
 use core::cell::Cell;
 
-use barepg::{Client, Connection, Error, Result, SqlState, Stats};
-use embedded_io::{Read, Write};
+use barepg::{Channel, Client, Connection, Error, Result, SqlState, Stats, Transport};
 
 use crate::counted::{Calls, Counted};
 use crate::{Board, Failed, LOGIN, QUERY, Server, count, report};
@@ -40,10 +39,10 @@ pub(crate) fn show<B: Board>(
 // The two pieces of work that are measured are functions of their own, so that all of their stack
 // lies below the caller's.
 #[inline(never)]
-fn connect<'c, 'b, T: Read + Write>(
+fn connect<'c, 'b, T: Transport>(
     client: &'c mut Client<'b>,
     transport: T,
-) -> Result<Connection<'c, 'b, T>> {
+) -> Result<Connection<'c, 'b, Channel<'c, T>>> {
     client.connect(transport)
 }
 
@@ -51,9 +50,9 @@ fn connect<'c, 'b, T: Read + Write>(
 // A function that takes what `connect` returns: over TLS that has 1.4 KB, and what moves it about
 // in the end is not on the stack of the login.
 #[inline(never)]
-fn session<B: Board, T: Read + Write>(
+fn session<'c, B: Board, T: Transport>(
     board: &mut B,
-    connected: Result<Connection<'_, '_, T>>,
+    connected: Result<Connection<'c, '_, Channel<'c, T>>>,
     start: Stats,
     calls: &Cell<Calls>,
     out: &mut Out<'_>,
@@ -75,16 +74,13 @@ fn session<B: Board, T: Read + Write>(
 }
 
 #[inline(never)]
-fn student<'r, T: Read + Write>(
-    conn: &'r mut Connection<'_, '_, T>,
-    id: i32,
-) -> Result<(&'r str, Option<&'r str>)> {
+fn student<'r>(conn: &'r mut Connection, id: i32) -> Result<(&'r str, Option<&'r str>)> {
     conn.query_one("select name, sex from student where id = $1", (id,))?.decode()
 }
 
-fn work<B: Board, T: Read + Write>(
+fn work<B: Board>(
     board: &mut B,
-    conn: &mut Connection<'_, '_, T>,
+    conn: &mut Connection,
     calls: &Cell<Calls>,
     out: &mut Out<'_>,
 ) -> Result<()> {
@@ -144,7 +140,7 @@ fn work<B: Board, T: Read + Write>(
 
 /// Prints how the session is protected, as the server sees it.
 #[cfg(feature = "tls")]
-fn protection<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>) {
+fn protection(conn: &mut Connection, out: &mut Out<'_>) {
     const ASK: &str =
         "select version, cipher from pg_stat_ssl where pid = pg_backend_pid() and ssl";
     match conn.query_opt(ASK, ()).and_then(|row| row.map(|row| row.decode()).transpose()) {
@@ -161,7 +157,7 @@ fn protection<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'
     }
 }
 
-fn select_all<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>) -> Result<()> {
+fn select_all(conn: &mut Connection, out: &mut Out<'_>) -> Result<()> {
     let _ = writeln!(out, "select all");
     let mut rows = conn.query("select id, name, sex from student order by id", ())?;
     while let Some(row) = rows.next()? {

@@ -9,37 +9,39 @@ type Out<'o> = dyn core::fmt::Write + 'o;
 /// Bytes for what the connection string says in escapes.
 pub(crate) const SCRATCH: usize = if cfg!(feature = "conninfo") { 64 } else { 0 };
 
-/// Reads the connection string and makes the client. Out of line, so that what it needs of the
-/// stack is free again afterwards.
+/// Reads the connection string. Out of line, so that what it needs of the stack is free again
+/// afterwards.
 #[inline(never)]
 pub(crate) fn read<'a>(
     conninfo: &'a str,
     scratch: &'a mut [u8],
-    lent: Lent<'a>,
     out: &mut Out<'_>,
-) -> Option<(Client<'a>, Server<'a>)> {
+) -> Option<Config<'a>> {
     #[cfg(feature = "conninfo")]
-    let config = match Config::parse(conninfo, scratch) {
-        Ok(config) => config,
+    match Config::parse(conninfo, scratch) {
+        Ok(config) => Some(config),
         Err(error) => {
             let _ = writeln!(out, "conninfo: {error}");
-            return None;
+            None
         }
-    };
+    }
     #[cfg(not(feature = "conninfo"))]
-    let config = {
+    {
         let _ = scratch;
-        let Some(config) = words(conninfo) else {
+        let config = words(conninfo);
+        if config.is_none() {
             let _ = out.write_str("conninfo: a word that this build does not know\n");
-            return None;
-        };
+        }
         config
-    };
-    let server = Server::first(&config)?;
+    }
+}
+
+/// The client.
+pub(crate) fn client<'a>(config: &'a Config<'a>, lent: Lent<'a>) -> Client<'a> {
     let client = Client::new(lent.buffers, config, lent.platform);
     #[cfg(feature = "tls")]
     let client = client.with_tls(lent.tls);
-    Some((client, server))
+    client
 }
 
 /// What a firmware that is made for one server has compiled in, filled with the few words that a
@@ -76,7 +78,7 @@ pub(crate) struct Server<'a> {
 
 impl<'a> Server<'a> {
     /// The first server of a connection string.
-    fn first(config: &Config<'a>) -> Option<Self> {
+    pub(crate) fn first(config: &Config<'a>) -> Option<Self> {
         let first = config.hosts().ok()?.next()?;
         let host = if first.hostaddr.is_empty() { first.host } else { first.hostaddr };
         Some(Self { host, port: first.port, timeout_ms: config.get_connect_timeout_ms() })

@@ -1,7 +1,7 @@
 //! A transport whose calls are counted.
 
 use core::cell::Cell;
-use embedded_io::{ErrorType, Read, Write};
+use embedded_io::{ErrorType, Read, ReadReady, Write};
 
 /// Calls that moved something.
 #[derive(Clone, Copy, Default)]
@@ -38,6 +38,12 @@ impl<T: Read> Read for Counted<'_, T> {
         let n = self.transport.read(buf)?;
         self.note(|calls| calls.reads = calls.reads.wrapping_add(1));
         Ok(n)
+    }
+}
+
+impl<T: ReadReady> ReadReady for Counted<'_, T> {
+    fn read_ready(&mut self) -> Result<bool, T::Error> {
+        self.transport.read_ready()
     }
 }
 

@@ -4,7 +4,7 @@
 use barepg::{Client, Config, ErrorKind, Platform};
 
 use crate::arguments::Arguments;
-use crate::{Board, Failed, Server, report};
+use crate::{Board, Failed, Lent, Server, configuration, report};
 
 type Out<'o> = dyn core::fmt::Write + 'o;
 type Done = core::result::Result<(), Failed>;
@@ -20,32 +20,37 @@ const LARGE: i32 = 10 * 1024 * 1024;
 
 // Out of line, as the other show is: the frame of one must not lie below the other.
 #[inline(never)]
-pub(crate) fn show<'a, B: Board>(
+pub(crate) fn show<B: Board>(
     board: &mut B,
-    client: &mut Client<'a>,
+    config: &Config<'_>,
+    lent: Lent<'_>,
     server: Server<'_>,
     arguments: &Arguments<'_>,
-    platform: &dyn Platform,
     out: &mut Out<'_>,
 ) -> Done {
-    let config = client.config_mut().connect_timeout_ms(DEADLINE_MS);
+    // They live longer than the client that is lent them in turn.
+    let config = &config.connect_timeout_ms(DEADLINE_MS);
+    let wrong_password = &config.password("wrong");
+    let unknown_database = &config.dbname("no_such_database");
     let server = Server { timeout_ms: DEADLINE_MS, ..server };
+    let platform = lent.platform;
+    let client = &mut configuration::client(config, lent);
     client.set_timeout_ms(DEADLINE_MS);
     let mut show = Shows { board, client, server, platform, out };
 
-    show.expect_failure("a server that is not there", &config, arguments.nobody)?;
-    show.expect_failure("a server that accepts and stays silent", &config, arguments.silent)?;
-    show.expect_failure("a server that dies in the middle of a row", &config, arguments.dying)?;
-    show.expect_failure("a wrong password", &config.password("wrong"), None)?;
-    show.expect_failure("an unknown database", &config.dbname("no_such_database"), None)?;
+    show.expect_failure("a server that is not there", config, arguments.nobody)?;
+    show.expect_failure("a server that accepts and stays silent", config, arguments.silent)?;
+    show.expect_failure("a server that dies in the middle of a row", config, arguments.dying)?;
+    show.expect_failure("a wrong password", wrong_password, None)?;
+    show.expect_failure("an unknown database", unknown_database, None)?;
 
     show.title("a row of 10 MB");
     let start = platform.now_ms();
-    show.large_row(&config)?;
+    show.large_row(config)?;
     show.time(start)?;
 
     show.title("a good session");
-    show.session(&config, None)?;
+    show.session(config, None)?;
     let _ = writeln!(show.out, "  good");
     Ok(())
 }
@@ -64,7 +69,7 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
     }
 
     /// A session that must fail in time, with an error that is printed.
-    fn expect_failure(&mut self, title: &str, config: &Config<'a>, port: Option<u16>) -> Done {
+    fn expect_failure(&mut self, title: &str, config: &'a Config<'a>, port: Option<u16>) -> Done {
         self.title(title);
         let start = self.platform.now_ms();
         if self.session(config, port).is_ok() {
@@ -75,10 +80,10 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
     }
 
     /// Logs in, selects a row, says goodbye.
-    fn session(&mut self, config: &Config<'a>, port: Option<u16>) -> Done {
+    fn session(&mut self, config: &'a Config<'a>, port: Option<u16>) -> Done {
         let server = Server { port: port.unwrap_or(self.server.port), ..self.server };
         let mut transport = server.dial(self.board, self.out)?;
-        *self.client.config_mut() = *config;
+        self.client.set_config(config);
         let result = match self.client.connect(&mut transport) {
             Err(error) => Err((error, self.client.server_error())),
             Ok(mut conn) => match conn.query_one("select 7, 'a good row'", ()) {
@@ -100,9 +105,9 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
     }
 
     /// A row larger than the receive buffer is refused with both sizes; the session goes on.
-    fn large_row(&mut self, config: &Config<'a>) -> Done {
+    fn large_row(&mut self, config: &'a Config<'a>) -> Done {
         let mut transport = self.server.dial(self.board, self.out)?;
-        *self.client.config_mut() = *config;
+        self.client.set_config(config);
         let mut conn = match self.client.connect(&mut transport) {
             Ok(conn) => conn,
             Err(error) => {

@@ -20,7 +20,7 @@ use core::fmt::Display;
 
 use crate::counted::Calls;
 use barepg::{Buffers, Error, Platform, ServerError, Stats};
-use embedded_io::{Read, Write};
+use embedded_io::{Read, ReadReady, Write};
 
 mod arguments;
 mod common;
@@ -34,12 +34,12 @@ mod hosts;
 mod verbs;
 
 use arguments::{Arguments, Show};
-use configuration::Server;
+use configuration::{Server, client};
 
 /// What a board gives the program, besides a [`Platform`].
 pub trait Board {
     /// An open connection.
-    type Transport: Read + Write;
+    type Transport: Read + Write + ReadReady;
     /// Why there is none. The same words on every board, for they are printed.
     type DialError: Display;
 
@@ -109,25 +109,23 @@ pub fn run<B: Board>(
     lent: Lent<'_>,
     out: &mut dyn core::fmt::Write,
 ) -> bool {
-    #[cfg(feature = "faults")]
-    let platform = lent.platform;
     let Some(arguments) = Arguments::parse(arguments) else {
         let _ = writeln!(out, "usage: {}", arguments::USAGE);
         return false;
     };
     let mut scratch = [0; configuration::SCRATCH];
-    let mut configured = configuration::read(arguments.conninfo, &mut scratch, lent, out);
-    // Used where it lies, for it has half a kilobyte.
-    let Some((client, server)) = &mut configured else { return false };
-    let server = *server;
+    let config = configuration::read(arguments.conninfo, &mut scratch, out);
+    // Used where it lies, for it has a quarter of a kilobyte.
+    let Some(config) = &config else { return false };
+    let Some(server) = Server::first(config) else { return false };
     let result = match arguments.show {
-        Show::Common => common::show(board, client, server, out),
+        Show::Common => common::show(board, &mut client(config, lent), server, out),
         #[cfg(feature = "faults")]
-        Show::Faults => faults::show(board, client, server, &arguments, platform, out),
+        Show::Faults => faults::show(board, config, lent, server, &arguments, out),
         #[cfg(feature = "hosts")]
-        Show::Hosts => hosts::show(board, client, out),
+        Show::Hosts => hosts::show(board, &mut client(config, lent), out),
         #[cfg(feature = "verbs")]
-        Show::Verb(verb) => verbs::show(board, client, server, verb, out),
+        Show::Verb(verb) => verbs::show(board, &mut client(config, lent), server, verb, out),
     };
     result.is_ok()
 }

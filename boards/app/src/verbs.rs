@@ -2,7 +2,7 @@
 //! statement that is cancelled from elsewhere.
 
 use barepg::{Client, Connection, Result, SqlState, Streamed};
-use embedded_io::{Read, Write};
+use embedded_io::Read;
 
 use crate::{Board, Failed, Server, report};
 
@@ -86,7 +86,7 @@ impl Read for Picture {
 }
 
 /// A value that is far larger than the machine's memory goes out and comes back.
-fn big_values<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>) -> Result<()> {
+fn big_values(conn: &mut Connection, out: &mut Out<'_>) -> Result<()> {
     conn.batch_execute("create temp table image (content bytea)")?;
     let _ = writeln!(out, "send a value of {LARGE} bytes");
     let length = usize::try_from(LARGE).unwrap_or(0);
@@ -115,7 +115,7 @@ fn big_values<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'
 }
 
 /// Sensor readings by COPY.
-fn upload<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>) -> Result<()> {
+fn upload(conn: &mut Connection, out: &mut Out<'_>) -> Result<()> {
     conn.batch_execute("create temp table reading (seq integer, sensor smallint, value real)")?;
     let _ = writeln!(out, "upload {READINGS} readings");
     let mut copy = conn.copy_in("copy reading from stdin with (format binary)")?;
@@ -134,7 +134,7 @@ fn upload<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>) 
 }
 
 /// Waits for notifications that switch a lamp.
-fn command<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>) -> Result<()> {
+fn command(conn: &mut Connection, out: &mut Out<'_>) -> Result<()> {
     conn.batch_execute("listen lamp")?;
     let _ = writeln!(out, "waiting for a command");
     let mut quiet = 0;
@@ -157,7 +157,7 @@ fn command<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>)
 }
 
 /// A statement that would take a minute, and is cancelled from elsewhere.
-fn cancelled<T: Read + Write>(conn: &mut Connection<'_, '_, T>, out: &mut Out<'_>) -> Result<()> {
+fn cancelled(conn: &mut Connection, out: &mut Out<'_>) -> Result<()> {
     let _ = writeln!(out, "a statement that takes a minute");
     match conn.execute("select pg_sleep(60)", ()) {
         Err(error) if error.sqlstate() == Some(SqlState::QUERY_CANCELED) => {
