@@ -5,7 +5,7 @@ use core::cell::Cell;
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
-use embedded_io::{ErrorKind, ErrorType, Read, Write};
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 
 /// Longest wait of one `read` or `write`, in milliseconds, before it says "nothing yet".
 const SLICE_MS: u64 = 20;
@@ -142,6 +142,12 @@ impl Read for Uart<'_> {
             count += 1;
         }
         Ok(count)
+    }
+}
+
+impl ReadReady for Uart<'_> {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        Ok(read(UART + 0x108) != 0) // EVENTS_RXDRDY
     }
 }
 
