@@ -4,9 +4,9 @@
 //! A TCP connection for the driver, over [smoltcp].
 //!
 //! A [`Stack`] owns the interface and its sockets, keeps the address (DHCP or static) and looks
-//! up names. [`Stack::connect`] gives a [`TcpStream`], which is `embedded_io::Read` and `Write` in
-//! the way the driver wants it: a call waits at most [`SLICE_MS`] while the stack is polled, and
-//! then returns an error of kind `TimedOut`, which means "nothing yet".
+//! up names. [`Stack::connect`] gives a [`TcpStream`], which is `embedded_io::Read`, `Write` and
+//! `ReadReady` in the way the driver wants it: a call waits at most [`SLICE_MS`] while the stack is
+//! polled, and then returns an error of kind `TimedOut`, which means "nothing yet".
 //!
 //! `&Stack` is the driver's `barepg::Dial` too.
 //!
