@@ -21,6 +21,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["wire"],
     &["types"],
     &["error"],
+    &["credentials"],
     &["platform"],
     &["transport"],
     // Neither may name the other: a login takes what it needs, not the configuration.
