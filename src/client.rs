@@ -107,7 +107,7 @@ impl<'b> Client<'b> {
 
     fn with(buffers: Buffers<'b>, config: Held<'b>, platform: &'b dyn Platform) -> Self {
         let link = Framed::new(buffers.rx, buffers.tx, platform);
-        Self { session: Session::new(link), config, tls: None }
+        Self { session: Session::new(link), config, tls: TlsSlot::default() }
     }
 
     /// Lets the client use TLS. Without it, `sslmode` from `require` on is an error, and weaker

@@ -48,8 +48,8 @@ pub struct NoEntropy;
 /// The time that an operation has left.
 #[derive(Clone, Copy, Debug)]
 pub struct Countdown {
-    /// What the clock said last.
-    last: u64,
+    /// What the clock said last, its lower half.
+    last: u32,
     left_ms: u32,
     /// Turns of waiting since the clock moved.
     still: u16,
@@ -61,19 +61,19 @@ impl Countdown {
 
     /// From now on.
     pub(crate) fn start(platform: &dyn Platform, timeout_ms: u32) -> Self {
-        Self { last: platform.now_ms(), left_ms: timeout_ms, still: 0 }
+        Self { last: low(platform.now_ms()), left_ms: timeout_ms, still: 0 }
     }
 
     /// One turn of a loop that computes.
     pub(crate) fn pulse(&mut self, platform: &dyn Platform) -> Result<(), Fault> {
         platform.idle();
-        let now = platform.now_ms();
+        let now = low(platform.now_ms());
         // A clock that went backwards says nothing of the time that passed.
-        let passed = now.saturating_sub(self.last);
+        let passed = now.wrapping_sub(self.last).cast_signed();
         self.last = now;
         if passed > 0 {
             self.still = 0;
-            self.left_ms = self.left_ms.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX));
+            self.left_ms = self.left_ms.saturating_sub(passed.unsigned_abs());
         }
         if self.left_ms == 0 { Err(Fault::TIMED_OUT) } else { Ok(()) }
     }
@@ -96,12 +96,18 @@ impl Countdown {
         self.still = 0;
         for _ in 0..limits::STILL_LOOKS {
             platform.idle();
-            if platform.now_ms() != self.last {
+            if low(platform.now_ms()) != self.last {
                 return Ok(());
             }
         }
         Err(Fault::CLOCK_STOPPED)
     }
+}
+
+/// The lower half of a time.
+const fn low(now: u64) -> u32 {
+    let [a, b, c, d, ..] = now.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 #[cfg(test)]

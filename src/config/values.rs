@@ -146,6 +146,12 @@ impl ProtocolVersion {
         }
     }
 
+    /// Its minor part.
+    pub(crate) const fn minor(self) -> u8 {
+        let [_, _, _, minor] = self.code().to_be_bytes();
+        minor
+    }
+
     pub(super) fn parse(text: &str) -> Option<Self> {
         match text {
             "3.0" => Some(Self::V3_0),

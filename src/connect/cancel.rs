@@ -27,6 +27,9 @@ const REQUEST: usize = 12 + limits::CANCEL_KEY;
 impl CancelToken {
     pub(crate) fn new(server: ServerInfo, place: Place) -> Option<Self> {
         server.cancel_key()?;
+        if !place.is_known() {
+            return None;
+        }
         Some(Self { server, place })
     }
 

@@ -103,8 +103,10 @@ impl<'a> Target<'a> {
     /// An address of a host of the configuration.
     pub(crate) const fn at(place: Place, host: HostSpec<'a>, config: &Config<'_>) -> Self {
         let mut target = Self::new(host, config);
-        target.address = place.address;
-        target.rotation = place.rotation;
+        let [address] = place.address.to_le_bytes();
+        target.address = u16::from_le_bytes([address, 0]);
+        let [a, b] = place.rotation.to_le_bytes();
+        target.rotation = u32::from_le_bytes([a, b, 0, 0]);
         target
     }
 }

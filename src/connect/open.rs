@@ -27,7 +27,7 @@ pub(crate) type Loan<'c, 'b> = (Option<&'c mut Records<'b>>, Option<&'c Settings
 
 /// A build without TLS.
 #[cfg(not(feature = "tls"))]
-pub(crate) type TlsSlot<'b> = Option<core::marker::PhantomData<&'b ()>>;
+pub(crate) type TlsSlot<'b> = core::marker::PhantomData<&'b ()>;
 #[cfg(not(feature = "tls"))]
 pub(crate) type Loan<'c, 'b> = core::marker::PhantomData<(&'c (), &'b ())>;
 

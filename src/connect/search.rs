@@ -151,6 +151,12 @@ impl<'a> Candidates<'a> {
         self.host.map(|host| (host, self.wanted))
     }
 
+    fn next_address(&mut self) {
+        if !self.place.next() {
+            self.host = None;
+        }
+    }
+
     /// What the fault of an attempt means for the next; an error ends the search.
     fn judge(
         &mut self,
@@ -175,7 +181,7 @@ impl<'a> Candidates<'a> {
             Some(DialError::PasswordTooLong) => return Err(fault),
             Some(_) => {
                 self.last = fault;
-                self.place.next();
+                self.next_address();
                 return Ok(());
             }
             None => {}
@@ -203,7 +209,7 @@ impl<'a> Candidates<'a> {
                     return Err(fault);
                 }
                 self.last = fault;
-                self.place.next();
+                self.next_address();
             }
         }
         Ok(())
@@ -326,8 +332,9 @@ impl Order {
     }
 
     /// A random number for the addresses of a host; 0 in the order written.
-    fn rotation(&mut self) -> u32 {
-        if self.random == 0 { 0 } else { self.roll() }
+    fn rotation(&mut self) -> u16 {
+        let [a, b, ..] = if self.random == 0 { [0; 4] } else { self.roll().to_le_bytes() };
+        u16::from_le_bytes([a, b])
     }
 
     /// Xorshift: not for secrets.

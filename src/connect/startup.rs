@@ -59,14 +59,15 @@ impl Session<'_> {
         config: &Config<'_>,
         protection: Protection<'_>,
     ) -> Result<(), Fault> {
-        let result = self.start(io, config, protection);
+        let mut authenticated = false;
+        let result = self.start(io, config, protection, &mut authenticated);
         let result = result.map_err(|fault| self.salvage(io, fault));
         // A password may have been in the send buffer.
         self.link.wipe_tx();
         // Keys that were not accepted are of no use; any other failure says nothing of them.
         let refused = match result {
             // Of SQLSTATE 28P01 and 28000; what comes after AuthenticationOk is no matter of keys.
-            Err(Fault::SERVER) => !self.server.authenticated && self.sqlstate().class() == *b"28",
+            Err(Fault::SERVER) => !authenticated && self.sqlstate().class() == *b"28",
             Err(fault) => fault.is_auth(),
             Ok(()) => false,
         };
@@ -99,14 +100,15 @@ impl Session<'_> {
         io: &mut Lent<'_>,
         config: &Config<'_>,
         protection: Protection<'_>,
+        authenticated: &mut bool,
     ) -> Result<(), Fault> {
         let version = config.asked_version(self.server.minor_refused);
-        self.server.protocol = version;
+        [_, _, _, self.server.minor] = version.to_be_bytes();
         self.server.encrypted = protection.encrypted;
         self.server.expect(config.dialect);
         #[cfg(feature = "opengauss")]
         {
-            self.batch_binds = config.batch_bind;
+            self.server.batch_binds = config.batch_bind;
         }
         let user = config.credentials.user.unwrap_or("");
         // In one piece: some poolers take no packet that comes in two.
@@ -125,7 +127,7 @@ impl Session<'_> {
             if fault.is_end() && silent { Fault::HUNG_UP } else { fault }
         })?;
         self.exchange.authenticated();
-        self.server.authenticated = true;
+        *authenticated = true;
         self.settle_in(io)
     }
 
@@ -162,7 +164,7 @@ impl Session<'_> {
                 _ => return Err(Fault::from(ProtocolError::UnexpectedMessage)),
             }
             if !asked
-                && config.min_protocol_version.is_some_and(|min| self.server.protocol < min.code())
+                && config.min_protocol_version.is_some_and(|min| self.server.minor < min.minor())
             {
                 return Err(Fault::from(ProtocolError::BadVersion));
             }
@@ -304,7 +306,7 @@ impl Session<'_> {
             return Err(Fault::from(ProtocolError::BadVersion));
         }
         self.server.negotiated = true;
-        self.server.protocol = version;
+        [_, _, _, self.server.minor] = version.to_be_bytes();
         Ok(self.server.saw(Family::PostgreSql)?)
     }
 

@@ -11,6 +11,9 @@ use crate::wire::backend::{FIELD_TAIL, FieldTail, tag};
 /// length of the name (1).
 pub(crate) const COLUMN_HEAD: usize = 6;
 
+/// Bytes after a description that is kept: the hash of its statement.
+pub(super) const HASH: usize = 8;
+
 /// The result that a verb reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResultState {
@@ -82,24 +85,32 @@ impl Session<'_> {
         }
         self.columns = columns;
         self.result = ResultState::Rows;
-        (self.described, self.kept_for) = (self.link.pinned(), keep);
+        self.described = u16::try_from(self.link.pinned()).unwrap_or(u16::MAX);
+        self.kept = !keep.is_none() && self.link.pin_bytes(keep.to_bytes());
         Ok(())
     }
 
     /// Whether the description of this statement is pinned: then its rows are read by it.
+    #[inline]
     pub(crate) fn is_described(&mut self, statement: NameHash) -> bool {
-        let known = !statement.is_none() && statement == self.kept_for;
+        let known = self.is_kept_for(statement);
         if known {
             self.result = ResultState::Rows;
         }
         known
     }
 
+    /// Whether the description that is pinned is this statement's.
+    #[inline]
+    pub(super) fn is_kept_for(&self, statement: NameHash) -> bool {
+        let at = usize::from(self.described);
+        self.kept && self.link.get((at, at.wrapping_add(HASH))) == statement.to_bytes()
+    }
+
     /// Forgets the description, and whatever else is pinned.
     #[inline]
     pub(crate) fn forget_description(&mut self) {
-        (self.columns, self.described) = (0, 0);
-        self.kept_for = NameHash::NONE;
+        (self.columns, self.described, self.kept) = (0, 0, false);
         self.link.unpin(0);
     }
 }

@@ -42,8 +42,6 @@ pub(crate) struct Framed<'b> {
     pub(super) lacks_tx: bool,
     /// The verb has received before: from now on every attempt is a turn of a loop.
     pub(super) received: bool,
-    /// The row that is held lies in the window still.
-    pub(super) held_loosely: bool,
     pub(super) rx: &'b mut [u8],
     pub(super) tx: &'b mut [u8],
     /// First unread byte.
@@ -60,8 +58,6 @@ pub(crate) struct Framed<'b> {
     pub(super) staged: usize,
     pub(super) countdown: Countdown,
     platform: &'b dyn Platform,
-    /// A row that must stay readable while more is received.
-    pub(super) held: Span,
     /// Bytes that would have been enough, where a buffer was too small last.
     pub(super) lacking: usize,
     /// What the record buffer of TLS has, and needs.
@@ -77,7 +73,6 @@ impl<'b> Framed<'b> {
             sent: false,
             lacks_tx: false,
             received: false,
-            held_loosely: false,
             rx,
             tx,
             taken: (0, 0),
@@ -88,7 +83,6 @@ impl<'b> Framed<'b> {
             staged: 0,
             countdown: Countdown::OVER,
             platform,
-            held: (0, 0),
             lacking: 0,
             #[cfg(feature = "tls")]
             record: (0, 0),
@@ -109,8 +103,6 @@ impl<'b> Framed<'b> {
         self.sent = false;
         self.staged = 0;
         self.received = false;
-        self.held_loosely = false;
-        self.held = (0, 0);
     }
 
     /// Starts the deadline anew: for a guard whose calls have one each.

@@ -35,6 +35,7 @@ mod receive;
 mod send;
 mod server;
 
+use description::HASH;
 pub(crate) use description::{COLUMN_HEAD, ResultState};
 pub use framed::Stats;
 pub(crate) use framed::{Framed, Span};
@@ -87,8 +88,6 @@ pub(crate) struct Session<'b> {
     pub(crate) ledger: Ledger,
     /// The result that is being read.
     pub(crate) result: ResultState,
-    /// Columns of the description that is pinned.
-    pub(crate) columns: u16,
     /// A notice announced that the server ends the session: last character of its SQLSTATE,
     /// 57P01 or 57P02.
     shutdown: Option<core::num::NonZeroU8>,
@@ -96,33 +95,31 @@ pub(crate) struct Session<'b> {
     error: Option<bool>,
     /// SQLSTATE of the last error.
     sqlstate: SqlState,
-    /// The configuration allows batch binds at openGauss.
-    #[cfg(feature = "opengauss")]
-    pub(crate) batch_binds: bool,
-    /// Portals of this session.
-    pub(crate) portals: u32,
-    /// Links of this client.
-    epoch: u32,
-    /// This session, to be compared.
-    identity: u32,
+    /// Columns of the description that is pinned.
+    pub(crate) columns: u16,
+    /// Bytes of that description. It is followed by the hash of the statement it is kept for, if it
+    /// is.
+    pub(crate) described: u16,
     /// Savepoints that are open, as far as their guards know.
     pub(crate) savepoints: u16,
+    kept: bool,
     /// A row was found to be malformed when it was decoded.
     pub(crate) malformed: core::cell::Cell<bool>,
-    /// Bytes of the description that is pinned, and the statement it is kept for.
-    pub(crate) described: usize,
-    kept_for: NameHash,
+    /// Portals of this session.
+    pub(crate) portals: u32,
+    /// This session, to be compared.
+    identity: u32,
     /// Deadline of one operation, in milliseconds.
     pub(crate) timeout_ms: u32,
     /// Items of the last batch that the server answered.
     pub(crate) batch_done: u32,
+    /// Statements in flash that are prepared, where a place was lent for them.
+    pub(crate) statics: Option<&'b mut StaticStatements>,
     /// Rows that the last command touched.
     pub(crate) rows: u64,
     pub(crate) link: Framed<'b>,
     /// Who wants to see notices, parameter changes and notifications.
     pub(crate) events: Events<'b>,
-    /// Statements in flash that are prepared, where a place was lent for them.
-    pub(crate) statics: Option<&'b mut StaticStatements>,
     pub(crate) server: ServerInfo,
     /// Where the keys of a login stay for the next one.
     pub(crate) keys: Option<&'b mut (dyn KeyStore + 'static)>,
@@ -140,15 +137,12 @@ impl<'b> Session<'b> {
             shutdown: None,
             error: None,
             sqlstate: SqlState::UNKNOWN,
-            #[cfg(feature = "opengauss")]
-            batch_binds: true,
             portals: 0,
-            epoch: 0,
             identity: 0,
             savepoints: 0,
             malformed: core::cell::Cell::new(false),
             described: 0,
-            kept_for: NameHash::NONE,
+            kept: false,
             timeout_ms: limits::DEFAULT_TIMEOUT_MS,
             batch_done: 0,
             rows: 0,
@@ -169,7 +163,6 @@ impl<'b> Session<'b> {
         (self.error, self.shutdown) = (None, None);
         self.forget_description();
         self.forget_statements();
-        self.epoch = self.epoch.wrapping_add(1);
         self.server.forget();
     }
 
@@ -184,10 +177,10 @@ impl<'b> Session<'b> {
     #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn begin_with(&mut self, io: &mut Lent<'_>, named: NameHash) -> Result<(), Fault> {
         self.start_verb()?;
-        if named.is_none() || named != self.kept_for {
-            self.forget_description();
+        if self.is_kept_for(named) {
+            self.link.unpin(usize::from(self.described).wrapping_add(HASH));
         } else {
-            self.link.unpin(self.described);
+            self.forget_description();
         }
         if self.exchange.is_quiet() && !self.link.has_unread() && !io.ready() {
             return Ok(());

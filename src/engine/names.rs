@@ -43,6 +43,12 @@ impl NameHash {
         self.0 == 0
     }
 
+    /// As bytes.
+    #[inline]
+    pub(super) const fn to_bytes(self) -> [u8; 8] {
+        self.0.to_ne_bytes()
+    }
+
     /// The name.
     pub(crate) const fn name(self) -> Name {
         let [a, b, c, d, e, f, g, h] = self.0.to_be_bytes();
@@ -118,13 +124,13 @@ impl Session<'_> {
         self.identity
     }
 
-    /// A session begins. The address of the receive buffer tells clients apart, the number of the
-    /// link and what the server calls the session tell links apart.
+    /// A session begins. The address of the receive buffer tells clients apart, what the server
+    /// calls the session tells links apart, and so does the chain of them.
     pub(crate) fn identify(&mut self) {
         let [a, b, c, d, ..] = self.link.address().to_le_bytes();
         let address = u32::from_le_bytes([a, b, c, d]).rotate_left(16);
-        let link = self.epoch.wrapping_mul(0x9e37_79b1);
-        self.identity = address ^ link ^ self.server.fingerprint();
+        let chain = self.identity.wrapping_add(1).wrapping_mul(0x9e37_79b1);
+        self.identity = chain ^ address ^ self.server.fingerprint();
     }
 
     /// The server prepared a statement in flash.

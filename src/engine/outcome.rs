@@ -39,8 +39,9 @@ pub(crate) struct Ledger {
     aborted: bool,
     /// The server's error was followed by ReadyForQuery.
     confirmed: bool,
-    /// What the verb's answer ended with.
-    ended: Option<(Fault, Outcome)>,
+    /// What the verb's answer ended with, and what became of its work.
+    ended: Option<Fault>,
+    outcome: Outcome,
     /// Transactions that have ended: which one is open.
     transactions: u16,
 }
@@ -56,6 +57,7 @@ impl Ledger {
             aborted: false,
             confirmed: false,
             ended: None,
+            outcome: Outcome::NotSent,
             transactions: 0,
         }
     }
@@ -143,7 +145,14 @@ impl Ledger {
 
     /// The error that ended the verb's answer, if one did.
     pub(crate) const fn ended(&self) -> Option<(Fault, Outcome)> {
-        self.ended
+        match self.ended {
+            Some(fault) => Some((fault, self.outcome)),
+            None => None,
+        }
+    }
+
+    fn end(&mut self, fault: Fault, outcome: Outcome) {
+        (self.ended, self.outcome) = (Some(fault), outcome);
     }
 
     /// What is left once the link is lost.
@@ -318,7 +327,7 @@ impl Session<'_> {
             self.exchange.die();
         }
         if outcome != Outcome::Local || fault == UsageError::Copy.into() {
-            self.ledger.ended = Some((fault, outcome));
+            self.ledger.end(fault, outcome);
         }
         Error::new(self.kind(fault), outcome, self.exchange.is_alive())
     }
@@ -343,7 +352,7 @@ impl Session<'_> {
         if error.outcome() != Outcome::Unknown {
             return error;
         }
-        self.ledger.ended = Some((fault, known));
+        self.ledger.end(fault, known);
         self.repeat(fault, known)
     }
 

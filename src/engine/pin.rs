@@ -2,6 +2,7 @@
 
 use super::Framed;
 use crate::error::Fault;
+use crate::limits;
 
 impl Framed<'_> {
     /// Bytes pinned at the start of the receive buffer.
@@ -15,39 +16,25 @@ impl Framed<'_> {
         self.pinned = self.pinned.min(keep);
     }
 
-    /// Keeps what was taken last readable, whatever is received, for
-    /// [`show_held`](Self::show_held). It is pinned only when something is received indeed.
-    #[inline]
-    pub(crate) const fn hold(&mut self) {
-        self.held = self.taken;
-        self.held_loosely = true;
-    }
-
-    /// Whether something is held.
-    pub(crate) const fn is_held(&self) -> bool {
-        self.held.1 > self.held.0
-    }
-
-    /// Makes it what was taken last.
-    #[inline]
-    pub(crate) const fn show_held(&mut self) {
-        self.taken = self.held;
+    /// Pins these bytes, if there is room before what was not taken yet.
+    pub(super) fn pin_bytes<const N: usize>(&mut self, bytes: [u8; N]) -> bool {
+        let end = self.pinned.saturating_add(N);
+        // Something else must be readable beside them.
+        let room = end <= self.start && self.rx.len().saturating_sub(end) >= limits::RX_RESERVE;
+        match self.rx.get_mut(self.pinned..).and_then(<[u8]>::first_chunk_mut) {
+            Some(place) if room => {
+                *place = bytes;
+                self.pinned = end;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The first bytes of the receive buffer.
     #[inline]
     pub(crate) fn first_bytes(&self, n: usize) -> &[u8] {
         self.rx.get(..n).unwrap_or(&[])
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) fn pin_held(&mut self) {
-        let ((start, end), at) = (self.held, self.pinned);
-        let length = end.wrapping_sub(start);
-        move_down(self.rx, start, length, at);
-        self.pinned = at.wrapping_add(length);
-        (self.held, self.held_loosely) = ((at, self.pinned), false);
     }
 
     /// Pins what was taken last, after what is pinned already.

@@ -4,6 +4,7 @@ use super::pin::move_down;
 use super::{Framed, Span};
 use crate::error::{Fault, ProtocolError};
 use crate::transport::Lent;
+use crate::wire::backend::{Messages, tag};
 use crate::wire::{Reader, WireError};
 
 impl Framed<'_> {
@@ -45,10 +46,19 @@ impl Framed<'_> {
         true
     }
 
-    /// Whether a message of this type comes next, as far as it has been received.
+    /// Whether the end of an answer has arrived, and comes next.
     #[inline]
-    pub(crate) fn next_is(&self, tag: u8) -> bool {
-        self.body == 0 && self.start < self.end && self.rx.get(self.start) == Some(&tag)
+    pub(crate) fn ends_here(&self) -> bool {
+        let mut messages = Messages::new(self.window());
+        self.body == 0
+            && messages.take(tag::COMMAND_COMPLETE).is_some()
+            && messages.take(tag::READY_FOR_QUERY).is_some()
+    }
+
+    /// Shows again what was taken before, and is still there.
+    #[inline]
+    pub(crate) const fn show(&mut self, span: Span) {
+        self.taken = span;
     }
 
     /// What has arrived and was not taken.
@@ -235,10 +245,6 @@ impl Framed<'_> {
 
     /// Moves the unread bytes to the start of the window.
     fn compact(&mut self) {
-        // What is held lies before them, and would be overwritten.
-        if self.held_loosely {
-            self.pin_held();
-        }
         let unread = self.unread();
         move_down(self.rx, self.start, unread, self.pinned);
         self.end = self.pinned.wrapping_add(unread);
@@ -262,9 +268,6 @@ impl Framed<'_> {
 
     /// One attempt to receive.
     pub(crate) fn read_once(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        if self.held_loosely {
-            self.pin_held();
-        }
         if self.start == self.end {
             (self.start, self.end) = (self.pinned, self.pinned);
         } else if self.end >= self.rx.len() {

@@ -25,16 +25,17 @@ pub(crate) struct ServerInfo {
     family: Family,
     /// The session is under TLS.
     pub(crate) encrypted: bool,
-    /// The protocol asked for, or what the server made of it: 0x0003_0002 is 3.2.
-    pub(crate) protocol: u32,
+    /// Minor version of the protocol asked for, or what the server made of it: 2 is 3.2.
+    pub(crate) minor: u8,
     /// The server negotiated the protocol version: only PostgreSQL does.
     pub(crate) negotiated: bool,
     /// The server refused the minor version that was offered: ask for 3.0 next time.
     pub(crate) minor_refused: bool,
     /// The server refused a login without TLS: `sslmode=allow` asks for TLS next time.
     pub(crate) plaintext_refused: bool,
-    /// AuthenticationOk came.
-    pub(crate) authenticated: bool,
+    /// The configuration allows batch binds at openGauss.
+    #[cfg(feature = "opengauss")]
+    pub(crate) batch_binds: bool,
     /// Something mixes sessions, or forgets prepared statements: a pooler, `discard all`.
     pub(crate) mixed: bool,
 }
@@ -51,11 +52,12 @@ impl ServerInfo {
             gauss_parameter: false,
             family: Family::Either,
             encrypted: false,
-            protocol: 0,
+            minor: 0,
             negotiated: false,
             minor_refused: false,
             plaintext_refused: false,
-            authenticated: false,
+            #[cfg(feature = "opengauss")]
+            batch_binds: true,
             mixed: false,
         }
     }
@@ -155,24 +157,31 @@ impl ServerInfo {
 /// must go to the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) host: u16,
-    pub(crate) address: u16,
-    pub(crate) rotation: u32,
+    /// Those after the 254th are one to it: cancel requests cannot go there.
+    pub(crate) host: u8,
+    pub(crate) address: u8,
+    pub(crate) rotation: u16,
 }
 
 impl Place {
-    pub(crate) fn new(host: usize, rotation: u32) -> Self {
-        Self { host: u16::try_from(host).unwrap_or(u16::MAX), address: 0, rotation }
+    pub(crate) fn new(host: usize, rotation: u16) -> Self {
+        Self { host: u8::try_from(host).unwrap_or(u8::MAX), address: 0, rotation }
+    }
+
+    /// Whether it is known which host it is.
+    pub(crate) const fn is_known(self) -> bool {
+        self.host < u8::MAX
     }
 
     /// Whether it is the host's first address.
-    pub(crate) const fn is_first(&self) -> bool {
+    pub(crate) const fn is_first(self) -> bool {
         self.address == 0
     }
 
-    /// On to the host's next address.
-    pub(crate) fn next(&mut self) {
-        self.address = self.address.saturating_add(1);
+    /// On to the host's next address; `false` after the 256th.
+    pub(crate) fn next(&mut self) -> bool {
+        self.address = self.address.wrapping_add(1);
+        self.address > 0
     }
 }
 

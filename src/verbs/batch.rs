@@ -60,7 +60,7 @@ impl Session<'_> {
         let Some(first) = items.next() else { return self.begin(io).map(|()| 0) };
         self.start_batch(io, sql, &first)?;
         #[cfg(feature = "opengauss")]
-        if self.server.is_opengauss() && self.batch_binds && first.count() > 0 {
+        if self.server.is_opengauss() && self.server.batch_binds && first.count() > 0 {
             return self.batch_bind(io, sql, first, items);
         }
         let mut batch = Batch { rows: 0, waiting: 0, parse: true };

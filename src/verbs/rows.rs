@@ -218,32 +218,40 @@ impl Session<'_> {
         } else if !self.step_with_room(io)? {
             return Ok(false);
         }
-        self.link.hold();
-        // One row and its end: the usual case.
-        if self.link.next_is(tag::COMMAND_COMPLETE) {
+        // One row, and its end is here already: the usual case.
+        if self.link.ends_here() {
+            let row = self.link.span();
             self.executed(io)?;
             self.result = ResultState::Done;
             self.expect_ready(io)?;
-        } else if self.step_with_room(io)? {
-            return Err(UsageError::TooManyRows.into());
+            self.link.show(row);
+            return Ok(true);
         }
-        self.link.show_held();
-        Ok(true)
+        self.find_end(io)
+    }
+
+    /// The end after the only row, which stays readable.
+    #[cold]
+    #[inline(never)]
+    fn find_end(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+        self.link.pin();
+        let row = self.link.span();
+        match self.step_with_room(io) {
+            Ok(false) => {
+                self.link.show(row);
+                Ok(true)
+            }
+            Ok(true) | Err(Fault::CAPACITY) => Err(UsageError::TooManyRows.into()),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// The next row of a statement of its own, with room for what must be seen whole after it.
-    #[cold]
     #[inline(never)]
     fn step_with_room(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
         let mut rows = Rows::new(self, io.again());
         rows.reserve = limits::RX_RESERVE;
-        match rows.step() {
-            // Too large a second row is one too many all the same.
-            Err(Fault::CAPACITY) if rows.session.link.is_held() => {
-                Err(UsageError::TooManyRows.into())
-            }
-            result => result,
-        }
+        rows.step()
     }
 }
 
@@ -251,7 +259,7 @@ impl Session<'_> {
     /// The packed description of the columns.
     #[inline]
     pub(crate) fn description(&self) -> &[u8] {
-        self.link.first_bytes(self.described)
+        self.link.first_bytes(usize::from(self.described))
     }
 
     /// Whether the row that was taken has as many columns as were described: always, or it is

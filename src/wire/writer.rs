@@ -98,7 +98,8 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes), and so for all the methods below.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WireError> {
         match take(&mut self.rest).split_first_chunk_mut() {
             Some((room, rest)) => {
@@ -114,7 +115,8 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn fixed<const N: usize>(&mut self, value: [u8; N]) -> Result<(), WireError> {
         if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(const { 4 + N })
             && let Some((length, place)) = room.split_first_chunk_mut()
