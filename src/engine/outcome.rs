@@ -14,7 +14,7 @@
 //! A verb's first error that ends its answer is kept, and repeated by every further call of its
 //! guard.
 
-use super::{Session, TransactionStatus};
+use super::{ResultState, Session, TransactionStatus};
 use crate::error::{
     Error, ErrorKind, Fault, Outcome, ProtocolError, ServerError, SqlState, UsageError,
 };
@@ -325,8 +325,9 @@ impl Session<'_> {
         };
         if !recoverable {
             self.exchange.die();
+            self.link.drop_unread();
         }
-        if outcome != Outcome::Local || fault == UsageError::Copy.into() {
+        if outcome != Outcome::Local || self.result == ResultState::Done {
             self.ledger.end(fault, outcome);
         }
         Error::new(self.kind(fault), outcome, self.exchange.is_alive())

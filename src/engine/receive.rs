@@ -20,6 +20,11 @@ impl Framed<'_> {
         self.end > self.start
     }
 
+    /// Forgets what was received and not taken.
+    pub(crate) const fn drop_unread(&mut self) {
+        self.end = self.start;
+    }
+
     /// The type of the next unread message, and whether all of it lies in the buffer.
     pub(crate) fn peek(&self) -> (u8, bool) {
         let mut reader = Reader::new(self.rx.get(self.start..self.end).unwrap_or(&[]));
