@@ -68,9 +68,11 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     pub fn rollback(mut self) -> Result<()> {
         self.open = false;
         let connection = &mut *self.connection;
-        connection.session.undo_to(self.depth);
-        // Any verb rolls back first.
-        let result = connection.session.begin(&mut lent(&mut connection.io));
+        connection.session.savepoints = self.depth.saturating_sub(1);
+        let mut digits = [0; DIGITS];
+        let number = decimal(self.depth, &mut digits);
+        let sql = ["ROLLBACK TO SAVEPOINT s", number, ";RELEASE SAVEPOINT s", number];
+        let result = connection.session.own_command(&mut lent(&mut connection.io), &sql);
         result.map_err(|fault| connection.session.into_error(fault))
     }
 }
