@@ -4,7 +4,7 @@ use core::ops::{Deref, DerefMut};
 
 use crate::connection::Connection;
 use crate::engine::{Session, TransactionStatus};
-use crate::error::{Error, ErrorKind, Fault, ProtocolError, Result, UsageError};
+use crate::error::{Error, ErrorKind, Fault, Outcome, ProtocolError, Result, UsageError};
 use crate::transport::{Lent, lent};
 
 /// An open transaction: used like the [`Connection`] it was opened on.
@@ -80,13 +80,14 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
             // What ended the transaction before may be known.
             return Err(session.into_error(fault));
         }
-        self.open = false;
         if session.ledger.transaction() != self.number
             || session.ledger.status() == TransactionStatus::Idle
         {
+            // One that the text began is rolled back by the next verb.
             let kind = ErrorKind::Usage(UsageError::NotInTransaction);
             return Err(Error::new(kind, session.fate(), true));
         }
+        self.open = false;
         session.commit(io).map_err(|fault| session.into_error(fault))
     }
 
@@ -95,10 +96,18 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
     /// # Errors
     /// When the link fails; the server rolls back then too.
     pub fn rollback(mut self) -> Result<()> {
-        self.open = false;
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
-        session.roll_back(io).map_err(|fault| session.into_error(fault))
+        if let Err(fault) = session.begin(io) {
+            return Err(session.into_error(fault));
+        }
+        let other = session.ledger.transaction() != self.number;
+        if other && session.fate() == Outcome::Unknown {
+            let kind = ErrorKind::Usage(UsageError::NotInTransaction);
+            return Err(Error::new(kind, Outcome::Unknown, true));
+        }
+        self.open = false;
+        session.command(io, &["ROLLBACK"], false).map_err(|fault| session.into_error(fault))
     }
 }
 
@@ -229,11 +238,6 @@ impl Session<'_> {
             // Neither: whoever answers does not know what COMMIT is.
             false => ProtocolError::UnexpectedMessage.into(),
         })
-    }
-
-    fn roll_back(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        self.begin(io)?;
-        self.command(io, &["ROLLBACK"], false)
     }
 
     /// See [`Connection::reset`].
