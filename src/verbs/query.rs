@@ -104,7 +104,10 @@ impl<'b> Connection<'_, 'b> {
     /// # Errors
     /// The connection is dead after every error but [`ErrorKind::EarlierStatement`].
     pub fn ping(&mut self) -> Result<()> {
-        self.batch_execute("")
+        let io = &mut lent(&mut self.io);
+        let session = &mut *self.session;
+        let result = session.begin(io).and_then(|()| session.command(io, &[""], false));
+        result.map_err(|fault| session.into_error(fault))
     }
 }
 
