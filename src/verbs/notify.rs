@@ -103,6 +103,7 @@ impl Session<'_> {
                 tag::ERROR_RESPONSE => {
                     self.next(io)?;
                     self.take_error(io)?;
+                    self.exchange.die();
                     return Err(Fault::SERVER);
                 }
                 _ => return Err(ProtocolError::Unsolicited.into()),
