@@ -372,7 +372,10 @@ impl Session<'_> {
     /// Receives while something comes and there is room, and handles asynchronous messages.
     fn listen(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         while !self.link.is_full() {
-            self.link.read_once(io)?;
+            if let Err(fault) = self.link.read_once(io) {
+                // What came before the end says why.
+                return if self.link.has_unread() { Ok(()) } else { Err(fault) };
+            }
             if io.moved == 0 {
                 break;
             }
