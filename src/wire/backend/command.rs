@@ -70,6 +70,7 @@ fn kind(text: &[u8], simple: bool) -> CommandKind {
     word.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
     let is_one_of = |words: &[&[u8; 3]]| words.iter().any(|known| **known == word);
     match &word {
+        b"ROL" if text.starts_with(b"ROLLBACK P") => CommandKind::MayCommit,
         b"ROL" => CommandKind::Rollback,
         b"BEG" | b"STA" => CommandKind::Begin,
         // COMMENT and PREPARE begin as they do.
@@ -105,7 +106,7 @@ mod tests {
             for text in [&b"COMMIT\0"[..], b"COMMIT PREPARED\0", b"PREPARE TRANSACTION\0"] {
                 assert_eq!(kind(text, simple), Some(CommandKind::Commits));
             }
-            for text in [&b"CALL\0"[..], b"DO\0", b"VACUUM\0"] {
+            for text in [&b"CALL\0"[..], b"DO\0", b"VACUUM\0", b"ROLLBACK PREPARED\0"] {
                 assert_eq!(kind(text, simple), Some(CommandKind::MayCommit));
             }
             for text in [&b"COMMENT\0"[..], b"PREPARE\0"] {
