@@ -69,7 +69,7 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
         self.open = false;
         let connection = &mut *self.connection;
         connection.session.savepoints = self.depth.saturating_sub(1);
-        let mut digits = [0; DIGITS];
+        let mut digits = [0; DECIMAL];
         let number = decimal(self.depth, &mut digits);
         let sql = ["ROLLBACK TO SAVEPOINT s", number, ";RELEASE SAVEPOINT s", number];
         let result = connection.session.own_command(&mut lent(&mut connection.io), &sql);
