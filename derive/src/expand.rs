@@ -72,7 +72,7 @@ fn named<'f>(fields: impl Iterator<Item = &'f Field>) -> Result<TokenStream> {
             #(#idents: match #slots {
                 ::core::option::Option::Some(value) => value,
                 // There is none: this makes the error that says so.
-                ::core::option::Option::None => row.get_by_name(#columns)?,
+                ::core::option::Option::None => row.get(#columns)?,
             },)*
         })
     })
