@@ -10,7 +10,7 @@
 
 use std::error::Error;
 
-use barepg::host::{Host, Link};
+use barepg::host::Host;
 use barepg::{Connection, SqlState};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("select one by parameter");
     let row = work.query_one("select name, sex from student where id = $1", (2_i32,))?;
-    println!("  {} {}", row.get_by_name::<&str>("name")?, row.get::<&str>(1)?);
+    println!("  {} {}", row.get::<&str>("name")?, row.get::<&str>(1)?);
 
     println!("commit");
     work.commit()?;
@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn select_all(conn: &mut Connection<'_, '_, Link>) -> Result<(), barepg::Error> {
+fn select_all(conn: &mut Connection<'_, '_>) -> Result<(), barepg::Error> {
     println!("select all");
     let mut rows = conn.query("select id, name, sex from student order by id", ())?;
     while let Some(row) = rows.next()? {

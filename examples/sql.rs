@@ -12,7 +12,7 @@
 
 use std::process::ExitCode;
 
-use barepg::host::{Host, Link};
+use barepg::host::Host;
 use barepg::{Connection, Error, ErrorKind, ServerError};
 
 const USAGE: &str = "usage: sql [--timeout SECONDS] CONNINFO STATEMENT...";
@@ -46,6 +46,7 @@ fn usage() -> ExitCode {
 
 fn run(conninfo: &str, statements: &[String], timeout_ms: Option<u32>) -> ExitCode {
     let mut host = Box::new(Host::<BUFFER>::with_buffers());
+    let config;
     let mut client = match host.client(conninfo) {
         Ok(client) => client,
         Err(error) => {
@@ -55,8 +56,8 @@ fn run(conninfo: &str, statements: &[String], timeout_ms: Option<u32>) -> ExitCo
     };
     if let Some(timeout_ms) = timeout_ms {
         client.set_timeout_ms(timeout_ms);
-        let config = client.config_mut();
-        *config = config.connect_timeout_ms(timeout_ms);
+        config = client.config().connect_timeout_ms(timeout_ms);
+        client.set_config(&config);
     }
     let error = match client.connect() {
         Ok(mut conn) => {
@@ -103,7 +104,7 @@ fn complain(error: &Error, said: Option<ServerError<'_>>) {
 }
 
 /// Runs one text, which may hold several statements, and prints every result.
-fn show(conn: &mut Connection<'_, '_, Link>, statement: &str) -> Result<(), Error> {
+fn show(conn: &mut Connection<'_, '_>, statement: &str) -> Result<(), Error> {
     let mut results = conn.simple_query(statement)?;
     loop {
         let columns: Vec<_> = results
@@ -119,7 +120,7 @@ fn show(conn: &mut Connection<'_, '_, Link>, statement: &str) -> Result<(), Erro
             table.push(cells.collect::<Result<Vec<String>, Error>>()?);
         }
         if columns.is_empty() && table.is_empty() {
-            println!("ok, {}", counted(results.affected()));
+            println!("ok, {}", counted(results.finish_result()?));
         } else {
             print_table(&columns, &table);
         }

@@ -5,7 +5,7 @@ mod common;
 use barepg::*;
 
 /// A transport of a pointer and a length.
-type Small = common::Std<std::io::Cursor<&'static mut [u8]>>;
+type Small<'c> = Channel<'c, NoReadReady<common::Std<std::io::Cursor<&'static mut [u8]>>>>;
 
 /// The largest that each may be on this machine, in bytes. On a 32-bit core they are about two
 /// thirds of it; the budgets there are measured on the linked firmware.
@@ -17,13 +17,13 @@ fn sizes() {
         // With TLS it holds the session's keys and what the record layer keeps.
         (
             "Connection",
-            size_of::<Connection<'_, '_, Small>>(),
+            size_of::<Connection<'_, '_, Small<'_>>>(),
             if cfg!(feature = "tls") { 1536 } else { 64 },
         ),
         ("Rows", size_of::<Rows<'_, '_>>(), 64),
         ("Row", size_of::<Row<'_>>(), 48),
         ("Statement", size_of::<Statement>(), 80),
-        ("Transaction", size_of::<Transaction<'_, '_, '_, Small>>(), 16),
+        ("Transaction", size_of::<Transaction<'_, '_, '_>>(), 16),
         ("CancelToken", size_of::<CancelToken>(), 80),
         ("Config", size_of::<Config<'_>>(), 512),
         ("Storage", size_of::<Storage>(), 2 * limits::DEFAULT_BUFFER),
@@ -69,8 +69,9 @@ impl SomeError {
     /// An error, from a client that has no user.
     fn get() -> Error {
         let mut storage = Storage::<512, 512>::new();
-        let mut client = Client::new(storage.buffers(), Config::new(), &common::Host);
-        let transport = common::Std(std::io::Cursor::new(Vec::new()));
+        let config = Config::new();
+        let mut client = Client::new(storage.buffers(), &config, &common::Host);
+        let transport = NoReadReady(common::Std(std::io::Cursor::new(Vec::new())));
         client.connect(transport).map(|_| ()).unwrap_err()
     }
 }

@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
                 assert_eq!(row.raw(index).is_ok(), index < count);
             }
             for column in row.columns() {
-                let _ = row.get_by_name::<Option<i64>>(column.name);
+                let _ = row.get::<Option<i64>>(column.name);
             }
             let _ = row.decode::<(i32, Option<&str>)>();
         }

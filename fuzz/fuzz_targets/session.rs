@@ -9,7 +9,7 @@
 use std::cell::Cell;
 
 use barepg::{Client, Config, Connection, NoEntropy, Platform, SslMode, Storage};
-use embedded_io::{ErrorKind, ErrorType, Read, Write};
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 use libfuzzer_sys::fuzz_target;
 
 /// Trust, two parameters, a cancel key, ready.
@@ -79,6 +79,12 @@ impl Read for Script<'_> {
     }
 }
 
+impl ReadReady for Script<'_> {
+    fn read_ready(&mut self) -> Result<bool, Silence> {
+        Ok(!self.waiting && (self.ends || self.at < self.bytes.len()))
+    }
+}
+
 impl Write for Script<'_> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, Silence> {
         self.waiting = false;
@@ -106,14 +112,14 @@ impl Platform for Turning {
     }
 }
 
-fn work(conn: &mut Connection<'_, '_, &mut Script<'_>>) -> barepg::Result<()> {
+fn work(conn: &mut Connection<'_, '_>) -> barepg::Result<()> {
     if let Ok(mut rows) = conn.query("select a, b from t where c = $1", (7_i32,)) {
         while let Some(row) = rows.next()? {
             for index in 0..row.len() + 1 {
                 let _ = row.get::<Option<i32>>(index);
                 let _ = row.get::<Option<&str>>(index);
             }
-            let _ = row.get_by_name::<i64>("b");
+            let _ = row.get::<i64>("b");
             let _ = row.decode::<(i32, Option<&str>)>();
         }
     }
@@ -145,7 +151,7 @@ fuzz_target!(|data: &[u8]| {
     // Few iterations: what is fuzzed is what comes before and after the hashing.
     let config = Config::new().user("u").password("p").sslmode(SslMode::Disable);
     let config = config.scram_iterations(1, 8).gauss_iterations(1, 8);
-    let mut client = Client::new(storage.buffers(), config, &platform);
+    let mut client = Client::new(storage.buffers(), &config, &platform);
     client.set_timeout_ms(5_000);
     let Ok(mut conn) = client.connect(&mut script) else { return };
     for _ in 0..3 {

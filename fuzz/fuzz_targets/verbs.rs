@@ -19,7 +19,7 @@ fn verb(conn: &mut Conn<'_, '_>, code: u8) -> Result<(), Error> {
                     let _ = row.get::<Option<i32>>(index);
                     let _ = row.get::<&str>(index);
                 }
-                let _ = row.get_by_name::<i64>("b");
+                let _ = row.get::<i64>("b");
             }
             assert!(rows.columns().count() <= 65_535);
         }

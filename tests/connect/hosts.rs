@@ -192,9 +192,10 @@ fn every_address_of_a_name_is_tried_and_cancelled_where_it_worked() {
     let port = pg::shared(15).port();
     let text = "host=db dbname=test user=scram_user password=scram_user_pw sslmode=disable";
     let config = Config::parse(text, &mut []).unwrap();
+    let shuffled = config.load_balance_hosts(barepg::LoadBalanceHosts::Random);
     let platform = barepg::host::SystemPlatform::new();
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), config, &platform);
+    let mut client = Client::new(storage.buffers(), &config, &platform);
     let mut dialler = ThreeAddresses { port, asked: vec![] };
     let token = {
         let connection = client.connect_with(&mut dialler).unwrap();
@@ -207,7 +208,7 @@ fn every_address_of_a_name_is_tried_and_cancelled_where_it_worked() {
 
     // Shuffled: one random number for all addresses of a host.
     dialler.asked.clear();
-    *client.config_mut() = config.load_balance_hosts(barepg::LoadBalanceHosts::Random);
+    client.set_config(&shuffled);
     drop(client.connect_with(&mut dialler).unwrap());
     let rotation = dialler.asked[0].1;
     assert_ne!(rotation, 0);

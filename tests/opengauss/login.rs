@@ -277,14 +277,14 @@ fn a_cache_saves_the_hashing_of_every_login_but_the_first() {
         (front.port(), user("sha256_user"), 1_200),
         (cluster.port(), crate::common::role("scram_user"), 250),
     ] {
+        let changed = config.password("wrong");
         let platform = Counting(0.into());
         let (mut storage, mut cache) = (Storage::<512, 512>::new(), KeyCache::new());
-        let mut client = Client::new(storage.buffers(), config, &platform);
+        let mut client = Client::new(storage.buffers(), &config, &platform);
         client.set_key_cache(&mut cache);
         let mut login = |password: Option<&'static str>| {
-            if let Some(password) = password {
-                let config = client.config_mut();
-                *config = config.password(password);
+            if password.is_some() {
+                client.set_config(&changed);
             }
             let before = platform.0.get();
             let result = client.connect(tcp(port)).map(|connection| {
@@ -319,7 +319,8 @@ fn scram_keys_log_in_without_a_password() {
     for major in [10, 15, 18] {
         let port = pg::shared(major).port();
         let (mut storage, mut cache) = (Storage::<512, 512>::new(), KeyCache::new());
-        let mut client = Client::new(storage.buffers(), crate::common::role("scram_user"), &Host);
+        let config = crate::common::role("scram_user");
+        let mut client = Client::new(storage.buffers(), &config, &Host);
         client.set_key_cache(&mut cache);
         client.connect(tcp(port)).unwrap().close().unwrap();
         let keys = client.key_cache().unwrap().scram().expect("keys of SCRAM").clone();

@@ -51,7 +51,7 @@ pub fn user(name: &str) -> Config<'_> {
 /// A login that must fail: the error and the server's words.
 pub fn refused(port: u16, config: Config<'_>) -> (Error, String) {
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), config, &Host);
+    let mut client = Client::new(storage.buffers(), &config, &Host);
     let error = match client.connect(tcp(port)) {
         Ok(_) => panic!("logged in"),
         Err(error) => error,

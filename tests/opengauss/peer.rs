@@ -1,7 +1,7 @@
 //! A server made of bytes: what it sends is fixed, what the client sent is kept.
 
 use barepg::{Client, Config, Connection, Error, Storage};
-use embedded_io::{ErrorKind, ErrorType, Read, Write};
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 
 use crate::common::Host;
 
@@ -45,6 +45,13 @@ impl Read for Peer {
         buf[..n].copy_from_slice(&self.now[..n]);
         self.now.drain(..n);
         Ok(n)
+    }
+}
+
+impl ReadReady for Peer {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        // The link is closed behind the last piece.
+        Ok(!self.now.is_empty() || self.pieces.len() == 0)
     }
 }
 
@@ -94,9 +101,9 @@ pub fn welcome() -> Vec<u8> {
 pub fn session<R>(
     peer: &mut Peer,
     config: Config<'_>,
-    f: impl FnOnce(&mut Connection<'_, '_, &mut Peer>) -> R,
+    f: impl FnOnce(&mut Connection<'_, '_>) -> R,
 ) -> Result<R, Error> {
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), config, &Host);
+    let mut client = Client::new(storage.buffers(), &config, &Host);
     client.connect(peer).map(|mut connection| f(&mut connection))
 }

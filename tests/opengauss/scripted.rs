@@ -194,10 +194,7 @@ fn errors_before_the_protocol_is_settled() {
 }
 
 /// A session whose login and later answers are `pieces`.
-fn with<R>(
-    pieces: Vec<Vec<u8>>,
-    f: impl FnOnce(&mut barepg::Connection<'_, '_, &mut Peer>) -> R,
-) -> R {
+fn with<R>(pieces: Vec<Vec<u8>>, f: impl FnOnce(&mut barepg::Connection<'_, '_>) -> R) -> R {
     let config = user("u").gauss_iterations(1, 1);
     let mut all = vec![request(10, &challenge(2, 1))];
     all.extend(pieces);

@@ -10,7 +10,7 @@ use barepg::{
 };
 use barepg_testkit::gauss::{Front, SERVER_NAME, Trouble};
 
-use crate::common::{Host, Tcp, tcp};
+use crate::common::{Host, tcp};
 use crate::{front, front_with, user};
 
 struct Machine;
@@ -33,7 +33,7 @@ impl Platform for Machine {
 fn with<const RX: usize, R>(
     front: &Front,
     config: Config<'_>,
-    f: impl FnOnce(&mut Connection<'_, '_, Tcp>) -> R,
+    f: impl FnOnce(&mut Connection<'_, '_>) -> R,
 ) -> Result<R, (ErrorKind, String)> {
     let files = front.shows_certificates().then(|| front.certificates());
     let read = |name: &str| {
@@ -45,7 +45,7 @@ fn with<const RX: usize, R>(
     let mut storage = Storage::<512, 512>::new();
     let mut records = TlsStorage::<RX, 1024>::new();
     let tls = Tls::new(&mut records).files(&files);
-    let mut client = Client::new(storage.buffers(), config, &Machine).with_tls(tls);
+    let mut client = Client::new(storage.buffers(), &config, &Machine).with_tls(tls);
     let result = client.connect(tcp(front.port())).map(|mut connection| f(&mut connection));
     result.map_err(|error| {
         assert!(!error.is_usable());
@@ -107,8 +107,8 @@ fn a_server_that_is_not_verified_hears_nothing() {
     let files: [(&str, &[u8]); 1] = [("root", &root)];
     let (mut storage, mut records) = (Storage::<512, 512>::new(), TlsStorage::<4113, 1024>::new());
     let tls = Tls::new(&mut records).files(&files);
-    let mut client =
-        Client::new(storage.buffers(), verified("sha256_user"), &Machine).with_tls(tls);
+    let config = verified("sha256_user");
+    let mut client = Client::new(storage.buffers(), &config, &Machine).with_tls(tls);
     let error = client.connect(tcp(front.port())).err().unwrap();
     assert!(matches!(error.kind(), ErrorKind::Tls(TlsError::Certificate(_))), "{error}");
     assert_eq!(front.attempts().len(), 1);

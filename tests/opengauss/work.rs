@@ -56,7 +56,8 @@ fn the_common_operations() {
 fn a_batch_is_bound_in_as_many_messages_as_it_fills_buffers() {
     fn insert<const TX: usize>(front: &Front, count: i32) -> (usize, u32) {
         let mut storage = Storage::<512, TX>::new();
-        let mut client = Client::new(storage.buffers(), user("quick"), &Host);
+        let config = user("quick");
+        let mut client = Client::new(storage.buffers(), &config, &Host);
         let mut c = client.connect(tcp(front.port())).unwrap();
         c.batch_execute("create temporary table t (id int4, name text)").unwrap();
         let before = front.batches();
@@ -157,7 +158,8 @@ fn idle_sessions_end_unless_they_are_kept_alive() {
         c.ping().unwrap();
     });
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), user("quick"), &Host);
+    let config = user("quick");
+    let mut client = Client::new(storage.buffers(), &config, &Host);
     let mut c = client.connect(tcp(front.port())).unwrap();
     thread::sleep(Duration::from_millis(3500));
     let error = c.execute("select 1", ()).unwrap_err();
@@ -195,7 +197,8 @@ fn a_statement_is_cancelled() {
 fn the_smallest_buffers_do() {
     let front = quick();
     let mut storage = Storage::<{ barepg::limits::MIN_RX }, { barepg::limits::MIN_TX }>::new();
-    let mut client = Client::new(storage.buffers(), user("quick"), &Host);
+    let config = user("quick");
+    let mut client = Client::new(storage.buffers(), &config, &Host);
     let mut c = client.connect(tcp(front.port())).unwrap();
     assert!(c.is_opengauss());
     let row = c.query_one("select 42, 'text'", ()).unwrap();

@@ -10,7 +10,7 @@ use barepg::{Client, Config, Connection, Error, ErrorKind, NoEntropy, Platform, 
 use barepg_testkit::pg::{Cluster, Options};
 use barepg_testkit::pki::{Spec, Workshop};
 
-use crate::common::{Tcp, tcp};
+use crate::common::tcp;
 
 /// The host, with a clock that can be set or missing.
 pub struct Machine {
@@ -86,7 +86,7 @@ impl<'a> Setup<'a> {
     pub fn run<R>(
         &self,
         port: u16,
-        f: impl FnOnce(&mut Connection<'_, '_, Tcp>) -> R,
+        f: impl FnOnce(&mut Connection<'_, '_>) -> R,
     ) -> Result<R, (ErrorKind, String)> {
         self.run_sized::<4113, 1024, R>(port, f)
     }
@@ -95,11 +95,11 @@ impl<'a> Setup<'a> {
     pub fn run_sized<const RX: usize, const TX: usize, R>(
         &self,
         port: u16,
-        f: impl FnOnce(&mut Connection<'_, '_, Tcp>) -> R,
+        f: impl FnOnce(&mut Connection<'_, '_>) -> R,
     ) -> Result<R, (ErrorKind, String)> {
         let mut storage = Storage::<512, 512>::new();
         let mut records = Box::new(TlsStorage::<RX, TX>::new());
-        let mut client = Client::new(storage.buffers(), self.config, &self.machine)
+        let mut client = Client::new(storage.buffers(), &self.config, &self.machine)
             .with_tls(self.tls(&mut records));
         let result = client.connect(tcp(port)).map(|mut connection| {
             let result = f(&mut connection);
@@ -135,7 +135,7 @@ impl<'a> Setup<'a> {
     pub fn refused<const RX: usize, const TX: usize>(&self, port: u16) -> Error {
         let mut storage = Storage::<512, 512>::new();
         let mut records = Box::new(TlsStorage::<RX, TX>::new());
-        let mut client = Client::new(storage.buffers(), self.config, &self.machine)
+        let mut client = Client::new(storage.buffers(), &self.config, &self.machine)
             .with_tls(self.tls(&mut records));
         client.connect(tcp(port)).err().expect("the login must fail")
     }

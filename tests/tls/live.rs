@@ -113,7 +113,7 @@ fn mistakes_in_the_configuration_cost_no_connection() {
         let setup = Setup::new(config, &files);
         let mut storage = Storage::<512, 512>::new();
         let mut records = TlsStorage::<4113, 768>::new();
-        let mut client = Client::new(storage.buffers(), config, &setup.machine)
+        let mut client = Client::new(storage.buffers(), &config, &setup.machine)
             .with_tls(setup.tls(&mut records));
         let error = client.connect(Untouched).err().expect("an error");
         assert_eq!(error.kind(), ErrorKind::Config(want), "{config:?}");
@@ -121,14 +121,14 @@ fn mistakes_in_the_configuration_cost_no_connection() {
     // A client without TLS.
     let mut storage = Storage::<512, 512>::new();
     let setup = Setup::new(verify_full(), &files);
-    let mut client = Client::new(storage.buffers(), setup.config, &setup.machine);
+    let mut client = Client::new(storage.buffers(), &setup.config, &setup.machine);
     let error = client.connect(Untouched).err().expect("an error");
     assert_eq!(error.kind(), ErrorKind::Config(ConfigError::TlsUnavailable));
     // A clock that is not set.
     let mut setup = Setup::new(verify_full(), &files);
     setup.machine.time = None;
     let mut records = TlsStorage::<4113, 768>::new();
-    let mut client = Client::new(storage.buffers(), setup.config, &setup.machine)
+    let mut client = Client::new(storage.buffers(), &setup.config, &setup.machine)
         .with_tls(setup.tls(&mut records));
     let error = client.connect(Untouched).err().expect("an error");
     assert_eq!(error.kind(), ErrorKind::Tls(TlsError::Certificate(CertificateError::ClockNotSet)));
@@ -144,6 +144,12 @@ impl embedded_io::ErrorType for Untouched {
 impl embedded_io::Read for Untouched {
     fn read(&mut self, _: &mut [u8]) -> Result<usize, Self::Error> {
         panic!("read")
+    }
+}
+
+impl embedded_io::ReadReady for Untouched {
+    fn read_ready(&mut self) -> Result<bool, Self::Error> {
+        panic!("read_ready")
     }
 }
 
@@ -367,7 +373,7 @@ fn allow_uses_tls_only_where_the_server_insists() {
     let setup = Setup::new(scram().sslmode(SslMode::Allow), &files);
     let mut storage = Storage::<512, 512>::new();
     let mut records = TlsStorage::<4113, 768>::new();
-    let mut client = Client::new(storage.buffers(), setup.config, &setup.machine)
+    let mut client = Client::new(storage.buffers(), &setup.config, &setup.machine)
         .with_tls(setup.tls(&mut records));
     let error = client.connect(tcp(server.port())).err().expect("refused without TLS");
     assert!(error.sqlstate().is_some_and(|state| state.as_str() == "28000"), "{error}");

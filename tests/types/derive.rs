@@ -7,7 +7,7 @@ use barepg::types::{Date, TypeError};
 use barepg::{ErrorKind, FromRow, FromSql, UsageError};
 use barepg_testkit::pg;
 
-use common::{Tcp, role, with_session};
+use common::{role, with_session};
 
 #[derive(Debug, PartialEq, FromRow)]
 struct Reading<'a> {
@@ -29,7 +29,7 @@ where
     value: T,
 }
 
-fn with<R>(f: impl FnOnce(&mut barepg::Connection<'_, '_, Tcp>) -> R) -> R {
+fn with<R>(f: impl FnOnce(&mut barepg::Connection<'_, '_>) -> R) -> R {
     with_session(pg::shared(15).port(), role("trust_user"), f)
 }
 

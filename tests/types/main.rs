@@ -13,7 +13,7 @@ mod table;
 use barepg::{Client, Connection, Storage};
 use barepg_testkit::pg;
 
-use common::{Host, Tcp, role, tcp};
+use common::{Host, role, tcp};
 
 /// The major versions the tables are compared with.
 const MAJORS: [u16; 2] = [15, 18];
@@ -22,8 +22,8 @@ const MAJORS: [u16; 2] = [15, 18];
 /// first is sent as it is by the second.
 pub struct Server<'s, 'c, 'b> {
     pub major: u16,
-    pub first: &'s mut Connection<'c, 'b, Tcp>,
-    pub second: &'s mut Connection<'c, 'b, Tcp>,
+    pub first: &'s mut Connection<'c, 'b>,
+    pub second: &'s mut Connection<'c, 'b>,
 }
 
 /// Runs `test` on each server, with types of its own made.
@@ -32,10 +32,10 @@ fn on_each(test: impl Fn(&mut Server<'_, '_, '_>)) {
         println!("PostgreSQL {major}");
         let cluster = pg::shared(major);
         prepare(cluster);
+        let config = role("trust_user");
         let mut storage = [Storage::<16384, 4096>::new(), Storage::<16384, 4096>::new()];
-        let mut clients = storage
-            .each_mut()
-            .map(|storage| Client::new(storage.buffers(), role("trust_user"), &Host));
+        let mut clients =
+            storage.each_mut().map(|storage| Client::new(storage.buffers(), &config, &Host));
         let [first, second] = clients.each_mut();
         let mut first = first.connect(tcp(cluster.port())).unwrap();
         let mut second = second.connect(tcp(cluster.port())).unwrap();

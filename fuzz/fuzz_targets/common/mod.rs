@@ -7,7 +7,7 @@ pub mod peer;
 use barepg::{Buffers, Client, Config, Connection, Error, ErrorKind, Outcome, SslMode};
 use peer::{Delivery, End, Machine, Peer, Script, Step, Transport};
 
-pub type Conn<'c, 'b> = Connection<'c, 'b, Transport>;
+pub type Conn<'c, 'b> = Connection<'c, 'b>;
 
 pub const PASSWORD: &str = "Tr0ub4dor&3";
 
@@ -47,7 +47,7 @@ pub fn play(
     let peer = Peer::new(&Script { steps: steps.into(), end }, delivery, &machine);
     let (rx, tx) = if flags & 64 == 0 { (96, 112) } else { (512, 256) };
     let (mut rx, mut tx) = (vec![0; rx], vec![0; tx]);
-    let mut client = Client::new(Buffers::new(&mut rx, &mut tx), config, &machine);
+    let mut client = Client::new(Buffers::new(&mut rx, &mut tx), &config, &machine);
     let logged_in = match client.connect(peer.transport()) {
         Ok(mut conn) => {
             let result = work(&mut conn);

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use barepg_testkit::transport_rules::{check, tcp};
-//! # use embedded_io::{ErrorKind, ErrorType, Read, Write};
+//! # use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 //! # struct Mine(std::net::TcpStream);
 //! # impl ErrorType for Mine { type Error = ErrorKind; }
 //! # fn kind(error: std::io::Error) -> ErrorKind {
@@ -17,6 +17,14 @@
 //! # impl Read for Mine {
 //! #     fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
 //! #         std::io::Read::read(&mut self.0, buf).map_err(kind)
+//! #     }
+//! # }
+//! # impl ReadReady for Mine {
+//! #     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+//! #         self.0.set_nonblocking(true).map_err(kind)?;
+//! #         let peeked = self.0.peek(&mut [0]);
+//! #         self.0.set_nonblocking(false).map_err(kind)?;
+//! #         Ok(!peeked.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock))
 //! #     }
 //! # }
 //! # impl Write for Mine {
@@ -42,10 +50,14 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use embedded_io::{Error as _, ErrorKind, Read, Write};
+use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
 
 /// Longest that a call may wait, in milliseconds (rule 1).
 const SLICE_MS: u64 = 50;
+
+/// Longest that `read_ready` may take, in milliseconds: it does not wait, and the machine may be
+/// busy.
+const READY_MS: u64 = 10;
 
 /// How long something that must happen may take to happen, in milliseconds.
 const PATIENCE_MS: u64 = 5_000;
@@ -58,9 +70,11 @@ pub trait Link {
     fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind>;
     /// As `embedded_io::Write::flush`.
     fn flush(&mut self) -> Result<(), ErrorKind>;
+    /// As `embedded_io::ReadReady::read_ready`.
+    fn read_ready(&mut self) -> Result<bool, ErrorKind>;
 }
 
-impl<T: Read + Write> Link for T {
+impl<T: Read + Write + ReadReady> Link for T {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
         Read::read(self, buf).map_err(|error| error.kind())
     }
@@ -71,6 +85,10 @@ impl<T: Read + Write> Link for T {
 
     fn flush(&mut self) -> Result<(), ErrorKind> {
         Write::flush(self).map_err(|error| error.kind())
+    }
+
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        ReadReady::read_ready(self).map_err(|error| error.kind())
     }
 }
 
@@ -105,6 +123,7 @@ pub fn check(now_ms: &dyn Fn() -> u64, open: &dyn Fn(Run<'_>)) {
     bench.the_end_of_the_stream();
     bench.a_reset();
     bench.writes();
+    bench.readiness();
     bench.nothing_panics();
 }
 
@@ -335,6 +354,27 @@ impl Bench<'_> {
         });
     }
 
+    fn readiness(&self) {
+        (self.open)(&mut |link, peer| {
+            let took = self.shortest(|| {
+                let ready = link.read_ready();
+                assert_eq!(ready, Ok(false), "rule 9: nothing was sent");
+            });
+            assert!(took <= READY_MS, "rule 9: read_ready waited {took} ms");
+            // Two bytes, sent as one: when the first is read, the second is there.
+            peer.send(b"ab");
+            assert_eq!(self.read_all(link, 1), b"a");
+            for _ in 0..2 {
+                assert_eq!(link.read_ready(), Ok(true), "rule 9: a byte is there");
+            }
+            assert_eq!(self.read_all(link, 1), b"b", "rule 9: read_ready took a byte");
+            assert_eq!(link.read_ready(), Ok(false), "rule 9: all was read");
+            peer.close();
+            assert_eq!(self.read_some(link, 16), Ok(Vec::new()));
+            assert_eq!(link.read_ready(), Ok(true), "rule 9: the stream has ended");
+        });
+    }
+
     fn nothing_panics(&self) {
         for reset in [false, true] {
             (self.open)(&mut |link, peer| {
@@ -345,10 +385,11 @@ impl Bench<'_> {
                     peer.close();
                 }
                 for round in 0..20 {
-                    let call = AssertUnwindSafe(|| match round % 4 {
+                    let call = AssertUnwindSafe(|| match round % 5 {
                         0 => link.write(b"xyz").map(|_| ()),
                         1 => link.flush(),
                         2 => link.read(&mut [0; 1]).map(|_| ()),
+                        3 => link.read_ready().map(|_| ()),
                         _ => link.read(&mut [0; 500]).map(|_| ()),
                     });
                     assert!(catch_unwind(call).is_ok(), "rule 8: call {round} panicked");
