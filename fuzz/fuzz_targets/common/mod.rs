@@ -5,7 +5,7 @@
 pub mod peer;
 
 use barepg::{Buffers, Client, Config, Connection, Error, ErrorKind, Outcome, SslMode};
-use peer::{Delivery, End, Machine, Peer, Script, Step, Transport};
+use peer::{Delivery, End, Machine, Peer, Script, Step};
 
 pub type Conn<'c, 'b> = Connection<'c, 'b>;
 
