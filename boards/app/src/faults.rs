@@ -121,7 +121,7 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
                 ErrorKind::Capacity { buffer, have, needed } if needed > LARGE.cast_unsigned() => {
                     let _ = writeln!(
                         self.out,
-                        "  error: {buffer:?} buffer has {have} bytes, needs more than {LARGE}"
+                        "  error: {buffer} has {have} bytes, needs more than {LARGE}"
                     );
                 }
                 _ => {
