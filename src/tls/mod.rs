@@ -23,7 +23,7 @@
 //!
 //! let mut storage = Storage::<512, 512>::new();
 //! let mut records = TlsStorage::<4113, 768>::new();
-//! let mut client = Client::new(storage.buffers(), CONFIG, &Board)
+//! let mut client = Client::new(storage.buffers(), &CONFIG, &Board)
 //!     .with_tls(Tls::new(&mut records).files(&FILES));
 //! # let _ = &mut client;
 //! ```
