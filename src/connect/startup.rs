@@ -314,6 +314,10 @@ impl Session<'_> {
     fn settle_in(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let mut keyed = false;
         loop {
+            // Most of what comes.
+            while self.link.try_take(tag::PARAMETER_STATUS) {
+                self.take_parameter()?;
+            }
             self.next(io)?;
             match self.link.tag {
                 tag::BACKEND_KEY_DATA if !core::mem::replace(&mut keyed, true) => {

@@ -20,6 +20,7 @@ impl Session<'_> {
     }
 
     /// Takes the next message's header. An error when the message is not legal now.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn checked_header(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.link.header(io)?;
         let phase = self.exchange.phase();
@@ -93,7 +94,7 @@ impl Session<'_> {
     }
 
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    fn take_ready(&mut self) -> Result<(), Fault> {
+    pub(crate) fn take_ready(&mut self) -> Result<(), Fault> {
         let ready = ReadyForQuery::decode(self.link.taken())?;
         self.ledger.ready(ready.into());
         self.exchange.ready();
@@ -107,7 +108,7 @@ impl Session<'_> {
     }
 
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    fn take_command(&mut self) -> Result<(), Fault> {
+    pub(crate) fn take_command(&mut self) -> Result<(), Fault> {
         let tag = CommandTag::decode(self.link.taken())?;
         self.rows = tag.rows;
         if let Some(kind) = tag.kind(self.exchange.is_simple()) {

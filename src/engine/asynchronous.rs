@@ -67,6 +67,16 @@ impl Session<'_> {
         }
     }
 
+    /// ParameterStatus, whose body was taken.
+    pub(crate) fn take_parameter(&mut self) -> Result<(), Fault> {
+        let ParameterStatus { name, value } = ParameterStatus::decode(self.link.taken())?;
+        self.server.parameter(name, value)?;
+        if let Some(handler) = self.events.handler {
+            handler(Event::Parameter { name, value });
+        }
+        Ok(())
+    }
+
     #[inline(never)]
     fn take_asynchronous(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let (left, room) = (self.link.left(), self.link.room());
@@ -88,11 +98,7 @@ impl Session<'_> {
             tag::PARAMETER_STATUS if left > room => {}
             tag::PARAMETER_STATUS => {
                 self.link.body(io)?;
-                let ParameterStatus { name, value } = ParameterStatus::decode(self.link.taken())?;
-                self.server.parameter(name, value)?;
-                if let Some(handler) = self.events.handler {
-                    handler(Event::Parameter { name, value });
-                }
+                self.take_parameter()?;
             }
             tag::NOTIFICATION_RESPONSE => {
                 debug!("notification");

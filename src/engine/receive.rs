@@ -5,7 +5,7 @@ use super::{Framed, Span};
 use crate::error::{Fault, ProtocolError};
 use crate::transport::Lent;
 use crate::wire::backend::{Messages, tag};
-use crate::wire::{Reader, WireError};
+use crate::wire::{Reader, WireError, first_nul};
 
 impl Framed<'_> {
     /// Bytes received and not taken. Everywhere `pinned <= start <= end <= rx.len()`.
@@ -104,8 +104,11 @@ impl Framed<'_> {
     }
 
     /// Takes the next message's header, skipping what is left of the last body.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn header(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        self.skip(io)?;
+        if self.body > 0 {
+            self.skip(io)?;
+        }
         self.need(io, 5)?;
         let mut reader = Reader::new(self.get((self.start, self.start.wrapping_add(5))));
         let (tag, length) = (reader.u8()?, reader.u32()?);
@@ -118,13 +121,15 @@ impl Framed<'_> {
 
     /// Takes what is left of the body as one piece. It stays readable until the next call that
     /// receives.
-    #[inline(never)]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn body(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.take(io, self.body)
     }
 
     /// Takes the next `n` bytes of the body.
-    #[inline(never)]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn take(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
         let left = self.body.checked_sub(n).ok_or(WireError::Malformed)?;
         self.need(io, n)?;
@@ -136,7 +141,8 @@ impl Framed<'_> {
     }
 
     /// Takes a big-endian number of `n` bytes, four at most.
-    #[inline(never)]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn number(&mut self, io: &mut Lent<'_>, n: usize) -> Result<u32, Fault> {
         self.take(io, n)?;
         Ok(self.taken().iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
@@ -166,12 +172,13 @@ impl Framed<'_> {
 
     /// Length of the string at the head of the body, without its NUL, receiving until it is all
     /// there. The string is not taken.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn cstr_len(&mut self, io: &mut Lent<'_>) -> Result<usize, Fault> {
         let mut seen = 0_usize;
         loop {
             let have = self.unread().min(self.body);
             let window = self.get((self.start, self.start.wrapping_add(have)));
-            if let Some(at) = window.get(seen..).and_then(|w| w.iter().position(|&b| b == 0)) {
+            if let Some(at) = window.get(seen..).and_then(first_nul) {
                 return Ok(seen.saturating_add(at));
             }
             if have == self.body {
@@ -219,10 +226,13 @@ impl Framed<'_> {
     }
 
     /// Makes sure that `n` unread bytes lie in the buffer in one piece.
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn need(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
-        if self.unread() >= n {
-            return Ok(());
-        }
+        if self.unread() >= n { Ok(()) } else { self.receive_up_to(io, n) }
+    }
+
+    #[inline(never)]
+    fn receive_up_to(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
         if n > self.room() {
             return Err(self.too_small(n));
         }

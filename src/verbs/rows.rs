@@ -141,6 +141,10 @@ impl<'r, 'b> Rows<'r, 'b> {
         // If anything fails the next verb discards the rest.
         session.result = ResultState::Done;
         session.forget_description();
+        if seen && session.link.try_take(tag::READY_FOR_QUERY) {
+            session.take_ready()?;
+            return Ok(false);
+        }
         loop {
             session.next(io)?;
             match session.link.tag {
@@ -187,8 +191,13 @@ impl<'r, 'b> Rows<'r, 'b> {
         if !matches!(session.result, ResultState::Rows | ResultState::NoRows) {
             return Ok(false);
         }
-        session.next(io)?;
         let simple = session.exchange.is_simple();
+        if session.link.try_take(tag::COMMAND_COMPLETE) {
+            session.take_command()?;
+            session.result = if simple { ResultState::Between } else { ResultState::Done };
+            return self.after_result(simple);
+        }
+        session.next(io)?;
         session.result = match session.link.tag {
             tag::DATA_ROW if session.result == ResultState::Rows => return Ok(true),
             tag::COMMAND_COMPLETE => {
@@ -200,8 +209,13 @@ impl<'r, 'b> Rows<'r, 'b> {
             _ if simple => return Err(session.unexpected(io)),
             _ => return Err(session.no_result(io)),
         };
+        self.after_result(simple)
+    }
+
+    /// What follows the end of a result: of a statement of its own, the end of the answer.
+    fn after_result(&mut self, simple: bool) -> Result<bool, Fault> {
         if !simple && self.part != PartOf::Pipeline {
-            session.expect_ready(io)?;
+            self.session.expect_ready(&mut self.io)?;
         }
         Ok(false)
     }

@@ -221,7 +221,10 @@ impl Named for StaticStatement {
 /// Checks that values have the layout of the types known.
 fn check_types(types: &[Oid], params: &dyn Params) -> Result<(), UsageError> {
     let fit = match params.types() {
-        Some(sent) => types.iter().zip(sent).all(|(wanted, sent)| fits(*wanted, *sent)),
+        Some(sent) => {
+            types.get(..sent.len()) == Some(sent)
+                || types.iter().zip(sent).all(|(wanted, sent)| fits(*wanted, *sent))
+        }
         None => {
             let known = types.iter().take(params.count()).enumerate();
             known.into_iter().all(|(index, wanted)| fits(*wanted, params.oid(index)))

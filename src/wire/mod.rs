@@ -12,6 +12,7 @@ pub(crate) mod base64;
 pub(crate) mod digits;
 mod encode;
 pub(crate) mod frontend;
+mod nul;
 mod reader;
 mod writer;
 
@@ -20,7 +21,8 @@ pub use reader::Reader;
 pub use encode::Body;
 pub(crate) use encode::{Drain, Encode, Part};
 pub use writer::Writer;
-pub(crate) use writer::{Beyond, has_nul};
+pub(crate) use nul::{first_nul, has_nul};
+pub(crate) use writer::Beyond;
 
 /// What went wrong while reading or writing bytes. A word that is never 0: every small function of
 /// the codec returns it, and a result without a value is then one word too.

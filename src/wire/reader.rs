@@ -1,8 +1,7 @@
 //! Reading big-endian integers and strings from a slice.
 
-use core::ffi::CStr;
-
 use super::WireError;
+use super::nul::first_nul;
 
 /// A cursor over bytes that a peer sent. Every method checks what is left.
 #[derive(Clone, Debug)]
@@ -111,19 +110,10 @@ impl<'a> Reader<'a> {
     /// As [`bytes`](Self::bytes), also when there is no NUL.
     #[inline(never)]
     pub fn cstr(&mut self) -> Result<&'a [u8], WireError> {
-        let end = nul(self.rest).ok_or(WireError::Malformed)?;
+        let end = first_nul(self.rest).ok_or(WireError::Malformed)?;
         let text = self.bytes(end)?;
         self.u8()?;
         Ok(text)
-    }
-}
-
-/// The place of the first NUL. Searched by words where flash is not counted in bytes.
-fn nul(bytes: &[u8]) -> Option<usize> {
-    if cfg!(target_os = "none") {
-        bytes.iter().position(|&byte| byte == 0)
-    } else {
-        CStr::from_bytes_until_nul(bytes).ok().map(CStr::count_bytes)
     }
 }
 

@@ -12,6 +12,7 @@
 use core::mem::take;
 
 use super::WireError;
+use super::nul::has_nul;
 use super::encode::{Body, Drain, Part};
 
 /// Whether there are drains at all.
@@ -367,34 +368,6 @@ fn empty(buf: &[u8], used: &mut usize, drain: &mut dyn Drain) -> Result<(), Wire
     }
     *used = 0;
     drain.drain(buf)
-}
-
-/// Whether there is a NUL among the bytes. On a host all are looked at, many at a time; on a bare
-/// target a loop is the least flash (`contains` would bring a search by words, 230 bytes).
-#[cfg_attr(target_os = "none", inline(never))]
-#[allow(clippy::manual_contains, reason = "see above")]
-pub(crate) fn has_nul(bytes: &[u8]) -> bool {
-    if cfg!(target_os = "none") {
-        return bytes.iter().any(|&byte| byte == 0);
-    }
-    // Words of 8, the last of them overlapping; of less than 8 bytes a loop.
-    let Some(last) = bytes.last_chunk::<8>() else { return bytes.iter().any(|&byte| byte == 0) };
-    let mut rest = bytes;
-    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
-        if zeros(word) != 0 {
-            return true;
-        }
-        rest = tail;
-    }
-    zeros(last) != 0
-}
-
-/// Not 0 where one of the bytes is: taking one from each borrows there.
-#[inline]
-const fn zeros(word: &[u8; 8]) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_ne_bytes(*word);
-    word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
 /// A length as the protocol can carry it: at most 2^31 − 1.

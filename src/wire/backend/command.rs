@@ -1,7 +1,6 @@
 //! CommandComplete: how many rows, and what kind of command.
 
-use crate::wire::WireError;
-use crate::wire::writer::has_nul;
+use crate::wire::{WireError, has_nul};
 
 /// What CommandComplete says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -76,15 +76,47 @@ pub enum Phase {
 
 /// Whether a message of this type and body length (without its length field) is legal in this
 /// phase. `None`: the type is not legal. `Some(false)`: the length is not.
+#[cfg_attr(not(target_os = "none"), inline)]
 pub fn legal(phase: Phase, tag: u8, body: usize) -> Option<bool> {
     let phase = match phase {
         Phase::Authentication => LOGIN,
         Phase::Settling => SETTLING,
         Phase::Normal => NORMAL,
     };
-    let rule = RULES.iter().find(|rule| rule.tag == tag && rule.phases & phase != 0)?;
+    let rule = find(phase, tag)?;
     let most = if rule.max == ANY { LONGEST } else { usize::from(rule.max) };
     Some(body >= usize::from(rule.phases >> 3) && body <= most)
+}
+
+/// The rule for a type: on a host by a table of types.
+#[cfg(not(target_os = "none"))]
+#[inline]
+fn find(phase: u8, tag: u8) -> Option<&'static Rule> {
+    let first = *FIRST.get(usize::from(tag))?;
+    let rules = RULES.get(usize::from(first)..)?;
+    rules.iter().take(2).find(|rule| rule.tag == tag && rule.phases & phase != 0)
+}
+
+/// For each type the first of its rules, which are neighbours.
+#[cfg(not(target_os = "none"))]
+const FIRST: [u8; 128] = first(&RULES);
+
+#[cfg(not(target_os = "none"))]
+#[allow(clippy::as_conversions, clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn first(rules: &[Rule]) -> [u8; 128] {
+    let mut first = [u8::MAX; 128];
+    let mut at = rules.len();
+    while at > 0 {
+        at = at.wrapping_sub(1);
+        first[rules[at].tag as usize] = at as u8;
+    }
+    first
+}
+
+/// The rule for a type: on a bare target by a search.
+#[cfg(target_os = "none")]
+fn find(phase: u8, tag: u8) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.tag == tag && rule.phases & phase != 0)
 }
 
 const LOGIN: u8 = 1;
@@ -119,10 +151,10 @@ const RULES: [Rule; 24] = [
     rule(tag::PARSE_COMPLETE, NORMAL, 0, 0),
     rule(tag::ROW_DESCRIPTION, NORMAL, 2, ANY),
     rule(tag::NO_DATA, NORMAL, 0, 0),
-    rule(tag::ERROR_RESPONSE, NORMAL, 1, ANY),
-    rule(tag::NOTICE_RESPONSE, NORMAL, 1, ANY),
     // An unauthenticated peer gets no more than libpq grants it.
+    rule(tag::ERROR_RESPONSE, NORMAL, 1, ANY),
     rule(tag::ERROR_RESPONSE, LOGIN | SETTLING, 1, 30_000),
+    rule(tag::NOTICE_RESPONSE, NORMAL, 1, ANY),
     rule(tag::NOTICE_RESPONSE, LOGIN | SETTLING, 1, 30_000),
     rule(tag::AUTHENTICATION, LOGIN, 4, 2_000),
     rule(tag::NEGOTIATE_PROTOCOL_VERSION, LOGIN, 8, 2_000),

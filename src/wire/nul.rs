@@ -1,0 +1,90 @@
+//! NUL bytes, which end strings on the wire and so may not be in them. On a host they are looked for
+//! eight bytes at a time; on a bare target a loop is the least flash (core's search by words would
+//! be 230 bytes).
+
+/// Whether there is a NUL among the bytes.
+#[cfg(target_os = "none")]
+#[inline(never)]
+#[allow(clippy::manual_contains, reason = "see above")]
+pub(crate) fn has_nul(bytes: &[u8]) -> bool {
+    bytes.iter().any(|&byte| byte == 0)
+}
+
+/// The place of the first NUL.
+#[cfg(target_os = "none")]
+#[inline(never)]
+pub(crate) fn first_nul(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|&byte| byte == 0)
+}
+
+/// Whether there is a NUL among the bytes.
+#[cfg(not(target_os = "none"))]
+#[inline]
+pub(crate) fn has_nul(bytes: &[u8]) -> bool {
+    // The last word overlaps; of less than 8 bytes a loop.
+    let Some(last) = bytes.last_chunk() else { return bytes.iter().any(|&byte| byte == 0) };
+    let mut rest = bytes;
+    while let Some((word, tail)) = rest.split_first_chunk() {
+        if zeros(word) != 0 {
+            return true;
+        }
+        rest = tail;
+    }
+    zeros(last) != 0
+}
+
+/// The place of the first NUL.
+#[cfg(not(target_os = "none"))]
+#[inline]
+pub(crate) fn first_nul(bytes: &[u8]) -> Option<usize> {
+    let (mut rest, mut at) = (bytes, 0_usize);
+    while let Some((word, tail)) = rest.split_first_chunk() {
+        let zeros = zeros(word);
+        if zeros != 0 {
+            let byte = usize::try_from(zeros.trailing_zeros() / 8).unwrap_or(0);
+            return Some(at.wrapping_add(byte));
+        }
+        (rest, at) = (tail, at.wrapping_add(8));
+    }
+    rest.iter().position(|&byte| byte == 0).map(|byte| at.wrapping_add(byte))
+}
+
+/// Not 0 where one of the bytes is; the lowest bit that is set is the first's. (Taking one from each
+/// byte borrows there.)
+#[cfg(not(target_os = "none"))]
+#[inline]
+const fn zeros(word: &[u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(*word);
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nul_is_found_wherever_it_is() {
+        for length in 0..40 {
+            let mut bytes = std::vec![0xff_u8; length];
+            assert!(!has_nul(&bytes) && first_nul(&bytes).is_none());
+            bytes.fill(1);
+            assert!(!has_nul(&bytes) && first_nul(&bytes).is_none());
+            for at in 0..length {
+                bytes[at] = 0;
+                // Behind it another one, and what a borrow would change.
+                for after in at + 1..length {
+                    for other in [0, 1, 0x80] {
+                        bytes[after] = other;
+                        assert!(has_nul(&bytes));
+                        assert_eq!(first_nul(&bytes), Some(at));
+                    }
+                    bytes[after] = 1;
+                }
+                assert!(has_nul(&bytes));
+                assert_eq!(first_nul(&bytes), Some(at));
+                bytes[at] = 1;
+            }
+        }
+    }
+}
