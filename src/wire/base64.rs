@@ -5,23 +5,25 @@ pub(crate) fn encode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
     let length = input.len().div_ceil(3).wrapping_mul(4);
     let text = out.get_mut(..length)?;
     let mut input = input.iter();
-    // A 1 in front of the bits that wait for their symbol counts them.
-    let mut waiting = 1_u32;
+    // The bits that wait for their symbol are the lowest ones.
+    let (mut bits, mut waiting) = (0_u32, 0_u32);
     for symbol in text.iter_mut() {
-        if waiting < 1 << 6 {
+        if waiting < 6 {
             match input.next() {
-                Some(byte) => waiting = waiting << 8 | u32::from(*byte),
-                None if waiting == 1 => {
+                Some(byte) => {
+                    bits = bits << 8 | u32::from(*byte);
+                    waiting = waiting.wrapping_add(8);
+                }
+                None if waiting == 0 => {
                     *symbol = b'=';
                     continue;
                 }
                 // The last bits of the input: filled up with zeros.
-                None => waiting = waiting << (6_u32.wrapping_sub(held(waiting))),
+                None => (bits, waiting) = (bits.wrapping_shl(6_u32.wrapping_sub(waiting)), 6),
             }
         }
-        let rest = held(waiting).wrapping_sub(6);
-        *symbol = symbol_of(waiting.wrapping_shr(rest).to_le_bytes()[0] & 63);
-        waiting = 1_u32.wrapping_shl(rest) | waiting & 1_u32.wrapping_shl(rest).wrapping_sub(1);
+        waiting = waiting.wrapping_sub(6);
+        *symbol = symbol_of(bits.wrapping_shr(waiting).to_le_bytes()[0] & 63);
     }
     Some(text)
 }
@@ -32,31 +34,26 @@ pub(crate) fn decode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
     let text = match input {
         [text @ .., b'=', b'='] | [text @ .., b'='] | text => text,
     };
-    let length = text.len().wrapping_mul(3) >> 2;
     // Full groups, and padding that belongs to what stands before it.
     if input.len() & 3 != 0 || text.len() & 3 == 1 {
         return None;
     }
-    let mut room = out.get_mut(..length)?.iter_mut();
-    let mut waiting = 1_u32;
-    for &symbol in text {
-        waiting = waiting << 6 | value(symbol)?;
-        if waiting >= 1 << 8 {
-            let rest = held(waiting).wrapping_sub(8);
-            *room.next()? = waiting.wrapping_shr(rest).to_le_bytes()[0];
-            waiting = 1_u32.wrapping_shl(rest) | waiting & 1_u32.wrapping_shl(rest).wrapping_sub(1);
+    let bytes = out.get_mut(..text.len().wrapping_mul(3) >> 2)?;
+    let mut room = bytes.iter_mut();
+    let (mut bits, mut rest) = (0_u32, 0_u32);
+    for (place, symbol) in (0_u32..).zip(text) {
+        bits = bits << 6 | value(*symbol)?;
+        // Three of four symbols complete a byte.
+        rest = (!place & 3) << 1;
+        if rest != 6 {
+            *room.next()? = bits.wrapping_shr(rest).to_le_bytes()[0];
         }
     }
     // Bits behind the last byte must be zero, or two texts would mean the same bytes.
-    if !waiting.is_power_of_two() {
+    if bits & 1_u32.wrapping_shl(rest).wrapping_sub(1) != 0 {
         return None;
     }
-    out.get(..length)
-}
-
-/// Bits that wait behind the 1 that counts them. (`ilog2` would panic on zero.)
-const fn held(waiting: u32) -> u32 {
-    31_u32.wrapping_sub(waiting.leading_zeros())
+    Some(bytes)
 }
 
 const fn symbol_of(index: u8) -> u8 {
