@@ -48,6 +48,20 @@ fn show(config: &Config<'_>) {
         0 => String::from("system default"),
         value => format!("{value}{unit}"),
     };
+    // Not sent unless given.
+    let limit = |value: u32, unit: &str| (value != 0).then(|| format!("{value}{unit}"));
+    let limits = [
+        ("statement_timeout", limit(config.get_statement_timeout_ms(), " ms")),
+        ("lock_timeout", limit(config.get_lock_timeout_ms(), " ms")),
+        (
+            "idle_in_transaction_session_timeout",
+            limit(config.get_idle_in_transaction_session_timeout_ms(), " ms"),
+        ),
+        ("idle_session_timeout", limit(config.get_idle_session_timeout_ms(), " ms")),
+        ("server_keepalives_idle", limit(config.get_server_keepalives_idle_s(), " s")),
+        ("server_keepalives_interval", limit(config.get_server_keepalives_interval_s(), " s")),
+        ("server_keepalives_count", limit(config.get_server_keepalives_count(), "")),
+    ];
     let (client_key, server_key) = config.reveal_scram_keys();
     for (keyword, value) in [
         ("user", config.get_user()),
@@ -77,7 +91,11 @@ fn show(config: &Config<'_>) {
         ("keepalives_count", Some(&*figure(keepalives.count, ""))),
         ("tcp_user_timeout", Some(&*figure(config.get_tcp_user_timeout_ms(), " ms"))),
         ("dialect", Some(config.get_dialect().as_str())),
-    ] {
+        ("cancel_at_deadline", Some(if config.get_cancel_at_deadline() { "1" } else { "0" })),
+    ]
+    .into_iter()
+    .chain(limits.iter().map(|(keyword, value)| (*keyword, value.as_deref())))
+    {
         if let Some(value) = value {
             println!("{keyword:<25} {value}");
         }

@@ -10,7 +10,7 @@ use super::values::{
 };
 use crate::credentials::Secret;
 
-/// A keyword, by its place in the table.
+/// A keyword, by its place in [`TABLE`] and, after that, [`UNSUPPORTED`].
 #[derive(Clone, Copy)]
 pub(crate) struct Keyword(u8);
 
@@ -19,7 +19,7 @@ pub(crate) struct Keyword(u8);
 pub(crate) struct Named(u64);
 
 /// What a keyword does.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Serve {
     Dbname,
     User,
@@ -56,17 +56,27 @@ enum Serve {
     LoadBalanceHosts,
     Dialect,
     CancelAtDeadline,
-    /// Not served, but for the values that ask for nothing beyond what the driver does anyway.
-    Not(&'static [&'static str], &'static str),
+    /// By its place in `server_limits`.
+    ServerLimit(u8),
+}
+
+/// A keyword of libpq that is refused, but for the values that ask for nothing beyond what the
+/// driver does anyway.
+struct Unsupported {
+    name: &'static str,
+    accepted: &'static [&'static str],
+    why: &'static str,
 }
 
 const GSS: &str = "there is no GSSAPI";
 const OAUTH: &str = "there is no OAuth";
 const CRL: &str = "revocation lists are not checked";
 
-static TABLE: [(&str, Serve); 57] = [
+/// The longest name of a keyword.
+pub(super) const LONGEST: usize = 35;
+
+static TABLE: [(&str, Serve); 42] = [
     ("dbname", Serve::Dbname),
-    ("database", Serve::Dbname),
     ("user", Serve::User),
     ("password", Serve::Password),
     ("passfile", Serve::Passfile),
@@ -101,52 +111,74 @@ static TABLE: [(&str, Serve); 57] = [
     ("load_balance_hosts", Serve::LoadBalanceHosts),
     ("dialect", Serve::Dialect),
     ("cancel_at_deadline", Serve::CancelAtDeadline),
-    ("service", Serve::Not(&[], "service files are not read")),
-    ("sslcompression", Serve::Not(&["0"], "there is no TLS compression")),
-    ("sslcertmode", Serve::Not(&["allow"], "the certificate is sent when the server asks")),
-    ("sslpassword", Serve::Not(&[""], "the client's key must not be encrypted")),
-    ("sslcrl", Serve::Not(&[""], CRL)),
-    ("sslcrldir", Serve::Not(&[""], CRL)),
-    (
-        "ssl_min_protocol_version",
-        Serve::Not(&["", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"], "there is only TLSv1.3"),
-    ),
-    ("ssl_max_protocol_version", Serve::Not(&["", "TLSv1.3"], "there is only TLSv1.3")),
-    ("sslkeylogfile", Serve::Not(&[""], "the keys of a session are not given out")),
-    ("requirepeer", Serve::Not(&[""], "the owner of the server's process is not asked for")),
-    ("gssencmode", Serve::Not(&["disable", "prefer"], GSS)),
-    ("krbsrvname", Serve::Not(&["", "postgres"], GSS)),
-    ("gsslib", Serve::Not(&[], GSS)),
-    ("gssdelegation", Serve::Not(&["0"], GSS)),
-    (
-        "replication",
-        Serve::Not(&["false", "off", "no", "0"], "replication connections are not spoken"),
-    ),
-    ("oauth_issuer", Serve::Not(&[], OAUTH)),
-    ("oauth_client_id", Serve::Not(&[], OAUTH)),
-    ("oauth_client_secret", Serve::Not(&[], OAUTH)),
-    ("oauth_scope", Serve::Not(&[], OAUTH)),
-    ("servicefile", Serve::Not(&[], "service files are not read")),
-    ("authtype", Serve::Not(&[], "it means nothing since protocol 3")),
+    ("statement_timeout", Serve::ServerLimit(0)),
+    ("lock_timeout", Serve::ServerLimit(1)),
+    ("idle_in_transaction_session_timeout", Serve::ServerLimit(2)),
+    ("idle_session_timeout", Serve::ServerLimit(3)),
+    ("server_keepalives_idle", Serve::ServerLimit(4)),
+    ("server_keepalives_interval", Serve::ServerLimit(5)),
+    ("server_keepalives_count", Serve::ServerLimit(6)),
 ];
+
+static UNSUPPORTED: [Unsupported; 21] = [
+    unsupported("service", &[], "service files are not read"),
+    unsupported("sslcompression", &["0"], "there is no TLS compression"),
+    unsupported("sslcertmode", &["allow"], "the certificate is sent when the server asks"),
+    unsupported("sslpassword", &[""], "the client's key must not be encrypted"),
+    unsupported("sslcrl", &[""], CRL),
+    unsupported("sslcrldir", &[""], CRL),
+    unsupported(
+        "ssl_min_protocol_version",
+        &["", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"],
+        "there is only TLSv1.3",
+    ),
+    unsupported("ssl_max_protocol_version", &["", "TLSv1.3"], "there is only TLSv1.3"),
+    unsupported("sslkeylogfile", &[""], "the keys of a session are not given out"),
+    unsupported("requirepeer", &[""], "the owner of the server's process is not asked for"),
+    unsupported("gssencmode", &["disable", "prefer"], GSS),
+    unsupported("krbsrvname", &["", "postgres"], GSS),
+    unsupported("gsslib", &[], GSS),
+    unsupported("gssdelegation", &["0"], GSS),
+    unsupported(
+        "replication",
+        &["false", "off", "no", "0"],
+        "replication connections are not spoken",
+    ),
+    unsupported("oauth_issuer", &[], OAUTH),
+    unsupported("oauth_client_id", &[], OAUTH),
+    unsupported("oauth_client_secret", &[], OAUTH),
+    unsupported("oauth_scope", &[], OAUTH),
+    unsupported("servicefile", &[], "service files are not read"),
+    unsupported("authtype", &[], "it means nothing since protocol 3"),
+];
+
+const fn unsupported(
+    name: &'static str,
+    accepted: &'static [&'static str],
+    why: &'static str,
+) -> Unsupported {
+    Unsupported { name, accepted, why }
+}
 
 /// The keyword of this name. Case counts, as in libpq.
 pub(crate) fn find(name: &str) -> Option<Keyword> {
-    let place = TABLE.iter().position(|(keyword, _)| *keyword == name)?;
-    u8::try_from(place).ok().map(Keyword)
+    let name = if name == "database" { "dbname" } else { name };
+    u8::try_from(names().position(|keyword| keyword == name)?).ok().map(Keyword)
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    let served = TABLE.iter().map(|(name, _)| *name);
+    served.chain(UNSUPPORTED.iter().map(|keyword| keyword.name))
 }
 
 impl Keyword {
-    fn entry(self) -> (&'static str, Serve) {
-        TABLE.get(usize::from(self.0)).copied().unwrap_or(("", Serve::Not(&[], "")))
-    }
-
     /// The official spelling; `dbname` for `database`.
     pub(crate) fn name(self) -> &'static str {
-        match self.entry() {
-            (_, Serve::Dbname) => "dbname",
-            (name, _) => name,
-        }
+        names().nth(self.0.into()).unwrap_or("")
+    }
+
+    fn bit(self) -> u64 {
+        1_u64.wrapping_shl(u32::from(self.0))
     }
 
     /// Puts a value in its place.
@@ -155,10 +187,14 @@ impl Keyword {
         parsed: &mut Parsed<'a>,
         value: &'a str,
     ) -> Result<(), ParseReason> {
-        let (name, serve) = self.entry();
-        parsed.named.add(serve);
+        parsed.named.add(self);
+        let place = usize::from(self.0);
+        let Some((_, serve)) = TABLE.get(place) else {
+            let refused = UNSUPPORTED.get(place.saturating_sub(TABLE.len()));
+            return refused.map_or(Ok(()), |keyword| keyword.check(value));
+        };
         let config = &mut parsed.config;
-        match serve {
+        match *serve {
             Serve::Dbname => config.dbname = Some(value),
             Serve::User => config.credentials.user = Some(value),
             Serve::Password => config.credentials.password = Some(Secret::new(value)),
@@ -216,36 +252,36 @@ impl Keyword {
                 config.load_balance_hosts =
                     one_of(LoadBalanceHosts::parse(value), LoadBalanceHosts::TAKES)?;
             }
+            Serve::ServerLimit(place) => config.server_limits.set(place, unsigned(value)?),
             Serve::CancelAtDeadline => config.cancel_at_deadline = one_of(flag(value), "0 or 1")?,
             Serve::Dialect => config.dialect = one_of(Dialect::parse(value), Dialect::TAKES)?,
-            Serve::Not(accepted, _) if accepted.contains(&value) => {}
-            Serve::Not(_, why) => {
-                debug!("connection parameter {=str} is not served", name);
-                return Err(ParseReason::NotServed(why));
-            }
         }
         Ok(())
     }
 }
 
-impl Named {
-    fn add(&mut self, serve: Serve) {
-        self.0 |= bit(serve);
-    }
-
-    #[cfg(feature = "std")]
-    pub(crate) fn includes(self, keyword: Keyword) -> bool {
-        self.has(keyword.entry().1)
-    }
-
-    fn has(self, serve: Serve) -> bool {
-        self.0 & bit(serve) != 0
+impl Unsupported {
+    fn check(&self, value: &str) -> Result<(), ParseReason> {
+        if self.accepted.contains(&value) {
+            return Ok(());
+        }
+        debug!("connection parameter {=str} is not served", self.name);
+        Err(ParseReason::NotServed(self.why))
     }
 }
 
-fn bit(serve: Serve) -> u64 {
-    let place = TABLE.iter().position(|(_, entry)| *entry == serve).unwrap_or(63);
-    1_u64.checked_shl(u32::try_from(place).unwrap_or(63)).unwrap_or(0)
+impl Named {
+    fn add(&mut self, keyword: Keyword) {
+        self.0 |= keyword.bit();
+    }
+
+    pub(crate) fn includes(self, keyword: Keyword) -> bool {
+        self.0 & keyword.bit() != 0
+    }
+
+    fn has(self, name: &str) -> bool {
+        find(name).is_some_and(|keyword| self.includes(keyword))
+    }
 }
 
 /// What only shows when all is read: parameters that contradict each other.
@@ -255,7 +291,7 @@ pub(crate) fn check(parsed: &mut Parsed<'_>) -> Result<(), ParseError> {
     let named = parsed.named;
     let config = &mut parsed.config;
     if config.sslrootcert == Some("system") {
-        if !named.has(Serve::SslMode) && !named.has(Serve::RequireSsl) {
+        if !named.has("sslmode") && !named.has("requiressl") {
             config.sslmode = SslMode::VerifyFull;
         } else if config.sslmode != SslMode::VerifyFull {
             return conflict("sslmode", "sslrootcert=system asks for verify-full");
@@ -320,5 +356,27 @@ fn encoding(value: &str) -> Result<(), ParseReason> {
         Ok(())
     } else {
         Err(ParseReason::NotServed("text is UTF8 here"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_name_is_known() {
+        assert_eq!(names().map(str::len).max(), Some(LONGEST));
+    }
+
+    #[test]
+    fn every_keyword_is_found_and_has_a_bit_of_its_own() {
+        let mut seen = 0;
+        for name in names() {
+            let keyword = find(name).unwrap();
+            assert_eq!(keyword.name(), name);
+            assert_eq!(seen & keyword.bit(), 0, "{name}");
+            seen |= keyword.bit();
+        }
+        assert_eq!(find("database").map(Keyword::name), Some("dbname"));
     }
 }

@@ -13,6 +13,7 @@ mod number;
 mod parse;
 mod require_auth;
 mod scratch;
+mod server_limits;
 mod uri;
 mod values;
 
@@ -25,6 +26,8 @@ pub use values::{
 
 #[cfg(feature = "std")]
 pub(crate) use parse::parse_with;
+
+use server_limits::ServerLimits;
 
 use crate::credentials::{AuthMethods, Credentials};
 use crate::limits;
@@ -56,6 +59,8 @@ pub struct Config<'a> {
     pub(crate) connect_timeout_ms: u32,
     pub(crate) keepalives: Keepalives,
     pub(crate) tcp_user_timeout_ms: u32,
+    #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
+    pub(crate) server_limits: ServerLimits,
     pub(crate) sslmode: SslMode,
     pub(crate) sslnegotiation: SslNegotiation,
     pub(crate) sslsni: bool,
@@ -93,6 +98,7 @@ impl<'a> Config<'a> {
             connect_timeout_ms: limits::DEFAULT_CONNECT_TIMEOUT_MS,
             keepalives: Keepalives::SYSTEM,
             tcp_user_timeout_ms: 0,
+            server_limits: ServerLimits::NONE,
             require_auth: None,
             min_protocol_version: None,
             max_protocol_version: None,
@@ -109,8 +115,8 @@ impl<'a> Config<'a> {
 
     /// Reads a connection string: `keyword=value` pairs or a URI that begins with
     /// `postgresql://`, `postgres://` or `opengauss://`. A keyword means what it means to libpq 18;
-    /// `database` is another name of `dbname`; `dialect`, `gauss_keys` and `cancel_at_deadline`
-    /// are this driver's own.
+    /// `database` is another name of `dbname`; `dialect`, `gauss_keys`, `cancel_at_deadline` and
+    /// the limits that the server keeps are this driver's own.
     ///
     /// Values are borrowed from `text` where nothing has to be unescaped, and unescaped into
     /// `scratch` otherwise; `text.len()` bytes of scratch are always enough. Nothing is cut.

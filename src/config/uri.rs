@@ -3,6 +3,7 @@
 //! `postgresql://[user[:password]@][host[:port][,host[:port]…]][/dbname][?keyword=value[&…]]`
 
 use super::error::{ParseError, ParseReason};
+use super::keyword;
 use super::parse::Sink;
 use crate::wire::digits;
 
@@ -138,8 +139,8 @@ fn parameters<'a>(sink: &mut Sink<'a>, query: &'a str) -> Result<(), ParseError>
 }
 
 fn parameter<'a>(sink: &mut Sink<'a>, name: &'a str, value: &'a str) -> Result<(), ParseError> {
-    // No keyword is longer than this; a longer name is unknown.
-    let mut buffer = [0_u8; 32];
+    // A longer name is unknown.
+    let mut buffer = [0_u8; keyword::LONGEST];
     let mut length = 0_usize;
     decode(name, &mut |byte| {
         if let Some(place) = buffer.get_mut(length) {

@@ -118,6 +118,7 @@ impl Session<'_> {
                 frontend::parameter(w, "database", config.get_dbname())?;
                 w.bytes(b"client_encoding\0UTF8\0DateStyle\0ISO\0")?;
                 frontend::parameter(w, "application_name", config.get_application_name())?;
+                config.server_limits.encode(w)?;
                 frontend::parameter(w, "options", config.options)
             })
         })?;

@@ -66,6 +66,18 @@ fn a_wrong_password_is_refused_once() {
 }
 
 #[test]
+fn limits_of_the_server_are_refused_by_name() {
+    let pooler = PgBouncer::start(pg::shared(15), PoolMode::Transaction);
+    for parameter in ["statement_timeout", "idle_in_transaction_session_timeout"] {
+        let text = conninfo(&pooler, &format!("dialect=postgresql {parameter}=5000"));
+        let error = ask(&text, "select 1::text").unwrap_err();
+        assert_eq!(error.sqlstate().unwrap().as_str(), "08P01");
+        let logged = format!("unsupported startup parameter: {parameter}");
+        assert!(pooler.log().contains(&logged), "{}", pooler.log());
+    }
+}
+
+#[test]
 fn target_session_attrs_is_asked_where_it_is_not_reported() {
     let pooler = PgBouncer::start(pg::shared(15), PoolMode::Transaction);
     for (attrs, good) in

@@ -5,7 +5,7 @@ use barepg::{
     Storage,
 };
 
-use crate::common::{Host, role, tcp, with_session};
+use crate::common::{Host, Tcp, role, tcp, with_session};
 use crate::on_each;
 
 const NAMED: AuthMethods = AuthMethods::PASSWORD.or(AuthMethods::MD5);
@@ -129,4 +129,69 @@ fn nothing_is_sent_with_a_configuration_that_cannot_work() {
     assert_eq!(error.kind(), ErrorKind::Config(ConfigError::NoUser));
     assert_eq!(error.outcome(), Outcome::NotSent);
     assert_eq!(client.stats().bytes_out, 0);
+}
+
+/// What the server says of a parameter, in its base unit.
+fn setting(c: &mut barepg::Connection<'_, '_, Tcp>, name: &str) -> String {
+    let row = c.query_one("select setting from pg_settings where name = $1", (name,)).unwrap();
+    row.get::<&str>(0).unwrap().to_string()
+}
+
+#[test]
+fn the_servers_limits_hold_from_the_first_statement() {
+    on_each(|cluster| {
+        let mut config = role("scram_user")
+            .statement_timeout_ms(250)
+            .lock_timeout_ms(125)
+            .idle_in_transaction_session_timeout_ms(61_000)
+            .server_keepalives_idle_s(71)
+            .server_keepalives_interval_s(13)
+            .server_keepalives_count(4);
+        let mut expected = vec![
+            ("statement_timeout", "250"),
+            ("lock_timeout", "125"),
+            ("idle_in_transaction_session_timeout", "61000"),
+            ("tcp_keepalives_idle", "71"),
+            ("tcp_keepalives_interval", "13"),
+            ("tcp_keepalives_count", "4"),
+        ];
+        let idle_session = config.idle_session_timeout_ms(62_000);
+        if cluster.major() >= 14 {
+            config = idle_session;
+            expected.push(("idle_session_timeout", "62000"));
+        } else {
+            let (kind, words) = refused(cluster.port(), idle_session);
+            assert!(matches!(kind, ErrorKind::Server(_)), "{kind:?}");
+            assert!(words.contains("idle_session_timeout"), "{words}");
+        }
+        with_session(cluster.port(), config, |c| {
+            for (name, value) in expected {
+                assert_eq!(setting(c, name), value, "{name}");
+            }
+            // The server ends the statement, long before the driver's deadline.
+            c.set_timeout_ms(20_000);
+            let begin = std::time::Instant::now();
+            let error = c.execute("select pg_sleep(10)", ()).unwrap_err();
+            assert_eq!(error.sqlstate(), Some(SqlState::QUERY_CANCELED));
+            assert_eq!((error.outcome(), error.is_usable()), (Outcome::Refused, true));
+            assert!(begin.elapsed().as_millis() < 5_000);
+            c.ping().unwrap();
+        });
+        with_session(cluster.port(), role("scram_user"), |c| {
+            assert_eq!(setting(c, "statement_timeout"), "0");
+        });
+    });
+}
+
+#[test]
+fn a_session_that_idles_in_a_transaction_is_ended() {
+    let config = role("scram_user").idle_in_transaction_session_timeout_ms(100);
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), config, &Host);
+    let mut connection = client.connect(tcp(barepg_testkit::pg::shared(15).port())).unwrap();
+    let transaction = connection.transaction().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    let error = transaction.commit().unwrap_err();
+    assert_eq!(error.sqlstate().map(|state| state.to_string()).as_deref(), Some("25P03"));
+    assert!(!error.is_usable());
 }

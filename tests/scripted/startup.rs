@@ -123,6 +123,17 @@ fn the_dialect_decides_the_version_asked_for() {
 }
 
 #[test]
+fn the_servers_limits_are_sent() {
+    let start = ">>> start 196608 \"user\" \"u\" \"database\" \"d\" \"client_encoding\" \"UTF8\" \
+                 \"DateStyle\" \"ISO\" \"statement_timeout\" \"5000\" \
+                 \"tcp_keepalives_idle\" \"60\" #00\n@settle\n@look";
+    let config = config().statement_timeout_ms(5000).server_keepalives_idle_s(60);
+    let mut limits = scenario("limits", config.dialect(Dialect::PostgreSql), start);
+    limits.tx = 256;
+    limits.sweep(&[]);
+}
+
+#[test]
 fn cancel_keys_of_every_length_are_kept_whole_or_not_at_all() {
     for length in [4, 5, 31, 32, 33, 255, 256] {
         let text = format!("@start\n<<< R 0\n<<< K 9 #{}\n<<< Z 'I'\n@look", "a5".repeat(length));
