@@ -461,12 +461,12 @@ fn floods() {
     let mut bench = Bench::new();
     let notices = "<<< N 'Mspam' #00 #00\n".repeat(1100);
     for place in [First, Sasl, Proof, Verified, Settling] {
-        bench.play(config().scram_iterations(8, 8), place, &notices, Class::Protocol);
+        bench.play(config().scram_iterations(8, 8), place, &notices, Class::TimedOut);
     }
     let parameters = "<<< S \"a\" \"b\"\n".repeat(1100);
-    bench.play(config(), Settling, &parameters, Class::Protocol);
+    bench.play(config(), Settling, &parameters, Class::TimedOut);
     let mixed = "<<< S \"a\" \"b\"\n<<< N 'x' #00 #00\n".repeat(600);
-    bench.play(config(), Settling, &mixed, Class::Protocol);
+    bench.play(config(), Settling, &mixed, Class::TimedOut);
 }
 
 /// What names a method allows it, but only once and only that.

@@ -67,7 +67,7 @@ fn rows(rows: &mut Rows<'_, '_>, log: &mut Log) -> Result<(), Error> {
                 log.push(text);
             }
             Ok(None) => {
-                log.push("end".into());
+                log.push(format!("{} rows", rows.finish_result()?));
                 return Ok(());
             }
             Err(error) if error.is_usable() => {
@@ -112,12 +112,12 @@ fn queries() {
         [
             "id 23 Binary",
             "row \\00\\00\\00\\07",
-            "end",
-            "end",
-            "end",
+            "1 rows",
+            "0 rows",
+            "0 rows",
             "(\"x\", None)",
             "true",
-            "Usage(NoRows); outcome Local, connection usable",
+            "no rows; only reading failed, connection usable",
             "12",
         ]
     );
@@ -141,7 +141,7 @@ fn simple(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
 #[test]
 fn simple_queries() {
     let played = sweep("simple", &[]);
-    assert_eq!(played.log, ["row 1", "end", "0 rows", "row 2 NULL", "1 rows", "2", "()", "()"]);
+    assert_eq!(played.log, ["row 1", "1 rows", "0 rows", "row 2 NULL", "1 rows", "2", "()", "()"]);
     assert_eq!(played.result, Ok(()));
 }
 
@@ -162,7 +162,7 @@ fn batches() {
     let played = sweep("batch", &[SqlState::UNIQUE_VIOLATION]);
     assert_eq!(
         played.log,
-        ["3", "3 done", "server error 23505; outcome Refused, connection usable", "1 done", "0",]
+        ["3", "3 done", "server error 23505; refused, connection usable", "1 done", "0",]
     );
 }
 
@@ -176,6 +176,8 @@ fn prepare(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
     note(log, connection.execute(&statement, ("text",)))?;
     note(log, connection.execute(&statement, ()))?;
     note(log, connection.execute_many(&statement, [(5_i32,), (6,)]))?;
+    let mut result = connection.query(&statement, (7_i32,))?;
+    rows(&mut result, log)?;
     note(log, connection.close_statement(&statement))?;
     let refused = connection.prepare("select nonsense", &[]);
     note(log, refused.map(|_| ()))
@@ -189,14 +191,16 @@ fn prepared_statements() {
         [
             "Some(23)",
             "row \\00\\00\\00\\01",
-            "end",
+            "1 rows",
             "row \\00\\00\\00\\02",
-            "end",
-            "Usage(ParameterType); outcome NotSent, connection usable",
-            "Usage(ParameterCount); outcome NotSent, connection usable",
+            "1 rows",
+            "wrong type of a parameter; not sent, connection usable",
+            "wrong number of parameters; not sent, connection usable",
             "2",
+            "row \\00\\00\\00\\07",
+            "1 rows",
             "()",
-            "server error 42703; outcome Refused, connection usable",
+            "server error 42703; refused, connection usable",
         ]
     );
 }
@@ -225,12 +229,12 @@ fn transactions() {
         [
             "1",
             "InTransaction",
-            "Usage(InTransaction); outcome NotSent, connection usable",
+            "a transaction is open already; not sent, connection usable",
             "()",
             "()",
-            "server error 42601; outcome Refused, connection usable",
+            "server error 42601; refused, connection usable",
             "Failed",
-            "Usage(RolledBack); outcome Refused, connection usable",
+            "the transaction was rolled back; refused, connection usable",
             "()",
         ]
     );
@@ -257,7 +261,7 @@ fn errors(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
 fn errors_leave_the_connection_usable() {
     let states = ["42601", "22P02", "22012", "23503"].map(state);
     let played = sweep("errors", &states);
-    let refused = |state| format!("server error {state}; outcome Refused, connection usable");
+    let refused = |state| format!("server error {state}; refused, connection usable");
     assert_eq!(
         played.log,
         [
@@ -286,7 +290,7 @@ fn asynchronous(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Erro
 
 #[test]
 fn asynchronous_messages_may_stand_anywhere() {
-    assert_eq!(sweep("asynchronous", &[]).log, ["row 1", "end", "0", "()"]);
+    assert_eq!(sweep("asynchronous", &[]).log, ["row 1", "1 rows", "0", "()"]);
 }
 
 fn copy(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
@@ -302,21 +306,24 @@ fn copy(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
 #[test]
 fn copy_nobody_asked_for_is_ended() {
     let played = sweep("copy", &[SqlState::QUERY_CANCELED]);
-    let copy = "Usage(Copy); outcome Local, connection usable";
-    let refused = "server error 57014; outcome Refused, connection usable";
+    let copy = "the statement asks for COPY; only reading failed, connection usable";
+    let refused = "server error 57014; refused, connection usable";
     assert_eq!(played.log, [copy, copy, refused, "()", copy, copy, "()"]);
 }
 
 fn unread(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
     // Nothing read, one row read, two rows where one was asked for, results of a simple query.
-    connection.query("select 1", ())?;
+    drop(connection.query("select 1", ())?);
     let mut result = connection.query("select 2", ())?;
     note(log, result.next().map(|row| row.is_some()))?;
     let two = connection.query_one("select 3", ());
     note(log, two.map(|_| ()))?;
-    connection.simple_query("select 4; select 5")?;
-    // Rows of the last statement fail after nobody looks any more.
-    connection.query("select 1/0", ())?;
+    drop(connection.simple_query("select 4; select 5")?);
+    // Rows of the last statement fail when nobody looks any more: the next verb says so, sends
+    // nothing, and may be called again.
+    drop(connection.query("select 1/0", ())?);
+    let earlier = connection.query_one("select 6", ());
+    note(log, earlier.map(|_| ()))?;
     let row = connection.query_one("select 6", ())?;
     let (value,): (&str,) = row.decode()?;
     log.push(value.into());
@@ -326,7 +333,16 @@ fn unread(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
 #[test]
 fn answers_nobody_read_are_not_those_of_the_next_query() {
     let played = sweep("unread", &["22012"].map(state));
-    assert_eq!(played.log, ["true", "Usage(TooManyRows); outcome Local, connection usable", "six"]);
+    assert_eq!(
+        played.log,
+        [
+            "true",
+            "more than one row; only reading failed, connection usable",
+            "a statement whose rows were dropped failed: server error 22012; not sent, connection \
+             usable",
+            "six",
+        ]
+    );
 }
 
 fn fatal(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
@@ -338,7 +354,7 @@ fn fatal(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
 fn fatal_errors_win_over_the_closed_link() {
     let played = sweep("fatal", &[SqlState::ADMIN_SHUTDOWN]);
     assert_eq!(played.result.unwrap_err().sqlstate(), Some(SqlState::ADMIN_SHUTDOWN));
-    assert_eq!(played.result.unwrap_err().outcome(), barepg::Outcome::Refused);
+    assert_eq!(played.result.unwrap_err().outcome(), barepg::Outcome::Unknown);
 }
 
 fn farewell(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
@@ -368,7 +384,7 @@ fn parameters(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error>
 #[test]
 fn what_is_larger_than_the_send_buffer_goes_out_in_pieces() {
     let played = sweep("parameters", &[]);
-    let nul = "Encode(Nul); outcome NotSent, connection usable";
+    let nul = "cannot be sent: text with a NUL byte; not sent, connection usable";
     assert_eq!(played.log, ["1", "()", nul, nul, nul, "()"]);
 }
 

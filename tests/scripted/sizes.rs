@@ -73,7 +73,7 @@ fn a_row_that_does_not_fit_is_skipped() {
             "1 columns, the last Some((2, 25))",
             "Some(\"small\")",
             // 2 bytes of count, 4 of length, 1000 of value, 8 of pinned description.
-            "Rx buffer has 128 bytes, needs 1014; outcome Local, connection usable",
+            "the receive buffer has 128 bytes, needs 1014; only reading failed, connection usable",
             "None",
             "()",
         ]
@@ -116,7 +116,7 @@ fn a_long_error_is_cut_at_its_end() {
     let states = [super::sessions::state("22003"), state];
     for size in [limits::MIN_RX, 512] {
         let log = sweep(&scenario("error", size, &answer, all), &states);
-        assert_eq!(log[0], "server error 22003; outcome Refused, connection usable");
+        assert_eq!(log[0], "server error 22003; refused, connection usable");
         let cut = size - limits::RX_RESERVE - b"SERROR\0VERROR\0C22003\0M".len();
         assert_eq!(log[1], format!("22003 {cut} true"));
     }
@@ -179,7 +179,7 @@ fn descriptions_larger_than_the_buffer_are_packed() {
     // Too many for the buffer: said so, and the session goes on.
     let answer = format!("<<< T 200s {}\n{}", column("\"c\"").repeat(200), rows(200));
     let log = sweep(&scenario("too many", 220, &answer, all), &[]);
-    assert!(log[0].starts_with("Rx buffer has 220 bytes, needs"), "{log:?}");
+    assert!(log[0].starts_with("the receive buffer has 220 bytes, needs"), "{log:?}");
     assert!(log[0].ends_with("connection usable"), "{log:?}");
     assert_eq!(log[1..], ["()"]);
     // A name that is itself larger than the buffer.
@@ -231,7 +231,7 @@ fn batches_of_several_windows() {
         log.push(format!("{} done", connection.batch_done()));
         note(log, connection.ping())
     };
-    let refusal = "server error 23505; outcome Refused, connection usable";
+    let refusal = "server error 23505; refused, connection usable";
     for (refused, first, done) in [
         (None, "300", 300),
         (Some(0), refusal, 0),
