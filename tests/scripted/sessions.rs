@@ -176,6 +176,7 @@ fn prepare(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
     note(log, connection.execute(&statement, ("text",)))?;
     note(log, connection.execute(&statement, ()))?;
     note(log, connection.execute_many(&statement, [(5_i32,), (6,)]))?;
+    note(log, connection.ping())?;
     let mut result = connection.query(&statement, (7_i32,))?;
     rows(&mut result, log)?;
     note(log, connection.close_statement(&statement))?;
@@ -197,6 +198,7 @@ fn prepared_statements() {
             "wrong type of a parameter; not sent, connection usable",
             "wrong number of parameters; not sent, connection usable",
             "2",
+            "()",
             "row \\00\\00\\00\\07",
             "1 rows",
             "()",
