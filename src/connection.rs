@@ -62,7 +62,7 @@ impl Connection<'_, '_> {
 
     /// Whether the connection can be used. When false: drop it and connect again.
     pub const fn is_usable(&self) -> bool {
-        self.session.exchange.is_alive()
+        self.session.is_usable()
     }
 
     /// The server's view of the transaction after the last finished verb.
@@ -122,6 +122,6 @@ impl<T: ?Sized> core::fmt::Debug for Connection<'_, '_, T> {
         let (session, mut out) = (&*self.session, f.debug_struct("Connection"));
         out.field("backend_pid", &session.server.pid);
         out.field("transaction_status", &session.ledger.status());
-        out.field("usable", &session.exchange.is_alive()).finish_non_exhaustive()
+        out.field("usable", &session.is_usable()).finish_non_exhaustive()
     }
 }

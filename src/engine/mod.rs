@@ -158,6 +158,7 @@ impl<'b> Session<'b> {
     /// Forgets the last link and gets ready for a new one.
     pub(crate) fn reset(&mut self) {
         self.link.reset();
+        self.malformed.set(false);
         self.exchange.open();
         self.ledger = Ledger::new();
         (self.error, self.shutdown) = (None, None);
@@ -193,10 +194,24 @@ impl<'b> Session<'b> {
     fn start_verb(&mut self) -> Result<(), Fault> {
         self.link.start(self.timeout_ms);
         self.ledger.begin();
+        if self.malformed.get() {
+            self.give_up();
+        }
         self.exchange.check()?;
         self.error = None;
         self.rows = 0;
         Ok(())
+    }
+
+    /// A row of the last verb was found to be malformed: what follows cannot be trusted.
+    #[cold]
+    fn give_up(&mut self) {
+        self.exchange.die();
+    }
+
+    /// Whether the session can be used.
+    pub(crate) const fn is_usable(&self) -> bool {
+        self.exchange.is_alive() && !self.malformed.get()
     }
 
     /// The verb is run once more: the server refused, and did nothing.
@@ -242,6 +257,8 @@ impl<'b> Session<'b> {
             return discarded;
         }
         if let Some(undo) = self.exchange.take_undo() {
+            // An answer that belongs to somebody else must not be taken for that of the rollback.
+            self.take_unsolicited(io)?;
             // The transaction is given up: so is what failed in it.
             undo(self, io)?;
             self.discard(io)?;

@@ -114,7 +114,10 @@ impl<'r> Row<'r> {
     /// no such column. The connection stays usable. [`ErrorKind::Protocol`]: the row is malformed,
     /// and the connection is dead.
     pub fn get<T: FromSql<'r>>(&self, column: impl ColumnIndex) -> Result<T> {
-        self.at(column.index(self))?.next_value()
+        let mut values = self.at(column.index(self))?;
+        let Some(value) = values.step() else { return Err(values.missing()) };
+        values.check_end()?;
+        values.convert(value)
     }
 
     /// Whether a column is NULL.
@@ -132,6 +135,7 @@ impl<'r> Row<'r> {
     pub fn raw(&self, column: impl ColumnIndex) -> Result<Option<RawValue<'r>>> {
         let mut values = self.at(column.index(self))?;
         let Some((oid, format, bytes)) = values.step() else { return Err(values.missing()) };
+        values.check_end()?;
         Ok(bytes.map(|bytes| RawValue { oid, format, bytes }))
     }
 
@@ -202,6 +206,9 @@ impl<'r> Iterator for Columns<'r> {
     }
 }
 
+/// A column's type and format, and its value.
+type Step<'r> = (Oid, Format, Option<&'r [u8]>);
+
 /// A walk over the values of a row. It checks lengths, number and end of the values while it reads
 /// them: a row is walked once.
 pub struct Values<'r> {
@@ -218,7 +225,13 @@ impl<'r> Values<'r> {
     /// As [`Row::get`].
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
-        let Some((oid, format, bytes)) = self.step() else { return Err(self.missing()) };
+        let Some(value) = self.step() else { return Err(self.missing()) };
+        self.convert(value)
+    }
+
+    /// A value of the row as a `T`.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    fn convert<T: FromSql<'r>>(&self, (oid, format, bytes): Step<'r>) -> Result<T> {
         let result = match bytes {
             _ if !T::accepts(oid) => Err(TypeError::Mismatch),
             Some(bytes) => T::from_sql(RawValue { oid, format, bytes }),
@@ -246,11 +259,19 @@ impl<'r> Values<'r> {
     /// The next column's type and format, and its value. `None`: there is none, or it is malformed.
     #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline(never))]
-    fn step(&mut self) -> Option<(Oid, Format, Option<&'r [u8]>)> {
-        let (oid, format, _) = self.columns.next_head()?;
+    fn step(&mut self) -> Option<Step<'r>> {
+        let mut columns = Columns(self.columns.0);
+        let (oid, format, _) = columns.next_head()?;
         let value = self.values.value().ok()?;
+        self.columns = columns;
         self.index = self.index.wrapping_add(1);
         Some((oid, format, value))
+    }
+
+    /// After the last column there is nothing.
+    #[inline]
+    fn check_end(&self) -> Result<()> {
+        if self.columns.0.is_empty() && !self.values.is_empty() { Err(self.broken()) } else { Ok(()) }
     }
 
     /// Where the walk is.

@@ -11,6 +11,7 @@ mod sql;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use embedded_io::ErrorKind;
 
@@ -290,7 +291,10 @@ impl Model {
                 self.handle(all[0], &all[5..]);
             } else {
                 self.started = true;
-                for text in ["R 0", "S \"server_version\" \"15.18\"", "K 77 #01020304", "Z 'I'"] {
+                // No two sessions have the same key.
+                static KEYS: AtomicU32 = AtomicU32::new(0x0102_0304);
+                let key = format!("K 77 #{:08x}", KEYS.fetch_add(1, Ordering::Relaxed));
+                for text in ["R 0", "S \"server_version\" \"15.18\"", &key, "Z 'I'"] {
                     self.push(&message(text));
                 }
             }
