@@ -181,43 +181,43 @@ fn each_thing_that_is_wrong_has_its_own_error() {
     let refused = |setup: &Setup<'_>, wanted: TlsError, words: &str| {
         let error = setup.refused::<4113, 1024>(port);
         assert_eq!(error.kind(), ErrorKind::Tls(wanted));
-        assert_eq!(error.to_string(), format!("Tls({words}); outcome NotSent, connection dead"));
+        assert_eq!(error.to_string(), format!("TLS: {words}; not sent, connection dead"));
     };
     let certificate = |setup: &Setup<'_>, wanted: CertificateError, words: &str| {
-        refused(setup, TlsError::Certificate(wanted), &format!("Certificate({words})"));
+        refused(setup, TlsError::Certificate(wanted), &format!("server certificate: {words}"));
     };
 
     server.present(&w, "leaf", "leaf");
     let wrong_host = Setup::new(verify_full().host("db.example.test"), &files);
-    certificate(&wrong_host, CertificateError::HostName, "HostName");
+    certificate(&wrong_host, CertificateError::HostName, "of another host");
     // No mode tries again without TLS, not even those that may do without.
     for (mode, _) in &EVERY_MODE[2..] {
         let config = scram().sslmode(*mode).sslrootcert("other.crt");
         let wrong_ca = Setup::new(config, &files);
-        certificate(&wrong_ca, CertificateError::UnknownIssuer, "UnknownIssuer");
+        certificate(&wrong_ca, CertificateError::UnknownIssuer, "unknown issuer");
     }
     let same_name = Setup::new(verify_full().sslrootcert("fake.crt"), &files);
-    certificate(&same_name, CertificateError::BadSignature, "BadSignature");
+    certificate(&same_name, CertificateError::BadSignature, "bad signature");
     assert_eq!(Setup::new(verify_full(), &files).login(port), Ok(true));
 
     server.present(&w, "expired", "expired");
     let mut setup = Setup::new(verify_full(), &files);
-    certificate(&setup, CertificateError::Expired, "Expired");
+    certificate(&setup, CertificateError::Expired, "expired");
     setup.machine.time = None;
-    certificate(&setup, CertificateError::ClockNotSet, "ClockNotSet");
+    certificate(&setup, CertificateError::ClockNotSet, "the clock is not set");
     setup.validity = Validity::ClockOrAfter(1_600_000_000); // 2020-09-13
     assert_eq!(setup.login(port), Ok(true));
     setup.validity = Validity::ClockOrAfter(1_700_000_000); // 2023-11-14
-    certificate(&setup, CertificateError::Expired, "Expired");
+    certificate(&setup, CertificateError::Expired, "expired");
     setup.validity = Validity::DangerNoDates;
     assert_eq!(setup.login(port), Ok(true));
     setup.machine.time = Some(1_000_000_000); // 2001: before all of them
     setup.validity = Validity::ClockOrAfter(0);
-    certificate(&setup, CertificateError::NotYetValid, "NotYetValid");
+    certificate(&setup, CertificateError::NotYetValid, "not valid yet");
 
     server.set("ssl_max_protocol_version = 'TLSv1.2'");
     server.await_setting("ssl_max_protocol_version", "TLSv1.2");
-    refused(&Setup::new(verify_full(), &files), TlsError::NoTls13, "NoTls13");
+    refused(&Setup::new(verify_full(), &files), TlsError::NoTls13, "the server offers no TLS 1.3");
 }
 
 #[test]
@@ -231,14 +231,14 @@ fn certificates_larger_than_a_record_say_by_how_much() {
         assert_eq!(have as usize, RX);
         (needed, error.to_string())
     }
-    let dead = "outcome NotSent, connection dead";
+    let dead = "not sent, connection dead";
     for major in MAJORS {
         let server = Server::start(major, &[]);
         for (chain, smallest) in CHAINS.iter().zip([1041, 2065, 2065, 2065]) {
             server.present(chains(), chain.name, chain.leaf);
             let files = chain.files();
             let said = needed::<529>(&server, &files);
-            let words = format!("TlsRecord buffer has 529 bytes, needs {smallest}; {dead}");
+            let words = format!("the TLS record buffer has 529 bytes, needs {smallest}; {dead}");
             assert_eq!(said, (smallest, words), "{} on {major}", chain.name);
             if smallest > 1041 {
                 assert_eq!(needed::<1041>(&server, &files).0, smallest, "{}", chain.name);
