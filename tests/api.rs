@@ -23,7 +23,7 @@ fn sizes() {
         ("Rows", size_of::<Rows<'_, '_>>(), 64),
         ("Row", size_of::<Row<'_>>(), 72),
         // Its text and its name go with it.
-        ("Statement", size_of::<Statement<'_'>>(), 128),
+        ("Statement", size_of::<Statement<'_>>(), 128),
         ("Transaction", size_of::<Transaction<'_, '_, '_>>(), 16),
         ("CancelToken", size_of::<CancelToken>(), 80),
         ("Config", size_of::<Config<'_>>(), 512),

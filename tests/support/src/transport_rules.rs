@@ -11,7 +11,8 @@
 //! # fn kind(error: std::io::Error) -> ErrorKind {
 //! #     match error.kind() {
 //! #         std::io::ErrorKind::WouldBlock => ErrorKind::TimedOut,
-//! #         kind => kind.into(),
+//! #         std::io::ErrorKind::Interrupted => ErrorKind::Interrupted,
+//! #         _ => ErrorKind::Other,
 //! #     }
 //! # }
 //! # impl Read for Mine {
