@@ -24,7 +24,7 @@ fn sizes() {
         ("Row", size_of::<Row<'_>>(), 72),
         // Its text and its name go with it.
         ("Statement", size_of::<Statement<'_>>(), 128),
-        ("Transaction", size_of::<Transaction<'_, '_, '_>>(), 16),
+        ("Transaction", size_of::<Transaction<'_, '_, '_>>(), 24),
         ("CancelToken", size_of::<CancelToken>(), 80),
         ("Config", size_of::<Config<'_>>(), 512),
         ("Storage", size_of::<Storage>(), 2 * limits::DEFAULT_BUFFER),
