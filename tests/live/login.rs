@@ -5,7 +5,7 @@ use barepg::{
     Storage,
 };
 
-use crate::common::{Host, Tcp, role, tcp, with_session};
+use crate::common::{Host, role, tcp, with_session};
 use crate::on_each;
 
 const NAMED: AuthMethods = AuthMethods::PASSWORD.or(AuthMethods::MD5);
@@ -132,7 +132,7 @@ fn nothing_is_sent_with_a_configuration_that_cannot_work() {
 }
 
 /// What the server says of a parameter, in its base unit.
-fn setting(c: &mut barepg::Connection<'_, '_, Tcp>, name: &str) -> String {
+fn setting(c: &mut barepg::Connection<'_, '_>, name: &str) -> String {
     let row = c.query_one("select setting from pg_settings where name = $1", (name,)).unwrap();
     row.get::<&str>(0).unwrap().to_string()
 }
@@ -187,7 +187,7 @@ fn the_servers_limits_hold_from_the_first_statement() {
 fn a_session_that_idles_in_a_transaction_is_ended() {
     let config = role("scram_user").idle_in_transaction_session_timeout_ms(100);
     let mut storage = Storage::<512, 512>::new();
-    let mut client = Client::new(storage.buffers(), config, &Host);
+    let mut client = Client::new(storage.buffers(), &config, &Host);
     let mut connection = client.connect(tcp(barepg_testkit::pg::shared(15).port())).unwrap();
     let transaction = connection.transaction().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(600));
