@@ -20,9 +20,9 @@ pub use reader::Reader;
 
 pub use encode::Body;
 pub(crate) use encode::{Drain, Encode, Part};
-pub use writer::Writer;
 pub(crate) use nul::{first_nul, has_nul};
 pub(crate) use writer::Beyond;
+pub use writer::Writer;
 
 /// What went wrong while reading or writing bytes. A word that is never 0: every small function of
 /// the codec returns it, and a result without a value is then one word too.

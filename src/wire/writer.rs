@@ -12,8 +12,8 @@
 use core::mem::take;
 
 use super::WireError;
-use super::nul::has_nul;
 use super::encode::{Body, Drain, Part};
+use super::nul::has_nul;
 
 /// Whether there are drains at all.
 const PIECES: bool = cfg!(any(feature = "pieces", test));

@@ -374,6 +374,21 @@ impl Bench<'_> {
             assert_eq!(self.read_some(link, 16), Ok(Vec::new()));
             assert_eq!(link.read_ready(), Ok(true), "rule 9: the stream has ended");
         });
+        (self.open)(&mut |link, peer| {
+            // Not taken by the peer.
+            self.write_all(link, b"xx");
+            peer.reset();
+            let deadline = Instant::now() + Duration::from_millis(PATIENCE_MS);
+            while link.read_ready() == Ok(false) {
+                assert!(Instant::now() < deadline, "rule 9: never ready after a reset");
+            }
+            let read = link.read(&mut [0; 4]);
+            assert!(
+                matches!(read, Ok(0)) || matches!(read, Err(kind) if !is_pause(kind)),
+                "rule 9: ready after a reset, and then a read gave {read:?}"
+            );
+            assert_ne!(link.read_ready(), Ok(false), "rule 9: the reset was told");
+        });
     }
 
     fn nothing_panics(&self) {
