@@ -125,7 +125,7 @@ pub fn bind_unnamed<const N: usize>(
             w.array(*statement)?;
             formats_and_count(w, count)?;
             inline(w)?;
-            w.array(BINARY)
+            w.literal(BINARY)
         },
         &|w: &mut Writer<'_>| {
             w.u8(0)?;
@@ -136,13 +136,13 @@ pub fn bind_unnamed<const N: usize>(
 }
 
 /// One format code for all: binary.
-const BINARY: [u8; 4] = [0, 1, 0, 1];
+const BINARY: &[u8; 4] = &[0, 1, 0, 1];
 
 /// The end of Bind, with one format code for all parameters and one for all results: binary.
 fn values_of(w: &mut Writer<'_>, count: usize, values: Part<'_>) -> Done {
     formats_and_count(w, count)?;
     values.encode(w, &[])?;
-    w.array(BINARY)
+    w.literal(BINARY)
 }
 
 #[inline]
@@ -153,26 +153,26 @@ fn formats_and_count(w: &mut Writer<'_>, count: usize) -> Done {
 
 /// Describe a portal.
 pub fn describe_named_portal(w: &mut Writer<'_>, portal: &PortalName) -> Done {
-    w.array(*b"D\0\0\0\x0fP")?;
+    w.literal(b"D\0\0\0\x0fP")?;
     w.array(*portal)
 }
 
 /// Execute a portal for at most `rows` rows, 0 for all.
 pub fn execute_portal(w: &mut Writer<'_>, portal: &PortalName, rows: u32) -> Done {
-    w.array(*b"E\0\0\0\x12")?;
+    w.literal(b"E\0\0\0\x12")?;
     w.array(*portal)?;
     w.u32(rows)
 }
 
 /// Close a portal.
 pub fn close_portal(w: &mut Writer<'_>, portal: &PortalName) -> Done {
-    w.array(*b"C\0\0\0\x0fP")?;
+    w.literal(b"C\0\0\0\x0fP")?;
     w.array(*portal)
 }
 
 /// Describe the unnamed portal.
 pub fn describe_portal(w: &mut Writer<'_>) -> Done {
-    w.array(*b"D\0\0\0\x06P\0")
+    w.literal(b"D\0\0\0\x06P\0")
 }
 
 /// Describe a statement.
@@ -185,18 +185,18 @@ pub fn describe_statement(w: &mut Writer<'_>, statement: &[u8]) -> Done {
 
 /// Execute the unnamed portal to its end.
 pub fn execute(w: &mut Writer<'_>) -> Done {
-    w.array(*b"E\0\0\0\x09\0\0\0\0\0")
+    w.literal(b"E\0\0\0\x09\0\0\0\0\0")
 }
 
 /// Execute the unnamed portal to its end, and Sync.
 pub fn execute_and_sync(w: &mut Writer<'_>) -> Done {
-    w.array(*b"E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04")
+    w.literal(b"E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04")
 }
 
 /// Execute a portal that does not exist: makes the server abort what was sent since the last
 /// Sync. Used to take back a batch of which a part was sent.
 pub fn execute_nothing(w: &mut Writer<'_>) -> Done {
-    w.array(*b"E\0\0\0\x0f abort\0\0\0\0\0")
+    w.literal(b"E\0\0\0\x0f abort\0\0\0\0\0")
 }
 
 /// Close a statement.
@@ -214,23 +214,23 @@ pub fn copy_fail(w: &mut Writer<'_>, reason: &str) -> Done {
 
 /// CopyDone
 pub fn copy_done(w: &mut Writer<'_>) -> Done {
-    w.array(*b"c\0\0\0\x04")
+    w.literal(b"c\0\0\0\x04")
 }
 
 /// Flush
 pub fn flush(w: &mut Writer<'_>) -> Done {
-    w.array(*b"H\0\0\0\x04")
+    w.literal(b"H\0\0\0\x04")
 }
 
 /// Sync
 #[inline(never)]
 pub fn sync(w: &mut Writer<'_>) -> Done {
-    w.array(*b"S\0\0\0\x04")
+    w.literal(b"S\0\0\0\x04")
 }
 
 /// Terminate
 pub fn terminate(w: &mut Writer<'_>) -> Done {
-    w.array(*b"X\0\0\0\x04")
+    w.literal(b"X\0\0\0\x04")
 }
 
 /// The name of a portal.

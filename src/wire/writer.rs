@@ -95,6 +95,19 @@ impl<'w> Writer<'w> {
         }
     }
 
+    /// Bytes that are known when compiling: one check and one store on hosts, [`bytes`](Self::bytes)
+    /// on bare targets.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    #[inline]
+    pub(crate) fn literal<const N: usize>(
+        &mut self,
+        bytes: &'static [u8; N],
+    ) -> Result<(), WireError> {
+        if cfg!(target_os = "none") { self.bytes(bytes) } else { self.array(*bytes) }
+    }
+
     /// A few bytes whose number is known when compiling: one check and one store.
     ///
     /// # Errors
