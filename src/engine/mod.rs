@@ -169,9 +169,11 @@ impl<'b> Session<'b> {
 
     /// Starts a verb: checks that the link lives, starts the deadline, looks at what has arrived,
     /// finishes what an earlier verb left behind.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn begin(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        self.begin_with(io, NameHash::NONE)
+        self.start_verb()?;
+        self.forget_description();
+        self.look_around(io)
     }
 
     /// As [`begin`](Self::begin); the description of this statement stays, if it is there.
@@ -183,6 +185,12 @@ impl<'b> Session<'b> {
         } else {
             self.forget_description();
         }
+        self.look_around(io)
+    }
+
+    /// Nothing was left behind and nothing has arrived, mostly.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    fn look_around(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.exchange.is_quiet() && !self.link.has_unread() && !io.ready() {
             return Ok(());
         }
@@ -191,6 +199,7 @@ impl<'b> Session<'b> {
 
     /// The first steps of every verb.
     #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn start_verb(&mut self) -> Result<(), Fault> {
         self.link.start(self.timeout_ms);
         self.ledger.begin();

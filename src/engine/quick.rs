@@ -16,6 +16,7 @@ impl Session<'_> {
     /// Takes BindComplete, CommandComplete and ReadyForQuery; `false`, and nothing taken, where
     /// they have not arrived, or there is more to them.
     #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn executed_at_once(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
         self.link.receive_first(io)?;
         let mut messages = Messages::new(self.link.window());
@@ -28,6 +29,7 @@ impl Session<'_> {
 
     /// The same with one row before the end, which is then what was taken last.
     #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn only_row_at_once(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
         self.link.receive_first(io)?;
         let mut messages = Messages::new(self.link.window());

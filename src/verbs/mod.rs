@@ -20,6 +20,7 @@ mod batch;
 #[cfg(feature = "opengauss")]
 mod batch_bind;
 mod copy;
+mod named;
 mod notify;
 mod params;
 mod pipeline;

@@ -136,7 +136,7 @@ impl Session<'_> {
         params: &P,
     ) -> Result<bool, Fault> {
         let run = self.begin_query(io, sql, params)?;
-        if run == Run::Described && self.only_row_at_once(io)? {
+        if self.has_only_row(io, sql, run)? {
             return Ok(true);
         }
         match self.bind_or_again(io, sql, params, run, true)? {
@@ -156,7 +156,7 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         let run = self.begin_statement(io, sql, &params)?;
         self.send_statement(io, sql, params, run, false)?;
-        if run.is_known() && self.executed_at_once(io)? {
+        if self.has_executed(io, sql, run)? {
             return Ok(());
         }
         self.bind_or_again(io, sql, params, run, false)?;
@@ -173,7 +173,9 @@ impl Session<'_> {
         params: &P,
     ) -> Result<Run, Fault> {
         let mut run = self.begin_statement(io, sql, &params)?;
-        if run == Run::Named && self.is_described(sql.hash()) {
+        if let (Run::Named, Source::Named(statement)) = (run, sql.0)
+            && statement.is_described(self)
+        {
             run = Run::Described;
         }
         self.send_statement(io, sql, params, run, run != Run::Described)?;
@@ -193,10 +195,35 @@ impl Session<'_> {
         rows: bool,
     ) -> Result<Run, Fault> {
         let Err(fault) = self.bound(io, sql, run) else { return Ok(run) };
-        let run = self.prepare_anew(sql, run, fault)?;
-        self.send_statement(io, sql, params, run, rows)?;
-        self.bound(io, sql, run)?;
-        Ok(run)
+        match sql.0 {
+            Source::Named(statement) => statement.run_again(self, io, &params, (run, rows), fault),
+            Source::Text(_) => Err(fault),
+        }
+    }
+
+    /// Whether the whole answer was there. On bare targets through the table of the statement, so
+    /// that it is linked only where there are statements with a name.
+    #[inline]
+    fn has_executed(&mut self, io: &mut Lent<'_>, sql: Sql<'_>, run: Run) -> Result<bool, Fault> {
+        match sql.0 {
+            Source::Named(statement) if run.is_known() => match cfg!(target_os = "none") {
+                true => statement.executed_at_once(self, io),
+                false => self.executed_at_once(io),
+            },
+            _ => Ok(false),
+        }
+    }
+
+    /// The same of an answer with one row.
+    #[inline]
+    fn has_only_row(&mut self, io: &mut Lent<'_>, sql: Sql<'_>, run: Run) -> Result<bool, Fault> {
+        match sql.0 {
+            Source::Named(statement) if run == Run::Described => match cfg!(target_os = "none") {
+                true => statement.only_row_at_once(self, io),
+                false => self.only_row_at_once(io),
+            },
+            _ => Ok(false),
+        }
     }
 
     /// Sends a simple query.
@@ -222,11 +249,7 @@ impl Session<'_> {
         match sql.0 {
             Source::Text(_) => self.begin(io)?,
             Source::Named(statement) => {
-                self.begin_with(io, statement.hash())?;
-                run = statement.check(self, params)?;
-                if self.server.mixed {
-                    run = self.run_where_mixed(run);
-                }
+                run = statement.begin(self, io, params)?;
             }
         }
         self.note_statement(sql);
@@ -235,26 +258,16 @@ impl Session<'_> {
 
     /// What a statement that is about to be sent may do to an open transaction.
     #[inline]
-    fn note_statement(&mut self, sql: Sql<'_>) {
+    pub(crate) fn note_statement(&mut self, sql: Sql<'_>) {
         if self.ledger.status() != TransactionStatus::Idle {
             let may_end = sql.may_end() || self.server.is_opengauss();
             self.ledger.sending(may_end);
         }
     }
 
-    /// Another server connection may serve this transaction, and an error would end it.
-    #[cold]
-    fn run_where_mixed(&mut self, run: Run) -> Run {
-        self.forget_description();
-        match run {
-            Run::Named if self.ledger.status() != TransactionStatus::Idle => Run::Anew,
-            run => run,
-        }
-    }
-
     /// Parse, Bind, Describe, Execute, Sync: one write.
     #[cfg_attr(not(target_os = "none"), inline)]
-    fn send_statement<P: Params + ?Sized>(
+    pub(crate) fn send_statement<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
@@ -289,22 +302,6 @@ impl Session<'_> {
             statement.prepared(self);
         }
         Ok(())
-    }
-
-    /// After a failure of Bind: the statement is prepared anew, if that is what was wrong.
-    #[cold]
-    pub(crate) fn prepare_anew(
-        &mut self,
-        sql: Sql<'_>,
-        run: Run,
-        fault: Fault,
-    ) -> Result<Run, Fault> {
-        if !run.is_known() || !self.lost_statement(fault) {
-            return Err(fault);
-        }
-        self.begin_again();
-        self.note_statement(sql);
-        Ok(Run::Anew)
     }
 }
 

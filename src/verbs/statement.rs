@@ -6,6 +6,7 @@ use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
 use crate::types::Oid;
+use crate::verbs::named::Named;
 use crate::verbs::params::Params;
 use crate::wire::backend::tag;
 use crate::wire::{WireError, Writer, frontend};
@@ -136,26 +137,6 @@ impl Sql<'_> {
     }
 }
 
-/// A statement that is run by its name. A trait object, so that a program that prepares none does
-/// not hold what it takes.
-pub(crate) trait Named {
-    fn hash(&self) -> NameHash;
-
-    fn name(&self) -> &Name;
-
-    /// Whether it may end an open transaction.
-    fn may_end(&self) -> bool;
-
-    /// How it is run: checks that it is this session's, and that the parameters fit.
-    fn check(&self, session: &Session<'_>, params: &dyn Params) -> Result<Run, UsageError>;
-
-    /// Parse, as the unnamed statement or by its name.
-    fn parse(&self, w: &mut Writer<'_>, named: bool) -> Result<(), WireError>;
-
-    /// The server has prepared it.
-    fn prepared(&self, session: &mut Session<'_>);
-}
-
 impl Named for Statement<'_> {
     fn hash(&self) -> NameHash {
         self.hash
@@ -185,6 +166,10 @@ impl Named for Statement<'_> {
     }
 
     fn prepared(&self, _: &mut Session<'_>) {}
+
+    fn sql(&self) -> Sql<'_> {
+        Sql(Source::Named(self))
+    }
 }
 
 impl Named for StaticStatement {
@@ -215,6 +200,10 @@ impl Named for StaticStatement {
 
     fn prepared(&self, session: &mut Session<'_>) {
         session.note_static(self.hash);
+    }
+
+    fn sql(&self) -> Sql<'_> {
+        Sql(Source::Named(self))
     }
 }
 

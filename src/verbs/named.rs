@@ -1,0 +1,113 @@
+//! Statements with a name: what is done for them alone, behind one table of functions, so that it is
+//! linked only where there are any.
+
+use crate::engine::{Name, NameHash, Session, TransactionStatus};
+use crate::error::{Fault, UsageError};
+use crate::transport::Lent;
+use crate::verbs::params::Params;
+use crate::verbs::statement::{Run, Sql};
+use crate::wire::{WireError, Writer};
+
+/// A statement that is run by its name. A trait object, so that a program that prepares none does
+/// not hold what it takes.
+pub(crate) trait Named {
+    fn hash(&self) -> NameHash;
+
+    fn name(&self) -> &Name;
+
+    /// Whether it may end an open transaction.
+    fn may_end(&self) -> bool;
+
+    /// How it is run: checks that it is this session's, and that the parameters fit.
+    fn check(&self, session: &Session<'_>, params: &dyn Params) -> Result<Run, UsageError>;
+
+    /// Parse, as the unnamed statement or by its name.
+    fn parse(&self, w: &mut Writer<'_>, named: bool) -> Result<(), WireError>;
+
+    /// The server has prepared it.
+    fn prepared(&self, session: &mut Session<'_>);
+
+    /// This, to be handed on.
+    fn sql(&self) -> Sql<'_>;
+
+    /// Starts a verb that runs it: how.
+    fn begin(
+        &self,
+        session: &mut Session<'_>,
+        io: &mut Lent<'_>,
+        params: &dyn Params,
+    ) -> Result<Run, Fault> {
+        session.begin_with(io, self.hash())?;
+        let run = self.check(session, params)?;
+        Ok(if session.server.mixed { session.run_where_mixed(run) } else { run })
+    }
+
+    /// Whether the description of its rows is there.
+    fn is_described(&self, session: &mut Session<'_>) -> bool {
+        session.is_described(self.hash())
+    }
+
+    /// [`Session::executed_at_once`]
+    fn executed_at_once(
+        &self,
+        session: &mut Session<'_>,
+        io: &mut Lent<'_>,
+    ) -> Result<bool, Fault> {
+        session.executed_at_once(io)
+    }
+
+    /// [`Session::only_row_at_once`]
+    fn only_row_at_once(
+        &self,
+        session: &mut Session<'_>,
+        io: &mut Lent<'_>,
+    ) -> Result<bool, Fault> {
+        session.only_row_at_once(io)
+    }
+
+    /// After a failure of Bind: prepares the statement anew and runs it again, if that is what was
+    /// wrong. Returns how it was run then. `rows`: they are wanted.
+    fn run_again(
+        &self,
+        session: &mut Session<'_>,
+        io: &mut Lent<'_>,
+        params: &dyn Params,
+        (run, rows): (Run, bool),
+        fault: Fault,
+    ) -> Result<Run, Fault> {
+        session.run_again(io, self.sql(), params, (run, rows), fault)
+    }
+}
+
+impl Session<'_> {
+    /// Another server connection may serve this transaction, and an error would end it.
+    #[cold]
+    fn run_where_mixed(&mut self, run: Run) -> Run {
+        self.forget_description();
+        match run {
+            Run::Named if self.ledger.status() != TransactionStatus::Idle => Run::Anew,
+            run => run,
+        }
+    }
+
+    /// Prepares and runs a statement again that the server did not know.
+    #[cold]
+    #[inline(never)]
+    fn run_again(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        params: &dyn Params,
+        (run, rows): (Run, bool),
+        fault: Fault,
+    ) -> Result<Run, Fault> {
+        if !run.is_known() || !self.lost_statement(fault) {
+            return Err(fault);
+        }
+        self.begin_again();
+        self.note_statement(sql);
+        self.send_statement(io, sql, params, Run::Anew, rows)?;
+        self.bound(io, sql, Run::Anew)?;
+        Ok(Run::Anew)
+    }
+}
