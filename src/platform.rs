@@ -65,6 +65,7 @@ impl Countdown {
     }
 
     /// One turn of a loop that computes.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn pulse(&mut self, platform: &dyn Platform) -> Result<(), Fault> {
         platform.idle();
         let now = low(platform.now_ms());

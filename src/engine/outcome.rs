@@ -165,15 +165,14 @@ impl Ledger {
 /// Whether a statement may end an open transaction: by its first word, where there is only one
 /// statement. Says yes when in doubt.
 pub(crate) fn may_end(sql: &str) -> bool {
-    let sql = sql.as_bytes().trim_ascii();
+    let sql = sql.as_bytes().trim_ascii_start();
     // COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION; CALL and EXECUTE are in doubt.
-    let word = matches!(sql, [first, ..] if first.is_ascii_alphabetic())
-        && !matches!(
-            sql,
-            [b'c' | b'C' | b'e' | b'E' | b'r' | b'R' | b'a' | b'A' | b'p' | b'P', ..]
-        );
-    let copy = sql.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"copy"));
-    !(word || copy)
+    match sql.first().map(u8::to_ascii_lowercase) {
+        Some(b'c') => !sql.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"copy")),
+        Some(b'e' | b'r' | b'a' | b'p') => true,
+        Some(b'a'..=b'z') => false,
+        _ => true,
+    }
 }
 
 /// As [`may_end`], of a text that may hold several statements.
@@ -343,6 +342,7 @@ impl Session<'_> {
     }
 
     #[cold]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn repeat(&self, fault: Fault, outcome: Outcome) -> Error {
         Error::new(self.kind(fault), outcome, self.exchange.is_alive())
     }

@@ -7,7 +7,7 @@ use crate::transport::{Lent, lent};
 use crate::verbs::params::Params;
 use crate::verbs::query::parse;
 use crate::verbs::rows::{PartOf, Rows};
-use crate::verbs::statement::{Run, Source, Sql};
+use crate::verbs::statement::{Run, Sql};
 use crate::verbs::transaction::Transaction;
 use crate::wire::backend::{FIELD_TAIL, FieldTail, tag};
 use crate::wire::frontend::PortalName;
@@ -188,9 +188,5 @@ fn bind_portal(
     params: &dyn Params,
     run: Run,
 ) -> Result<(), WireError> {
-    let statement: &[u8] = match sql.0 {
-        Source::Named(ref statement) if run != Run::Text => statement.name(),
-        _ => frontend::UNNAMED,
-    };
-    frontend::bind(w, portal, statement, params.count(), &|w: &mut Writer<'_>| params.values(w))
+    frontend::bind(w, portal, sql.name(run), params.count(), &|w: &mut Writer<'_>| params.values(w))
 }

@@ -333,6 +333,9 @@ pub(crate) fn bind<P: Params + ?Sized>(
     run: Run,
 ) -> Result<(), WireError> {
     let (count, part) = (params.count(), &|w: &mut Writer<'_>| params.values(w));
+    if cfg!(target_os = "none") {
+        return frontend::bind(w, frontend::UNNAMED, sql.name(run), count, part);
+    }
     match sql.0 {
         Source::Named(statement) if run != Run::Text => {
             frontend::bind_unnamed(w, statement.name(), count, |w| params.values(w), part)

@@ -128,6 +128,14 @@ impl Sql<'_> {
         }
     }
 
+    /// The name it is run by.
+    pub(crate) fn name(&self, run: Run) -> &[u8] {
+        match &self.0 {
+            Source::Named(statement) if run != Run::Text => statement.name(),
+            _ => frontend::UNNAMED,
+        }
+    }
+
     /// Whether it may end an open transaction.
     pub(crate) fn may_end(&self) -> bool {
         match self.0 {

@@ -210,6 +210,10 @@ impl<'w> Writer<'w> {
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn counted(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         let length = length_field(bytes.len(), 0)?;
+        if cfg!(target_os = "none") {
+            self.array(length)?;
+            return self.bytes(bytes);
+        }
         let whole = bytes.len().wrapping_add(4);
         if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(whole)
             && let Some((field, place)) = room.split_first_chunk_mut()
@@ -328,11 +332,13 @@ impl<'w> Writer<'w> {
     /// Where the length cannot be patched in: counted first.
     #[cold]
     fn sized_by_counting(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
-        if let (true, Some(Beyond::Drain { .. })) = (PIECES, &self.beyond) {
-            self.array(length_field(Writer::measure(body, &[])?, extra)?)?;
-            return body.encode(self, &[]);
-        }
-        overflow(&mut self.beyond, &[0; 4])?;
+        let field = match &self.beyond {
+            Some(Beyond::Drain { .. }) if PIECES => {
+                length_field(Writer::measure(body, &[])?, extra)?
+            }
+            _ => [0; 4],
+        };
+        overflow(&mut self.beyond, &field)?;
         body.encode(self, &[])?;
         checked_length(self.len(), extra).map(|_| ())
     }

@@ -62,20 +62,24 @@ impl<'a> CommandTag<'a> {
 #[cold]
 #[inline(never)]
 fn kind(text: &[u8], simple: bool) -> CommandKind {
-    const COMMITTING: [&[u8; 3]; 5] = [b"CAL", b"DO\0", b"VAC", b"REI", b"CLU"];
-    // Of databases, tablespaces, subscriptions and, concurrently, indexes.
-    const DEFINING: [&[u8; 3]; 3] = [b"CRE", b"DRO", b"ALT"];
+    // By their first three letters, and what that says: `m` for may commit, `d` for what defines an
+    // object. Of databases, tablespaces, subscriptions and, concurrently, indexes the latter commits.
+    const KNOWN: [[u8; 4]; 13] = [
+        *b"ROLr", *b"BEGb", *b"STAb", *b"COMc", *b"PREp", *b"CALm", *b"DO\0m", *b"VACm", *b"REIm",
+        *b"CLUm", *b"CREd", *b"DROd", *b"ALTd",
+    ];
     let mut word = [0; 3];
     word.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-    let is_one_of = |words: &[&[u8; 3]]| words.iter().any(|known| **known == word);
-    match &word {
-        b"ROL" if text.starts_with(b"ROLLBACK P") => CommandKind::MayCommit,
-        b"ROL" => CommandKind::Rollback,
-        b"BEG" | b"STA" => CommandKind::Begin,
+    let known = KNOWN.iter().find(|[a, b, c, _]| [*a, *b, *c] == word);
+    match known.map_or(0, |[.., what]| *what) {
+        b'r' if text.starts_with(b"ROLLBACK P") => CommandKind::MayCommit,
+        b'r' => CommandKind::Rollback,
+        b'b' => CommandKind::Begin,
         // COMMENT and PREPARE begin as they do.
-        b"COM" if text.starts_with(b"COMMIT") => CommandKind::Commits,
-        b"PRE" if text.len() > b"PREPARE".len() => CommandKind::Commits,
-        _ if is_one_of(&COMMITTING) || !simple && is_one_of(&DEFINING) => CommandKind::MayCommit,
+        b'c' if text.starts_with(b"COMMIT") => CommandKind::Commits,
+        b'p' if text.len() > b"PREPARE".len() => CommandKind::Commits,
+        b'm' => CommandKind::MayCommit,
+        b'd' if !simple => CommandKind::MayCommit,
         _ => CommandKind::Other,
     }
 }
