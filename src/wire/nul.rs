@@ -1,13 +1,17 @@
-//! NUL bytes, which end strings on the wire and so may not be in them. On a host they are looked for
-//! eight bytes at a time; on a bare target a loop is the least flash (core's search by words would
-//! be 230 bytes).
+//! NUL bytes, which end strings on the wire and so may not be in them. They are looked for a word at
+//! a time (core's search by words would be 230 bytes of flash).
+
+#[cfg(not(target_os = "none"))]
+type Word = u64;
+#[cfg(target_os = "none")]
+type Word = u32;
 
 /// Whether there is a NUL among the bytes.
 #[cfg(target_os = "none")]
 #[inline(never)]
-#[allow(clippy::manual_contains, reason = "see above")]
 pub(crate) fn has_nul(bytes: &[u8]) -> bool {
-    bytes.iter().any(|&byte| byte == 0)
+    let (words, rest) = bytes.as_chunks();
+    words.iter().any(|word| zeros(word) != 0) || rest.iter().any(|&byte| byte == 0)
 }
 
 /// The place of the first NUL.
@@ -51,11 +55,10 @@ pub(crate) fn first_nul(bytes: &[u8]) -> Option<usize> {
 
 /// Not 0 where one of the bytes is; the lowest bit that is set is the first's. (Taking one from each
 /// byte borrows there.)
-#[cfg(not(target_os = "none"))]
 #[inline]
-const fn zeros(word: &[u8; 8]) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let word = u64::from_le_bytes(*word);
+const fn zeros(word: &[u8; size_of::<Word>()]) -> Word {
+    const ONES: Word = Word::MAX / 0xff;
+    let word = Word::from_le_bytes(*word);
     word.wrapping_sub(ONES) & !word & (ONES << 7)
 }
 

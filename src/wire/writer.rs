@@ -95,8 +95,8 @@ impl<'w> Writer<'w> {
         }
     }
 
-    /// Bytes that are known when compiling: one check and one store on hosts, [`bytes`](Self::bytes)
-    /// on bare targets.
+    /// Bytes that are known when compiling: one check and one store; on bare targets more than four
+    /// of them go through [`bytes`](Self::bytes).
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
@@ -105,7 +105,7 @@ impl<'w> Writer<'w> {
         &mut self,
         bytes: &'static [u8; N],
     ) -> Result<(), WireError> {
-        if cfg!(target_os = "none") { self.bytes(bytes) } else { self.array(*bytes) }
+        if cfg!(target_os = "none") && N > 4 { self.bytes(bytes) } else { self.array(*bytes) }
     }
 
     /// A few bytes whose number is known when compiling: one check and one store.
