@@ -1,11 +1,11 @@
 //! What a result looks like: RowDescription, packed and pinned at the start of the receive buffer.
 
-use super::{NameHash, Session};
+use super::{Framed, NameHash, Session};
 use crate::error::Fault;
 use crate::limits;
 use crate::transport::Lent;
-use crate::wire::WireError;
 use crate::wire::backend::{FIELD_TAIL, FieldTail, tag};
+use crate::wire::{WireError, first_nul};
 
 /// Bytes of a packed column without its name: OID (4 bytes, as the machine has them), format (1),
 /// length of the name (1).
@@ -45,6 +45,9 @@ impl Session<'_> {
             self.result = ResultState::NoRows;
             return Ok(());
         }
+        if !cfg!(target_os = "none") && self.describe_at_once(keep)? {
+            return Ok(());
+        }
         self.next(io)?;
         match self.link.tag {
             tag::ROW_DESCRIPTION => self.describe(io, keep),
@@ -58,11 +61,40 @@ impl Session<'_> {
     }
 
     /// Takes RowDescription and pins it, packed: 6 bytes a column and its name. Where names take
-    /// more than half of the receive buffer they are dropped. Works for descriptions larger than
+    /// more than half of the receive buffer they are dropped, and one of more than 255 bytes is. Works for descriptions larger than
     /// the buffer. With a name the description stays for the next executions of that statement, and
     /// its formats are those that Bind will ask for: binary.
+    #[inline(never)]
     pub(crate) fn describe(&mut self, io: &mut Lent<'_>, keep: NameHash) -> Result<(), Fault> {
         self.forget_description();
+        let columns = self.pin_columns(io, keep)?;
+        self.describes(columns, keep);
+        Ok(())
+    }
+
+    /// The description of `columns` columns is pinned.
+    #[inline]
+    fn describes(&mut self, columns: u16, keep: NameHash) {
+        self.columns = columns;
+        self.result = ResultState::Rows;
+        self.described = u16::try_from(self.link.pinned()).unwrap_or(u16::MAX);
+        self.kept = !keep.is_none() && self.link.pin_bytes(keep.to_bytes());
+    }
+
+    /// RowDescription, if it comes next, has arrived whole and is small beside the buffer: then it
+    /// is packed in one pass. `false`: nothing was taken.
+    #[inline(never)]
+    pub(crate) fn describe_at_once(&mut self, keep: NameHash) -> Result<bool, Fault> {
+        if !self.link.try_take_small(tag::ROW_DESCRIPTION) {
+            return Ok(false);
+        }
+        self.forget_description();
+        let columns = self.link.pack_columns(keep.is_none()).ok_or(WireError::Malformed)?;
+        self.describes(columns, keep);
+        Ok(true)
+    }
+
+    fn pin_columns(&mut self, io: &mut Lent<'_>, keep: NameHash) -> Result<u16, Fault> {
         let (size, _) = self.link.sizes();
         let mut names = true;
         let columns = self.link.count(io)?;
@@ -71,11 +103,11 @@ impl Session<'_> {
             self.link.take(io, length.saturating_add(FIELD_TAIL))?;
             let field = FieldTail::decode(self.link.taken())?;
             let wanted = self.link.pinned().saturating_add(COLUMN_HEAD).saturating_add(length);
-            if names && (wanted > size / 2 || length > 255) {
+            if names && wanted > size / 2 {
                 names = false;
                 self.link.repin(drop_names);
             }
-            let length = if names { length } else { 0 };
+            let length = if names && length <= 255 { length } else { 0 };
             let [a, b, c, d] = field.oid.to_ne_bytes();
             let format = if keep.is_none() { field.format } else { 1 };
             let head = [a, b, c, d, format, u8::try_from(length).unwrap_or(0)];
@@ -88,11 +120,7 @@ impl Session<'_> {
         if self.link.left() != 0 {
             return Err(WireError::Malformed.into());
         }
-        self.columns = columns;
-        self.result = ResultState::Rows;
-        self.described = u16::try_from(self.link.pinned()).unwrap_or(u16::MAX);
-        self.kept = !keep.is_none() && self.link.pin_bytes(keep.to_bytes());
-        Ok(())
+        Ok(columns)
     }
 
     /// Whether the description of this statement is pinned: then its rows are read by it.
@@ -117,6 +145,39 @@ impl Session<'_> {
     pub(crate) fn forget_description(&mut self) {
         (self.columns, self.described, self.kept) = (0, 0, false);
         self.link.unpin(0);
+    }
+}
+
+impl Framed<'_> {
+    /// Packs the row description that was taken last, at the start of the buffer, and pins it. Every
+    /// column gets shorter, so nothing is written over before it was read. With `formats` their
+    /// formats are as described, otherwise binary. The number of columns; `None`: malformed.
+    fn pack_columns(&mut self, formats: bool) -> Option<u16> {
+        let (start, end) = self.span();
+        let bytes = self.first_bytes_mut(end);
+        let columns = u16::from_be_bytes(*bytes.get(start..)?.first_chunk()?);
+        let (mut from, mut to) = (start.wrapping_add(2), 0_usize);
+        for _ in 0..columns {
+            let field = bytes.get(from..)?;
+            let length = first_nul(field)?;
+            let tail = field.get(length..)?.first_chunk::<FIELD_TAIL>()?;
+            let FieldTail { oid, format, .. } = FieldTail::decode(tail).ok()?;
+            let format = if formats { format } else { 1 };
+            let kept = u8::try_from(length).unwrap_or(0);
+            let name_at = to.wrapping_add(COLUMN_HEAD);
+            // In pieces of 8: what is beyond the name was read already, and is longer.
+            for at in (0..usize::from(kept)).step_by(8) {
+                let piece = *bytes.get(from.wrapping_add(at)..)?.first_chunk::<8>()?;
+                *bytes.get_mut(name_at.wrapping_add(at)..)?.first_chunk_mut()? = piece;
+            }
+            let [a, b, c, d] = oid.to_ne_bytes();
+            *bytes.get_mut(to..)?.first_chunk_mut()? = [a, b, c, d, format, kept];
+            to = name_at.wrapping_add(kept.into());
+            from = from.wrapping_add(length).wrapping_add(FIELD_TAIL);
+        }
+        (from == end).then_some(())?;
+        self.set_pinned(to);
+        Some(columns)
     }
 }
 

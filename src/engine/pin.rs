@@ -10,6 +10,19 @@ impl Framed<'_> {
         self.pinned
     }
 
+    /// The first bytes of the receive buffer, to be rewritten.
+    #[inline]
+    pub(super) fn first_bytes_mut(&mut self, n: usize) -> &mut [u8] {
+        self.rx.get_mut(..n).unwrap_or(&mut [])
+    }
+
+    /// Pins the first `n` bytes, which were taken before.
+    #[inline]
+    pub(super) fn set_pinned(&mut self, n: usize) {
+        debug_assert!(n <= self.start);
+        self.pinned = n.min(self.start);
+    }
+
     /// Releases what is pinned after the first `keep` bytes.
     #[inline]
     pub(crate) fn unpin(&mut self, keep: usize) {

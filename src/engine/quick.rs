@@ -48,6 +48,18 @@ impl Session<'_> {
         Ok(true)
     }
 
+    /// Takes CommandComplete and ReadyForQuery. What was taken last stays so.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn ended_at_once(&mut self) -> bool {
+        let mut messages = Messages::new(self.link.window());
+        let Some(end) = end(&mut messages) else { return false };
+        let left = messages.rest().len();
+        self.end_at_once(&end, left);
+        self.result = ResultState::Done;
+        true
+    }
+
     #[inline]
     fn end_at_once(&mut self, end: &End, left: usize) {
         self.link.leave(left);

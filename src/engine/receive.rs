@@ -1,10 +1,10 @@
 //! Receiving: headers, bodies whole or in pieces, skipping.
 
 use super::pin::move_down;
-use super::{Framed, Span};
+use super::{COLUMN_HEAD, Framed, Span};
 use crate::error::{Fault, ProtocolError};
+use crate::limits;
 use crate::transport::Lent;
-use crate::wire::backend::{Messages, tag};
 use crate::wire::{Reader, WireError, first_nul};
 
 impl Framed<'_> {
@@ -51,13 +51,19 @@ impl Framed<'_> {
         true
     }
 
-    /// Whether the end of an answer has arrived, and comes next.
+    /// As [`try_take`](Self::try_take), of a message that leaves more than half of the buffer.
     #[inline]
-    pub(crate) fn ends_here(&self) -> bool {
-        let mut messages = Messages::new(self.window());
-        self.body == 0
-            && messages.take(tag::COMMAND_COMPLETE).is_some()
-            && messages.take(tag::READY_FOR_QUERY).is_some()
+    pub(super) fn try_take_small(&mut self, wanted: u8) -> bool {
+        let before = self.start;
+        if !self.try_take(wanted) {
+            return false;
+        }
+        let half = self.rx.len() / 2;
+        if self.taken_len() > half || half < limits::RX_RESERVE.saturating_add(COLUMN_HEAD) {
+            self.start = before;
+            return false;
+        }
+        true
     }
 
     /// Shows again what was taken before, and is still there.
@@ -74,7 +80,7 @@ impl Framed<'_> {
 
     /// Receives, where nothing has arrived of an answer.
     #[inline]
-    pub(super) fn receive_first(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+    pub(crate) fn receive_first(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.is_drained() { self.read_more(io) } else { Ok(()) }
     }
 

@@ -271,7 +271,11 @@ impl<'r> Values<'r> {
     /// After the last column there is nothing.
     #[inline]
     fn check_end(&self) -> Result<()> {
-        if self.columns.0.is_empty() && !self.values.is_empty() { Err(self.broken()) } else { Ok(()) }
+        if self.columns.0.is_empty() && !self.values.is_empty() {
+            Err(self.broken())
+        } else {
+            Ok(())
+        }
     }
 
     /// Where the walk is.

@@ -145,6 +145,12 @@ impl<'r, 'b> Rows<'r, 'b> {
             session.take_ready()?;
             return Ok(false);
         }
+        if !cfg!(target_os = "none") {
+            session.link.receive_first(io)?;
+            if session.describe_at_once(crate::engine::NameHash::NONE)? {
+                return Ok(true);
+            }
+        }
         loop {
             session.next(io)?;
             match session.link.tag {
@@ -192,6 +198,9 @@ impl<'r, 'b> Rows<'r, 'b> {
             return Ok(false);
         }
         let simple = session.exchange.is_simple();
+        if self.part != PartOf::Pipeline && session.link.left() == 0 && session.ended_at_once() {
+            return Ok(false);
+        }
         if session.link.try_take(tag::COMMAND_COMPLETE) {
             session.take_command()?;
             session.result = if simple { ResultState::Between } else { ResultState::Done };
@@ -233,12 +242,7 @@ impl Session<'_> {
             return Ok(false);
         }
         // One row, and its end is here already: the usual case.
-        if self.link.ends_here() {
-            let row = self.link.span();
-            self.executed(io)?;
-            self.result = ResultState::Done;
-            self.expect_ready(io)?;
-            self.link.show(row);
+        if self.link.left() == 0 && self.ended_at_once() {
             return Ok(true);
         }
         self.find_end(io)
