@@ -289,7 +289,7 @@ impl<'b> Session<'b> {
     }
 
     /// As [`stage`](Self::stage), of a part that is compiled in line on hosts; `part` is the same.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn stage_inline(
         &mut self,
         io: &mut Lent<'_>,

@@ -31,6 +31,7 @@ pub(crate) trait Named {
     fn sql(&self) -> Sql<'_>;
 
     /// Starts a verb that runs it: how.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn begin(
         &self,
         session: &mut Session<'_>,
@@ -43,6 +44,7 @@ pub(crate) trait Named {
     }
 
     /// Whether the description of its rows is there.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn is_described(&self, session: &mut Session<'_>) -> bool {
         session.is_described(self.hash())
     }

@@ -113,7 +113,7 @@ impl<'b> Connection<'_, 'b> {
 
 impl Session<'_> {
     /// Runs a statement and gets ready to read its rows.
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn query<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
@@ -128,7 +128,7 @@ impl Session<'_> {
     }
 
     /// Runs a statement that returns one row, which is then what was taken last, or none.
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn query_only<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
@@ -147,7 +147,7 @@ impl Session<'_> {
     }
 
     /// Runs a statement whose rows nobody wants.
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn execute<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
@@ -165,7 +165,7 @@ impl Session<'_> {
     }
 
     /// Begins and sends a statement whose rows are wanted.
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn begin_query<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
@@ -238,7 +238,7 @@ impl Session<'_> {
     }
 
     /// Starts a verb that runs a statement: whether it goes by its name.
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn begin_statement(
         &mut self,
         io: &mut Lent<'_>,
@@ -266,7 +266,7 @@ impl Session<'_> {
     }
 
     /// Parse, Bind, Describe, Execute, Sync: one write.
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn send_statement<P: Params + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,

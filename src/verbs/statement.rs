@@ -146,10 +146,12 @@ impl Sql<'_> {
 }
 
 impl Named for Statement<'_> {
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn hash(&self) -> NameHash {
         self.hash
     }
 
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn name(&self) -> &Name {
         &self.name
     }
@@ -158,6 +160,7 @@ impl Named for Statement<'_> {
         may_end(self.sql)
     }
 
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn check(&self, session: &Session<'_>, params: &dyn Params) -> Result<Run, UsageError> {
         if self.identity != session.identity() {
             return Err(UsageError::StaleStatement);
@@ -181,10 +184,12 @@ impl Named for Statement<'_> {
 }
 
 impl Named for StaticStatement {
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn hash(&self) -> NameHash {
         self.hash
     }
 
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn name(&self) -> &Name {
         &self.name
     }
@@ -193,6 +198,7 @@ impl Named for StaticStatement {
         may_end(self.sql)
     }
 
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn check(&self, session: &Session<'_>, params: &dyn Params) -> Result<Run, UsageError> {
         check_types(self.types, params)?;
         Ok(match session.statics.as_ref().map(|statics| statics.find(self.hash)) {
@@ -216,6 +222,7 @@ impl Named for StaticStatement {
 }
 
 /// Checks that values have the layout of the types known.
+#[cfg_attr(not(target_os = "none"), inline)]
 fn check_types(types: &[Oid], params: &dyn Params) -> Result<(), UsageError> {
     let fit = match params.types() {
         Some(sent) => {

@@ -31,6 +31,7 @@ impl<'a> CommandTag<'a> {
     ///
     /// # Errors
     /// [`WireError::Malformed`] when the body is not one string.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub fn decode(body: &'a [u8]) -> Result<Self, WireError> {
         let [text @ .., 0] = body else { return Err(WireError::Malformed) };
         let (mut rows, mut place, mut rest) = (0_u64, 1_u64, text);
