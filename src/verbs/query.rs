@@ -334,7 +334,7 @@ pub(crate) fn bind<P: Params + ?Sized>(
 ) -> Result<(), WireError> {
     let (count, part) = (params.count(), &|w: &mut Writer<'_>| params.values(w));
     if cfg!(target_os = "none") {
-        return frontend::bind(w, frontend::UNNAMED, sql.name(run), count, part);
+        return frontend::bind_small(w, sql.name(run), count, part);
     }
     match sql.0 {
         Source::Named(statement) if run != Run::Text => {

@@ -108,6 +108,15 @@ pub fn bind(
     })
 }
 
+/// As [`bind`], of the unnamed portal: for bare targets.
+pub fn bind_small(w: &mut Writer<'_>, statement: &[u8], count: usize, values: Part<'_>) -> Done {
+    w.message(b'B', &|w| {
+        w.u8(0)?;
+        w.bytes(statement)?;
+        values_of(w, count, values)
+    })
+}
+
 /// As [`bind`], of the unnamed portal; compiled in line on hosts. `inline` and `values` are the
 /// same.
 #[cfg_attr(not(target_os = "none"), inline(always))]
