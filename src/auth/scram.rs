@@ -284,6 +284,17 @@ pub(super) fn salted_password(
 ) -> Result<(), Fault> {
     let key = HmacKey::new(password);
     *result = key.mac(&[salt, &1_u32.to_be_bytes()]);
+    further_rounds(&key, iterations, tick, result)
+}
+
+/// All rounds but the first. Out of line, and what it needs is not on the stack before.
+#[inline(never)]
+fn further_rounds(
+    key: &HmacKey,
+    iterations: u32,
+    tick: Tick<'_>,
+    result: &mut [u8; 32],
+) -> Result<(), Fault> {
     let mut round = Round::new(result);
     let mut sum = [0; 8];
     for i in 1..iterations {

@@ -42,8 +42,12 @@ impl<'b> Connection<'_, 'b> {
         sql: impl Into<Sql<'q>>,
         params: P,
     ) -> Result<Row<'_>> {
-        let row = self.query_opt(sql, params)?;
-        row.ok_or(Error::local(ErrorKind::Usage(UsageError::NoRows)))
+        let params = erased!(params);
+        match self.session.query_only(&mut lent(&mut self.io), sql.into(), params) {
+            Ok(true) => Ok(Row::new(self.session)),
+            Ok(false) => Err(Error::local(ErrorKind::Usage(UsageError::NoRows))),
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
     }
 
     /// Runs a statement that returns one row or none.
