@@ -17,47 +17,50 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-// The map of the house, from the bottom up. Each layer uses only those above it in this list
-// (`cargo xtask test` sees to it).
+// The layers, from the bottom up: each names only those before it in this list. `cargo xtask layers`
+// checks it; `docs/architecture.md` has the picture.
 
+// Log macros, and every capacity of the driver with its reason.
 #[macro_use]
 mod log;
 pub mod limits;
 
-// Bytes and messages: pure, one decoder a message.
+// The protocol's messages as bytes, and back. Pure; each message is encoded and decoded in one place.
 pub mod wire;
 
-// Rust values and PostgreSQL's formats: pure.
+// Rust values in PostgreSQL's formats, and back. Pure.
 pub mod types;
 
-// What goes wrong, and what it means.
+// What went wrong, what became of the work, what to do next. Inside the driver an error is a number.
 mod error;
 
-// What the machine and the link owe the driver.
+// User, password or keys, and the methods allowed: what `config` fills in and `auth` uses.
+mod credentials;
+
+// What the driver asks of the machine (clock, entropy, idling) and of a link.
 mod platform;
 pub mod transport;
 
-// Connection parameters, and the methods of logging in: pure, and apart. What both know of are the
-// credentials.
+// Connection parameters, and the methods of logging in. Pure; neither names the other.
 mod auth;
 mod config;
-mod credentials;
 
-// TLS: certificates, records, keys.
+// TLS 1.3: a transport over a transport, with its own verification of certificates.
 #[cfg(feature = "tls")]
 pub mod tls;
 
-// One link: buffers, what is owed, what became of the work.
+// One link: its two buffers, the exchange (what is owed), the answer (reading it), the outcome (what
+// became of the work), the names of prepared statements. Every failure becomes an error here.
 mod engine;
 
-// A session, and its verbs: what they send and what they expect.
+// One session over one transport, and its verbs: each says what it sends and what it expects.
 mod connection;
 mod verbs;
 
-// From an address to a session.
+// From an address to a session: diallers, the search over hosts, start-up, cancel requests.
 mod connect;
 
-// What the firmware holds.
+// What the firmware holds; and the same for machines with an operating system.
 mod client;
 #[cfg(feature = "std")]
 pub mod host;
