@@ -1,9 +1,11 @@
 //! SHA-256 and HMAC-SHA-256 with precomputed key states.
 //!
-//! A compression function does the hashing, RustCrypto's or that of `sha256`; this file keeps the chaining values, so
+//! RustCrypto's compression function does the hashing; this file keeps the chaining values, so
 //! that a keyed HMAC costs two compressions per short message instead of four, and nothing is
 //! copied that can be hashed where it is.
 
+use sha2::compress256;
+use sha2::digest::generic_array::GenericArray;
 use zeroize::Zeroize;
 
 /// Initial hash value (FIPS 180-4, section 5.3.3).
@@ -191,13 +193,8 @@ pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     HmacKey::new(key).mac(&[message])
 }
 
-#[cfg(all(target_os = "none", not(any(feature = "small-sha256", feature = "tls"))))]
-use super::sha256::compress;
-
-#[cfg(not(all(target_os = "none", not(any(feature = "small-sha256", feature = "tls")))))]
 fn compress(state: &mut [u32; 8], block: &[u8; BLOCK]) {
-    use sha2::digest::generic_array::GenericArray;
-    sha2::compress256(state, core::slice::from_ref(GenericArray::from_slice(block)));
+    compress256(state, core::slice::from_ref(GenericArray::from_slice(block)));
 }
 
 /// Overwrites a secret. Out of line, for it is done at many places.

@@ -13,8 +13,6 @@ mod keys;
 #[cfg(feature = "md5")]
 mod md5;
 mod scram;
-#[cfg(any(test, all(target_os = "none", not(any(feature = "small-sha256", feature = "tls")))))]
-mod sha256;
 
 #[cfg(test)]
 pub(crate) use hash::hmac_sha256;
