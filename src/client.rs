@@ -78,11 +78,28 @@ pub struct Client<'b> {
     pub(crate) tls: TlsSlot<'b>,
 }
 
-/// Where the configuration is: for a `static` in flash.
+/// Where the configuration is: lent, from flash for example, or on a host the client's own.
+#[cfg_attr(feature = "std", allow(clippy::large_enum_variant, reason = "no heap is used for it"))]
 enum Held<'b> {
     Lent(&'b Config<'b>),
     #[cfg(feature = "std")]
     Own(Config<'b>),
+}
+
+impl<'b> Held<'b> {
+    #[cfg(feature = "std")]
+    const fn get(&self) -> &Config<'b> {
+        match self {
+            Self::Lent(config) => config,
+            Self::Own(config) => config,
+        }
+    }
+
+    #[cfg(not(feature = "std"))]
+    const fn get(&self) -> &Config<'b> {
+        let Self::Lent(config) = self;
+        config
+    }
 }
 
 // With two buffers of 512 bytes a session takes 1.25 KB, with the smallest 416 bytes.
@@ -121,11 +138,7 @@ impl<'b> Client<'b> {
 
     /// The configuration.
     pub const fn config(&self) -> &Config<'b> {
-        match &self.config {
-            Held::Lent(config) => config,
-            #[cfg(feature = "std")]
-            Held::Own(config) => config,
-        }
+        self.config.get()
     }
 
     /// Another configuration, for the connections to come.
@@ -196,12 +209,7 @@ impl<'b> Client<'b> {
     /// Takes the client apart: what changes, and what does not.
     pub(crate) const fn parts(&mut self) -> (&mut Session<'b>, &mut TlsSlot<'b>, &Config<'b>) {
         let Self { session, config, tls } = self;
-        let config = match &*config {
-            Held::Lent(config) => config,
-            #[cfg(feature = "std")]
-            Held::Own(config) => config,
-        };
-        (session, tls, config)
+        (session, tls, config.get())
     }
 
     /// Where notifications wait that arrive while other verbs run. Without a queue those are

@@ -302,6 +302,7 @@ impl Session<'_> {
     /// Turns the fault that ended a verb into the error the user sees, and ends the link where it
     /// cannot go on.
     #[inline(never)]
+    #[allow(clippy::wrong_self_convention, reason = "it is the fault that becomes an error")]
     pub(crate) fn into_error(&mut self, fault: Fault) -> Error {
         let (sent, ledger) = (self.link.has_sent(), &self.ledger);
         let (outcome, recoverable) = match fault {
@@ -348,6 +349,7 @@ impl Session<'_> {
     }
 
     /// As [`into_error`](Self::into_error), with an outcome that the caller knows better.
+    #[allow(clippy::wrong_self_convention, reason = "it is the fault that becomes an error")]
     pub(crate) fn into_error_as(&mut self, fault: Fault, known: Outcome) -> Error {
         let error = self.into_error(fault);
         if error.outcome() != Outcome::Unknown {

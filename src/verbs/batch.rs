@@ -13,7 +13,7 @@ use crate::wire::frontend;
 
 impl Connection<'_, '_> {
     /// Runs a statement once for every item, all in one batch: one round trip for up to
-    /// [`limits::PIPELINE_WINDOW`](crate::limits::PIPELINE_WINDOW) items. Outside of a
+    /// [`limits::PIPELINE_WINDOW`] items. Outside of a
     /// transaction the batch is one of its own: all items take effect or none. Returns how many
     /// rows were touched. The statement is parsed once for the batch, a prepared one too: so it
     /// does not depend on what a pooler's server has prepared.

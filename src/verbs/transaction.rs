@@ -14,7 +14,7 @@ use crate::transport::{Lent, lent};
 /// first, and a closed connection is rolled back by the server.
 ///
 /// While it is open a lost link, a missed deadline or a FATAL error is
-/// [`Outcome::Refused`](crate::Outcome::Refused), for the server rolls back; but for
+/// [`Outcome::Refused`], for the server rolls back; but for
 /// [`commit`](Self::commit) itself, and for statements that could have ended the transaction.
 #[must_use = "without the guard every statement commits itself"]
 pub struct Transaction<'t, 'c, 'b> {
@@ -68,11 +68,11 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
     /// Makes the work permanent.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`](crate::ErrorKind::Server) (a deferred constraint, for example) and
+    /// [`ErrorKind::Server`] (a deferred constraint, for example) and
     /// [`UsageError::RolledBack`] (a statement of the transaction had failed): nothing of it was
     /// kept; the connection is usable. [`UsageError::NotInTransaction`]: the transaction was ended
     /// by the text of a statement; what became of it says the outcome. When the link fails,
-    /// [`Outcome::Unknown`](crate::Outcome::Unknown): the server may have committed.
+    /// [`Outcome::Unknown`]: the server may have committed.
     pub fn commit(mut self) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);

@@ -24,6 +24,7 @@ pub(crate) fn first_nul(bytes: &[u8]) -> Option<usize> {
 /// Whether there is a NUL among the bytes.
 #[cfg(not(target_os = "none"))]
 #[inline]
+#[allow(clippy::manual_contains, reason = "of so few bytes a loop is shorter")]
 pub(crate) fn has_nul(bytes: &[u8]) -> bool {
     // The last word overlaps; of less than 8 bytes a loop.
     let Some(last) = bytes.last_chunk() else { return bytes.iter().any(|&byte| byte == 0) };

@@ -137,7 +137,7 @@ impl<'a> Setup<'a> {
         let mut records = Box::new(TlsStorage::<RX, TX>::new());
         let mut client = Client::new(storage.buffers(), &self.config, &self.machine)
             .with_tls(self.tls(&mut records));
-        client.connect(tcp(port)).err().expect("the login must fail")
+        client.connect(tcp(port)).expect_err("the login must fail")
     }
 
     /// Connects and says whether the server sees TLS.

@@ -115,14 +115,14 @@ fn mistakes_in_the_configuration_cost_no_connection() {
         let mut records = TlsStorage::<4113, 768>::new();
         let mut client = Client::new(storage.buffers(), &config, &setup.machine)
             .with_tls(setup.tls(&mut records));
-        let error = client.connect(Untouched).err().expect("an error");
+        let error = client.connect(Untouched).expect_err("an error");
         assert_eq!(error.kind(), ErrorKind::Config(want), "{config:?}");
     }
     // A client without TLS.
     let mut storage = Storage::<512, 512>::new();
     let setup = Setup::new(verify_full(), &files);
     let mut client = Client::new(storage.buffers(), &setup.config, &setup.machine);
-    let error = client.connect(Untouched).err().expect("an error");
+    let error = client.connect(Untouched).expect_err("an error");
     assert_eq!(error.kind(), ErrorKind::Config(ConfigError::TlsUnavailable));
     // A clock that is not set.
     let mut setup = Setup::new(verify_full(), &files);
@@ -130,7 +130,7 @@ fn mistakes_in_the_configuration_cost_no_connection() {
     let mut records = TlsStorage::<4113, 768>::new();
     let mut client = Client::new(storage.buffers(), &setup.config, &setup.machine)
         .with_tls(setup.tls(&mut records));
-    let error = client.connect(Untouched).err().expect("an error");
+    let error = client.connect(Untouched).expect_err("an error");
     assert_eq!(error.kind(), ErrorKind::Tls(TlsError::Certificate(CertificateError::ClockNotSet)));
 }
 
@@ -375,7 +375,7 @@ fn allow_uses_tls_only_where_the_server_insists() {
     let mut records = TlsStorage::<4113, 768>::new();
     let mut client = Client::new(storage.buffers(), &setup.config, &setup.machine)
         .with_tls(setup.tls(&mut records));
-    let error = client.connect(tcp(server.port())).err().expect("refused without TLS");
+    let error = client.connect(tcp(server.port())).expect_err("refused without TLS");
     assert!(error.sqlstate().is_some_and(|state| state.as_str() == "28000"), "{error}");
     for _ in 0..2 {
         let mut connection = client.connect(tcp(server.port())).expect("logs in with TLS");
