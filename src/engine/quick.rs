@@ -71,6 +71,7 @@ impl Session<'_> {
 
 /// CommandComplete of a command that counts rows, and ReadyForQuery.
 #[cfg_attr(not(target_os = "none"), inline(always))]
+#[cfg_attr(target_os = "none", inline(never))]
 fn end(messages: &mut Messages<'_>) -> Option<End> {
     let command = CommandTag::decode(messages.take(tag::COMMAND_COMPLETE)?).ok()?;
     let ready = ReadyForQuery::decode(messages.take(tag::READY_FOR_QUERY)?).ok()?;
