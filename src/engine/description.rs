@@ -100,9 +100,9 @@ impl Session<'_> {
         let columns = self.link.count(io)?;
         for _ in 0..columns {
             let length = self.link.cstr_len(io)?;
-            self.link.take(io, length.saturating_add(FIELD_TAIL))?;
+            self.link.take(io, length.wrapping_add(FIELD_TAIL))?;
             let field = FieldTail::decode(self.link.taken())?;
-            let wanted = self.link.pinned().saturating_add(COLUMN_HEAD).saturating_add(length);
+            let wanted = self.link.pinned().wrapping_add(COLUMN_HEAD).wrapping_add(length);
             if names && wanted > size / 2 {
                 names = false;
                 self.link.repin(drop_names);
@@ -111,7 +111,7 @@ impl Session<'_> {
             let [a, b, c, d] = field.oid.to_ne_bytes();
             let format = if keep.is_none() { field.format } else { 1 };
             let head = [a, b, c, d, format, u8::try_from(length).unwrap_or(0)];
-            let reserve = limits::RX_RESERVE.saturating_add(head.len());
+            let reserve = limits::RX_RESERVE.wrapping_add(head.len());
             if self.link.room() < reserve {
                 return Err(self.link.too_small(reserve));
             }
@@ -184,13 +184,13 @@ impl Framed<'_> {
 /// Rewrites packed columns without their names; returns the new length.
 fn drop_names(packed: &mut [u8]) -> usize {
     let (mut from, mut to) = (0_usize, 0_usize);
-    while let Some(&length) = packed.get(from.saturating_add(5)) {
+    while let Some(&length) = packed.get(from.wrapping_add(5)) {
         super::pin::move_down(packed, from, 5, to);
-        if let Some(place) = packed.get_mut(to.saturating_add(5)) {
+        if let Some(place) = packed.get_mut(to.wrapping_add(5)) {
             *place = 0;
         }
-        from = from.saturating_add(COLUMN_HEAD).saturating_add(usize::from(length));
-        to = to.saturating_add(COLUMN_HEAD);
+        from = from.wrapping_add(COLUMN_HEAD).wrapping_add(usize::from(length));
+        to = to.wrapping_add(COLUMN_HEAD);
     }
     to
 }

@@ -168,7 +168,7 @@ pub(crate) fn may_end(sql: &str) -> bool {
     let sql = sql.as_bytes().trim_ascii_start();
     // COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION; CALL and EXECUTE are in doubt.
     match sql.first().map(u8::to_ascii_lowercase) {
-        Some(b'c') => !sql.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"copy")),
+        Some(b'c') => !matches!(sql, [_, b'o' | b'O', b'p' | b'P', b'y' | b'Y', ..]),
         Some(b'e' | b'r' | b'a' | b'p') => true,
         Some(b'a'..=b'z') => false,
         _ => true,
@@ -279,8 +279,7 @@ impl Session<'_> {
 
     /// The error for a part that was left out before any of it was sent, while the verb goes on.
     pub(crate) fn left_out(&self, fault: Fault) -> Error {
-        let kind = if fault == Fault::CAPACITY { self.link.capacity() } else { fault.kind() };
-        Error::new(kind, Outcome::NotSent, self.exchange.is_alive())
+        self.repeat(fault, Outcome::NotSent)
     }
 
     /// What the user sees of a fault.

@@ -31,7 +31,7 @@ impl Framed<'_> {
 
     /// Pins these bytes, if there is room before what was not taken yet.
     pub(super) fn pin_bytes<const N: usize>(&mut self, bytes: [u8; N]) -> bool {
-        let end = self.pinned.saturating_add(N);
+        let end = self.pinned.wrapping_add(N);
         // Something else must be readable beside them.
         let room = end <= self.start && self.rx.len().saturating_sub(end) >= limits::RX_RESERVE;
         match self.rx.get_mut(self.pinned..).and_then(<[u8]>::first_chunk_mut) {
@@ -65,10 +65,10 @@ impl Framed<'_> {
     /// both end before the first unread byte.
     pub(crate) fn pin_entry(&mut self, head: &[u8], length: usize) -> Result<(), Fault> {
         let (start, _) = self.taken;
-        let text_at = self.pinned.saturating_add(head.len());
-        let end = text_at.saturating_add(length);
+        let text_at = self.pinned.wrapping_add(head.len());
+        let end = text_at.wrapping_add(length);
         if end > self.start {
-            return Err(self.too_small(head.len().saturating_add(length)));
+            return Err(self.too_small(head.len().wrapping_add(length)));
         }
         // The text first: it may lie where the head goes.
         move_down(self.rx, start, length, text_at);

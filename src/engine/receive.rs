@@ -185,13 +185,13 @@ impl Framed<'_> {
             let have = self.unread().min(self.body);
             let window = self.get((self.start, self.start.wrapping_add(have)));
             if let Some(at) = window.get(seen..).and_then(first_nul) {
-                return Ok(seen.saturating_add(at));
+                return Ok(seen.wrapping_add(at));
             }
             if have == self.body {
                 return Err(WireError::Malformed.into());
             }
             seen = have;
-            self.need(io, have.saturating_add(1))?;
+            self.need(io, have.wrapping_add(1))?;
         }
     }
 

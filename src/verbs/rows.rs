@@ -51,26 +51,27 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[allow(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     #[cfg_attr(not(target_os = "none"), inline)]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
-        if self.session.result == ResultState::Rows
+        let found = self.has_arrived() || self.next_slowly()?;
+        Ok(if found { Some(Row::new(self.session)) } else { None })
+    }
+
+    /// Takes the next row, if all of it is there.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    fn has_arrived(&mut self) -> bool {
+        let quick = self.session.result == ResultState::Rows
             && !self.session.malformed.get()
-            && self.session.link.try_take(tag::DATA_ROW)
-        {
-            if self.session.check_columns().is_ok() {
-                return Ok(Some(Row::new(self.session)));
-            }
+            && self.session.link.try_take(tag::DATA_ROW);
+        if quick && self.session.check_columns().is_err() {
             self.session.malformed.set(true);
+            return false;
         }
-        self.next_slowly()
+        quick
     }
 
     #[inline(never)]
-    fn next_slowly(&mut self) -> Result<Option<Row<'_>>> {
+    fn next_slowly(&mut self) -> Result<bool> {
         self.session.check_ended()?;
-        match self.step() {
-            Ok(true) => Ok(Some(Row::new(self.session))),
-            Ok(false) => Ok(None),
-            Err(fault) => Err(self.session.into_error(fault)),
-        }
+        self.step().map_err(|fault| self.session.into_error(fault))
     }
 
     /// Descriptions of the columns.
