@@ -51,12 +51,14 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[allow(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     #[cfg_attr(not(target_os = "none"), inline)]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
-        let found = self.has_arrived() || self.next_slowly()?;
-        Ok(if found { Some(Row::new(self.session)) } else { None })
+        if self.has_arrived() || self.next_slowly()? {
+            return Ok(Some(Row::new(self.session)));
+        }
+        Ok(None)
     }
 
     /// Takes the next row, if all of it is there.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[inline(always)]
     fn has_arrived(&mut self) -> bool {
         let quick = self.session.result == ResultState::Rows
             && !self.session.malformed.get()

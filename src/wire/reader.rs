@@ -83,8 +83,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
-    #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline]
     pub fn value(&mut self) -> Result<Option<&'a [u8]>, WireError> {
         let Some((length, rest)) = self.rest.split_first_chunk::<4>() else {
             return Err(WireError::Malformed);

@@ -85,6 +85,9 @@ impl<'w> Writer<'w> {
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        if cfg!(target_os = "none") && self.rest.len() < bytes.len() {
+            return overflow(&mut self.beyond, bytes);
+        }
         match take(&mut self.rest).split_at_mut_checked(bytes.len()) {
             Some((room, rest)) => {
                 room.copy_from_slice(bytes);
@@ -115,6 +118,9 @@ impl<'w> Writer<'w> {
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WireError> {
+        if cfg!(target_os = "none") && self.rest.len() < N {
+            return overflow(&mut self.beyond, &bytes);
+        }
         match take(&mut self.rest).split_first_chunk_mut() {
             Some((room, rest)) => {
                 *room = bytes;
@@ -132,6 +138,10 @@ impl<'w> Writer<'w> {
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn fixed<const N: usize>(&mut self, value: [u8; N]) -> Result<(), WireError> {
+        if cfg!(target_os = "none") && self.rest.len() < const { 4 + N } {
+            overflow(&mut self.beyond, &const { width(N) })?;
+            return overflow(&mut self.beyond, &value);
+        }
         if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(const { 4 + N })
             && let Some((length, place)) = room.split_first_chunk_mut()
             && let Some(place) = place.first_chunk_mut()
@@ -319,6 +329,9 @@ impl<'w> Writer<'w> {
     /// `extra`: what the length counts beside the content.
     #[inline(never)]
     fn sized(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
+        if cfg!(target_os = "none") && self.rest.len() < 4 {
+            return self.sized_by_counting(extra, body);
+        }
         let Some((field, rest)) = take(&mut self.rest).split_first_chunk_mut() else {
             return self.sized_by_counting(extra, body);
         };
