@@ -84,6 +84,8 @@ impl From<ReadyForQuery> for TransactionStatus {
 // In this order: what is used everywhere is reached by the short instructions, and there are no gaps.
 #[repr(C)]
 pub(crate) struct Session<'b> {
+    /// First, for its address is then the session's.
+    pub(crate) link: Framed<'b>,
     pub(crate) exchange: Exchange,
     pub(crate) ledger: Ledger,
     /// The result that is being read.
@@ -117,7 +119,6 @@ pub(crate) struct Session<'b> {
     pub(crate) statics: Option<&'b mut StaticStatements>,
     /// Rows that the last command touched.
     pub(crate) rows: u64,
-    pub(crate) link: Framed<'b>,
     /// Who wants to see notices, parameter changes and notifications.
     pub(crate) events: Events<'b>,
     pub(crate) server: ServerInfo,
