@@ -212,7 +212,6 @@ pub(crate) struct Secrets<'a, 'b> {
 impl<'a> Secrets<'a, '_> {
     /// ClientKey and ServerKey for this salt and count. The bounds of the count hold where keys
     /// are derived.
-    #[inline(never)]
     pub(crate) fn scram(
         &mut self,
         salt: &[u8],
@@ -313,7 +312,6 @@ impl SaltedKeys {
     pub(crate) const NONE: Self = Self { client: [0; 32], server: [0; 32] };
 
     /// Derives them from the password (RFC 5802 section 3).
-    #[inline(never)]
     pub(super) fn derive(
         &mut self,
         password: &[u8],
