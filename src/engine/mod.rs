@@ -300,7 +300,7 @@ impl<'b> Session<'b> {
         if cfg!(target_os = "none") {
             return self.stage_part(io, part);
         }
-        match self.link.fill_with(inline) {
+        match self.link.fill_with(self.link.staged(), inline) {
             Ok(()) => Ok(()),
             Err(WireError::Full) => self.stage_part(io, part),
             Err(error) => Err(error.into()),
@@ -309,7 +309,7 @@ impl<'b> Session<'b> {
 
     /// As [`stage`](Self::stage), compiled once for all: for bare targets.
     #[inline(never)]
-    fn stage_part(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
+    pub(crate) fn stage_part(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         match self.link.write_part(io, part) {
             Ok(()) => Ok(()),
             Err(fault) => Err(self.salvage(io, fault)),

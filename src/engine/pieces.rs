@@ -5,7 +5,7 @@
 use super::Framed;
 use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::{Body, Part};
+use crate::wire::{Body, Part, WireError, Writer};
 
 impl<'b> Framed<'b> {
     /// Takes what there is of the body, at most `max` bytes, and receives when there is nothing.
@@ -54,6 +54,16 @@ impl<'b> Framed<'b> {
     pub(crate) fn append_after<F: Body>(&mut self, head: usize, part: &F) -> Result<(), Fault> {
         let at = self.staged.max(head);
         if cfg!(target_os = "none") { self.fill(at, part) } else { self.fill_inline(at, part) }
+    }
+
+    /// As [`append_after`](Self::append_after), compiled in line.
+    #[inline]
+    pub(crate) fn append_inline_after(
+        &mut self,
+        head: usize,
+        inline: impl FnOnce(&mut Writer<'_>) -> Result<(), WireError>,
+    ) -> Result<(), WireError> {
+        self.fill_with(self.staged.max(head), inline)
     }
 
     /// As [`append_after`](Self::append_after), compiled once for all.

@@ -19,13 +19,14 @@ impl Framed<'_> {
         }
     }
 
-    /// Writes after what is staged, in line.
+    /// As [`fill`](Self::fill), in line.
     #[inline]
-    pub(super) fn fill_with(
+    pub(crate) fn fill_with(
         &mut self,
+        at: usize,
         inline: impl FnOnce(&mut Writer<'_>) -> Result<(), WireError>,
     ) -> Result<(), WireError> {
-        let mut writer = Writer::append(self.tx, self.staged);
+        let mut writer = Writer::append(self.tx, at);
         inline(&mut writer)?;
         self.staged = writer.len();
         Ok(())
@@ -84,8 +85,15 @@ impl Framed<'_> {
         Ok(())
     }
 
+    /// Whether more left than what was staged before: `before` are the bytes sent and staged then.
+    #[inline]
+    pub(crate) fn has_sent_beyond(&self, before: (u32, usize)) -> bool {
+        let sent = self.stats.bytes_out.wrapping_sub(before.0);
+        usize::try_from(sent).is_ok_and(|sent| sent > before.1)
+    }
+
     /// Bytes staged.
-    #[cfg(feature = "opengauss")]
+    #[inline]
     pub(crate) const fn staged(&self) -> usize {
         self.staged
     }

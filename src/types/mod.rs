@@ -321,7 +321,8 @@ impl<T: ToSql + ?Sized> ToSql for &T {
         T::is_null(self)
     }
 
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline)]
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         T::param(self, out)
     }

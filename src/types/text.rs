@@ -31,7 +31,8 @@ impl ToSql for str {
         out.bytes(self.as_bytes())
     }
 
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline)]
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         if has_nul(self.as_bytes()) {
             return Err(WireError::Nul);

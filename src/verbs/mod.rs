@@ -20,6 +20,7 @@ mod batch;
 #[cfg(feature = "opengauss")]
 mod batch_bind;
 mod copy;
+mod in_line;
 mod named;
 mod notify;
 mod params;

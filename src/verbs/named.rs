@@ -4,6 +4,8 @@
 use crate::engine::{Name, NameHash, Session, TransactionStatus};
 use crate::error::{Fault, UsageError};
 use crate::transport::Lent;
+#[cfg(not(target_os = "none"))]
+use crate::types::Oid;
 use crate::verbs::params::Params;
 use crate::verbs::statement::{Run, Sql};
 use crate::wire::{WireError, Writer};
@@ -14,6 +16,10 @@ pub(crate) trait Named {
     fn hash(&self) -> NameHash;
 
     fn name(&self) -> &Name;
+
+    /// Its text, and the types given for its parameters.
+    #[cfg(not(target_os = "none"))]
+    fn text(&self) -> (&str, &[Oid]);
 
     /// Whether it may end an open transaction.
     fn may_end(&self) -> bool;

@@ -4,6 +4,7 @@ use crate::connection::Connection;
 use crate::engine::{Session, TransactionStatus, may_end_of_many};
 use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
 use crate::transport::{Lent, lent};
+use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
 use crate::verbs::row::Row;
 use crate::verbs::rows::Rows;
@@ -279,11 +280,8 @@ impl Session<'_> {
         run: Run,
         describe: bool,
     ) -> Result<(), Fault> {
-        self.stage_inline(io, |w| statement(w, sql, params, run, describe), &|w: &mut Writer<
-            '_,
-        >| {
-            statement(w, sql, params, run, describe)
-        })?;
+        let part = |w: &mut Writer<'_>| statement(w, sql, params, run, describe);
+        self.stage_inline(io, |w| in_line::statement(w, sql, params, run, describe), &part)?;
         self.exchange.sync_sent();
         self.send(io)
     }
@@ -329,27 +327,20 @@ pub(crate) fn parse(
 }
 
 /// Bind to the unnamed portal.
-#[cfg_attr(not(target_os = "none"), inline(always))]
 pub(crate) fn bind<P: Params + ?Sized>(
     w: &mut Writer<'_>,
     sql: Sql<'_>,
     params: &P,
     run: Run,
 ) -> Result<(), WireError> {
-    let (count, part) = (params.count(), &|w: &mut Writer<'_>| params.values(w));
+    let part = &|w: &mut Writer<'_>| params.values(w);
     if cfg!(target_os = "none") {
-        return frontend::bind_small(w, sql.name(run), count, part);
+        return frontend::bind_small(w, sql.name(run), params.count(), part);
     }
-    match sql.0 {
-        Source::Named(statement) if run != Run::Text => {
-            frontend::bind_unnamed(w, statement.name(), count, |w| params.values(w), part)
-        }
-        _ => frontend::bind_unnamed(w, frontend::UNNAMED, count, |w| params.values(w), part),
-    }
+    frontend::bind(w, frontend::UNNAMED, sql.name(run), params.count(), part)
 }
 
 /// Everything that runs a statement.
-#[cfg_attr(not(target_os = "none"), inline(always))]
 fn statement<P: Params + ?Sized>(
     w: &mut Writer<'_>,
     sql: Sql<'_>,

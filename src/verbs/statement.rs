@@ -156,6 +156,11 @@ impl Named for Statement<'_> {
         &self.name
     }
 
+    #[cfg(not(target_os = "none"))]
+    fn text(&self) -> (&str, &[Oid]) {
+        (self.sql, self.given)
+    }
+
     fn may_end(&self) -> bool {
         may_end(self.sql)
     }
@@ -192,6 +197,11 @@ impl Named for StaticStatement {
     #[cfg_attr(not(target_os = "none"), inline)]
     fn name(&self) -> &Name {
         &self.name
+    }
+
+    #[cfg(not(target_os = "none"))]
+    fn text(&self) -> (&str, &[Oid]) {
+        (self.sql, self.types)
     }
 
     fn may_end(&self) -> bool {

@@ -4,6 +4,8 @@
 
 use super::digits::hex_digit;
 use super::{Body, Part, WireError, Writer};
+#[cfg(not(target_os = "none"))]
+use super::{nul::has_nul, writer::Open};
 
 /// Protocol 3.0, which every server since 7.4 speaks.
 pub const PROTOCOL_3_0: u32 = 0x0003_0000;
@@ -104,7 +106,10 @@ pub fn bind(
     w.message(b'B', &|w| {
         w.bytes(portal)?;
         w.bytes(statement)?;
-        values_of(w, count, values)
+        w.literal(BINARY)?;
+        w.count(count)?;
+        values.encode(w, &[])?;
+        w.literal(BINARY)
     })
 }
 
@@ -113,56 +118,61 @@ pub fn bind_small(w: &mut Writer<'_>, statement: &[u8], count: usize, values: Pa
     w.message(b'B', &|w| {
         w.u8(0)?;
         w.bytes(statement)?;
-        values_of(w, count, values)
+        w.literal(BINARY)?;
+        w.count(count)?;
+        values.encode(w, &[])?;
+        w.literal(BINARY)
     })
 }
 
-/// As [`bind`], of the unnamed portal; compiled in line on hosts. `inline` and `values` are the
-/// same.
-#[cfg_attr(not(target_os = "none"), inline(always))]
-pub fn bind_unnamed<const N: usize>(
-    w: &mut Writer<'_>,
-    statement: &[u8; N],
+/// As [`parse`] of the unnamed statement, into a slice, compiled in line.
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+pub(crate) fn parse_in_line(w: &mut Writer<'_>, sql: &str, types: &[u32]) -> Done {
+    let message = w.open()?;
+    if has_nul(sql.as_bytes()) {
+        return Err(WireError::Nul);
+    }
+    w.u8(0)?;
+    w.bytes(sql.as_bytes())?;
+    let [a, b] = u16::try_from(types.len()).map_err(|_| WireError::TooLong)?.to_be_bytes();
+    w.array([0, a, b])?;
+    types.iter().try_for_each(|oid| w.u32(*oid))?;
+    w.close(b'P', message)
+}
+
+/// Bind to the unnamed portal up to its values, as [`parse_in_line`]; [`close_bind`] ends it.
+/// Without a name the statement is the unnamed one.
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+pub(crate) fn open_bind<'w, const N: usize>(
+    w: &mut Writer<'w>,
+    statement: Option<&[u8; N]>,
     count: usize,
-    inline: impl FnOnce(&mut Writer<'_>) -> Done,
-    values: Part<'_>,
-) -> Done {
-    w.message_inline(
-        b'B',
-        |w| {
+) -> Result<Open<'w>, WireError> {
+    let message = w.open()?;
+    let [a, b] = u16::try_from(count).map_err(|_| WireError::TooLong)?.to_be_bytes();
+    match statement {
+        None => w.array([0, 0, 0, 1, 0, 1, a, b])?,
+        Some(name) => {
             w.u8(0)?;
-            w.array(*statement)?;
-            formats_and_count(w, count)?;
-            inline(w)?;
-            w.literal(BINARY)
-        },
-        &|w: &mut Writer<'_>| {
-            w.u8(0)?;
-            w.array(*statement)?;
-            values_of(w, count, values)
-        },
-    )
+            w.array(*name)?;
+            w.array([0, 1, 0, 1, a, b])?;
+        }
+    }
+    Ok(message)
+}
+
+/// The end of Bind.
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+pub(crate) fn close_bind(w: &mut Writer<'_>, message: Open<'_>) -> Done {
+    w.literal(BINARY)?;
+    w.close(b'B', message)
 }
 
 /// One format code for all: binary.
 const BINARY: &[u8; 4] = &[0, 1, 0, 1];
-
-/// The end of Bind, with one format code for all parameters and one for all results: binary.
-fn values_of(w: &mut Writer<'_>, count: usize, values: Part<'_>) -> Done {
-    formats_and_count(w, count)?;
-    values.encode(w, &[])?;
-    w.literal(BINARY)
-}
-
-#[inline]
-fn formats_and_count(w: &mut Writer<'_>, count: usize) -> Done {
-    if cfg!(target_os = "none") {
-        w.literal(BINARY)?;
-        return w.count(count);
-    }
-    let [a, b] = u16::try_from(count).map_err(|_| WireError::TooLong)?.to_be_bytes();
-    w.array([0, 1, 0, 1, a, b])
-}
 
 /// Describe a portal.
 pub fn describe_named_portal(w: &mut Writer<'_>, portal: &PortalName) -> Done {
@@ -184,6 +194,7 @@ pub fn close_portal(w: &mut Writer<'_>, portal: &PortalName) -> Done {
 }
 
 /// Describe the unnamed portal.
+#[inline]
 pub fn describe_portal(w: &mut Writer<'_>) -> Done {
     w.literal(b"D\0\0\0\x06P\0")
 }
@@ -197,11 +208,13 @@ pub fn describe_statement(w: &mut Writer<'_>, statement: &[u8]) -> Done {
 }
 
 /// Execute the unnamed portal to its end.
+#[inline]
 pub fn execute(w: &mut Writer<'_>) -> Done {
     w.literal(b"E\0\0\0\x09\0\0\0\0\0")
 }
 
 /// Execute the unnamed portal to its end, and Sync.
+#[inline]
 pub fn execute_and_sync(w: &mut Writer<'_>) -> Done {
     w.literal(b"E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04")
 }

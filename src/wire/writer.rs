@@ -28,6 +28,14 @@ pub struct Writer<'w> {
     beyond: Option<&'w mut Beyond<'w>>,
 }
 
+/// A message that is not at its end yet.
+#[cfg(not(target_os = "none"))]
+pub(crate) struct Open<'w> {
+    head: &'w mut [u8; 5],
+    /// Room after it.
+    room: usize,
+}
+
 /// Where bytes go that have no room in a slice.
 pub(crate) enum Beyond<'w> {
     /// Nowhere: they are counted.
@@ -86,7 +94,7 @@ impl<'w> Writer<'w> {
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         if cfg!(target_os = "none") && self.rest.len() < bytes.len() {
-            return overflow(&mut self.beyond, bytes);
+            return overflow(self.beyond.as_deref_mut(), bytes);
         }
         match take(&mut self.rest).split_at_mut_checked(bytes.len()) {
             Some((room, rest)) => {
@@ -94,7 +102,7 @@ impl<'w> Writer<'w> {
                 self.rest = rest;
                 Ok(())
             }
-            None => overflow(&mut self.beyond, bytes),
+            None => overflow(self.beyond.as_deref_mut(), bytes),
         }
     }
 
@@ -119,7 +127,7 @@ impl<'w> Writer<'w> {
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WireError> {
         if cfg!(target_os = "none") && self.rest.len() < N {
-            return overflow(&mut self.beyond, &bytes);
+            return overflow(self.beyond.as_deref_mut(), &bytes);
         }
         match take(&mut self.rest).split_first_chunk_mut() {
             Some((room, rest)) => {
@@ -127,7 +135,7 @@ impl<'w> Writer<'w> {
                 self.rest = rest;
                 Ok(())
             }
-            None => overflow(&mut self.beyond, &bytes),
+            None => overflow(self.beyond.as_deref_mut(), &bytes),
         }
     }
 
@@ -135,12 +143,12 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn fixed<const N: usize>(&mut self, value: [u8; N]) -> Result<(), WireError> {
         if cfg!(target_os = "none") && self.rest.len() < const { 4 + N } {
-            overflow(&mut self.beyond, &const { width(N) })?;
-            return overflow(&mut self.beyond, &value);
+            overflow(self.beyond.as_deref_mut(), &const { width(N) })?;
+            return overflow(self.beyond.as_deref_mut(), &value);
         }
         if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(const { 4 + N })
             && let Some((length, place)) = room.split_first_chunk_mut()
@@ -150,8 +158,8 @@ impl<'w> Writer<'w> {
             self.rest = rest;
             return Ok(());
         }
-        overflow(&mut self.beyond, &const { width(N) })?;
-        overflow(&mut self.beyond, &value)
+        overflow(self.beyond.as_deref_mut(), &const { width(N) })?;
+        overflow(self.beyond.as_deref_mut(), &value)
     }
 
     /// `length` bytes that `source` puts into the room it is given, returning how many. It is only
@@ -216,7 +224,7 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// [`WireError::TooLong`] above 2^31 − 1 bytes.
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn counted(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         let length = length_field(bytes.len(), 0)?;
@@ -233,8 +241,8 @@ impl<'w> Writer<'w> {
             self.rest = rest;
             return Ok(());
         }
-        overflow(&mut self.beyond, &length)?;
-        overflow(&mut self.beyond, bytes)
+        overflow(self.beyond.as_deref_mut(), &length)?;
+        overflow(self.beyond.as_deref_mut(), bytes)
     }
 
     /// A count as a 16-bit field.
@@ -264,34 +272,53 @@ impl<'w> Writer<'w> {
                 *head = [tag, a, b, c, d];
                 Ok(())
             }
+            None if self.beyond.is_none() => Err(WireError::Full),
             None => self.message_by_counting(tag, body),
         }
     }
 
-    /// As [`message`](Self::message), of a body that is compiled in line on hosts; `part` is the
-    /// same.
+    /// Begins a message in a slice, for code that is compiled in line: [`close`](Self::close) ends
+    /// it. Elsewhere than in a slice there is no room.
+    #[cfg(not(target_os = "none"))]
+    #[inline(always)]
+    pub(crate) fn open(&mut self) -> Result<Open<'w>, WireError> {
+        match take(&mut self.rest).split_first_chunk_mut() {
+            Some((head, rest)) => {
+                let room = rest.len();
+                self.rest = rest;
+                Ok(Open { head, room })
+            }
+            None => Err(WireError::Full),
+        }
+    }
+
+    /// Ends a message: fills in its head.
+    #[cfg(not(target_os = "none"))]
+    #[inline(always)]
+    pub(crate) fn close(&mut self, tag: u8, message: Open<'_>) -> Result<(), WireError> {
+        let length = message.room.wrapping_sub(self.rest.len());
+        let [a, b, c, d] = length_field(length, 4)?;
+        *message.head = [tag, a, b, c, d];
+        Ok(())
+    }
+
+    /// Writes what is not compiled in line, through a writer of its own: so that this one can live
+    /// in registers.
     ///
     /// # Errors
-    /// As [`message`](Self::message).
+    /// Whatever `body` returns.
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn message_inline(
+    pub(crate) fn apart(
         &mut self,
-        tag: u8,
-        inline: impl FnOnce(&mut Self) -> Result<(), WireError>,
-        part: Part<'_>,
+        body: impl FnOnce(&mut Self) -> Result<(), WireError>,
     ) -> Result<(), WireError> {
-        if cfg!(target_os = "none") {
-            return self.message_once(tag, part);
+        if cfg!(target_os = "none") || self.beyond.is_some() {
+            return body(self);
         }
-        let Some((head, rest)) = take(&mut self.rest).split_first_chunk_mut() else {
-            return self.message_by_counting(tag, part);
-        };
-        let room = rest.len();
-        self.rest = rest;
-        inline(self)?;
-        let [a, b, c, d] = length_field(room.wrapping_sub(self.rest.len()), 4)?;
-        *head = [tag, a, b, c, d];
-        Ok(())
+        let mut other = Self { rest: take(&mut self.rest), size: self.size, beyond: None };
+        let written = body(&mut other);
+        self.rest = other.rest;
+        written
     }
 
     /// As [`message`](Self::message), compiled once for all: for bare targets.
@@ -304,7 +331,7 @@ impl<'w> Writer<'w> {
     #[cold]
     #[inline(never)]
     fn message_by_counting(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
-        overflow(&mut self.beyond, &[tag])?;
+        overflow(self.beyond.as_deref_mut(), &[tag])?;
         self.sized_by_counting(4, body)
     }
 
@@ -351,7 +378,7 @@ impl<'w> Writer<'w> {
             }
             _ => [0; 4],
         };
-        overflow(&mut self.beyond, &field)?;
+        overflow(self.beyond.as_deref_mut(), &field)?;
         body.encode(self, &[])?;
         checked_length(self.len(), extra).map(|_| ())
     }
@@ -369,17 +396,26 @@ impl<'w> Writer<'w> {
 }
 
 /// Bytes that have no room in the slice: counted, or sent on; an error where the slice is all there
-/// is.
-#[cold]
-#[inline(never)]
-fn overflow(beyond: &mut Option<&mut Beyond<'_>>, mut bytes: &[u8]) -> Result<(), WireError> {
+/// is. (It gets what goes on, not the writer, so that on hosts a writer can live in registers.)
+#[cfg_attr(not(target_os = "none"), inline(always))]
+#[cfg_attr(target_os = "none", inline(never))]
+fn overflow(beyond: Option<&mut Beyond<'_>>, bytes: &[u8]) -> Result<(), WireError> {
     match beyond {
         None => Err(WireError::Full),
-        Some(Beyond::Count(length)) => {
+        Some(beyond) => go_on(beyond, bytes),
+    }
+}
+
+#[cold]
+#[cfg_attr(not(target_os = "none"), inline(never))]
+#[cfg_attr(target_os = "none", inline(always))]
+fn go_on(beyond: &mut Beyond<'_>, mut bytes: &[u8]) -> Result<(), WireError> {
+    match beyond {
+        Beyond::Count(length) => {
             *length = checked_length(*length, bytes.len())?;
             Ok(())
         }
-        Some(Beyond::Drain { buf, used, drain }) => loop {
+        Beyond::Drain { buf, used, drain } => loop {
             let room = buf.get_mut(*used..).unwrap_or(&mut []);
             let n = room.len().min(bytes.len());
             room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);

@@ -152,6 +152,7 @@ macro_rules! instant {
                 out.i64(self.0)
             }
 
+            #[inline]
             fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
                 self.0.param(out)
             }

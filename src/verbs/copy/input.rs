@@ -8,7 +8,7 @@ use crate::limits;
 use crate::transport::{Lent, lent};
 use crate::verbs::params::{Params, erased};
 use crate::wire::backend::{CopyResponse, tag};
-use crate::wire::{Body, Part, Writer, frontend};
+use crate::wire::{Body, Part, WireError, Writer, frontend};
 
 /// Type byte and length of CopyData, kept free at the start of the send buffer.
 const HEAD: usize = 5;
@@ -166,10 +166,23 @@ impl CopyIn<'_, '_> {
             self.start_rows()?;
         }
         let columns = self.layout.columns;
-        self.put(&|w| {
+        let part = |w: &mut Writer<'_>| {
             w.u16(columns)?;
             row.values(w)
-        })
+        };
+        if cfg!(target_os = "none") {
+            return self.put(&part);
+        }
+        // Once more, so that it is compiled in line.
+        let written = self.session.link.append_inline_after(HEAD, |w| {
+            w.u16(columns)?;
+            row.values(w)
+        });
+        match written {
+            Ok(()) => Ok(()),
+            Err(WireError::Full) => self.put_what_is_large(&part),
+            Err(error) => Err(error.into()),
+        }
     }
 
     #[cold]

@@ -1,0 +1,99 @@
+//! Messages that run a statement, compiled in line for its parameters: the common path of hosts, into
+//! a slice that has room for them. What does not fit is written by `query` and its likes, in parts
+//! that are compiled once, as all is on bare targets: there the functions here are not called.
+
+use crate::verbs::params::Params;
+use crate::verbs::query;
+use crate::verbs::statement::{Run, Source, Sql};
+#[cfg(not(target_os = "none"))]
+use crate::wire::frontend::{close_bind, open_bind, parse_in_line};
+use crate::wire::{WireError, Writer, frontend};
+
+/// Parse.
+#[cfg_attr(not(target_os = "none"), inline(always))]
+pub(crate) fn parse<P: Params + ?Sized>(
+    w: &mut Writer<'_>,
+    sql: Sql<'_>,
+    params: &P,
+    run: Run,
+) -> Result<(), WireError> {
+    #[cfg(not(target_os = "none"))]
+    match sql.0 {
+        Source::Text(text) => {
+            if let Some(types) = params.types() {
+                return parse_in_line(w, text, types);
+            }
+        }
+        Source::Named(statement) if run == Run::Text => {
+            let (text, types) = statement.text();
+            return parse_in_line(w, text, types);
+        }
+        Source::Named(_) => {}
+    }
+    w.apart(|w| query::parse(w, sql, &params, run))
+}
+
+/// Bind to the unnamed portal.
+#[cfg_attr(not(target_os = "none"), inline(always))]
+pub(crate) fn bind<P: Params + ?Sized>(
+    w: &mut Writer<'_>,
+    sql: Sql<'_>,
+    params: &P,
+    run: Run,
+) -> Result<(), WireError> {
+    #[cfg(not(target_os = "none"))]
+    {
+        let name = match sql.0 {
+            Source::Named(statement) if run != Run::Text => Some(statement.name()),
+            _ => None,
+        };
+        let message = open_bind(w, name, params.count())?;
+        params.values(w)?;
+        close_bind(w, message)
+    }
+    #[cfg(target_os = "none")]
+    query::bind(w, sql, params, run)
+}
+
+/// Everything that runs a statement.
+#[cfg_attr(not(target_os = "none"), inline(always))]
+pub(crate) fn statement<P: Params + ?Sized>(
+    w: &mut Writer<'_>,
+    sql: Sql<'_>,
+    params: &P,
+    run: Run,
+    describe: bool,
+) -> Result<(), WireError> {
+    if !run.is_known() {
+        parse(w, sql, params, run)?;
+    }
+    bind(w, sql, params, run)?;
+    if describe {
+        frontend::describe_portal(w)?;
+    }
+    frontend::execute_and_sync(w)
+}
+
+/// Bind and Execute: an item of a batch.
+#[cfg_attr(not(target_os = "none"), inline(always))]
+pub(crate) fn item<P: Params + ?Sized>(
+    w: &mut Writer<'_>,
+    sql: Sql<'_>,
+    params: &P,
+) -> Result<(), WireError> {
+    bind(w, sql, params, Run::Text)?;
+    frontend::execute(w)
+}
+
+/// Parse, Bind, Describe and Execute: a statement of a pipeline.
+#[cfg_attr(not(target_os = "none"), inline(always))]
+pub(crate) fn piped<P: Params + ?Sized>(
+    w: &mut Writer<'_>,
+    sql: Sql<'_>,
+    params: &P,
+) -> Result<(), WireError> {
+    parse(w, sql, params, Run::Text)?;
+    bind(w, sql, params, Run::Text)?;
+    frontend::describe_portal(w)?;
+    frontend::execute(w)
+}
