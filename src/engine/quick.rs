@@ -60,6 +60,27 @@ impl Session<'_> {
         true
     }
 
+    /// Takes what answers the items of a batch, or the statements of a pipeline (`piped`), of those
+    /// that touched rows and returned none, and whose answers have arrived whole; `most` at most.
+    /// How many it were, and the rows that they touched.
+    #[cfg(not(target_os = "none"))]
+    pub(crate) fn items_at_once(&mut self, most: u16, piped: bool) -> (u16, u64) {
+        let (mut items, mut rows) = (0_u16, 0_u64);
+        if !self.link.is_between() {
+            return (0, 0);
+        }
+        let mut messages = Messages::new(self.link.window());
+        while items < most {
+            let mut ahead = messages;
+            let answer = if piped { piped_item(&mut ahead) } else { item(&mut ahead) };
+            let Some(more) = answer else { break };
+            (items, rows, messages) = (items.saturating_add(1), rows.saturating_add(more), ahead);
+        }
+        let left = messages.rest().len();
+        self.link.leave(left);
+        (items, rows)
+    }
+
     #[inline]
     fn end_at_once(&mut self, end: &End, left: usize) {
         self.link.leave(left);
@@ -67,6 +88,32 @@ impl Session<'_> {
         self.ledger.ready(end.status);
         self.exchange.ready();
     }
+}
+
+/// BindComplete, and CommandComplete of a command that counts rows.
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+fn item(messages: &mut Messages<'_>) -> Option<u64> {
+    const BIND: [u8; 5] = [tag::BIND_COMPLETE, 0, 0, 0, 4];
+    messages.take_these(BIND)?;
+    rows(messages)
+}
+
+/// ParseComplete, BindComplete, NoData, and CommandComplete of a command that counts rows.
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+fn piped_item(messages: &mut Messages<'_>) -> Option<u64> {
+    const HEAD: [u8; 15] =
+        [tag::PARSE_COMPLETE, 0, 0, 0, 4, tag::BIND_COMPLETE, 0, 0, 0, 4, tag::NO_DATA, 0, 0, 0, 4];
+    messages.take_these(HEAD)?;
+    rows(messages)
+}
+
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+fn rows(messages: &mut Messages<'_>) -> Option<u64> {
+    let command = CommandTag::decode(messages.take(tag::COMMAND_COMPLETE)?).ok()?;
+    command.counts().then_some(command.rows)
 }
 
 /// CommandComplete of a command that counts rows, and ReadyForQuery.

@@ -97,6 +97,13 @@ impl Framed<'_> {
         self.start = self.end.wrapping_sub(left);
     }
 
+    /// Whether a message comes next, and nothing is left of the last one.
+    #[cfg(not(target_os = "none"))]
+    #[inline]
+    pub(super) const fn is_between(&self) -> bool {
+        self.body == 0
+    }
+
     /// Whether nothing is there: neither of the current message nor of another.
     #[inline]
     pub(crate) const fn is_drained(&self) -> bool {

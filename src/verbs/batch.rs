@@ -5,11 +5,13 @@ use crate::engine::Session;
 use crate::error::{Fault, Result};
 use crate::limits;
 use crate::transport::{Lent, lent};
+use crate::types::Oid;
+use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
 use crate::verbs::query::{bind, parse};
 use crate::verbs::statement::{Run, Sql};
 use crate::wire::backend::tag;
-use crate::wire::frontend;
+use crate::wire::{Part, WireError, Writer, frontend};
 
 impl Connection<'_, '_> {
     /// Runs a statement once for every item, all in one batch: one round trip for up to
@@ -44,6 +46,19 @@ struct Batch {
     waiting: u16,
     /// ParseComplete was not read yet.
     parse: bool,
+    /// Types of parameters that were checked: those that are known when compiling are checked once.
+    checked: Option<&'static [Oid]>,
+}
+
+impl Batch {
+    /// Whether parameters of the same types were checked before: the same list, that is.
+    #[inline]
+    fn checked_before<P: Params + ?Sized>(&self, item: &P) -> bool {
+        match (self.checked, item.types()) {
+            (Some(checked), Some(types)) => core::ptr::eq(checked, types),
+            _ => false,
+        }
+    }
 }
 
 impl Session<'_> {
@@ -63,7 +78,7 @@ impl Session<'_> {
         if self.server.is_opengauss() && self.server.batch_binds && first.count() > 0 {
             return self.batch_bind(io, sql, first, items);
         }
-        let mut batch = Batch { rows: 0, waiting: 0, parse: true };
+        let mut batch = Batch { rows: 0, waiting: 0, parse: true, checked: first.types() };
         let mut next = Some(first);
         while let Some(item) = next {
             self.add_to_batch(io, sql, erased!(item), &mut batch)?;
@@ -82,17 +97,54 @@ impl Session<'_> {
         first: &dyn Params,
     ) -> Result<(), Fault> {
         self.begin_statement(io, sql, first)?;
-        self.stage_part_of_batch(io, &|w| parse(w, sql, first, Run::Text))
+        let part = |w: &mut Writer<'_>| parse(w, sql, first, Run::Text);
+        self.stage_part_of_batch(io, part, &part, false)
     }
 
-    /// Stages messages without a Sync after them. What leaves of them is owed an answer.
+    /// Stages messages without a Sync after them. What leaves of them is owed an answer. `part` is
+    /// the same as `inline`, which hosts compile in line. `anew`: they have the deadline for
+    /// themselves.
     #[inline]
-    pub(crate) fn stage_part_of_batch<F: crate::wire::Body>(
+    pub(crate) fn stage_part_of_batch(
         &mut self,
         io: &mut Lent<'_>,
-        part: &F,
+        inline: impl Fn(&mut Writer<'_>) -> Result<(), WireError>,
+        part: Part<'_>,
+        anew: bool,
     ) -> Result<(), Fault> {
-        let staged = self.stage(io, part);
+        // What is staged may leave before it is known whether the part can: a batch is taken back
+        // where it cannot, and a pipeline goes on without it.
+        while !cfg!(target_os = "none") {
+            match self.link.fill_with(self.link.staged(), &inline) {
+                Ok(()) => return Ok(()),
+                Err(WireError::Full) if self.link.staged() > 0 => self.send_before(io, anew)?,
+                Err(WireError::Full) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.stage_large(io, part, anew)
+    }
+
+    /// Sends what is staged of a batch, to have room.
+    #[cold]
+    #[inline(never)]
+    fn send_before(&mut self, io: &mut Lent<'_>, anew: bool) -> Result<(), Fault> {
+        if anew {
+            self.link.limit(self.timeout_ms);
+        }
+        let sent = self.send_on(io);
+        if self.link.has_sent() {
+            self.exchange.part_sent();
+        }
+        sent
+    }
+
+    #[inline(never)]
+    fn stage_large(&mut self, io: &mut Lent<'_>, part: Part<'_>, anew: bool) -> Result<(), Fault> {
+        if anew {
+            self.link.limit(self.timeout_ms);
+        }
+        let staged = self.stage_part(io, part);
         if self.link.has_sent() {
             self.exchange.part_sent();
         }
@@ -111,11 +163,14 @@ impl Session<'_> {
             self.flush_batch(io)?;
             self.take_batch(io, batch)?;
         }
-        let written = self.check_item(sql, &item).and_then(|()| {
-            self.stage_part_of_batch(io, &|w| {
-                bind(w, sql, item, Run::Text)?;
-                frontend::execute(w)
-            })
+        let part = |w: &mut Writer<'_>| {
+            bind(w, sql, item, Run::Text)?;
+            frontend::execute(w)
+        };
+        let checked = !cfg!(target_os = "none") && batch.checked_before(item);
+        let fits = if checked { Ok(()) } else { self.check_item(sql, &item) };
+        let written = fits.and_then(|()| {
+            self.stage_part_of_batch(io, |w| in_line::item(w, sql, item), &part, false)
         });
         batch.waiting = batch.waiting.saturating_add(1);
         match written {
@@ -144,6 +199,16 @@ impl Session<'_> {
             self.expect_empty(io, tag::PARSE_COMPLETE)?;
         }
         while batch.waiting > 0 {
+            #[cfg(not(target_os = "none"))]
+            {
+                let (items, rows) = self.items_at_once(batch.waiting, false);
+                batch.rows = batch.rows.saturating_add(rows);
+                batch.waiting = batch.waiting.saturating_sub(items);
+                self.batch_done = self.batch_done.saturating_add(items.into());
+                if batch.waiting == 0 {
+                    break;
+                }
+            }
             self.expect_empty(io, tag::BIND_COMPLETE)?;
             self.executed(io)?;
             batch.rows = batch.rows.saturating_add(self.rows);

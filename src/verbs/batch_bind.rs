@@ -108,10 +108,11 @@ impl Session<'_> {
             self.send_on(io)?;
         }
         self.note_sent(batch, 1);
-        self.stage_part_of_batch(io, &|w| {
+        let part = |w: &mut Writer<'_>| {
             bind(w, sql, item, Run::Text)?;
             frontend::execute(w)
-        })
+        };
+        self.stage_part_of_batch(io, part, &part, false)
     }
 
     /// Ends the message being gathered: its length and row count are known now.

@@ -5,12 +5,13 @@ use crate::engine::{NameHash, Session};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
+use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
 use crate::verbs::query::{bind, parse};
 use crate::verbs::rows::{PartOf, Rows};
 use crate::verbs::statement::{Run, Sql};
 use crate::wire::backend::tag;
-use crate::wire::frontend;
+use crate::wire::{Writer, frontend};
 
 /// Several statements that are sent together and answered together: one round trip.
 ///
@@ -122,8 +123,23 @@ impl<'b> Pipeline<'_, 'b> {
         let mut total = 0_u64;
         while let Some(rows) = self.next()? {
             total = total.saturating_add(rows.finish()?);
+            #[cfg(not(target_os = "none"))]
+            {
+                total = total.saturating_add(self.finish_at_once());
+            }
         }
         Ok(total)
+    }
+
+    /// After the rows of a statement: takes the answers that follow, as far as they have arrived and
+    /// are those of statements that return no rows. Returns how many rows they touched.
+    #[cfg(not(target_os = "none"))]
+    fn finish_at_once(&mut self) -> u64 {
+        let (statements, rows) = self.session.items_at_once(self.waiting, true);
+        self.waiting = self.waiting.saturating_sub(statements);
+        let done = &mut self.session.batch_done;
+        *done = done.saturating_add(statements.into());
+        rows
     }
 
     #[cfg_attr(not(target_os = "none"), inline)]
@@ -147,20 +163,21 @@ impl<'b> Pipeline<'_, 'b> {
         session.check_item(sql, &params)?;
         // Also outside of a transaction: what follows a COMMIT is no matter of one transaction.
         session.ledger.sending(sql.may_end() || session.server.is_opengauss());
-        session.link.limit(session.timeout_ms);
-        let before = session.link.stats.bytes_out;
-        let staged = session.stage_part_of_batch(&mut self.io, &|w| {
+        let before = (session.link.stats.bytes_out, session.link.staged());
+        let part = |w: &mut Writer<'_>| {
             parse(w, sql, &params, Run::Text)?;
             bind(w, sql, params, Run::Text)?;
             frontend::describe_portal(w)?;
             frontend::execute(w)
-        });
+        };
+        let inline = |w: &mut Writer<'_>| in_line::piped(w, sql, params);
+        let staged = session.stage_part_of_batch(&mut self.io, inline, &part, true);
         if session.link.has_sent() {
             // Dropped before anything was sent, nothing is owed.
             session.exchange.set_unfinished(Some(abandon));
         }
         staged?;
-        if session.link.stats.bytes_out != before {
+        if session.link.has_sent_beyond(before) {
             // No message may be sent in part when the pipeline is dropped.
             session.send_on(&mut self.io)?;
         }

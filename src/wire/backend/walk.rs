@@ -26,6 +26,15 @@ impl<'a> Messages<'a> {
         Some(body)
     }
 
+    /// These bytes, if they come next.
+    #[cfg(not(target_os = "none"))]
+    #[inline(always)]
+    pub fn take_these<const N: usize>(&mut self, wanted: [u8; N]) -> Option<()> {
+        let (bytes, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        (*bytes == wanted).then_some(())
+    }
+
     /// What was not taken.
     #[inline]
     pub const fn rest(&self) -> &'a [u8] {
