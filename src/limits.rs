@@ -68,7 +68,7 @@ pub const PIPELINE_WINDOW: u16 = 128;
 /// send buffer and holds many rows; each answer is about 25 bytes.
 pub const BATCH_BIND_WINDOW: usize = 16;
 
-/// Bytes of the receive buffer kept free behind a pinned error or row description, for what must
+/// Bytes of the receive buffer kept free after a pinned error or row description, for what must
 /// be seen whole and may follow: CommandComplete with the largest count (`INSERT 0 …`, 30 bytes),
 /// a change of `client_encoding` (31 bytes), the SQLSTATE of a notice (within 25 bytes).
 pub const RX_RESERVE: usize = 32;
@@ -107,7 +107,7 @@ pub const LISTEN_AFTER_MS: u64 = 100;
 pub const SALVAGE_MS: u32 = 500;
 
 /// Statements in flash that a session remembers to have prepared. A pointer each, in
-/// [`StaticStatements`](crate::StaticStatements); a firmware that runs more different statements than this in one session is rare.
+/// [`StaticStatements`](crate::StaticStatements); more different statements than this in one session are rare.
 pub const STATIC_STATEMENTS: usize = 8;
 
 /// What a column of variable length is taken for when a portal's slice is sized from the receive

@@ -25,7 +25,7 @@ pub trait Platform {
     /// default does nothing.
     fn idle(&self) {}
 
-    /// Fills `buf` with bytes nobody can predict. Asked once per login, for 18 to 48 bytes: the
+    /// Fills `buf` with unpredictable bytes. Asked once per login, for 18 to 48 bytes: the
     /// SCRAM nonce and the seed of TLS.
     ///
     /// # Errors

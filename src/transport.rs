@@ -17,7 +17,7 @@
 //! 5. `write` returns how many bytes it took, at least one. `Ok(0)` counts as a failure.
 //! 6. `flush` returns when the bytes are on their way; `TimedOut` as in rule 1. Bytes taken by
 //!    `write` are on their way even if `flush` is never called again.
-//! 7. A reset link is told by an error other than `TimedOut` or `Interrupted`. Afterwards no call
+//! 7. A reset link is reported as an error other than `TimedOut` or `Interrupted`. Afterwards no call
 //!    waits, reads a byte or takes one; a later `read` may say end of stream.
 //! 8. No call panics, whatever the state.
 //! 9. `read_ready` does not wait. It says `true` when `read` would return at once: with bytes, with
@@ -25,7 +25,7 @@
 //!
 //! # Why `read_ready`
 //! Between two verbs the server sends nothing but notices, changes of parameters and
-//! notifications. A pooler that mixes up its clients sends an answer nobody here asked for, and a
+//! notifications. A pooler that mixes up its clients sends an unsolicited answer, and a
 //! server that went away leaves the end of the stream. Before each verb the driver therefore looks
 //! once at what has arrived, without waiting: a stray answer ends the link instead of being taken
 //! for that of the next statement, and where the link has ended already the verb says
@@ -52,7 +52,7 @@ impl<T: Io + ?Sized> Transport for T {}
 
 /// A transport that cannot tell whether something has arrived.
 ///
-/// What is lost: an answer that belongs to somebody else, sent by a broken pooler while the
+/// What is lost: an answer that belongs to another client, sent by a broken pooler while the
 /// connection is idle, is taken for that of the next statement (one that arrives together with
 /// another is still noticed); and a verb on a link that the server has closed is
 /// [`Unknown`](crate::Outcome::Unknown) instead of [`NotSent`](crate::Outcome::NotSent).

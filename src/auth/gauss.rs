@@ -10,7 +10,7 @@
 //! StoredKey = SHA-256(ClientKey), or SM3(ClientKey) in code 13
 //! proof     = ClientKey xor HMAC-SHA-256(StoredKey, token)
 //! ```
-//! There is no proof of the server in this exchange: only TLS tells who it is. Everything the
+//! There is no proof of the server in this exchange: only TLS shows who it is. Everything the
 //! server sends is therefore checked before a single byte is hashed.
 
 use zeroize::Zeroizing;

@@ -11,7 +11,7 @@ const BOUNDS: (u32, u32) = (2048, 50_000);
 /// Known answers on which the server's own verifier and four other implementations agree.
 const VECTORS: &str = include_str!("../../tests/data/opengauss-vectors.json");
 
-/// The string or number behind `"name":` in a flat JSON object.
+/// The string or number after `"name":` in a flat JSON object.
 fn field(object: &str, name: &str) -> String {
     let start = object.find(&std::format!("\"{name}\":")).expect(name) + name.len() + 3;
     let value = object[start..].trim_start();

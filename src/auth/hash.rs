@@ -48,15 +48,15 @@ impl Sha256 {
         Self { state, block: [0; BLOCK], length }
     }
 
-    /// The hash of the parts, one behind the other.
+    /// The hash of the parts, concatenated.
     pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
-        Self::behind(&INITIAL, 0, parts)
+        Self::continued(&INITIAL, 0, parts)
     }
 
-    /// As [`digest`](Self::digest), behind what led to a chaining value. Out of line: a running
+    /// As [`digest`](Self::digest), after what led to a chaining value. Out of line: a running
     /// hash is a hundred bytes of stack, which several in one function would take at once.
     #[inline(never)]
-    fn behind(state: &[u32; 8], length: u64, parts: &[&[u8]]) -> [u8; 32] {
+    fn continued(state: &[u32; 8], length: u64, parts: &[&[u8]]) -> [u8; 32] {
         let mut hash = Self::resume(*state, length);
         for part in parts {
             hash.update(part);
@@ -94,7 +94,7 @@ impl Sha256 {
     }
 }
 
-/// A key for HMAC-SHA-256: the two chaining values behind the padded key (RFC 2104).
+/// A key for HMAC-SHA-256: the two chaining values after the padded key (RFC 2104).
 pub(crate) struct HmacKey {
     inner: [u32; 8],
     outer: [u32; 8],
@@ -126,10 +126,10 @@ impl HmacKey {
         this
     }
 
-    /// The MAC of the parts, one behind the other.
+    /// The MAC of the parts, concatenated.
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let digest = Sha256::behind(&self.inner, 64, parts);
-        Sha256::behind(&self.outer, 64, &[&digest])
+        let digest = Sha256::continued(&self.inner, 64, parts);
+        Sha256::continued(&self.outer, 64, &[&digest])
     }
 
     /// Replaces the round's 32 bytes with their MAC, in exactly two compressions.
@@ -168,7 +168,7 @@ impl Round {
         Self { block, words: [0; 8] }
     }
 
-    /// Half a MAC: the value becomes the hash of itself behind the padded key.
+    /// Half a MAC: the value becomes the hash of itself after the padded key.
     #[inline(never)]
     fn replace(&mut self, key: &[u32; 8]) {
         self.words = *key;

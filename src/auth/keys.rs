@@ -158,7 +158,7 @@ impl KeyCache {
     }
 }
 
-/// What a client keeps keys in. A trait object, so that a firmware without a [`KeyCache`] does not
+/// What a client keeps keys in. A trait object, so that a program without a [`KeyCache`] does not
 /// hold it.
 pub(crate) trait KeyStore {
     fn cache(&self) -> &KeyCache;

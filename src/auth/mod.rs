@@ -40,7 +40,7 @@ pub(crate) enum Family {
     OpenGauss,
 }
 
-/// An authentication request, told apart by code.
+/// An authentication request, by code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Code 0.
@@ -65,7 +65,7 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Reads an Authentication message's code and the body behind it. `sasl` says whether a SASL
+    /// Reads an Authentication message's code and the body after it. `sasl` says whether a SASL
     /// exchange is going on, which decides what code 11 means.
     pub(crate) fn decode(code: u32, body: &[u8], sasl: bool) -> Result<Self, AuthError> {
         match (code, body) {

@@ -28,7 +28,7 @@ pub(crate) enum Binding<'p> {
     /// Not at all.
     None,
     /// It could be, and the server does not offer it. Saying so lets a server notice that
-    /// somebody took its offer away.
+    /// a machine on the way took its offer away.
     #[cfg(feature = "tls")]
     NotOffered,
     /// To the hash of the server's certificate: `tls-server-end-point` of RFC 5929.
@@ -233,7 +233,7 @@ fn find_keys(
     }
 }
 
-/// The server-first message, `r=nonce,s=salt,i=iterations`, and extensions behind it.
+/// The server-first message, `r=nonce,s=salt,i=iterations`, and extensions after it.
 struct ServerFirst<'a> {
     nonce: &'a [u8],
     salt: &'a [u8],
@@ -254,13 +254,13 @@ impl<'a> ServerFirst<'a> {
     }
 }
 
-/// Takes `name=value` and the comma behind it, if there is one. The value is not empty.
+/// Takes `name=value` and the comma after it, if there is one. The value is not empty.
 #[inline(never)]
 fn take_field<'a>(rest: &mut &'a [u8], name: u8) -> Result<&'a [u8], AuthError> {
     let [first, b'=', text @ ..] = *rest else { return Err(AuthError::Malformed) };
     let end = text.iter().position(|&b| b == b',').unwrap_or(text.len());
-    let (value, behind) = text.split_at_checked(end).unwrap_or((text, &[]));
-    *rest = behind.get(1..).unwrap_or(&[]);
+    let (value, after) = text.split_at_checked(end).unwrap_or((text, &[]));
+    *rest = after.get(1..).unwrap_or(&[]);
     if *first == name && !value.is_empty() { Ok(value) } else { Err(AuthError::Malformed) }
 }
 

@@ -61,7 +61,7 @@ setters! {
     /// Name of the trusted root certificates.
     sslrootcert(value: &'a str) sslrootcert = Some(value);
 
-    /// Whether the host's name is told to the server in TLS. Default: yes.
+    /// Whether the host's name is sent to the server in TLS. Default: yes.
     sslsni(value: bool) sslsni = value;
 
     /// Whether the login is tied to the TLS session. Default: [`ChannelBinding::Prefer`].

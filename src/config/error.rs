@@ -25,9 +25,9 @@ pub enum ParseReason {
     /// A value that begins with a quote and does not end with one.
     UnterminatedQuote,
     /// `[` without `]`, nothing between them, or something other than `:`, `/`, `?` or `,`
-    /// behind them.
+    /// after them.
     Brackets,
-    /// `%` without two hexadecimal digits behind it.
+    /// `%` without two hexadecimal digits after it.
     PercentEncoding,
     /// A blank inside a part of a URI; write `%20`.
     Blank,

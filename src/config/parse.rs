@@ -25,7 +25,7 @@ pub(crate) fn parse_with<'a>(
         scratch: Scratch::new(scratch),
     };
     match uri::scheme(text) {
-        Some(behind) => uri::parse(&mut sink, behind)?,
+        Some(after) => uri::parse(&mut sink, after)?,
         None => pairs(&mut sink)?,
     }
     rest(&mut sink)?;
@@ -126,7 +126,7 @@ fn pairs(sink: &mut Sink<'_>) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// The text before and behind the first `end` that has no backslash in front of it.
+/// The text before and after the first `end` that has no backslash in front of it.
 fn until(text: &str, end: impl Fn(char) -> bool) -> Option<(&str, &str)> {
     let mut escaped = false;
     let at = text.find(|c| {
@@ -134,9 +134,9 @@ fn until(text: &str, end: impl Fn(char) -> bool) -> Option<(&str, &str)> {
         escaped = !escaped && c == '\\';
         found
     })?;
-    let (before, behind) = text.split_at_checked(at)?;
+    let (before, after) = text.split_at_checked(at)?;
     // `end` matches ASCII characters only, of one byte.
-    Some((before, behind.get(1..)?))
+    Some((before, after.get(1..)?))
 }
 
 /// A backslash takes the next character as it is; at the end it stands for nothing.

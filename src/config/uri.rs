@@ -32,8 +32,8 @@ pub(super) fn parse<'a>(sink: &mut Sink<'a>, rest: &'a str) -> Result<(), ParseE
 /// The part before `@`, where there is one.
 fn credentials<'a>(sink: &mut Sink<'a>, rest: &'a str) -> Result<&'a str, ParseError> {
     let end = rest.find(['@', '/']).and_then(|at| rest.split_at_checked(at));
-    let Some((credentials, behind)) =
-        end.and_then(|(before, tail)| tail.strip_prefix('@').map(|behind| (before, behind)))
+    let Some((credentials, after)) =
+        end.and_then(|(before, tail)| tail.strip_prefix('@').map(|after| (before, after)))
     else {
         return Ok(rest);
     };
@@ -44,7 +44,7 @@ fn credentials<'a>(sink: &mut Sink<'a>, rest: &'a str) -> Result<&'a str, ParseE
     if let Some(password) = password.filter(|password| !password.is_empty()) {
         store(sink, "password", password)?;
     }
-    Ok(behind)
+    Ok(after)
 }
 
 /// The hosts and ports. Answers with what ended them (`/`, `?` or nothing) and what follows.
@@ -82,23 +82,23 @@ struct Netloc<'a> {
 
 impl<'a> Netloc<'a> {
     fn read(text: &'a str) -> Result<Self, ParseReason> {
-        let (host, behind) = match text.strip_prefix('[') {
+        let (host, after) = match text.strip_prefix('[') {
             Some(inside) => {
-                let (host, behind) = inside.split_once(']').ok_or(ParseReason::Brackets)?;
+                let (host, after) = inside.split_once(']').ok_or(ParseReason::Brackets)?;
                 if host.is_empty()
-                    || !(behind.is_empty() || behind.starts_with([':', '/', '?', ',']))
+                    || !(after.is_empty() || after.starts_with([':', '/', '?', ',']))
                 {
                     return Err(ParseReason::Brackets);
                 }
-                (host, behind)
+                (host, after)
             }
             None => split_before(text, [':', '/', '?', ','].as_slice()),
         };
-        let (port, behind) = match behind.strip_prefix(':') {
+        let (port, after) = match after.strip_prefix(':') {
             Some(port) => split_before(port, ['/', '?', ','].as_slice()),
-            None => ("", behind),
+            None => ("", after),
         };
-        let mut tail = behind.chars();
+        let mut tail = after.chars();
         Ok(Self { host, port, end: tail.next(), tail: tail.as_str() })
     }
 }
@@ -192,7 +192,7 @@ struct Decoder<'p> {
 enum State {
     Before,
     Inside,
-    Behind,
+    After,
     Percent,
     Digit(u8),
 }
@@ -214,8 +214,8 @@ impl<'p> Decoder<'p> {
                     }
                 },
                 (State::Before, b' ') => State::Before,
-                (State::Inside | State::Behind, b' ') => State::Behind,
-                (State::Behind, _) => return Err(ParseReason::Blank),
+                (State::Inside | State::After, b' ') => State::After,
+                (State::After, _) => return Err(ParseReason::Blank),
                 (_, b'%') => State::Percent,
                 (_, byte) => {
                     (self.put)(byte);
@@ -240,7 +240,7 @@ fn hex(digit: u8) -> Result<u8, ParseReason> {
 
 fn split_once(text: &str, separator: char) -> (&str, Option<&str>) {
     match text.split_once(separator) {
-        Some((before, behind)) => (before, Some(behind)),
+        Some((before, after)) => (before, Some(after)),
         None => (text, None),
     }
 }

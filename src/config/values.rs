@@ -44,7 +44,7 @@ spelt! {
     /// Plaintext, TLS only if the server refuses plaintext.
     Allow = "allow",
     /// TLS if the server offers it, else plaintext. The default, as in libpq: it protects from
-    /// nobody on the way. Firmware should use [`VerifyFull`](Self::VerifyFull).
+    /// no machine on the way. Firmware should use [`VerifyFull`](Self::VerifyFull).
     #[default]
     Prefer = "prefer",
     /// TLS or nothing; the certificate is verified only if `sslrootcert` is given.

@@ -35,7 +35,7 @@ impl CancelToken {
 
     /// Asks the server over a new link of its own, and waits until the server closes that link,
     /// which it does when the request is handled. Whether there was anything to cancel is not
-    /// told; the statement then fails with
+    /// reported; the statement then fails with
     /// [`SqlState::QUERY_CANCELED`](crate::SqlState::QUERY_CANCELED).
     ///
     /// The link should be protected as the session's is, for the key goes over it:

@@ -17,7 +17,7 @@ pub trait Dial {
 
     /// Opens a link to one address of one host, within `target.timeout_ms`.
     ///
-    /// Names are looked up here, each time anew: addresses change while a firmware runs.
+    /// Names are looked up here, each time anew: addresses change while firmware runs.
     ///
     /// # Errors
     /// Any error makes the driver try the next address or host, except that

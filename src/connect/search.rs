@@ -130,7 +130,7 @@ impl<'a> Candidates<'a> {
         if self.host.is_none() {
             let turn = self.order.next();
             let turn = match (turn, self.wanted) {
-                // Nobody is a standby: now anybody will do.
+                // None is a standby: now any will do.
                 (None, TargetSessionAttrs::PreferStandby) => {
                     self.wanted = TargetSessionAttrs::Any;
                     self.order = Order::new(session, config, self.hosts.len());
@@ -290,7 +290,7 @@ struct Order {
     random: u32,
 }
 
-/// Hosts that are shuffled; those behind them come last, as written.
+/// Hosts that are shuffled; those after them come last, as written.
 const SHUFFLED: usize = 32;
 
 impl Order {

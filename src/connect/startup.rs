@@ -20,7 +20,7 @@ use crate::wire::{Encode, WireError, Writer, frontend};
 /// What protects the link below the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Protection<'p> {
-    /// Nobody listens: TLS with a peer whose certificate was verified, or a link that does not
+    /// No one can listen: TLS with a peer whose certificate was verified, or a link that does not
     /// leave this machine.
     pub(crate) private: bool,
     /// TLS, verified or not.
@@ -351,7 +351,7 @@ impl Session<'_> {
         match byte {
             b'S' => Ok(true),
             b'N' => Ok(false),
-            // Also an ErrorResponse: nobody has vouched for its text, so it is not shown.
+            // Also an ErrorResponse: its text is not authenticated, so it is not shown.
             _ => Err(Fault::from(ProtocolError::BadTlsAnswer)),
         }
     }
@@ -388,7 +388,7 @@ fn binding(
 }
 
 /// Methods that were not named by the user: what shows the password or its MD5 hash to a listener
-/// is answered only over verified TLS, or where nobody can listen.
+/// is answered only over verified TLS, or where no one can listen.
 fn allowed_methods(config: &Config<'_>, protection: Protection<'_>) -> AuthMethods {
     let revealing = AuthMethods::PASSWORD.or(AuthMethods::MD5);
     let methods = config.require_auth.unwrap_or(AuthMethods::all_but(AuthMethods::EMPTY));

@@ -56,7 +56,7 @@ impl AuthMethods {
         !self.contains(Self::UNNAMED)
     }
 
-    /// A method by name: a bit that tells it from the others, and what it allows here.
+    /// A method by name: a bit that distinguishes it from the others, and what it allows here.
     pub(crate) fn named(name: &str) -> Option<(u16, Self)> {
         Some(match name {
             "none" => (1, Self::NONE),

@@ -15,7 +15,7 @@ pub use methods::AuthMethods;
 
 use crate::limits;
 
-/// Reads a SCRAM key in base64. A pointer, set with the keys: a firmware that gives a password
+/// Reads a SCRAM key in base64. A pointer, set with the keys: a program that gives a password
 /// does not hold it.
 pub(crate) type KeyDecoder = fn(&str, &mut [u8; 32]) -> Option<()>;
 

@@ -8,7 +8,7 @@ use crate::wire::backend::{ParameterStatus, tag};
 
 impl Session<'_> {
     /// Takes what has arrived between two verbs: asynchronous messages, and an error that ends the
-    /// session. Anything else is an answer that belongs to somebody else.
+    /// session. Anything else is an answer that belongs to another client.
     pub(super) fn take_unsolicited(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         loop {
             self.take_arrived(io, false)?;

@@ -169,7 +169,7 @@ impl<'b> Session<'b> {
     }
 
     /// Starts a verb: checks that the link lives, starts the deadline, looks at what has arrived,
-    /// finishes what an earlier verb left behind.
+    /// finishes what an earlier verb left to do.
     #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn begin(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.start_verb()?;
@@ -189,7 +189,7 @@ impl<'b> Session<'b> {
         self.look_around(io)
     }
 
-    /// Nothing was left behind and nothing has arrived, mostly.
+    /// Nothing was left to do and nothing has arrived, mostly.
     #[cfg_attr(not(target_os = "none"), inline)]
     fn look_around(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.exchange.is_quiet() && !self.link.has_unread() && !io.ready() {
@@ -240,7 +240,7 @@ impl<'b> Session<'b> {
         self.settled(finished)
     }
 
-    /// Finishes what earlier verbs left behind and takes what has arrived.
+    /// Finishes what earlier verbs left to do and takes what has arrived.
     #[cold]
     #[inline(never)]
     fn settle(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
@@ -267,7 +267,7 @@ impl<'b> Session<'b> {
             return discarded;
         }
         if let Some(undo) = self.exchange.take_undo() {
-            // An answer that belongs to somebody else must not be taken for that of the rollback.
+            // An answer that belongs to another client must not be taken for that of the rollback.
             self.take_unsolicited(io)?;
             // The transaction is given up: so is what failed in it.
             undo(self, io)?;
@@ -345,7 +345,7 @@ impl<'b> Session<'b> {
         self.send(io)
     }
 
-    /// A Query of the driver's own whose rows nobody wants. `may_end`: it may end a transaction.
+    /// A Query of the driver's own whose rows are discarded. `may_end`: it may end a transaction.
     pub(crate) fn command(
         &mut self,
         io: &mut Lent<'_>,

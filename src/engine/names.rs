@@ -124,8 +124,8 @@ impl Session<'_> {
         self.identity
     }
 
-    /// A session begins. The address of the receive buffer tells clients apart, what the server
-    /// calls the session tells links apart, and so does the chain of them.
+    /// A session begins. The address of the receive buffer distinguishes clients, what the server
+    /// calls the session distinguishes links, and so does the chain of them.
     pub(crate) fn identify(&mut self) {
         let [a, b, c, d, ..] = self.link.address().to_le_bytes();
         let address = u32::from_le_bytes([a, b, c, d]).rotate_left(16);

@@ -23,7 +23,7 @@ impl<'m> NotificationQueue<'m> {
     }
 }
 
-/// A queue behind a pointer, so that a firmware without one links none.
+/// A queue behind a pointer, so that a program without one links none.
 pub(crate) trait Queue {
     /// Keeps a notification; `false` when there is no room.
     fn push(&mut self, body: &[u8]) -> bool;
@@ -68,7 +68,7 @@ impl Queue for NotificationQueue<'_> {
     }
 }
 
-/// What a server says unasked, shown to the handler of
+/// What a server sends unsolicited, shown to the handler of
 /// [`Client::set_event_handler`](crate::Client::set_event_handler).
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -89,7 +89,7 @@ pub enum Event<'e> {
 /// Shows events to the firmware.
 pub(crate) type EventHandler<'b> = &'b dyn Fn(Event<'_>);
 
-/// Who wants to see what the server says unasked.
+/// Who wants to see what the server sends unsolicited.
 #[derive(Default)]
 pub(crate) struct Events<'b> {
     pub(crate) handler: Option<EventHandler<'b>>,

@@ -358,7 +358,7 @@ impl Session<'_> {
         self.repeat(fault, known)
     }
 
-    /// What became of the transaction that has ended: it was rolled back, or nobody knows.
+    /// What became of the transaction that has ended: it was rolled back, or that is not known.
     pub(crate) const fn fate(&self) -> Outcome {
         if self.ledger.rolled_back { Outcome::Refused } else { Outcome::Unknown }
     }

@@ -21,7 +21,7 @@ pub(crate) struct ServerInfo {
     pub(crate) read_only: Option<bool>,
     /// A parameter that only openGauss reports was seen.
     gauss_parameter: bool,
-    /// As far as the configuration or the login told it.
+    /// As far as it is known from the configuration or the login.
     family: Family,
     /// The session is under TLS.
     pub(crate) encrypted: bool,
@@ -88,7 +88,7 @@ impl ServerInfo {
         };
     }
 
-    /// Takes what a message of the login tells of the family.
+    /// Takes what a message of the login says of the family.
     pub(crate) const fn saw(&mut self, family: Family) -> Result<(), AuthError> {
         match (self.family, family) {
             _ if cfg!(not(feature = "opengauss")) => {}

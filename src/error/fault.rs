@@ -20,9 +20,9 @@ use embedded_io::ErrorKind as IoKind;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fault(NonZeroU32);
 
-// Numbers below 256 fit the short instructions. The classes of 16 are told apart by the digit in
+// Numbers below 256 fit the short instructions. The classes of 16 are distinguished by the digit in
 // front, those of 256 by the digits in front. Their order makes one comparison of what `into_error`
-// and others ask: what could not be written comes first, what is the configuration's fault behind.
+// and others ask: what could not be written comes first, what is the configuration's fault after it.
 const WIRE: u32 = 0x00;
 const USAGE: u32 = 0x10;
 const CAPACITY: u32 = 0x20;
@@ -120,7 +120,7 @@ impl Fault {
         }
     }
 
-    /// What the user sees of it, as far as the number tells.
+    /// What the user sees of it, as far as the number says.
     pub(crate) fn kind(self) -> ErrorKind {
         let number = self.0.get();
         let payload = number & 0xff;

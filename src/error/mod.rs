@@ -89,14 +89,14 @@ pub enum ErrorKind {
     Protocol(ProtocolError),
     /// No link to the last of the hosts could be opened. Try again after a pause.
     Dial(DialError),
-    /// Sessions could be had, and none was what `target_session_attrs` asks for: try again when
+    /// Sessions were available, and none was what `target_session_attrs` asks for: try again when
     /// the standby has been promoted.
     NoSuitableHost,
     /// The transport failed. The connection is dead: connect again.
     Transport(embedded_io::ErrorKind),
     /// The peer closed the link. The connection is dead: connect again.
     Closed,
-    /// The peer closed the link before it said a word. openGauss does so when the client's address
+    /// The peer closed the link before it sent anything. openGauss does so when the client's address
     /// is in no line of `pg_hba.conf`, when no connection slot is free, and while it starts; so
     /// does a proxy with no server behind it.
     HungUp,

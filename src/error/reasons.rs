@@ -1,4 +1,4 @@
-//! The reasons behind an [`ErrorKind`](super::ErrorKind), each an enum of its own.
+//! The reasons of an [`ErrorKind`](super::ErrorKind), each an enum of its own.
 
 use embedded_io::ErrorKind;
 
@@ -141,7 +141,7 @@ pub enum UsageError {
 pub enum DialError {
     /// `target.address` is not below the number of the host's addresses.
     NoMoreAddresses,
-    /// The name has no address, or nobody could be asked.
+    /// The name has no address, or no name server could be asked.
     UnknownHost,
     /// Nothing came of it in time.
     TimedOut,

@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn odd_bodies_give_what_they_hold() {
         for end in 0..20 {
-            let body = &b"SFATAL\0C57P01\0Mgoodbye\0\0"[..end];
+            let body = &b"SFATAL\0C57P01\0Mstopping\0\0"[..end];
             let _ = ServerError::new(body, true).to_string();
         }
         let cut = ServerError::new(b"SFATAL\0C57P01\0Mgood", true);

@@ -20,7 +20,7 @@ pub(super) struct PathBuffer {
 }
 
 impl PathBuffer {
-    /// The pieces one behind the other. `None` where they are too long.
+    /// The pieces, concatenated. `None` where they are too long.
     pub(super) fn new(pieces: &[&[u8]]) -> Option<Self> {
         let mut path = Self { bytes: [0; PATH], length: 0 };
         for piece in pieces {

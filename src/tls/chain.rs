@@ -37,7 +37,7 @@ pub(super) fn verify<'c>(
     check_common(&leaf, trust)?;
     check_server_key_usage(&leaf)?;
     if !anchors(trust.anchors).any(|anchor| anchor == leaf.der) {
-        climb(&leaf, others, trust)?;
+        build_path(&leaf, others, trust)?;
     }
     if let Some(host) = trust.host {
         name::check_host(&leaf, host)?;
@@ -120,7 +120,7 @@ impl<'a> Path<'a> {
 /// Looks for a way from the leaf to an anchor, issuer by issuer, the anchors first. Where one
 /// leads nowhere the next is tried: with cross-signed authorities several have the same name. The
 /// budget of signature checks bounds it all.
-fn climb(
+fn build_path(
     leaf: &Certificate<'_>,
     others: &[&[u8]],
     trust: &Trust<'_>,

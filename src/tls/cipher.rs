@@ -2,7 +2,7 @@
 //! records whose content is legal at the moment.
 //!
 //! Ciphers are made anew for every record and know nothing of the connection. What they must
-//! know, the [`guard`](super::guard) tells them in the header that is authenticated with a record:
+//! know, the [`guard`](super::guard) writes them into the header that is authenticated with a record:
 //! it marks what may come first in it. The mark is undone before the check. In the other
 //! direction, a handshake message that is larger than its record is replaced by a certificate that
 //! is none but says how large the message is; the [`verifier`](super::verifier) reads that.

@@ -204,7 +204,7 @@ impl<'s, T> Guard<'s, T> {
                     *slot = byte;
                     self.header_len = self.header_len.saturating_add(1);
                 }
-                // The third byte, the version's second, tells the cipher what it must know.
+                // The third byte, the version's second, holds what the cipher must know.
                 if let ([APPLICATION_DATA, ..], 3) = (self.header, self.header_len) {
                     *first = self.shared.expected.get();
                     self.shared.expected.set(match *first {

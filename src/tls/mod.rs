@@ -13,7 +13,7 @@
 //! #     fn now_ms(&self) -> u64 { 0 }
 //! #     fn entropy(&self, _: &mut [u8]) -> Result<(), NoEntropy> { Err(NoEntropy) }
 //! # }
-//! // A firmware writes `barepg::pem!("../certs/root.crt")` in place of the bytes.
+//! // Firmware writes `barepg::pem!("../certs/root.crt")` in place of the bytes.
 //! static FILES: [(&str, &[u8]); 1] = [("root.crt", &[0x30, 0x00])];
 //! static CONFIG: Config = Config::new()
 //!     .user("logger")
@@ -35,7 +35,7 @@
 //! itself.
 //!
 //! Layers, each using only those before it: `der`, `time`, `x509`, `name`, `rsa`,
-//! `signature`, `chain`, `key`, `pem` turn bytes into verdicts; `drbg`, `guard`,
+//! `signature`, `chain`, `key`, `pem` turn bytes into decisions; `drbg`, `guard`,
 //! `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
 mod chain;

@@ -244,7 +244,7 @@ fn configure<'h>(handshake: &Handshake<'h>, fragment: Option<MaxFragmentLength>)
 fn handshake_error(error: embedded_tls::TlsError, tx_size: usize, shared: &Shared) -> Fault {
     use embedded_tls::TlsError as E;
     match error {
-        // The send record buffer holds the handshake's messages. How long they are is not told.
+        // The send record buffer holds the handshake's messages. Their length is not reported.
         E::InsufficientSpace | E::EncodeError => {
             let have = u16::try_from(tx_size).unwrap_or(u16::MAX);
             shared.record.set((have, have.saturating_mul(2)));

@@ -168,7 +168,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// What precedes the handshake's hash in the signed content, behind 64 spaces.
+/// What precedes the handshake's hash in the signed content, after 64 spaces.
 const SERVER_CONTEXT: &[u8; 34] = b"TLS 1.3, server CertificateVerify\0";
 
 /// Signature schemes of TLS 1.3 handshakes. PKCS#1 v1.5 is for certificates only.

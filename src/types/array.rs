@@ -2,7 +2,7 @@
 //!
 //! Layout (`array_send`, `src/backend/utils/adt/arrayfuncs.c`): number of dimensions, a flag for
 //! NULLs, the OID of the elements; length and lower bound of each dimension; then the elements in
-//! row-major order, each behind its own length.
+//! row-major order, each after its own length.
 
 use core::marker::PhantomData;
 

@@ -1,4 +1,4 @@
-//! Composite values (rows as values) and hstore: several values behind one.
+//! Composite values (rows as values) and hstore: several values in one.
 
 use super::array::element;
 use super::{ArrayElement, Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};

@@ -86,7 +86,7 @@ impl ToSql for JsonPath<'_> {
     }
 }
 
-/// Text behind a version byte in binary format.
+/// Text after a version byte in binary format.
 fn versioned(value: RawValue<'_>) -> Result<&str, TypeError> {
     match (value.format, value.bytes) {
         (Format::Text, text) | (Format::Binary, [VERSION, text @ ..]) => utf8(text),

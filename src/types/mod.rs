@@ -240,7 +240,7 @@ pub trait FromSql<'a>: Sized {
 
 /// A Rust value that can be sent as a parameter.
 pub trait ToSql {
-    /// The type the server is told. 0 lets it infer one, which is safe only where the binary
+    /// The type that is sent to the server. 0 lets it infer one, which is safe only where the binary
     /// layout of the inferred type is what [`to_sql`](Self::to_sql) writes.
     const OID: Oid;
 

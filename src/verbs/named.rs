@@ -1,4 +1,4 @@
-//! Statements with a name: what is done for them alone, behind one table of functions, so that it is
+//! Statements with a name: what is done for them alone, through one table of functions, so that it is
 //! linked only where there are any.
 
 use crate::engine::{Name, NameHash, Session, TransactionStatus};

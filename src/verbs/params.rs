@@ -27,7 +27,7 @@ pub trait Params {
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError>;
 }
 
-/// A [`ToSql`] value behind a reference of unknown type.
+/// A [`ToSql`] value by a reference of unknown type.
 pub trait Parameter {
     /// As [`ToSql::OID`].
     fn oid(&self) -> Oid;

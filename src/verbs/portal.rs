@@ -63,7 +63,7 @@ impl<'b> Transaction<'_, '_, 'b> {
     }
 
     /// The next rows of a portal, at most `rows` (0: all that are left). When they are read,
-    /// [`Rows::is_suspended`] tells whether there are more.
+    /// [`Rows::is_suspended`] says whether there are more.
     ///
     /// # Errors
     /// As [`Connection::query`](crate::Connection::query). [`UsageError::StaleStatement`]: the

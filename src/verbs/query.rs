@@ -151,7 +151,7 @@ impl Session<'_> {
         self.find_only(io)
     }
 
-    /// Runs a statement whose rows nobody wants.
+    /// Runs a statement and discards its rows.
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn execute<P: Params + ?Sized>(
         &mut self,

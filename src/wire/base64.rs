@@ -49,7 +49,7 @@ pub(crate) fn decode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
             *room.next()? = bits.wrapping_shr(rest).to_le_bytes()[0];
         }
     }
-    // Bits behind the last byte must be zero, or two texts would mean the same bytes.
+    // Bits after the last byte must be zero, or two texts would mean the same bytes.
     if bits & 1_u32.wrapping_shl(rest).wrapping_sub(1) != 0 {
         return None;
     }

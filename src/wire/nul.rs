@@ -76,7 +76,7 @@ mod tests {
             assert!(!has_nul(&bytes) && first_nul(&bytes).is_none());
             for at in 0..length {
                 bytes[at] = 0;
-                // Behind it another one, and what a borrow would change.
+                // After it another one, and what a borrow would change.
                 for after in at + 1..length {
                     for other in [0, 1, 0x80] {
                         bytes[after] = other;

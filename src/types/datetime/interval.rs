@@ -68,7 +68,7 @@ impl fmt::Display for Interval {
     }
 }
 
-/// The parts before the time. A positive part behind a negative one shows its sign.
+/// The parts before the time. A positive part after a negative one shows its sign.
 struct Parts<'f, 'g> {
     f: &'f mut fmt::Formatter<'g>,
     first: bool,

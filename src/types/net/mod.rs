@@ -23,7 +23,7 @@ pub struct Inet {
     prefix: u8,
 }
 
-/// `cidr`: the address of a network, with no bit set behind the prefix.
+/// `cidr`: the address of a network, with no bit set after the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cidr(Inet);
 
@@ -92,7 +92,7 @@ impl Inet {
 }
 
 impl Cidr {
-    /// A network; `None` when a bit behind the prefix is set or the prefix is too long.
+    /// A network; `None` when a bit after the prefix is set or the prefix is too long.
     pub fn new(addr: IpAddr, prefix: u8) -> Option<Self> {
         let inet = Inet::new(addr, prefix)?;
         let network = inet.network();
@@ -162,7 +162,7 @@ impl core::str::FromStr for Inet {
 impl core::str::FromStr for Cidr {
     type Err = TypeError;
 
-    /// As [`Inet`], with no bit behind the prefix.
+    /// As [`Inet`], with no bit after the prefix.
     fn from_str(text: &str) -> Result<Self, TypeError> {
         let inet: Inet = text.parse()?;
         Self::new(inet.addr, inet.prefix).ok_or(TypeError::Malformed)

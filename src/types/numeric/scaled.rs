@@ -54,7 +54,7 @@ pub(super) fn groups<M: Magnitude>(mut value: M, scale: u16) -> Groups {
     groups
 }
 
-/// Sign, digits before and digits behind the decimal point, checked.
+/// Sign, digits before and digits after the decimal point, checked.
 pub(super) fn split(text: &[u8]) -> Result<(bool, &[u8], &[u8]), TypeError> {
     let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),

@@ -4,7 +4,7 @@
 use crate::types::{RawValue, TypeError};
 use crate::wire::{WireError, Writer};
 
-/// Most decimal digits behind the point (`NUMERIC_DSCALE_MASK`).
+/// Most decimal digits after the point (`NUMERIC_DSCALE_MASK`).
 pub(super) const MAX_SCALE: u16 = 0x3FFF;
 
 /// Sign field of the layout.

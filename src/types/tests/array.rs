@@ -67,7 +67,7 @@ fn hostile_shapes() {
         &["00000001 00000000 00000017"],
         // A flag other than 0 and 1.
         &["00000000 00000002 00000017"],
-        // Bytes behind the end.
+        // Bytes after the end.
         &["00000000 00000000 00000017 00"],
         // A negative length, a length beyond the bytes, a last index beyond i32.
         &[header, "ffffffff 00000001"],

@@ -42,7 +42,7 @@ fn hostile_numerics() {
         "0000000000004000",          // a scale beyond the server's
         "00010000c00000000001",      // NaN with digits
         "00018000000000000000",      // a zero below the least weight
-        "0001ffff000000030001",      // a digit behind the last place shown
+        "0001ffff000000030001",      // a digit after the last place shown
         "0001ffff000000000001",
         "0002000000000002000103e9",
         "00",

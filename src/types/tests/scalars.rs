@@ -56,7 +56,7 @@ fn network_addresses() {
     for bad in ["0221000401020304", "0420000401020304", "0320000401020304", "0220001001020304"] {
         assert_eq!(decode::<Inet>(bad), Err(TypeError::Malformed), "{bad}");
     }
-    // A bit behind the prefix.
+    // A bit after the prefix.
     assert_eq!(decode::<Cidr>("020801040a000001"), Err(TypeError::Malformed));
     for bad in ["", "1.2.3", "1.2.3.4/", "1.2.3.4/33", "::1/129", "1.2.3.4/256", "1.2.3.4/-1"] {
         assert_eq!(bad.parse::<Inet>(), Err(TypeError::Malformed), "{bad}");

@@ -1,4 +1,4 @@
-//! Values of other crates, each behind a feature of its own. Off by default: none of them is
+//! Values of other crates, each with a feature of its own. Off by default: none of them is
 //! needed for any column, they only save a conversion in the firmware.
 //!
 //! `rust_decimal` is missing on purpose: it links the `alloc` crate always, and so demands a heap
