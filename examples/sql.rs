@@ -68,7 +68,7 @@ fn run(conninfo: &str, statements: &[String], timeout_ms: Option<u32>) -> ExitCo
                     return ExitCode::from(if refused && conn.is_usable() { 1 } else { 2 });
                 }
             }
-            // The statements are done, whether the goodbye arrives or not.
+            // The statements are done, whether Terminate arrives or not.
             let _ = conn.close();
             return ExitCode::SUCCESS;
         }
@@ -85,7 +85,7 @@ fn run(conninfo: &str, statements: &[String], timeout_ms: Option<u32>) -> ExitCo
     ExitCode::from(2)
 }
 
-/// The server's words if it has any, else the driver's.
+/// The server's message if there is one, else the driver's.
 fn complain(error: &Error, said: Option<ServerError<'_>>) {
     match said {
         Some(said) if error.sqlstate().is_some() => {

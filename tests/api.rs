@@ -176,7 +176,7 @@ fn no_type_with_a_key_derives_debug() {
     assert!(checked >= 8, "{checked}");
 }
 
-/// What the README shows is compiled: none of its code is told to be left out.
+/// What the README shows is compiled: none of its code is marked to be left out.
 #[test]
 fn the_readme_is_compiled() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");

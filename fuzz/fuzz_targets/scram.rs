@@ -1,5 +1,5 @@
 #![no_main]
-//! SCRAM's messages: server-first, a byte 255, server-final. Nobody gets in but with the
+//! SCRAM's messages: server-first, a byte 255, server-final. No peer gets in but with the
 //! signature that belongs to the one exchange known.
 
 mod common;

@@ -27,9 +27,9 @@ struct Script<'a> {
     bytes: &'a [u8],
     at: usize,
     piece: usize,
-    /// Whether the stream ends behind the bytes, or falls silent.
+    /// Whether the stream ends after the bytes, or falls silent.
     ends: bool,
-    /// Whether the server says no more behind ReadyForQuery until something is sent to it.
+    /// Whether the server sends no more after ReadyForQuery until something is sent to it.
     polite: bool,
     waiting: bool,
 }

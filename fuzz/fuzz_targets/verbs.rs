@@ -58,7 +58,7 @@ fn verb(conn: &mut Conn<'_, '_>, code: u8) -> Result<(), Error> {
         }
         // Dropped: the next verb rolls back.
         10 => drop(conn.transaction()?),
-        // Rows that nobody reads.
+        // Rows that are not read.
         11 => {
             let _ = conn.query("select", ())?;
         }

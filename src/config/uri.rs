@@ -85,8 +85,7 @@ impl<'a> Netloc<'a> {
         let (host, after) = match text.strip_prefix('[') {
             Some(inside) => {
                 let (host, after) = inside.split_once(']').ok_or(ParseReason::Brackets)?;
-                if host.is_empty()
-                    || !(after.is_empty() || after.starts_with([':', '/', '?', ',']))
+                if host.is_empty() || !(after.is_empty() || after.starts_with([':', '/', '?', ',']))
                 {
                     return Err(ParseReason::Brackets);
                 }

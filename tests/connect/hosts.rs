@@ -11,9 +11,9 @@ use barepg_testkit::{faults, pg};
 
 use crate::ask;
 
-/// A port where nobody listens.
+/// A port where no server listens.
 fn dead() -> u16 {
-    faults::nobody().unwrap()
+    faults::closed_port().unwrap()
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn the_key_of_a_session_with_tls_never_travels_in_clear() {
     let mut client = host.client(&text).unwrap();
     let connection = client.connect().unwrap();
     let token = connection.cancel_token().unwrap();
-    // Somebody on the way says that there is no TLS.
+    // A machine on the way says that there is no TLS.
     let liar = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = liar.local_addr().unwrap().port();
     let heard = std::thread::spawn(move || {

@@ -68,7 +68,7 @@ fn the_call_works_over_the_unix_socket() {
 }
 
 #[test]
-fn nobody_listens_on_a_unix_socket() {
+fn no_server_listens_on_a_unix_socket() {
     let server = pg::shared(15);
     let (dir, port) = (server.socket_dir(), server.port());
     let base = format!("host={} port={port} dbname=test", dir.display());

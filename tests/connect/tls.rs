@@ -72,7 +72,7 @@ fn what_is_wrong_with_a_file_is_told() {
     assert_eq!(kind, ErrorKind::Config(ConfigError::ClientCertificate));
     assert_eq!(problem, Some(("sslkey", FileProblem::Permissions)));
 
-    // A root of somebody else's.
+    // A root of another authority.
     let other = pg::shared(18).authority().path("ca.crt");
     let (kind, problem) = try_with(&format!("sslrootcert={}", other.display()));
     assert!(matches!(kind, ErrorKind::Tls(TlsError::Certificate(_))), "{kind:?}");

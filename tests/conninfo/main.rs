@@ -201,7 +201,7 @@ struct Judge<'l> {
 }
 
 impl Judge<'_> {
-    /// Whether libpq would connect with these values. It is sent to a port where nobody is.
+    /// Whether libpq would connect with these values. It is sent to a port where no server is.
     fn accepts(&mut self, values: &Values) -> bool {
         let mut text = String::from("hostaddr=127.0.0.1 port=1");
         for (keyword, value) in values {
@@ -214,7 +214,7 @@ impl Judge<'_> {
         }
         let libpq = self.libpq;
         *self.cache.entry(text).or_insert_with_key(|text| {
-            let error = libpq.connect_error(text).expect("nobody listens on port 1");
+            let error = libpq.connect_error(text).expect("no server listens on port 1");
             // The manual promises that 0 is the system's figure; Linux wants a positive one.
             error.contains("Connection refused") || error.contains("setsockopt(TCP_KEEP")
         })

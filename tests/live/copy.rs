@@ -132,16 +132,16 @@ fn an_early_error_is_told_and_never_a_deadlock() {
     on_each(|cluster| {
         with_session(cluster.port(), role("scram_user"), |c| {
             c.batch_execute(TABLE).unwrap();
-            // Megabytes behind the error: the server drops them.
+            // Megabytes after the error: the server drops them.
             let mut copy = c.copy_in("copy t from stdin").unwrap();
-            let mut told = copy.send(b"no number\t1\tx\n");
+            let mut sent = copy.send(b"no number\t1\tx\n");
             for _ in 0..5000 {
-                told = told.and_then(|()| copy.send(&[b'x'; 1000]));
+                sent = sent.and_then(|()| copy.send(&[b'x'; 1000]));
             }
-            let error = told.and_then(|()| copy.finish().map(|_| ())).unwrap_err();
+            let error = sent.and_then(|()| copy.finish().map(|_| ())).unwrap_err();
             assert_eq!(error.sqlstate().unwrap().as_str(), "22P02");
             assert_eq!(one::<i32>(c, "select 1"), 1);
-            // Asked for, it is told early, and again by every further call.
+            // Asked for, it is reported early, and again by every further call.
             let mut copy = c.copy_in("copy t from stdin").unwrap();
             copy.send(b"no number\t1\tx\n").unwrap();
             copy.check().unwrap();
@@ -151,7 +151,7 @@ fn an_early_error_is_told_and_never_a_deadlock() {
             assert_eq!(copy.send(b"more"), Err(error));
             assert_eq!(copy.finish(), Err(error));
             assert_eq!(one::<i32>(c, "select 1"), 1);
-            // A notice for every row: the server would block if nobody read them.
+            // A notice for every row: the server would block if they were not read.
             c.batch_execute(
                 "create function pg_temp.shout() returns trigger language plpgsql as $$ begin
                     raise warning 'row % %', new.id, repeat('!', 20000); return new; end $$;
@@ -281,7 +281,7 @@ fn text_csv_and_binary_come_out() {
             }
             assert_eq!((expected, copy.rows()), (1000, 1000));
 
-            // What does not fit the types is told, and the COPY goes on.
+            // What does not fit the types is reported, and the COPY goes on.
             let mut copy = c.copy_out("copy t to stdout with (format binary)").unwrap();
             let error = copy.next_row::<(i64, f64, Option<&str>)>().unwrap_err();
             let ErrorKind::Column { column: 0, wanted: oid::INT8, .. } = error.kind() else {
@@ -348,7 +348,7 @@ fn what_is_no_copy_is_told() {
             assert_eq!((error.kind(), error.is_usable()), (wrong, true));
             let error = c.copy_in("copy nowhere from stdin").err().unwrap();
             assert_eq!(error.sqlstate().unwrap().as_str(), "42P01");
-            // Statements behind the COPY; those before it are not for this verb.
+            // Statements after the COPY; those before it are not for this verb.
             let error = c.copy_in("select 1; copy t from stdin").err().unwrap();
             assert_eq!((error.kind(), error.is_usable()), (not_copy, true));
             let mut copy = c.copy_in("copy t from stdin; select 2, 3").unwrap();

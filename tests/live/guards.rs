@@ -46,7 +46,7 @@ fn transactions_have_the_properties_asked_for() {
 }
 
 #[test]
-fn savepoints_keep_and_take_back() {
+fn savepoints_keep_and_roll_back() {
     on_each(|cluster| {
         with_session(cluster.port(), role("scram_user"), |c| {
             c.batch_execute("create temp table t (id int primary key)").unwrap();

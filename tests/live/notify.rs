@@ -90,7 +90,7 @@ fn what_arrives_meanwhile_is_queued_or_counted() {
             // 24 bytes each.
             assert_eq!((kept, c.stats().notifications_lost), (4, 1 + 2 * (turn + 1)));
         }
-        // Behind a transaction they come with its end.
+        // After a transaction they come with its end.
         let mut transaction = c.transaction().unwrap();
         notify(7);
         assert_eq!(transaction.wait_notification(100), Ok(None));

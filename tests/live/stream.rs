@@ -75,7 +75,7 @@ fn same(mut a: impl Read, mut b: impl Read) -> usize {
                 more => m += more,
             }
         }
-        assert_eq!(x[..n], y[..m], "behind {count} bytes");
+        assert_eq!(x[..n], y[..m], "after {count} bytes");
         if n == 0 {
             assert_eq!(b.read(&mut y).unwrap(), 0);
             return count;
@@ -166,7 +166,7 @@ fn rows_read_in_part_and_in_turn() {
                 assert!(null.get::<&str>().is_err());
             }
             assert!(rows.next_streamed().unwrap().is_none());
-            // An error behind any number of rows, and rows dropped in the middle.
+            // An error after any number of rows, and rows dropped in the middle.
             for at in 1..20 {
                 let sql = format!(
                     "select repeat('x', 2000), 1 / (n - {at}) from generate_series(1, 20) n"

@@ -178,7 +178,7 @@ fn a_few_bytes_at_a_time() {
 fn a_link_that_breaks_at_any_call() {
     let cluster = &crate::usual();
     cluster.psql("test", TABLE);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut tag = 0;
     for (name, work, rows) in WORK {
         for cut in 0.. {
@@ -195,7 +195,7 @@ fn a_link_that_breaks_at_any_call() {
                 assert!(!error.is_usable(), "{name} cut at {cut}: {error}");
                 assert!(c.ping().is_err());
             }
-            told.push((name, cut, tag, rows, result));
+            reported.push((name, cut, tag, rows, result));
             if result.is_ok() {
                 assert!(cut > 2, "{name} takes calls");
                 break;
@@ -206,7 +206,7 @@ fn a_link_that_breaks_at_any_call() {
     let ended = "select not exists (select from pg_stat_activity where application_name = 'cut')";
     cluster.wait_until(ended);
     let found = cluster.psql("test", "select tag, count(*) from weak group by tag");
-    for (name, cut, tag, rows, result) in told {
+    for (name, cut, tag, rows, result) in reported {
         let line = found.lines().find_map(|line| line.strip_prefix(&format!("{tag}|")));
         let count: i64 = line.map_or(0, |count| count.trim().parse().unwrap());
         let fine = match result {

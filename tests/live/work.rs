@@ -114,7 +114,7 @@ fn batches_prepared_statements_and_their_errors() {
             c.batch_execute("create temp table t (id int primary key, name text)").unwrap();
             let items = (1..=1000).map(|i| (i, "name"));
             assert_eq!(c.execute_many("insert into t values ($1, $2)", items), Ok(1000));
-            // Item 300 is refused: nothing of the batch stays, and the index is told.
+            // Item 300 is refused: nothing of the batch stays, and the index is reported.
             let items = (2001..).map(|i| (if i == 2301 { 1 } else { i }, "x")).take(500);
             let error = c.execute_many("insert into t values ($1, $2)", items).unwrap_err();
             assert_eq!(error.sqlstate(), Some(SqlState::UNIQUE_VIOLATION));
@@ -263,7 +263,7 @@ fn simple_queries_give_every_result_as_text() {
 }
 
 #[test]
-fn copy_that_nobody_asked_for_does_not_hang() {
+fn unsolicited_copy_does_not_hang() {
     on_each(|cluster| {
         with_session(cluster.port(), role("scram_user"), |c| {
             c.batch_execute("create temp table t (id int)").unwrap();

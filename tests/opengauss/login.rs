@@ -173,7 +173,7 @@ fn require_auth_knows_the_methods() {
 
 #[test]
 fn what_keeps_a_client_out_is_told() {
-    let told = |front: &Front, name: &str| {
+    let reported = |front: &Front, name: &str| {
         let (error, words) = refused(front.port(), user(name));
         (error.sqlstate().map(|state| state.as_str().to_string()).unwrap_or_default(), words)
     };
@@ -183,17 +183,17 @@ fn what_keeps_a_client_out_is_told() {
         let initial = User::new("omm", PASSWORD, Kind::Sha256, 2048, Hba::Sha256);
         options.users = vec![trusted, User { initial: true, ..initial }];
     });
-    let (state, words) = told(&remote, "trusted");
+    let (state, words) = reported(&remote, "trusted");
     assert_eq!((&*state, &*words), ("28000", "Forbid remote connection with trust method!"));
-    let (state, words) = told(&remote, "omm");
+    let (state, words) = reported(&remote, "omm");
     assert_eq!((&*state, &*words), ("28000", "Forbid remote connection with initial user."));
-    let (state, words) = told(&front(), "tls_user");
+    let (state, words) = reported(&front(), "tls_user");
     assert_eq!(state, "28000");
     assert!(words.starts_with("no pg_hba.conf entry for host") && words.ends_with("SSL off"));
-    let (state, words) = told(&front_with(|options| options.require_ssl = true), "sha256_user");
+    let (state, words) = reported(&front_with(|options| options.require_ssl = true), "sha256_user");
     assert_eq!((&*state, &*words), ("57P03", "SSL connection is required by the database system"));
     let crowded = front_with(|options| options.trouble = Some(Trouble::TooManyClients));
-    assert_eq!(told(&crowded, "sha256_user").0, "53300");
+    assert_eq!(reported(&crowded, "sha256_user").0, "53300");
     let silent = front_with(|options| options.trouble = Some(Trouble::SilentEof));
     let (error, _) = refused(silent.port(), user("sha256_user"));
     assert_eq!(error.kind(), ErrorKind::HungUp);

@@ -48,7 +48,7 @@ pub fn user(name: &str) -> Config<'_> {
     Config::new().user(name).password(PASSWORD).dbname("test")
 }
 
-/// A login that must fail: the error and the server's words.
+/// A login that must fail: the error and the server's message.
 pub fn refused(port: u16, config: Config<'_>) -> (Error, String) {
     let mut storage = Storage::<512, 512>::new();
     let mut client = Client::new(storage.buffers(), &config, &Host);

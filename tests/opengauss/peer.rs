@@ -50,7 +50,7 @@ impl Read for Peer {
 
 impl ReadReady for Peer {
     fn read_ready(&mut self) -> Result<bool, ErrorKind> {
-        // The link is closed behind the last piece.
+        // The link is closed after the last piece.
         Ok(!self.now.is_empty() || self.pieces.len() == 0)
     }
 }

@@ -105,7 +105,7 @@ fn packets(name: &str) -> Vec<Vec<u8>> {
     lines.map(|line| (2..line.len()).step_by(2).map(|i| byte(line, i)).collect()).collect()
 }
 
-/// The recorded login with 3.51, and the packets behind it.
+/// The recorded login with 3.51, and the packets after it.
 fn recording() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let login = packets("sha256_3.51");
     let rest = [&login[3], &packets("after_login")[0]].map(Vec::as_slice).concat();
@@ -130,8 +130,8 @@ fn recorded_requests_get_the_recorded_answers() {
     ] {
         let login = packets(name);
         let config = Config::new().user(user).password(password).dialect(dialect);
-        let verdict = [&login[3][..], &packets("after_login")[0]].concat();
-        let mut peer = Peer::new(vec![login[1].clone(), verdict]);
+        let answer = [&login[3][..], &packets("after_login")[0]].concat();
+        let mut peer = Peer::new(vec![login[1].clone(), answer]);
         let result = session(&mut peer, config.require_auth(ALL), |_| ());
         assert_eq!(peer.heard[1], login[2], "{name}");
         assert_eq!(result.is_ok(), login[3][0] == b'R', "{name}");
@@ -155,7 +155,7 @@ fn the_recorded_login_ends_in_a_session_however_it_arrives() {
         peer.slice = slice;
         let gauss = session(&mut peer, config, |c| (c.is_opengauss(), c.server_version()));
         assert_eq!(gauss.unwrap(), (true, 90_204));
-        // The goodbye aside, the client sent what openGauss accepted.
+        // Terminate aside, the client sent what openGauss accepted.
         assert_eq!(peer.heard[1], answer);
     }
 }
@@ -278,14 +278,14 @@ fn printed_lines_are_passed_over() {
 
 #[test]
 fn a_session_that_ran_out_says_why() {
-    let farewell = [
+    let shutdown = [
         message(b'N', b"SWARNING\0c0\0MSession unused timeout.\0C01000\0dBACKEND\0\0"),
         message(
             b'E',
             b"SFATAL\0c0\0Mterminating connection due to administrator command\0C57P01\0dBACKEND\0\0",
         ),
     ];
-    with(vec![welcome(), farewell.concat()], |c| {
+    with(vec![welcome(), shutdown.concat()], |c| {
         let error = c.execute("select 1", ()).unwrap_err();
         assert_eq!(error.sqlstate().unwrap().as_str(), "57P01");
         assert!(!error.is_usable());

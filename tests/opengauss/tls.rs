@@ -177,7 +177,7 @@ fn what_stands_before_tls() {
         let config = user("sha256_user").sslmode(SslMode::Require);
         login(&front, config).unwrap_err().0
     };
-    // An ErrorResponse to SSLRequest: nobody vouches for its text.
+    // An ErrorResponse to SSLRequest: its text is not authenticated.
     let bad = ErrorKind::Protocol(ProtocolError::BadTlsAnswer);
     assert_eq!(trouble(Trouble::TooManyClients), bad);
     assert_eq!(trouble(Trouble::OldError), bad);

@@ -163,7 +163,7 @@ fn idle_sessions_end_unless_they_are_kept_alive() {
     let mut c = client.connect(tcp(front.port())).unwrap();
     thread::sleep(Duration::from_millis(3500));
     let error = c.execute("select 1", ()).unwrap_err();
-    assert_eq!(error.sqlstate().expect("the server's words").as_str(), "57P01");
+    assert_eq!(error.sqlstate().expect("the server's message").as_str(), "57P01");
     assert!(!error.is_usable());
     let words = c.server_error().unwrap().message().to_string();
     assert_eq!(words, "terminating connection due to administrator command");

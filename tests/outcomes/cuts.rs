@@ -142,8 +142,8 @@ impl Place {
             }
         }
         let first = ledger.first.map(|error| error.outcome());
-        let behind = self.pooler.as_ref().is_some_and(|pooler| pooler.port() == self.port);
-        if work.single && first == Some(Outcome::NotSent) && count.from_client > 0 && !behind {
+        let pooled = self.pooler.as_ref().is_some_and(|pooler| pooler.port() == self.port);
+        if work.single && first == Some(Outcome::NotSent) && count.from_client > 0 && !pooled {
             ledger.fault(format!("NotSent, and {} bytes were sent", count.from_client));
         }
         let fails = work.name.contains("fails") || work.name.contains("refused");

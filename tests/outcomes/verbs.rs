@@ -543,7 +543,7 @@ fn rows_dropped_fails(c: &mut Connection, l: &mut Ledger) {
     }
     let result = c.execute(INSERT, (next, PART));
     match result {
-        Ok(_) => l.fault("a dropped statement failed, and no one was told".to_string()),
+        Ok(_) => l.fault("a dropped statement failed, and that was not reported".to_string()),
         Err(error) if matches!(error.kind(), ErrorKind::EarlierStatement(_)) => {
             if (error.outcome(), error.is_usable()) != (Outcome::NotSent, true) {
                 l.fault(format!("of the statement before: {error}"));

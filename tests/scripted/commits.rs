@@ -1,5 +1,5 @@
 //! What ends transactions: COMMIT within a verb, commands that commit by themselves, transactions
-//! that end in the hands of somebody else than their guard.
+//! that end by something else than their guard.
 
 use barepg::{Error, ErrorKind, Outcome, Result, TransactionStatus, UsageError};
 
@@ -255,7 +255,7 @@ fn commit_of_a_transaction_that_text_has_ended_is_an_error() {
                 }
                 let error = tx.commit().expect_err(&context);
                 assert!(error.is_usable(), "{context}: {error}");
-                // Nobody may think that it can be done again.
+                // It must not look as if it could be done again.
                 assert!(!kept || error.outcome() == Outcome::Unknown, "{context}: {error}");
                 is_outside(conn, &server, &context);
             });

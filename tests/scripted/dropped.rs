@@ -295,9 +295,9 @@ fn an_error_of_this_side_hides_none_of_the_server() {
                 assert!(!errors.is_empty() && all_same, "{context}");
                 let server_failed = errors[0].sqlstate().is_some();
                 let next = conn.execute("insert late", ());
-                let told = next.err().is_some_and(|error| is_earlier(error, "23505"));
+                let reported = next.err().is_some_and(|error| is_earlier(error, "23505"));
                 let damaged = server.facts().sent > at;
-                assert!(server_failed || told || !damaged || aborted(sql), "{context}");
+                assert!(server_failed || reported || !damaged || aborted(sql), "{context}");
             });
         }
     }

@@ -143,7 +143,7 @@ const VERBS: &[Verb] = &[
             ("H 0b 1s 0s", b"HTCIG"),
             ("d '1'", b"dc"),
             ("c", b"dc"),
-            // Behind the data another statement's result is as good.
+            // After the data another statement's result is as good.
             ("C \"COPY 1\"", b"TCIGH"),
             ("Z 'I'", b"TCIGHZ"),
         ],
@@ -238,14 +238,14 @@ fn fitting(tag: u8) -> Vec<u8> {
 }
 
 /// What a play of one verb gave.
-struct Verdict {
+struct Ending {
     error: Option<Error>,
     log: Log,
 }
 
 /// Lets a verb run against an answer; whatever comes of it, a connection that died is dead, and
 /// the client logs in again.
-fn run(verb: &Verb, answer: &[u8], delivery: Delivery) -> Verdict {
+fn run(verb: &Verb, answer: &[u8], delivery: Delivery) -> Ending {
     let machine = Machine::default();
     let script = session(verb, answer);
     let peer = Peer::new(&script, delivery, &machine);
@@ -264,7 +264,7 @@ fn run(verb: &Verb, answer: &[u8], delivery: Delivery) -> Verdict {
     }
     drop(connection);
     again(&mut client, &machine);
-    Verdict { error, log }
+    Ending { error, log }
 }
 
 fn session(verb: &Verb, answer: &[u8]) -> Script {
@@ -293,9 +293,9 @@ const WAYS: [Delivery; 2] = [Delivery::WHOLE, Delivery { read: 1, ..Delivery::WH
 /// Runs a verb against an answer that must end the connection.
 fn must_die(verb: &Verb, answer: &[u8], expected: Class) {
     for way in WAYS {
-        let verdict = run(verb, answer, way);
-        let context = format!("{}: {}: {:?}", verb.name, show(answer), verdict.error);
-        let error = verdict.error.expect(&context);
+        let ending = run(verb, answer, way);
+        let context = format!("{}: {}: {:?}", verb.name, show(answer), ending.error);
+        let error = ending.error.expect(&context);
         assert!(!error.is_usable(), "{context}");
         assert_eq!(class(error.kind()), Some(expected), "{context}");
         assert_ne!(error.outcome(), Outcome::Refused, "{context}");
@@ -310,10 +310,10 @@ fn prefix(verb: &Verb, messages: usize) -> Vec<u8> {
 fn right_answers_are_right() {
     for verb in VERBS {
         for way in WAYS {
-            let verdict = run(verb, &prefix(verb, verb.answer.len()), way);
-            assert!(!verdict.log.is_empty(), "{}", verb.name);
-            // The ping behind it has no answer.
-            assert_eq!(verdict.error.map(|e| e.kind()), Some(ErrorKind::TimedOut), "{}", verb.name);
+            let ending = run(verb, &prefix(verb, verb.answer.len()), way);
+            assert!(!ending.log.is_empty(), "{}", verb.name);
+            // The ping after it has no answer.
+            assert_eq!(ending.error.map(|e| e.kind()), Some(ErrorKind::TimedOut), "{}", verb.name);
         }
     }
 }
@@ -475,7 +475,7 @@ fn silence_ends_at_the_deadline() {
             must_die(verb, &prefix(verb, place), Class::TimedOut);
         }
     }
-    // A row that never ends, larger than any buffer: told as such, and then nothing comes.
+    // A row that never ends, larger than any buffer: reported as such, and then nothing comes.
     let endless = [prefix(verb("query"), 3), message("raw #44 1000000000 1s")].concat();
     must_die(verb("query"), &endless, Class::TimedOut);
 }
@@ -490,25 +490,25 @@ fn leftovers_are_never_an_answer() {
         if b"NSAE".contains(&tag) {
             continue;
         }
-        let verdict = run(ping, &[right.clone(), fitting(tag)].concat(), Delivery::WHOLE);
-        let error = verdict.error.unwrap();
+        let ending = run(ping, &[right.clone(), fitting(tag)].concat(), Delivery::WHOLE);
+        let error = ending.error.unwrap();
         assert_eq!(error.kind(), ErrorKind::Protocol(ProtocolError::Unsolicited), "{tag}");
         assert_eq!(error.outcome(), Outcome::NotSent);
         // One stray byte.
-        let verdict = run(ping, &[right.clone(), vec![tag]].concat(), Delivery::WHOLE);
-        assert_eq!(verdict.error.unwrap().outcome(), Outcome::NotSent, "{tag}");
+        let ending = run(ping, &[right.clone(), vec![tag]].concat(), Delivery::WHOLE);
+        assert_eq!(ending.error.unwrap().outcome(), Outcome::NotSent, "{tag}");
     }
     for verb in VERBS {
         // The whole answer, twice: the second is not the answer to the next verb.
         let whole = prefix(verb, verb.answer.len());
-        let verdict = run(verb, &whole.repeat(2), Delivery::WHOLE);
-        let error = verdict.error.expect(verb.name);
+        let ending = run(verb, &whole.repeat(2), Delivery::WHOLE);
+        let error = ending.error.expect(verb.name);
         assert_eq!(error.kind(), ErrorKind::Protocol(ProtocolError::Unsolicited), "{}", verb.name);
         assert_eq!(error.outcome(), Outcome::NotSent);
     }
     let fatal = message("E 'SFATAL' #00 'VFATAL' #00 'C57P01' #00 #00");
-    let verdict = run(ping, &[right.clone(), fatal].concat(), Delivery::WHOLE);
-    let error = verdict.error.unwrap();
+    let ending = run(ping, &[right.clone(), fatal].concat(), Delivery::WHOLE);
+    let error = ending.error.unwrap();
     assert_eq!(error.sqlstate(), Some(SqlState::ADMIN_SHUTDOWN));
     assert_eq!((error.outcome(), error.is_usable()), (Outcome::NotSent, false));
 }
@@ -523,10 +523,10 @@ fn what_follows_an_error_is_ready_for_query() {
             }
             for way in WAYS {
                 let answer = [error.clone(), fitting(tag)].concat();
-                let verdict = run(verb, &answer, way);
+                let ending = run(verb, &answer, way);
                 // The error is the server's, and the connection is dead; that nothing stays was
                 // never confirmed.
-                let error = verdict.error.unwrap();
+                let error = ending.error.unwrap();
                 assert_eq!(class(error.kind()), Some(Class::Server), "{} {tag}", verb.name);
                 assert_eq!((error.outcome(), error.is_usable()), (Outcome::Unknown, false));
             }
@@ -543,12 +543,12 @@ fn the_outcome_is_not_claimed_to_be_known() {
     for verb in VERBS {
         for (place, _) in verb.answer.iter().enumerate() {
             let before = prefix(verb, place);
-            let verdict = run(verb, &[before.clone(), fatal.clone()].concat(), Delivery::WHOLE);
-            let error = verdict.error.unwrap();
+            let ending = run(verb, &[before.clone(), fatal.clone()].concat(), Delivery::WHOLE);
+            let error = ending.error.unwrap();
             assert_eq!(error.outcome(), Outcome::Unknown, "{} at {place}", verb.name);
             assert_eq!(error.sqlstate(), Some(SqlState::ADMIN_SHUTDOWN));
-            let verdict = run(verb, &[before, panic.clone()].concat(), Delivery::WHOLE);
-            assert!(!verdict.error.unwrap().is_usable());
+            let ending = run(verb, &[before, panic.clone()].concat(), Delivery::WHOLE);
+            assert!(!ending.error.unwrap().is_usable());
         }
     }
 }

@@ -33,15 +33,15 @@ pub fn class(kind: ErrorKind) -> Option<Class> {
 /// Where in the login the server turns bad.
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    /// Behind StartupMessage.
+    /// After StartupMessage.
     First,
-    /// Behind SCRAM's client-first.
+    /// After SCRAM's client-first.
     Sasl,
-    /// Behind SCRAM's client-final.
+    /// After SCRAM's client-final.
     Proof,
-    /// Behind a verified server-final.
+    /// After a verified server-final.
     Verified,
-    /// Behind AuthenticationOk.
+    /// After AuthenticationOk.
     Settling,
 }
 use Place::*;
@@ -207,7 +207,7 @@ fn peers_that_are_no_postgresql() {
         "'Ecould not fork new process for connection\\n' #00",
         "#00000000000000000000",
         "#ffffffffffffffffffff",
-        // Answers to requests that nobody made: SSLRequest, GSSENCRequest.
+        // Answers to requests that were not made: SSLRequest, GSSENCRequest.
         "'SSSSSS'",
         "'GGGGGG'",
     ] {
@@ -232,7 +232,7 @@ fn requests_that_are_not_answered() {
         "R 5",
         "R 5 #010203",
         "R 5 #0102030405",
-        // Methods nobody here knows: Kerberos, crypt, SCM, GSS, SSPI, none at all.
+        // Methods that are unknown here: Kerberos, crypt, SCM, GSS, SSPI, none at all.
         "R 1",
         "R 2",
         "R 4 #0102",
@@ -277,7 +277,7 @@ fn versions_that_were_not_offered() {
         "196660 0", // 3.52
         "262144 0", // 4.0
         "-1 0",
-        "196608 1 \"_pq_.x\"", // options nobody sent
+        "196608 1 \"_pq_.x\"", // options that were not sent
         "196608 1",
         "196608 -1",
         "196608 0 #00",
@@ -285,7 +285,7 @@ fn versions_that_were_not_offered() {
     ] {
         bench.case(First, &format!("<<< v {content}"), Class::Protocol);
     }
-    // Twice; behind a request.
+    // Twice; after a request.
     bench.case(First, "<<< v 196608 0\n<<< v 196608 0", Class::Protocol);
     bench.case(Sasl, "<<< v 196608 0", Class::Protocol);
     bench.case(Settling, "<<< v 196608 0", Class::Protocol);

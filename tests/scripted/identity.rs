@@ -214,7 +214,7 @@ fn portals_do_not_run_out() {
     });
 }
 
-/// What was prepared and is gone is prepared again, where that is possible, and nobody notices.
+/// What was prepared and is gone is prepared again, where that is possible, and the caller does not notice.
 #[test]
 fn a_statement_that_the_server_has_forgotten_is_prepared_anew() {
     type Verb = (&'static str, fn(&mut Conn<'_, '_>, &Statement) -> Result<()>);

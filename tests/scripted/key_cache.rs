@@ -48,8 +48,9 @@ fn a_server_that_is_busy_leaves_the_keys() {
     for state in ["53300", "57P01", "57P02", "57P03", "08P01", "3D000", "XX000"] {
         for before in [until(0), until(1), until(2), settling.clone()] {
             let (error, kept) = play(&format!("{before}\n{}", fatal(state)));
-            let told = error.and_then(|error| error.sqlstate()).map(|state| state.to_string());
-            assert_eq!(told.as_deref(), Some(state), "{before}");
+            let state_of_error =
+                error.and_then(|error| error.sqlstate()).map(|state| state.to_string());
+            assert_eq!(state_of_error.as_deref(), Some(state), "{before}");
             assert!(kept, "{state} after {before}");
         }
     }

@@ -183,5 +183,5 @@ macro_rules! sessions {
 }
 
 sessions! {
-    query simple batch prepare transaction errors asynchronous copy unread fatal farewell parameters
+    query simple batch prepare transaction errors asynchronous copy unread fatal shutdown parameters
 }

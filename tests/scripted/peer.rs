@@ -25,7 +25,7 @@ pub enum Step {
     Deaf,
 }
 
-/// How the stream ends behind the last byte.
+/// How the stream ends after the last byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Eof,

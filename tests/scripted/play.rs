@@ -185,7 +185,7 @@ pub fn again(client: &mut Client<'_>, machine: &Machine) {
     let peer = Peer::new(&script, Delivery::WHOLE, machine);
     let mut connection = client.connect(peer.transport()).expect("a login after the failure");
     connection.ping().expect("an answer after the failure");
-    connection.close().expect("a goodbye after the failure");
+    connection.close().expect("a Terminate after the failure");
     assert_eq!(peer.unfinished(), None);
 }
 

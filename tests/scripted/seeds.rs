@@ -32,7 +32,7 @@ fn verbs(name: &str) -> &'static [u8] {
         "asynchronous" => &[0, 2, 16, 7],
         "copy" => &[2, 2, 6, 14, 14, 11, 7],
         "unread" => &[11, 11, 1, 5, 11, 1],
-        "fatal" | "farewell" => &[7, 2],
+        "fatal" | "shutdown" => &[7, 2],
         "parameters" => &[2, 6, 7],
         other => panic!("no verbs for {other}"),
     }
@@ -42,7 +42,7 @@ fn verbs(name: &str) -> &'static [u8] {
 fn of_verbs() {
     for (name, _) in SESSIONS {
         let sent = golden(name).sent();
-        // Behind the login.
+        // After the login.
         let ready = message("Z 'I'");
         let at = sent.windows(ready.len()).position(|window| window == ready).unwrap();
         let verbs = verbs(name);

@@ -29,7 +29,7 @@ pub const SESSIONS: &[(&str, Work)] = &[
     ("copy", copy),
     ("unread", unread),
     ("fatal", fatal),
-    ("farewell", farewell),
+    ("shutdown", shutdown),
     ("parameters", parameters),
 ];
 
@@ -306,7 +306,7 @@ fn copy(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
 }
 
 #[test]
-fn copy_nobody_asked_for_is_ended() {
+fn unsolicited_copy_is_ended() {
     let played = sweep("copy", &[SqlState::QUERY_CANCELED]);
     let copy = "the statement asks for COPY; only reading failed, connection usable";
     let refused = "server error 57014; refused, connection usable";
@@ -321,7 +321,7 @@ fn unread(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
     let two = connection.query_one("select 3", ());
     note(log, two.map(|_| ()))?;
     drop(connection.simple_query("select 4; select 5")?);
-    // Rows of the last statement fail when nobody looks any more: the next verb says so, sends
+    // Rows of the last statement fail after they were dropped: the next verb says so, sends
     // nothing, and may be called again.
     drop(connection.query("select 1/0", ())?);
     let earlier = connection.query_one("select 6", ());
@@ -333,7 +333,7 @@ fn unread(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
 }
 
 #[test]
-fn answers_nobody_read_are_not_those_of_the_next_query() {
+fn answers_that_were_not_read_are_not_those_of_the_next_query() {
     let played = sweep("unread", &["22012"].map(state));
     assert_eq!(
         played.log,
@@ -359,14 +359,14 @@ fn fatal_errors_win_over_the_closed_link() {
     assert_eq!(played.result.unwrap_err().outcome(), barepg::Outcome::Unknown);
 }
 
-fn farewell(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
+fn shutdown(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
     note(log, connection.ping())?;
     note(log, connection.execute("insert", ()))
 }
 
 #[test]
 fn a_notice_before_the_end_is_the_reason() {
-    let played = sweep("farewell", &["57P02"].map(state));
+    let played = sweep("shutdown", &["57P02"].map(state));
     let error = played.result.unwrap_err();
     assert_eq!(error.sqlstate(), Some(state("57P02")));
     assert_eq!(error.outcome(), barepg::Outcome::Unknown);

@@ -47,10 +47,10 @@ fn all(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
         }
         Err(error) => note(log, Err::<(), _>(error))?,
     }
-    let told = connection
+    let reported = connection
         .server_error()
         .map(|e| format!("{} {} {}", e.sqlstate(), e.message().len(), e.is_truncated()));
-    log.extend(told);
+    log.extend(reported);
     note(log, connection.ping())
 }
 
@@ -135,7 +135,7 @@ fn long_asynchronous_messages_are_skipped() {
 }
 
 #[test]
-fn the_encoding_and_a_farewell_are_seen_however_full_the_buffer_is() {
+fn the_encoding_and_a_shutdown_notice_are_seen_however_full_the_buffer_is() {
     // 13 columns without names leave as little room as a description may leave.
     let columns = "\"\" 0 0s 25 -1s -1 1s ".repeat((limits::MIN_RX - limits::RX_RESERVE) / 6);
     let count = (limits::MIN_RX - limits::RX_RESERVE) / 6;
@@ -146,7 +146,7 @@ fn the_encoding_and_a_farewell_are_seen_however_full_the_buffer_is() {
     assert_eq!(kind, ErrorKind::Protocol(barepg::ProtocolError::Encoding));
     let notice = "<<< N 'SWARNING' #00 'VWARNING' #00 'C57P02' #00 'M' {long} #00 #00\n--- eof";
     for size in [limits::MIN_RX, 512] {
-        let mut ended = scenario("farewell", size, "", all);
+        let mut ended = scenario("shutdown", size, "", all);
         let text = format!("@login\n@statement\n{full}\n{notice}");
         let long = "x".repeat(1000);
         ended.script = read(&text, &[("statement", STATEMENT), ("long", &long)]);
@@ -262,7 +262,7 @@ fn batches_of_several_windows() {
 
 /// An item that cannot be sent takes back those that were.
 #[test]
-fn a_batch_is_taken_back_whole() {
+fn a_batch_is_rolled_back_whole() {
     // With a large send buffer nothing was sent yet; with a small one the server must forget.
     let work: Work = |connection, log| {
         let items = (0..20).map(|i| if i == 19 { "a\0b" } else { "abcdefghij" });

@@ -1,4 +1,4 @@
-//! What arrives while the connection is idle. An answer that nobody here asked for ends the link
+//! What arrives while the connection is idle. An unsolicited answer ends the link
 //! before the next verb sends anything; so does the end of the stream. Notices, parameters and
 //! notifications are taken, and the verb goes on.
 
@@ -22,7 +22,7 @@ fn bytes(messages: &[&str]) -> Vec<u8> {
 const NOTICE: &str = "N 'S' \"NOTICE\" 'C' \"00000\" 'M' \"hello\" #00";
 const ROW: &str = r#"T 1s "id" 0 0s 23 4s -1 1s"#;
 
-/// Answers to somebody else.
+/// Answers to another client.
 fn strays() -> Vec<Vec<u8>> {
     let long = format!("D 1s ['{}']", "x".repeat(600));
     let notices = [NOTICE; 40];

@@ -11,7 +11,7 @@
 //! --- eof                               how it ends: eof, reset, silence
 //! ```
 //! Content: `"text"` with its NUL, `'text'` without; `7` 32 bits, `7s` 16 bits, `7b` one byte;
-//! `#0aff` hexadecimal; `[…]` content behind its 32-bit length, as a value is; `{name}` bytes
+//! `#0aff` hexadecimal; `[…]` content after its 32-bit length, as a value is; `{name}` bytes
 //! given by the test. `@name` on a line stands for the lines of that name.
 
 use super::peer::{End, Script, Step};

@@ -21,11 +21,11 @@ fn start(major: u16) -> (Server, Table) {
     server.cluster.psql("postgres", "create role both_user login password 'scram_user_pw'");
     let authority = server.cluster.authority();
     authority.issue("both_user", &[], "clientAuth").unwrap();
-    authority.issue("somebody", &[], "clientAuth").unwrap();
+    authority.issue("other_user", &[], "clientAuth").unwrap();
     // The older form of key files, as `openssl ecparam -genkey` writes it.
     authority.openssl("ec -in cert_user.key -out cert_user.sec1").unwrap();
     let mut files = Table::default().with_pem("root.crt", &authority.path("ca.crt"));
-    for name in ["cert_user", "both_user", "somebody", "server"] {
+    for name in ["cert_user", "both_user", "other_user", "server"] {
         files = files
             .with_pem(&format!("{name}.crt"), &authority.path(&format!("{name}.crt")))
             .with_pem(&format!("{name}.key"), &authority.path(&format!("{name}.key")));
@@ -58,7 +58,7 @@ fn the_server_takes_the_right_certificate_and_no_other() {
             ("cert_user", SqlState::INVALID_AUTHORIZATION),
             ("both_user", SqlState::INVALID_PASSWORD),
         ] {
-            let kind = with(name, "somebody.crt", "somebody.key").fails(port);
+            let kind = with(name, "other_user.crt", "other_user.key").fails(port);
             assert_eq!(kind, ErrorKind::Server(refusal), "{name} on {major}");
         }
         // None where one is needed.
@@ -66,7 +66,7 @@ fn the_server_takes_the_right_certificate_and_no_other() {
         assert!(matches!(kind, ErrorKind::Server(state) if state.as_str() == "28000"), "{kind:?}");
         assert!(words.contains("valid client certificate"), "{words}");
         // A key that is not the certificate's.
-        let kind = with("cert_user", "cert_user.crt", "somebody.key").fails(port);
+        let kind = with("cert_user", "cert_user.crt", "other_user.key").fails(port);
         assert_eq!(kind, ErrorKind::Tls(TlsError::ClientCertificate));
     }
 }
@@ -86,7 +86,7 @@ fn client_certificates_with_every_kind_of_chain() {
         for chain in &CHAINS {
             server.present_to(chains(), chain.name, chain.leaf, chain.root);
             let mut files = chain.files();
-            for role in ["cert_user", "both_user", "somebody"] {
+            for role in ["cert_user", "both_user", "other_user"] {
                 for kind in ["crt", "key"] {
                     let path = chains().path(&format!("{role}-{}", chain.root), kind);
                     files = files.with_pem(&format!("{role}.{kind}"), &path);
@@ -104,7 +104,7 @@ fn client_certificates_with_every_kind_of_chain() {
                     let config = config.sslnegotiation(*way).sslcert(cert).sslkey(key);
                     let login = Setup::new(config, &files).login(server.port());
                     assert_eq!(login, Ok(true), "{cert}, {way:?}, {} on {major}", chain.name);
-                    let config = config.sslcert("somebody.crt").sslkey("somebody.key");
+                    let config = config.sslcert("other_user.crt").sslkey("other_user.key");
                     let kind = Setup::new(config, &files).fails(server.port());
                     let wanted = ErrorKind::Server(refusal);
                     assert_eq!(kind, wanted, "{cert}, {way:?}, {} on {major}", chain.name);
@@ -137,7 +137,7 @@ fn keys_come_in_both_forms_or_stay_in_a_secure_element() {
     let setup = Setup::new(config.sslkey("sec1.key"), &files);
     assert_eq!(setup.login(server.port()), Ok(true));
 
-    /// Has the key, and can be told to fail.
+    /// Has the key, and can be made to fail.
     struct Element {
         key: SigningKey,
         broken: bool,

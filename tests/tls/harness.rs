@@ -82,7 +82,7 @@ impl<'a> Setup<'a> {
         Self { config, files, machine: Machine::now(), validity: Validity::Clock, signer: None }
     }
 
-    /// Connects over TCP and runs `f`; or why not, with the server's words.
+    /// Connects over TCP and runs `f`; or why not, with the server's message.
     pub fn run<R>(
         &self,
         port: u16,
@@ -104,7 +104,7 @@ impl<'a> Setup<'a> {
         let result = client.connect(tcp(port)).map(|mut connection| {
             let result = f(&mut connection);
             if connection.is_usable() {
-                connection.close().expect("the goodbye is sent");
+                connection.close().expect("Terminate is sent");
             }
             result
         });
@@ -196,7 +196,7 @@ pub fn chains() -> &'static Workshop {
         for (chain, int) in CHAINS.iter().zip(["int-ec", "int-rsa", "int-ec", "int-rsa"]) {
             w.bundle(chain.name, &[chain.leaf, int]);
         }
-        for role in ["cert_user", "both_user", "somebody"] {
+        for role in ["cert_user", "both_user", "other_user"] {
             for root in ["root-ec", "root-rsa"] {
                 w.make(&Spec {
                     subject: &format!("/CN={role}"),

@@ -1,5 +1,5 @@
 //! Servers, or those who pose as them, that break the rules of TLS. What must come of it: an
-//! error of the right kind within the deadline, and not a byte behind ClientHello.
+//! error of the right kind within the deadline, and not a byte after ClientHello.
 
 use std::time::{Duration, Instant};
 
@@ -102,7 +102,7 @@ impl Cast {
 /// Connecting failed, or it went well and the first round trip did or did not.
 type Met = Result<Result<(), ErrorKind>, ErrorKind>;
 
-const NOBODY: ErrorKind = ErrorKind::Tls(TlsError::Unauthenticated);
+const UNAUTHENTICATED: ErrorKind = ErrorKind::Tls(TlsError::Unauthenticated);
 const ORDER: ErrorKind = ErrorKind::Tls(TlsError::Handshake);
 const NOT_TLS: ErrorKind = ErrorKind::Tls(TlsError::NotTls);
 const RECORD: ErrorKind = ErrorKind::Tls(TlsError::Record);
@@ -143,11 +143,11 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
     #[rustfmt::skip]
     let scripts: Vec<(&str, Vec<Step>, ErrorKind)> = vec![
         // Missing.
-        ("no certificate", vec![Hello, Extensions, Finished], NOBODY),
-        ("Finished only", vec![Hello, Finished], NOBODY),
-        ("no proof", vec![Hello, Extensions, Certificate, Finished], NOBODY),
-        ("no proof, and a request", vec![Hello, Extensions, Step::Request, Certificate, Finished], NOBODY),
-        ("no certificate, and a request", vec![Hello, Extensions, Step::Request, Finished], NOBODY),
+        ("no certificate", vec![Hello, Extensions, Finished], UNAUTHENTICATED),
+        ("Finished only", vec![Hello, Finished], UNAUTHENTICATED),
+        ("no proof", vec![Hello, Extensions, Certificate, Finished], UNAUTHENTICATED),
+        ("no proof, and a request", vec![Hello, Extensions, Step::Request, Certificate, Finished], UNAUTHENTICATED),
+        ("no certificate, and a request", vec![Hello, Extensions, Step::Request, Finished], UNAUTHENTICATED),
         ("proof without certificate", vec![Hello, Extensions, verify(), Finished], ORDER),
         ("no EncryptedExtensions", vec![Hello, Certificate, verify(), Finished], ORDER),
         ("no Finished", vec![Hello, Extensions, Certificate, verify(), Wait], ErrorKind::TimedOut),
@@ -164,8 +164,8 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("certificate before EncryptedExtensions", vec![Hello, Certificate, Extensions, verify(), Finished], ORDER),
         ("EncryptedExtensions after the certificate", vec![Hello, Extensions, Certificate, Extensions, verify(), Finished], ORDER),
         ("EncryptedExtensions after the proof", vec![Hello, Extensions, Certificate, verify(), Extensions, Finished], ORDER),
-        ("Finished before certificate", vec![Hello, Extensions, Finished, Certificate, verify()], NOBODY),
-        ("Finished before proof", vec![Hello, Extensions, Certificate, Finished, verify()], NOBODY),
+        ("Finished before certificate", vec![Hello, Extensions, Finished, Certificate, verify()], UNAUTHENTICATED),
+        ("Finished before proof", vec![Hello, Extensions, Certificate, Finished, verify()], UNAUTHENTICATED),
         ("request before EncryptedExtensions", vec![Hello, request(), Extensions, Certificate, verify(), Finished], ORDER),
         ("request after the certificate", vec![Hello, Extensions, Certificate, request(), verify(), Finished], ORDER),
         ("request after the proof", vec![Hello, Extensions, Certificate, verify(), request(), Finished], ORDER),
@@ -179,13 +179,13 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("two requests", vec![Hello, Extensions, request(), request(), Certificate, verify(), Finished], ORDER),
         ("two certificates", vec![Hello, Extensions, Certificate, Certificate, verify(), Finished], ORDER),
         ("two proofs", vec![Hello, Extensions, Certificate, verify(), verify(), Finished], ORDER),
-        ("more behind Finished", vec![Hello, Extensions, Certificate, verify(), Step::FinishedAndMore], RECORD),
+        ("more after Finished", vec![Hello, Extensions, Certificate, verify(), Step::FinishedAndMore], RECORD),
         ("two ChangeCipherSpecs", vec![Hello, Step::Record(20, vec![1]), Step::Record(20, vec![1]), Extensions], RECORD),
         // In the clear.
         ("all in the clear", vec![Hello, InClear, Extensions, InClear, Certificate, InClear, verify(), InClear, Finished], RECORD),
         ("certificate in the clear", vec![Hello, Extensions, InClear, Certificate, verify(), Finished], RECORD),
         ("Finished in the clear", vec![Hello, Extensions, Certificate, verify(), InClear, Finished], RECORD),
-        ("more behind ServerHello", vec![Step::HelloAndMore, Certificate, verify(), Finished], RECORD),
+        ("more after ServerHello", vec![Step::HelloAndMore, Certificate, verify(), Finished], RECORD),
         // Oversized.
         ("long record", vec![Hello, Step::Record(23, vec![0; 5000])], too_long(5000)),
         ("the longest record", vec![Hello, Step::Raw(vec![23, 3, 3, 0xff, 0xff])], too_long(65_535)),
@@ -195,21 +195,21 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("EncryptedExtensions of 16 MB", vec![Hello, message(8, [0xff; 3])], ORDER),
         ("request of 16 MB", vec![Hello, Extensions, message(13, [0xff; 3])], ORDER),
         ("proof of 16 MB", vec![Hello, Extensions, Certificate, message(15, [0xff; 3])], ORDER),
-        ("Finished of 16 MB", vec![Hello, Extensions, Certificate, verify(), message(20, [0xff; 3])], NOBODY),
+        ("Finished of 16 MB", vec![Hello, Extensions, Certificate, verify(), message(20, [0xff; 3])], UNAUTHENTICATED),
         ("ServerHello of 16 MB", vec![Step::Record(22, [&[2, 0xff, 0xff, 0xff][..], &[0; 60]].concat())], RECORD),
         ("seventeen certificates", vec![Hello, Extensions, Certificates(vec![first[..200].to_vec(); 17]), verify(), Finished], ORDER),
         ("message split", vec![Hello, Extensions, Step::Split, Certificate, verify(), Finished], ORDER),
         // Wrong signature.
-        ("a stranger's signature", vec![Hello, Extensions, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], NOBODY),
-        ("a stranger's signature, and a request", vec![Hello, Extensions, Step::Request, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], NOBODY),
-        ("a client's signature", vec![Hello, Extensions, Certificate, Step::VerifyAsClient, Finished], NOBODY),
-        ("RSA-PSS with an EC key", vec![Hello, Extensions, Certificate, Verify(0x0804, key()), Finished], NOBODY),
-        ("Ed25519 with an EC key", vec![Hello, Extensions, Certificate, Verify(0x0807, key()), Finished], NOBODY),
-        ("P-384 with a P-256 key", vec![Hello, Extensions, Certificate, Verify(0x0503, key()), Finished], NOBODY),
-        ("RSA certificate, EC signature", vec![Hello, Extensions, Certificates(vec![cast.rsa.clone()]), verify(), Finished], NOBODY),
+        ("a stranger's signature", vec![Hello, Extensions, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], UNAUTHENTICATED),
+        ("a stranger's signature, and a request", vec![Hello, Extensions, Step::Request, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], UNAUTHENTICATED),
+        ("a client's signature", vec![Hello, Extensions, Certificate, Step::VerifyAsClient, Finished], UNAUTHENTICATED),
+        ("RSA-PSS with an EC key", vec![Hello, Extensions, Certificate, Verify(0x0804, key()), Finished], UNAUTHENTICATED),
+        ("Ed25519 with an EC key", vec![Hello, Extensions, Certificate, Verify(0x0807, key()), Finished], UNAUTHENTICATED),
+        ("P-384 with a P-256 key", vec![Hello, Extensions, Certificate, Verify(0x0503, key()), Finished], UNAUTHENTICATED),
+        ("RSA certificate, EC signature", vec![Hello, Extensions, Certificates(vec![cast.rsa.clone()]), verify(), Finished], UNAUTHENTICATED),
         ("PKCS#1 v1.5", vec![Hello, Extensions, Certificate, Verify(0x0401, key()), Finished], certificate(CertificateError::UnsupportedAlgorithm)),
         ("unknown scheme", vec![Hello, Extensions, Certificate, Verify(0x0402, key()), Finished], ORDER),
-        ("wrong Finished", vec![Hello, Extensions, Certificate, verify(), BadFinished], NOBODY),
+        ("wrong Finished", vec![Hello, Extensions, Certificate, verify(), BadFinished], UNAUTHENTICATED),
         // Other bytes than the handshake's.
         ("other cipher suite", bent(|hello| { let n = hello.len(); hello[n - 80..n - 78].copy_from_slice(&[0x13, 2]); }), ORDER),
         ("retry", bent(|hello| hello[6..38].copy_from_slice(&RETRY)), ORDER),
@@ -228,9 +228,9 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("no TLS 1.3", vec![alert(21, 2, 70)], ErrorKind::Tls(TlsError::NoTls13)),
         ("long alert", vec![Step::Record(21, vec![2, 40, 0])], RECORD),
         ("alert in the clear", vec![Hello, alert(21, 2, 40)], RECORD),
-        ("goodbye in the clear", vec![Hello, Extensions, Certificate, verify(), alert(21, 1, 0)], RECORD),
+        ("close_notify in the clear", vec![Hello, Extensions, Certificate, verify(), alert(21, 1, 0)], RECORD),
         ("sealed alert", vec![Hello, Extensions, Sealed(21, vec![2, 80])], RECORD),
-        ("sealed goodbye", vec![Hello, Extensions, Certificate, verify(), Sealed(21, vec![1, 0])], RECORD),
+        ("sealed close_notify", vec![Hello, Extensions, Certificate, verify(), Sealed(21, vec![1, 0])], RECORD),
         // Truncated; at every byte: below.
         ("end", vec![], ErrorKind::Closed),
         ("end after ServerHello", vec![Hello], ErrorKind::Closed),
@@ -241,7 +241,7 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         for (name, script, wanted) in &scripts {
             let (met, seen) = cast.meet(mode, b"S", script.clone());
             assert_eq!(met, Err(*wanted), "{name}, {mode:?}");
-            assert_eq!(seen.after_hello, b"", "{name}, {mode:?}: bytes behind ClientHello");
+            assert_eq!(seen.after_hello, b"", "{name}, {mode:?}: bytes after ClientHello");
             assert!(!seen.has("secret"), "{name}, {mode:?}");
         }
     }
@@ -250,7 +250,7 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
 /// A link that breaks right after the handshake is a refusal of the client certificate, whose
 /// alert was lost, only if there was one.
 #[test]
-fn a_client_certificate_that_nobody_asked_for_is_not_refused() {
+fn a_client_certificate_that_was_not_asked_for_is_not_refused() {
     let cast = Cast::new();
     let (none, some) = (SslMode::VerifyCa, SslMode::VerifyFull);
     let refused = ErrorKind::Tls(TlsError::ClientCertificate);
@@ -305,7 +305,7 @@ fn answers_to_the_request_for_tls() {
         (b"X", bad),
         (b"\0", bad),
         (b"", ErrorKind::TimedOut),
-        // Bytes that somebody put behind the answer are not taken for the server's.
+        // Bytes that a machine on the way put after the answer are not taken for the server's.
         (b"SR\0\0\0\x08\0\0\0\0Z\0\0\0\x05I", NOT_TLS),
         (b"SSSSSSS", NOT_TLS),
         (b"SN\0\0\0\0", NOT_TLS),
@@ -332,13 +332,13 @@ fn a_session_ends_at_the_first_record_that_is_not_the_servers() {
     #[rustfmt::skip]
     let ends: Vec<(&str, Vec<Step>, ErrorKind)> = vec![
         // Truncated.
-        ("goodbye", vec![Step::Sealed(21, vec![1, 0])], ErrorKind::Closed),
+        ("close_notify", vec![Step::Sealed(21, vec![1, 0])], ErrorKind::Closed),
         ("end", vec![], ErrorKind::Closed),
         ("end in a record", vec![Step::Raw(vec![23, 3, 3, 0, 90, 1])], ErrorKind::Closed),
         ("silence", vec![Step::Wait], ErrorKind::TimedOut),
         ("silence in a record", vec![Step::Raw(vec![23, 3, 3, 0, 90, 1]), Step::Wait], ErrorKind::TimedOut),
         // Other bytes than the server's.
-        ("goodbye in the clear", vec![Step::Record(21, vec![1, 0])], RECORD),
+        ("close_notify in the clear", vec![Step::Record(21, vec![1, 0])], RECORD),
         ("alert in the clear", vec![Step::Record(21, vec![2, 40])], RECORD),
         ("handshake in the clear", vec![Step::Record(22, vec![8, 0, 0, 2, 0, 0])], RECORD),
         ("answer in a record in the clear", vec![Step::Record(23, b"I\0\0\0\x04Z\0\0\0\x05I".to_vec())], RECORD),

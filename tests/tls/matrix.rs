@@ -55,7 +55,7 @@ fn barepg(server: &Server, workshop: &Workshop, case: &Case, anchors: &str) -> R
 }
 
 /// Whether libpq's words are about what this driver's reason is about. A server that is not
-/// there, or a time-out, is no verdict.
+/// there, or a time-out, is no decision.
 fn same_matter(reason: &str, words: &str) -> bool {
     match reason {
         "HostName" => {
@@ -102,7 +102,7 @@ fn barepg_and_libpq_agree_but_for_the_named_differences() {
             }
         }
     }
-    println!("{agree} verdicts agree, {differ} differ for a reason");
+    println!("{agree} decisions agree, {differ} differ for a reason");
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     assert!(agree > 180, "{agree}");
 }

@@ -1,5 +1,5 @@
 //! A TLS 1.3 server that sends what a script says (RFC 8446): P-256, AES-128-GCM, SHA-256. It
-//! knows the right answer to everything, and gives it only if told to.
+//! knows the right answer to everything, and gives it only if asked to.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -144,7 +144,7 @@ fn run(
     seen.hello.clone_from(&hello);
     let mut server = Rogue::new(stream, hello, wire);
     let result = server.play(identity, script);
-    // Nothing more comes, and nothing of what the client may have sent behind is missed.
+    // Nothing more comes, and nothing of what the client may have sent after it is missed.
     let _ = server.stream.shutdown(Shutdown::Write);
     server.stream.set_read_timeout(Some(Duration::from_millis(200)))?;
     let _ = server.stream.read_to_end(&mut server.received);

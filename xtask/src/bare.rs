@@ -61,8 +61,9 @@ pub fn compiler() -> Result<Compiler, String> {
 
 fn missing(rustc: &str) -> Vec<&'static str> {
     let has_core = |target: &&str| {
-        let told = run(Command::new(rustc).args(["--print", "target-libdir", "--target", target]));
-        let Ok(dir) = told else { return false };
+        let output =
+            run(Command::new(rustc).args(["--print", "target-libdir", "--target", target]));
+        let Ok(dir) = output else { return false };
         let Ok(entries) = fs::read_dir(dir.trim()) else { return false };
         entries.flatten().any(|entry| {
             let name = entry.file_name();

@@ -121,7 +121,7 @@ pub fn find(name: &str) -> Result<&'static Board, String> {
 impl Board {
     /// Builds the firmware and returns its image. With `show`, cargo's progress is visible.
     ///
-    /// A firmware with TLS is one for one server: no connection string parser, no program but the
+    /// An image with TLS is one for one server: no connection string parser, no program but the
     /// common operations, no login method that the server does not ask for, unless `features`
     /// names them.
     pub fn build(
@@ -133,7 +133,7 @@ impl Board {
         self.build_with(compiler, features, !features.contains(&"tls"), show)
     }
 
-    /// The image of a firmware with TLS, but without it: what TLS costs is the difference.
+    /// The image of a board with TLS, but without it: what TLS costs is the difference.
     pub fn build_without_tls(
         &self,
         compiler: &Compiler,

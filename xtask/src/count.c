@@ -1,4 +1,4 @@
-/* A TCG plugin for QEMU that counts the instructions a firmware executes, and notes the count
+/* A TCG plugin for QEMU that counts the instructions that firmware executes, and notes the count
  * each time it passes a mark. Debian ships no header for plugins, so the few functions used are
  * declared here as QEMU's documentation of the plugin interface gives them.
  *

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use barepg_testkit::gauss;
-use barepg_testkit::pg::{Cluster, Options};
+use barepg_testkit::pg::{self, Cluster};
 
 use crate::boards::{self, BOARDS, Board};
 use crate::elsewhere;
-use crate::measure::{self, Bill, Plan, Server};
+use crate::measure::{self, Costs, Plan, Server};
 use crate::proxy::Traffic;
 use crate::setup;
 
@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// What the command line asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct Options {
     board: Option<String>,
     server: Option<String>,
     show: Option<String>,
@@ -28,58 +28,58 @@ pub struct Wish {
     tls: bool,
 }
 
-impl Wish {
-    /// Reads the arguments behind `demo`.
-    pub fn parse(arguments: &[&str]) -> Result<Wish, String> {
-        let mut wish = Wish::default();
+impl Options {
+    /// Reads the arguments after `demo`.
+    pub fn parse(arguments: &[&str]) -> Result<Options, String> {
+        let mut options = Options::default();
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().map(|v| v.to_string()).ok_or(format!("{word} what?"));
             match *word {
-                "--board" => wish.board = Some(value()?),
-                "--server" => wish.server = Some(value()?),
-                "--show" => wish.show = Some(value()?),
+                "--board" => options.board = Some(value()?),
+                "--server" => options.server = Some(value()?),
+                "--show" => options.show = Some(value()?),
                 "--tls" => {
-                    wish.features.extend(["tls", "depth"]);
-                    wish.tls = true;
+                    options.features.extend(["tls", "depth"]);
+                    options.tls = true;
                 }
                 "--opengauss" => {
-                    wish.features.push("opengauss");
-                    wish.opengauss = true;
+                    options.features.push("opengauss");
+                    options.opengauss = true;
                 }
-                "--keys" => wish.keys = true,
+                "--keys" => options.keys = true,
                 other => return Err(format!("unknown argument of demo: {other}")),
             }
         }
-        if wish.tls && wish.opengauss {
+        if options.tls && options.opengauss {
             // Login keys and the other words that only the parser knows.
-            wish.features.push("conninfo");
+            options.features.push("conninfo");
         }
-        if wish.keys && !wish.opengauss {
+        if options.keys && !options.opengauss {
             return Err("--keys goes with --opengauss".to_string());
         }
-        if wish.server.is_some() {
-            if wish.tls {
+        if options.server.is_some() {
+            if options.tls {
                 return Err("--tls goes with the private PostgreSQL server only".to_string());
             }
-            if wish.keys {
+            if options.keys {
                 return Err("--keys goes with the private server only".to_string());
             }
-            if wish.show.as_deref().is_some_and(|name| elsewhere::WAITING.contains(&name)) {
-                return Err("nobody would answer this show at an existing server".to_string());
+            if options.show.as_deref().is_some_and(|name| elsewhere::WAITING.contains(&name)) {
+                return Err("nothing answers this show at an existing server".to_string());
             }
         }
-        Ok(wish)
+        Ok(options)
     }
 }
 
-/// Does all that is needed to show the session and the bill.
-pub fn run(wish: &Wish) -> Result<(), String> {
-    let mut features = wish.features.clone();
-    if wish.show.as_deref().is_some_and(|name| elsewhere::SHOWS.contains(&name)) {
+/// Does all that is needed to show the session and the costs.
+pub fn run(options: &Options) -> Result<(), String> {
+    let mut features = options.features.clone();
+    if options.show.as_deref().is_some_and(|name| elsewhere::SHOWS.contains(&name)) {
         features.push("verbs");
     }
-    let board = match &wish.board {
+    let board = match &options.board {
         Some(name) => boards::find(name)?,
         None => BOARDS.first().ok_or("no boards")?,
     };
@@ -88,33 +88,33 @@ pub fn run(wish: &Wish) -> Result<(), String> {
     let flash_without_tls = measure::flash_without_tls(board, &compiler, &features)?;
     let image = board.build(&compiler, &features, true)?;
     let (mut cluster, mut front) = (None, None);
-    let server = match &wish.server {
+    let server = match &options.server {
         Some(conninfo) => Server::existing(conninfo)?,
         None => {
             let begun = Instant::now();
-            let started = cluster.insert(Cluster::try_start(Options::default())?);
+            let started = cluster.insert(Cluster::try_start(pg::Options::default())?);
             let version = started.psql("test", "show server_version");
             println!(
                 "started a private PostgreSQL {version} in {:.1} s",
                 begun.elapsed().as_secs_f32()
             );
-            if wish.opengauss {
-                let mut options = gauss::Options::before(started);
-                options.tls = wish.tls;
-                let front = front.insert(gauss::Front::try_start(options)?);
-                let user = wish.user.unwrap_or("sha256_user");
+            if options.opengauss {
+                let mut front_options = gauss::Options::before(started);
+                front_options.tls = options.tls;
+                let front = front.insert(gauss::Front::try_start(front_options)?);
+                let user = options.user.unwrap_or("sha256_user");
                 println!("started an openGauss front before it, user {user}");
-                Server::opengauss(front, user, wish.keys)?
+                Server::opengauss(front, user, options.keys)?
             } else {
-                let server = Server::private(started, wish.user.unwrap_or("scram_user"))?;
-                if wish.tls { server.over_tls(started) } else { server }
+                let server = Server::private(started, options.user.unwrap_or("scram_user"))?;
+                if options.tls { server.over_tls(started) } else { server }
             }
         }
     };
     println!("running\n");
-    let show: Vec<(&str, &str)> = wish.show.iter().map(|name| ("show", name.as_str())).collect();
+    let show: Vec<(&str, &str)> = options.show.iter().map(|name| ("show", name.as_str())).collect();
     let plan = Plan { board, image: &image, server: &server, arguments: &show, limit: LIMIT };
-    let (outcome, mut bill) = measure::run(&plan, &mut |line| {
+    let (outcome, mut costs) = measure::run(&plan, &mut |line| {
         if !line.starts_with('@') {
             println!("    {line}");
         }
@@ -122,56 +122,57 @@ pub fn run(wish: &Wish) -> Result<(), String> {
             elsewhere::answer(cluster, line);
         }
     })?;
-    bill.without_tls(flash_without_tls);
+    costs.without_tls(flash_without_tls);
     outcome.check().map_err(|error| format!("the session on {} failed: {error}", board.name))?;
-    if wish.tls {
-        let told = match &front {
+    if options.tls {
+        let seen = match &front {
             None => outcome.value("tls").unwrap_or("?"),
             Some(front) if front.attempts().iter().all(|login| login.tls) => "yes",
             Some(_) => "no",
         };
-        println!("\nencrypted as the server sees it: {told}");
+        println!("\nencrypted as the server sees it: {seen}");
     }
-    println!("\nthe bill, {:.1} s in all", outcome.elapsed.as_secs_f32());
-    print!("{}", table(board, &bill));
+    println!("\nthe costs, {:.1} s in all", outcome.elapsed.as_secs_f32());
+    print!("{}", table(board, &costs));
     Ok(())
 }
 
-fn table(board: &Board, bill: &Bill) -> String {
+fn table(board: &Board, costs: &Costs) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: String| text.push_str(&format!("    {name:28}{value}\n"));
     let of = |value: u64, all: Option<u32>| match all {
         Some(all) => format!("{:>12} of {} bytes", digits(value), digits(all.into())),
         None => format!("{:>12} bytes", digits(value)),
     };
-    if let Some(flash) = bill.flash {
+    if let Some(flash) = costs.flash {
         row("flash", of(flash, board.memory.map(|memory| memory.0)));
     }
-    if let Some(flash) = bill.flash_of_tls {
+    if let Some(flash) = costs.flash_of_tls {
         row("flash that TLS takes", of(flash, None));
     }
-    if let Some(ram) = bill.static_ram {
+    if let Some(ram) = costs.static_ram {
         row("static RAM", of(ram, board.memory.map(|memory| memory.1)));
     }
-    if let Some(stack) = bill.stack {
+    if let Some(stack) = costs.stack {
         row("stack, the most in use", of(stack, None));
     }
-    for (name, stack) in
-        [("stack of the driver's login", bill.login_stack), ("stack of a query", bill.query_stack)]
-    {
+    for (name, stack) in [
+        ("stack of the driver's login", costs.login_stack),
+        ("stack of a query", costs.query_stack),
+    ] {
         if let Some(stack) = stack {
             row(name, of(stack, None));
         }
     }
     for (name, count) in [
-        ("instructions of the login", bill.login_instructions),
-        ("instructions of a query", bill.query_instructions),
+        ("instructions of the login", costs.login_instructions),
+        ("instructions of a query", costs.query_instructions),
     ] {
         if let Some(count) = count {
             row(name, format!("{:>12}", digits(count)));
         }
     }
-    if let Some(session) = &bill.session {
+    if let Some(session) = &costs.session {
         if let Some(login) = &session.login {
             row("login on the wire", wire(login));
         }
@@ -213,15 +214,18 @@ mod tests {
 
     #[test]
     fn arguments_are_read_or_refused() {
-        let wish = Wish::parse(&["--board", "host", "--server", "host=h"]).unwrap();
-        assert_eq!((wish.board.as_deref(), wish.server.as_deref()), (Some("host"), Some("host=h")));
-        assert!(Wish::parse(&["--keys"]).is_err());
-        assert!(Wish::parse(&["--keys", "--opengauss"]).unwrap().opengauss);
-        assert!(Wish::parse(&["--board"]).is_err());
+        let options = Options::parse(&["--board", "host", "--server", "host=h"]).unwrap();
+        assert_eq!(
+            (options.board.as_deref(), options.server.as_deref()),
+            (Some("host"), Some("host=h"))
+        );
+        assert!(Options::parse(&["--keys"]).is_err());
+        assert!(Options::parse(&["--keys", "--opengauss"]).unwrap().opengauss);
+        assert!(Options::parse(&["--board"]).is_err());
         for more in [&["--tls"][..], &["--opengauss", "--keys"], &["--show", "command"]] {
-            assert!(Wish::parse(&[&["--server", "host=h"], more].concat()).is_err(), "{more:?}");
+            assert!(Options::parse(&[&["--server", "host=h"], more].concat()).is_err(), "{more:?}");
         }
-        assert!(Wish::parse(&["--server", "host=h", "--show", "upload"]).is_ok());
-        assert!(Wish::parse(&["--bored"]).is_err());
+        assert!(Options::parse(&["--server", "host=h", "--show", "upload"]).is_ok());
+        assert!(Options::parse(&["--bored"]).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use barepg_testkit::pg::Cluster;
 
-/// The programs of the boards behind the feature `verbs`.
+/// The programs of the boards of the feature `verbs`.
 pub const SHOWS: &[&str] = &["big_values", "upload", "command", "cancelled"];
 
 /// Those of them that wait for another session.

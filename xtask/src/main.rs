@@ -32,6 +32,7 @@ cargo xtask <command>
           --quick             those for daily work
           --only STAGE        those whose name has this in it
           --verbose           show all output
+          --list              the names of the stages
   layers  check which modules of the driver import which
   bench   instructions of barepg, a floor, libpq, rust-postgres and tokio-postgres for the same
           works, side by side; an error where barepg misses a must of budgets.toml
@@ -48,14 +49,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["demo", rest @ ..] => demo::Wish::parse(rest).and_then(|wish| demo::run(&wish)),
+        ["demo", rest @ ..] => demo::Options::parse(rest).and_then(|options| demo::run(&options)),
         ["layers"] => layers::check().map(|count| println!("{count} imports, all downwards")),
         ["bench", rest @ ..] => {
             bench::Options::parse(rest).and_then(|options| bench::run(&options))
         }
         ["setup"] => setup::everything(),
         ["cuts", rest @ ..] => cuts::Options::parse(rest).and_then(|options| cuts::run(&options)),
-        ["test", rest @ ..] => test::Wish::parse(rest).and_then(|wish| test::run(&wish)),
+        ["test", rest @ ..] => test::Options::parse(rest).and_then(|options| test::run(&options)),
         ["help" | "--help" | "-h"] | [] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

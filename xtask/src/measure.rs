@@ -29,7 +29,7 @@ pub struct Server {
     /// The file with the root certificate, in DER, when the board is to use TLS.
     root: Option<String>,
     /// An openGauss front: its certificate names no host, as openGauss's manual has it made, and
-    /// the PostgreSQL behind it knows nothing of TLS.
+    /// the PostgreSQL that it forwards to knows nothing of TLS.
     front: bool,
 }
 
@@ -137,7 +137,7 @@ impl Server {
 
 /// What a run cost.
 #[derive(Debug, Default)]
-pub struct Bill {
+pub struct Costs {
     pub flash: Option<u64>,
     /// Of the flash, what TLS takes.
     pub flash_of_tls: Option<u64>,
@@ -151,7 +151,7 @@ pub struct Bill {
     pub session: Option<Session>,
 }
 
-impl Bill {
+impl Costs {
     /// Notes what the flash is without TLS.
     pub fn without_tls(&mut self, flash: Option<u64>) {
         self.flash_of_tls =
@@ -204,7 +204,7 @@ pub fn flash_without_tls(
 }
 
 /// Runs a board through a relay, with instructions counted where that is possible.
-pub fn run(plan: &Plan<'_>, on_line: &mut dyn FnMut(&str)) -> Result<(Outcome, Bill), String> {
+pub fn run(plan: &Plan<'_>, on_line: &mut dyn FnMut(&str)) -> Result<(Outcome, Costs), String> {
     let relay = Relay::start(plan.server.address)?;
     let conninfo = plan.server.conninfo(plan.board.link, relay.port());
     let mut arguments = plan.arguments.to_vec();
@@ -223,24 +223,24 @@ pub fn run(plan: &Plan<'_>, on_line: &mut dyn FnMut(&str)) -> Result<(Outcome, B
         more: &[],
     };
     let outcome = qemu::run(&request, on_line)?;
-    let mut bill = Bill {
+    let mut costs = Costs {
         stack: outcome.number("stack"),
         login_stack: outcome.number("login_stack"),
         query_stack: outcome.number("query_stack"),
-        ..Bill::default()
+        ..Costs::default()
     };
     if emulated {
         let image = Image::read(plan.image)?;
-        bill.flash = Some(image.flash().into());
-        bill.static_ram = Some(image.static_ram().into());
+        costs.flash = Some(image.flash().into());
+        costs.static_ram = Some(image.static_ram().into());
     }
     if let Some(counts) = &outcome.counts {
         // The program's order: `boards/app`.
-        bill.login_instructions = counts.spans.first().copied();
-        bill.query_instructions = counts.spans.get(1).copied();
+        costs.login_instructions = counts.spans.first().copied();
+        costs.query_instructions = counts.spans.get(1).copied();
     }
-    bill.session = relay.sessions().first().copied();
-    Ok((outcome, bill))
+    costs.session = relay.sessions().first().copied();
+    Ok((outcome, costs))
 }
 
 #[cfg(test)]
@@ -257,8 +257,8 @@ mod tests {
         assert!(Server::parse("nonsense").is_err());
         let taken = Server::existing("host=127.0.0.1 port=7 options=-cwork_mem=1MB").unwrap_err();
         assert!(taken.contains("options"), "{taken}");
-        let nobody = Server::existing("host=127.0.0.1 port=1 user=u").unwrap_err();
-        assert!(nobody.starts_with("127.0.0.1:1: "), "{nobody}");
+        let error = Server::existing("host=127.0.0.1 port=1 user=u").unwrap_err();
+        assert!(error.starts_with("127.0.0.1:1: "), "{error}");
         assert!(Server::parse("port=many").is_err());
     }
 }

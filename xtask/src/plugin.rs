@@ -1,4 +1,4 @@
-//! Counts the instructions between marks in a firmware, with a small plugin for QEMU.
+//! Counts the instructions between marks in a firmware image, with a small plugin for QEMU.
 //!
 //! A mark is a function of the firmware, called for nothing but to be seen:
 //! `barepg_mark_begin` and `barepg_mark_end` enclose a piece of work.
@@ -61,7 +61,7 @@ impl Counter {
         Ok(Counter { library, out: out.to_path_buf(), begin, end })
     }
 
-    /// What QEMU is told: the argument of `-plugin`.
+    /// What QEMU is given: the argument of `-plugin`.
     pub fn argument(&self) -> String {
         let Counter { library, out, begin, end } = self;
         let (library, out) = (library.display(), out.display());

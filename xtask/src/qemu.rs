@@ -1,4 +1,4 @@
-//! Runs a firmware under QEMU, or a host board as it is, and says what came of it.
+//! Runs a firmware image under QEMU, or a host board as it is, and says what came of it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -19,7 +19,7 @@ pub const DONE: &str = "@done ok";
 /// QEMU says this at every start of the lm3s6965; it means nothing.
 const HARMLESS: &str = "Timer with period zero";
 
-/// What a firmware is to be given.
+/// What a firmware image is to be given.
 #[derive(Debug)]
 pub struct Request<'a> {
     pub board: &'a Board,
@@ -72,7 +72,7 @@ impl Outcome {
     }
 
     /// An error unless the firmware said that it is done as its last word, the exit status is 0
-    /// and QEMU found nothing amiss. Each alone is no proof: QEMU exits with 0 when it is told to
+    /// and QEMU found nothing amiss. Each alone is no proof: QEMU exits with 0 when it is asked to
     /// quit, and it does not stop at accesses outside memory.
     pub fn check(&self) -> Result<(), String> {
         let reason = match self.status {

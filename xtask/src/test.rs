@@ -57,7 +57,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, an existing server", quick: false, run: boards::existing },
     Stage { name: "boards, openGauss", quick: false, run: boards::opengauss },
     Stage { name: "boards, several hosts", quick: false, run: boards::hosts },
-    Stage { name: "boards, large and unasked", quick: false, run: boards::verbs },
+    Stage { name: "boards, large and unsolicited", quick: false, run: boards::verbs },
     Stage { name: "boards, over TLS", quick: false, run: boards::over_tls },
     Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },
     Stage { name: "fuzzing", quick: false, run: fuzz::run },
@@ -65,33 +65,35 @@ const STAGES: &[Stage] = &[
 
 /// What the command line asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct Options {
     quick: bool,
     verbose: bool,
+    list: bool,
     only: Option<String>,
 }
 
-impl Wish {
-    /// Reads the arguments behind `test`.
-    pub fn parse(arguments: &[&str]) -> Result<Wish, String> {
-        let mut wish = Wish::default();
+impl Options {
+    /// Reads the arguments after `test`.
+    pub fn parse(arguments: &[&str]) -> Result<Options, String> {
+        let mut options = Options::default();
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
             match *word {
-                "--quick" => wish.quick = true,
-                "--verbose" => wish.verbose = true,
+                "--quick" => options.quick = true,
+                "--verbose" => options.verbose = true,
+                "--list" => options.list = true,
                 "--only" => {
                     let name = words.next().ok_or("--only which stage?")?;
                     if !STAGES.iter().any(|stage| stage.name.contains(name)) {
                         let names: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
                         return Err(format!("no stage {name}; there are: {}", names.join("; ")));
                     }
-                    wish.only = Some(name.to_string());
+                    options.only = Some(name.to_string());
                 }
                 other => return Err(format!("unknown argument of test: {other}")),
             }
         }
-        Ok(wish)
+        Ok(options)
     }
 
     fn wants(&self, stage: &Stage) -> bool {
@@ -103,14 +105,18 @@ impl Wish {
 }
 
 /// Runs the stages in order and stops at the first that fails.
-pub fn run(wish: &Wish) -> Result<(), String> {
-    let Wish { quick, verbose, .. } = *wish;
+pub fn run(options: &Options) -> Result<(), String> {
+    let Options { quick, verbose, .. } = *options;
+    let stages: Vec<&Stage> = STAGES.iter().filter(|stage| options.wants(stage)).collect();
+    if options.list {
+        stages.iter().for_each(|stage| println!("{}", stage.name));
+        return Ok(());
+    }
     let begun = Instant::now();
     let compiler = setup::all()?;
     let log = provision::root().join("target").join("xtask-test.log");
     let _ = fs::remove_file(&log);
     let context = Context { compiler, features: rules::features()?, quick, verbose, log };
-    let stages: Vec<&Stage> = STAGES.iter().filter(|stage| wish.wants(stage)).collect();
     let mut passed = 0;
     for (index, stage) in stages.iter().enumerate() {
         let number = index + 1;
@@ -148,9 +154,9 @@ impl Context {
 
     /// The target triple of this machine.
     pub fn host(&self) -> Result<String, String> {
-        let told = self.run(Command::new("rustc").arg("-vV"))?;
-        let host = told.lines().find_map(|line| line.strip_prefix("host: "));
-        host.map(str::to_string).ok_or(format!("rustc -vV names no host:\n{told}"))
+        let output = self.run(Command::new("rustc").arg("-vV"))?;
+        let host = output.lines().find_map(|line| line.strip_prefix("host: "));
+        host.map(str::to_string).ok_or(format!("rustc -vV names no host:\n{output}"))
     }
 
     /// Runs a command to its end. What it prints goes to the log, and with `--verbose` to the

@@ -4,7 +4,7 @@
 use crate::verbs::Verb;
 
 /// The options in short.
-pub(crate) const USAGE: &str = "[show=NAME] [silent=PORT] [dying=PORT] [nobody=PORT] [root=FILE] [dns=ADDRESS] conninfo=KEYWORD=VALUE ...";
+pub(crate) const USAGE: &str = "[show=NAME] [silent=PORT] [dying=PORT] [closed=PORT] [root=FILE] [dns=ADDRESS] conninfo=KEYWORD=VALUE ...";
 
 /// Which program to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) enum Show {
     Verb(Verb),
 }
 
-/// `show=NAME silent=PORT dying=PORT nobody=PORT conninfo=…`. The connection string comes last
+/// `show=NAME silent=PORT dying=PORT closed=PORT conninfo=…`. The connection string comes last
 /// and takes the rest of the line, for it holds spaces itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arguments<'a> {
@@ -26,7 +26,7 @@ pub(crate) struct Arguments<'a> {
     /// Ports of misbehaving servers on the host of the connection string.
     pub(crate) silent: Option<u16>,
     pub(crate) dying: Option<u16>,
-    pub(crate) nobody: Option<u16>,
+    pub(crate) closed: Option<u16>,
     /// File with the root certificates, in DER.
     pub(crate) root: Option<&'a str>,
     /// Name server to ask, instead of the network's.
@@ -42,7 +42,7 @@ impl<'a> Arguments<'a> {
             show: Show::Common,
             silent: None,
             dying: None,
-            nobody: None,
+            closed: None,
             root: None,
             dns: None,
             conninfo,
@@ -66,7 +66,7 @@ impl<'a> Arguments<'a> {
                 ("dying", port) => arguments.dying = Some(port.parse().ok()?),
                 ("root", file) => arguments.root = Some(file),
                 ("dns", address) => arguments.dns = Some(address),
-                ("nobody", port) => arguments.nobody = Some(port.parse().ok()?),
+                ("closed", port) => arguments.closed = Some(port.parse().ok()?),
                 _ => return None,
             }
         }
@@ -81,13 +81,13 @@ mod tests {
     #[test]
     fn the_connection_string_takes_the_rest() {
         let arguments = Arguments::parse(
-            "show=faults silent=1 dying=2 nobody=3 root=/a/b conninfo=user=a password='b c'",
+            "show=faults silent=1 dying=2 closed=3 root=/a/b conninfo=user=a password='b c'",
         );
         let expected = Arguments {
             show: Show::Faults,
             silent: Some(1),
             dying: Some(2),
-            nobody: Some(3),
+            closed: Some(3),
             root: Some("/a/b"),
             dns: None,
             conninfo: "user=a password='b c'",

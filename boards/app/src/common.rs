@@ -9,7 +9,7 @@ use crate::{Board, Failed, LOGIN, QUERY, Server, count, report};
 
 type Out<'o> = dyn core::fmt::Write + 'o;
 
-/// Logs in, works, says goodbye.
+/// Logs in, works, closes.
 #[inline(never)]
 pub(crate) fn show<B: Board>(
     board: &mut B,
@@ -46,7 +46,7 @@ fn connect<'c, 'b, T: Transport>(
     client.connect(transport)
 }
 
-/// Works and says goodbye. An error with words of the server is left to the caller.
+/// Works and closes. An error with a message of the server is left to the caller.
 // A function that takes what `connect` returns: over TLS that has 1.4 KB, and what moves it about
 // in the end is not on the stack of the login.
 #[inline(never)]

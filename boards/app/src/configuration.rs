@@ -44,7 +44,7 @@ pub(crate) fn client<'a>(config: &'a Config<'a>, lent: Lent<'a>) -> Client<'a> {
     client
 }
 
-/// What a firmware that is made for one server has compiled in, filled with the few words that a
+/// What an image that is made for one server has compiled in, filled with the few words that a
 /// test varies: `keyword=value` pairs without quotes. The words about TLS only come in the values
 /// that keep a session safe; all else is refused.
 #[cfg(any(test, not(feature = "conninfo")))]

@@ -38,7 +38,7 @@ pub(crate) fn show<B: Board>(
     client.set_timeout_ms(DEADLINE_MS);
     let mut show = Shows { board, client, server, platform, out };
 
-    show.expect_failure("a server that is not there", config, arguments.nobody)?;
+    show.expect_failure("a server that is not there", config, arguments.closed)?;
     show.expect_failure("a server that accepts and stays silent", config, arguments.silent)?;
     show.expect_failure("a server that dies in the middle of a row", config, arguments.dying)?;
     show.expect_failure("a wrong password", wrong_password, None)?;
@@ -79,7 +79,7 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
         self.time(start)
     }
 
-    /// Logs in, selects a row, says goodbye.
+    /// Logs in, selects a row, closes.
     fn session(&mut self, config: &'a Config<'a>, port: Option<u16>) -> Done {
         let server = Server { port: port.unwrap_or(self.server.port), ..self.server };
         let mut transport = server.dial(self.board, self.out)?;

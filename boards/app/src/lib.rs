@@ -91,7 +91,7 @@ pub struct Lent<'b> {
 /// string: `sslrootcert=root`.
 pub const ROOT: &str = "root";
 
-/// The file with root certificates, in DER, that the arguments name by `root=FILE`. A firmware
+/// The file with root certificates, in DER, that the arguments name by `root=FILE`. An image
 /// in the field has them compiled in (`barepg::pem!`); tests make new ones for every run.
 pub fn root_file(arguments: &str) -> Option<&str> {
     Arguments::parse(arguments)?.root
@@ -130,7 +130,7 @@ pub fn run<B: Board>(
     result.is_ok()
 }
 
-/// Prints an error, and the server's words if it has any.
+/// Prints an error, and the server's message if there is one.
 fn report(error: &Error, words: Option<ServerError<'_>>, out: &mut dyn core::fmt::Write) {
     let _ = writeln!(out, "  error: {error}");
     if let Some(words) = words {

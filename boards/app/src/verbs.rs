@@ -165,7 +165,7 @@ fn cancelled(conn: &mut Connection, out: &mut Out<'_>) -> Result<()> {
         }
         other => {
             other?;
-            let _ = writeln!(out, "  nobody cancelled it");
+            let _ = writeln!(out, "  no client cancelled it");
         }
     }
     let _ = writeln!(out, "work goes on");

@@ -2,7 +2,7 @@
 #![deny(missing_docs, unused_must_use)]
 //! What the programs in `bin/` share: the proof, and a machine about which nothing is known.
 //!
-//! **No reachable panic.** The panic handler calls a function that nobody defines. If any path
+//! **No reachable panic.** The panic handler calls a function that is defined nowhere. If any path
 //! to a panic survives link-time optimisation, linking fails with `undefined symbol:
 //! barepg_can_panic`; if it links, there is none in what the program uses. It needs the release
 //! profile.

@@ -42,8 +42,8 @@ impl Bench {
                 let _ = writeln!(
                     self.output,
                     "{name}: recorded {}, replayed {}, used up {used_up}",
-                    told(recorded),
-                    told(replayed),
+                    said(recorded),
+                    said(replayed),
                 );
                 return false;
             }
@@ -54,7 +54,7 @@ impl Bench {
     }
 }
 
-fn told(result: Result<bool>) -> &'static str {
+fn said(result: Result<bool>) -> &'static str {
     match result {
         Ok(true) => "well",
         Ok(false) => "with other values",

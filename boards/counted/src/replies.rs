@@ -242,7 +242,7 @@ fn settle(reply: Reply<'_>) {
     ready(reply);
 }
 
-/// What the client's nonce is made of, its password, and the server's words that belong to them:
+/// What the client's nonce is made of, its password, and the server's messages that belong to them:
 /// RFC 5802 with 4096 iterations.
 pub const ENTROPY: [u8; 18] =
     *b"\0\x10\x83\x10\x51\x87\x20\x92\x8b\x30\xd3\x8f\x41\x14\x93\x51\x55\x97";

@@ -1,4 +1,4 @@
-//! What a stack is told at its start, and why it could not connect.
+//! What a stack is given at its start, and why it could not connect.
 
 use core::net::Ipv4Addr;
 

@@ -143,7 +143,7 @@ impl<'a, D: Device> Stack<'a, D> {
     /// address, looking up the name, and TCP's handshake.
     ///
     /// # Errors
-    /// See [`ConnectError`]. Nothing is left behind; call again.
+    /// See [`ConnectError`]. Nothing is left open; call again.
     pub fn connect(
         &self,
         host: &str,

@@ -81,7 +81,7 @@ impl<'s, 'a, D: Device> TcpStream<'s, 'a, D> {
         let deadline = stack.now_ms() + u64::from(timeout_ms);
         let ended = stack.wait(deadline, |inner| {
             let socket = inner.tcp(handle);
-            // What still arrives is nobody's any more; a full buffer would hold back the FIN.
+            // What still arrives has no reader any more; a full buffer would hold back the FIN.
             while let Ok(n) = socket.recv(|bytes| (bytes.len(), bytes.len())) {
                 if n == 0 {
                     break;
@@ -109,7 +109,7 @@ impl<D: Device> ErrorType for TcpStream<'_, '_, D> {
 }
 
 impl<D: Device> Read for TcpStream<'_, '_, D> {
-    /// `Ok(0)` is the peer's FIN. A reset is told from it by what the socket remembers.
+    /// `Ok(0)` is the peer's FIN. A reset is distinguished from it by what the socket remembers.
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, StreamError> {
         if buf.is_empty() {
             return Ok(0);

@@ -140,7 +140,7 @@ fn main() -> ! {
     finish(output, success)
 }
 
-/// The root certificates, from a file of the emulator's host. A firmware in the field has them in
+/// The root certificates, from a file of the emulator's host. Firmware in the field has them in
 /// its flash.
 #[cfg(feature = "tls")]
 fn tls_files(arguments: &str) -> [(&'static str, &'static [u8]); 1] {

@@ -31,7 +31,7 @@ impl Platform for Machine<'_> {
 }
 
 /// What the program needs of the board. The line is always there; whether someone is at its
-/// other end shows only when nobody answers.
+/// other end shows only when no peer answers.
 struct Board<'m> {
     clock: &'m Clock,
     depths: stack::Depths,

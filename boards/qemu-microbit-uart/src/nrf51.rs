@@ -91,7 +91,7 @@ impl Clock {
 }
 
 /// The serial line. What is at its other end speaks PostgreSQL's protocol: a converter from
-/// serial to TCP, or QEMU. Nothing on the line tells that the other end has closed, so only
+/// serial to TCP, or QEMU. Nothing on the line says that the other end has closed, so only
 /// deadlines end a wait.
 pub struct Uart<'a>(&'a Clock);
 

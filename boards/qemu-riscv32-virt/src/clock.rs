@@ -71,7 +71,7 @@ pub fn unix_time() -> u64 {
     (u64::from(high) << 32 | u64::from(low)) / 1_000_000_000
 }
 
-/// Ends the network's interrupt, after the device was told.
+/// Ends the network's interrupt, after it was acknowledged to the device.
 pub fn complete_interrupt() {
     // SAFETY: claiming and completing in the PLIC; 0 means there was none.
     unsafe {

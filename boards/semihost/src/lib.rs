@@ -160,7 +160,7 @@ pub extern "C" fn barepg_mark_end(id: u32) {
 }
 
 /// Random bytes from the machine that runs the emulator or debugger, named as what it is: these
-/// machines have no random number generator, and a firmware must not pretend to have one.
+/// machines have no random number generator, and firmware must not pretend to have one.
 #[cfg(feature = "host-rng")]
 pub struct SemihostingHostRng;
 

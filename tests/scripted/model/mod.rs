@@ -1,5 +1,5 @@
 //! A server that knows the protocol, in memory: it answers what the client sends, keeps a table of
-//! what was committed, and fails where it is told to.
+//! what was committed, and fails where it is made to.
 //!
 //! Its SQL is small: `select N` gives N rows of one `int4`, `insert` adds to the table, with
 //! `returning` it gives a row as well, `copy … from` and `copy … to` copy two rows, `fail 23505`
@@ -66,7 +66,7 @@ pub enum At {
 
 /// An ErrorResponse.
 pub fn error(severity: &str, state: &str) -> Vec<u8> {
-    message(&format!("E 'S' \"{severity}\" 'V' \"{severity}\" 'C' \"{state}\" 'M' \"told to\" #00"))
+    message(&format!("E 'S' \"{severity}\" 'V' \"{severity}\" 'C' \"{state}\" 'M' \"made to\" #00"))
 }
 
 /// The server's side.

@@ -189,7 +189,7 @@ impl Shared {
 }
 
 impl State {
-    /// How many of `got` bytes go on, and the cut that comes due behind them.
+    /// How many of `got` bytes go on, and the cut that comes due after them.
     fn pass(&mut self, direction: Direction, got: usize) -> (usize, Option<Cut>) {
         let count = &mut self.count;
         if direction == Direction::ToServer {

@@ -1,6 +1,6 @@
 //! Servers that misbehave on purpose, on loopback, each in its own threads.
 //!
-//! What a client must survive: one that is not there ([`nobody`]), one that accepts and says
+//! What a client must survive: one that is not there ([`closed_port`]), one that accepts and says
 //! nothing ([`silent`]), one that dies in the middle of a row ([`dying`]).
 
 use std::io::{self, Read, Write};
@@ -52,9 +52,9 @@ impl Drop for Server {
     }
 }
 
-/// A port where nobody listens: connections are refused. It stays taken until the process ends,
-/// so that nobody else comes to listen there.
-pub fn nobody() -> io::Result<u16> {
+/// A port where no server listens: connections are refused. It stays taken until the process ends,
+/// so that no other program comes to listen there.
+pub fn closed_port() -> io::Result<u16> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())?;
     let address = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
@@ -136,8 +136,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_refuses() {
-        let error = TcpStream::connect(("127.0.0.1", nobody().unwrap())).unwrap_err();
+    fn a_closed_port_refuses() {
+        let error = TcpStream::connect(("127.0.0.1", closed_port().unwrap())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 

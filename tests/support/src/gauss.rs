@@ -2,7 +2,7 @@
 //! after login on a loopback port, and relays the rest to a real PostgreSQL of the testkit.
 //!
 //! Written from openGauss-server's source and from the wire of openGauss 7.0.0-RC2. Clients that
-//! nobody here wrote log in through it in the test run ([`clients`]), and recorded logins of the
+//! written by others log in through it in the test run ([`clients`]), and recorded logins of the
 //! real server are replayed against it byte for byte.
 //!
 //! What it does not do: protocol 2.0, SQL of its own (types, `''` as NULL, MERGE), GSSAPI.
@@ -43,7 +43,7 @@ pub const PASSWORD: &str = "Gauss_1234";
 
 /// How the front behaves.
 pub struct Options {
-    /// Directory and port of the UNIX socket of the PostgreSQL behind it.
+    /// Directory and port of the UNIX socket of the PostgreSQL after it.
     pub upstream: (PathBuf, u16),
     /// Who may log in, and how. [`users`] by default.
     pub users: Vec<User>,
@@ -187,7 +187,7 @@ impl Front {
         self.port
     }
 
-    /// The authority and certificates behind TLS. Panics if the front offers none.
+    /// The authority and certificates of TLS. Panics if the front offers none.
     pub fn certificates(&self) -> &Certificates {
         self.shared.tls.as_ref().expect("the front was started with tls").certificates()
     }
@@ -261,7 +261,7 @@ struct State {
     connections: usize,
     failures: HashMap<String, u32>,
     tokens_used: usize,
-    /// Slot → our key, and process and key of the PostgreSQL session behind it.
+    /// Slot → our key, and process and key of the PostgreSQL session after it.
     sessions: HashMap<u32, ([u8; 4], [u8; 8])>,
     streams: HashMap<u64, TcpStream>,
     next_stream: u64,

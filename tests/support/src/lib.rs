@@ -1,4 +1,4 @@
-//! What the tests and xtask share: real servers that start in a second and leave nothing behind.
+//! What the tests and xtask share: real servers that start in a second and remove what they made.
 //!
 //! A test that needs a server starts it here, or fails and says why. Nothing is skipped.
 //!

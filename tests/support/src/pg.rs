@@ -54,7 +54,7 @@ impl Options {
     }
 }
 
-/// How a server is told to stop.
+/// How a server is made to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMode {
     /// Waits for the sessions to end.
@@ -77,7 +77,7 @@ pub struct Cluster {
 }
 
 /// Stops the server that a killed owner left running.
-const LAST_WISH: &str = r#""$PG_BIN/pg_ctl" stop -D "$D/data" -m immediate -w -t 10"#;
+const CLEANUP: &str = r#""$PG_BIN/pg_ctl" stop -D "$D/data" -m immediate -w -t 10"#;
 
 /// One cluster per major version and process, with the default options, started by the first
 /// caller and stopped when the process ends.
@@ -180,8 +180,8 @@ impl Cluster {
         self.scratch.path()
     }
 
-    /// The authority behind the server's certificate, which names `localhost` and 127.0.0.1, and
-    /// behind that of `cert_user`. Panics if the cluster was started without `ssl`.
+    /// The authority of the server's certificate, which names `localhost` and 127.0.0.1, and
+    /// of that of `cert_user`. Panics if the cluster was started without `ssl`.
     pub fn authority(&self) -> &Authority {
         self.certs.as_ref().expect("the cluster was started with ssl")
     }
@@ -193,7 +193,7 @@ impl Cluster {
     }
 
     /// Runs SQL as `postgres`, each statement on its own, and returns unaligned rows with `|`
-    /// between columns. Panics with the server's words if a statement fails.
+    /// between columns. Panics with the server's message if a statement fails.
     pub fn psql(&self, db: &str, sql: &str) -> String {
         self.try_psql(db, sql).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -297,12 +297,12 @@ impl Cluster {
 
     fn directory(options: &Options) -> Result<Cluster, String> {
         let installed = provision::postgres(options.major)?;
-        let wish = LAST_WISH.replace("$PG_BIN", &installed.display().to_string());
+        let cleanup = CLEANUP.replace("$PG_BIN", &installed.display().to_string());
         let account = Account::for_servers();
         let reachable = account.can_run(&installed.join("postgres"));
-        let wish = if reachable { wish } else { LAST_WISH.replace("$PG_BIN", "$D/pg/bin") };
+        let cleanup = if reachable { cleanup } else { CLEANUP.replace("$PG_BIN", "$D/pg/bin") };
         let failed = |error| format!("temporary directory: {error}");
-        let scratch = Scratch::new("barepg-pg", &wish).map_err(failed)?;
+        let scratch = Scratch::new("barepg-pg", &cleanup).map_err(failed)?;
         let dir = scratch.path().to_path_buf();
         for name in ["data", "sock", "certs"] {
             let path = dir.join(name);

@@ -69,8 +69,8 @@ impl PgBouncer {
         let program = provision::program("pgbouncer", "pgbouncer")?;
         let port = free_port()?;
         // It watches for the end of its own process only, so the reaper ends it by its pid file.
-        let wish = "kill -9 \"$(cat \"$D/pid\")\"";
-        let scratch = Scratch::new("barepg-bouncer", wish).map_err(|error| error.to_string())?;
+        let cleanup = "kill -9 \"$(cat \"$D/pid\")\"";
+        let scratch = Scratch::new("barepg-bouncer", cleanup).map_err(|error| error.to_string())?;
         let dir = scratch.path();
         let ini = ini(cluster, options, dir, port);
         for (file, text) in [("ini", ini), ("users", users()), ("hba", hba())] {

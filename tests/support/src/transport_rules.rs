@@ -1,6 +1,6 @@
 //! Checks that a transport keeps the rules of `barepg::transport`.
 //!
-//! For every author of a transport: write a [`Peer`] that does at the far end what it is told, and
+//! For every author of a transport: write a [`Peer`] that does at the far end what it is asked, and
 //! call [`check`] in a test of yours.
 //!
 //! ```
@@ -100,7 +100,7 @@ pub trait Peer {
     fn send(&mut self, bytes: &[u8]);
     /// Takes what has arrived, waiting a moment for more.
     fn received(&mut self) -> Vec<u8>;
-    /// Closes in order, behind what was sent. It can still receive.
+    /// Closes in order, after what was sent. It can still receive.
     fn close(&mut self);
     /// Resets the link. Two bytes of the other side were not taken.
     fn reset(&mut self);
@@ -249,7 +249,7 @@ impl Bench<'_> {
                 }
             }
             assert!(shortest <= SLICE_MS, "rule 1: a write waited {shortest} ms");
-            // Behind a pause nothing more may have gone out than was said.
+            // After a pause nothing more may have gone out than was said.
             let end = b"the end";
             let mut arrived = Vec::new();
             let mut rest: &[u8] = end;
@@ -325,17 +325,17 @@ impl Bench<'_> {
                     let read = link.read(&mut [0; 16]);
                     assert!(
                         !matches!(read, Ok(1..)) && !matches!(read, Err(kind) if is_pause(kind)),
-                        "rule 7: a read after the reset was told gave {read:?}"
+                        "rule 7: a read after the reset was reported gave {read:?}"
                     );
                     let written = link.write(b"x");
                     assert!(
                         matches!(written, Err(kind) if !is_pause(kind)),
-                        "rule 7: a write after the reset was told gave {written:?}"
+                        "rule 7: a write after the reset was reported gave {written:?}"
                     );
                     let flushed = link.flush();
                     assert!(
                         !matches!(flushed, Err(kind) if is_pause(kind)),
-                        "rule 7: a flush after the reset was told gave {flushed:?}"
+                        "rule 7: a flush after the reset was reported gave {flushed:?}"
                     );
                 }
             });
@@ -387,7 +387,7 @@ impl Bench<'_> {
                 matches!(read, Ok(0)) || matches!(read, Err(kind) if !is_pause(kind)),
                 "rule 9: ready after a reset, and then a read gave {read:?}"
             );
-            assert_ne!(link.read_ready(), Ok(false), "rule 9: the reset was told");
+            assert_ne!(link.read_ready(), Ok(false), "rule 9: the reset was reported");
         });
     }
 
@@ -458,7 +458,7 @@ impl<S: std::io::Read + std::io::Write> Peer for SocketPeer<S> {
     }
 
     fn reset(&mut self) {
-        // A socket that is closed with bytes unread resets. One byte tells that they are there.
+        // A socket that is closed with bytes unread resets. One byte shows that they are there.
         let mut socket = self.socket.take().expect("open");
         let deadline = Instant::now() + Duration::from_secs(5);
         while !matches!(socket.read(&mut [0]), Ok(1)) {

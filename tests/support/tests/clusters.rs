@@ -1,4 +1,4 @@
-//! The testkit on itself: servers start, do what the tests rely on, and leave nothing behind.
+//! The testkit on itself: servers start, do what the tests rely on, and remove what they made.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -112,7 +112,7 @@ fn a_standby_follows_and_is_promoted() {
 
 /// Runs this test binary once more as a process that starts a cluster and is killed.
 #[test]
-fn a_killed_owner_leaves_nothing_behind() {
+fn a_killed_owner_leaves_no_trace() {
     const ROLE: &str = "BAREPG_TESTKIT_OWNER";
     if std::env::var_os(ROLE).is_some() {
         let cluster = pg::shared(15);
@@ -121,7 +121,7 @@ fn a_killed_owner_leaves_nothing_behind() {
         return;
     }
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_killed_owner_leaves_nothing_behind", "--nocapture"])
+        .args(["--exact", "a_killed_owner_leaves_no_trace", "--nocapture"])
         .env(ROLE, "1")
         .stdout(Stdio::piped())
         .spawn()

@@ -1,5 +1,5 @@
 //! The openGauss front on itself: it says byte for byte what openGauss 7.0.0-RC2 said, and lets
-//! openGauss clients in that nobody here wrote.
+//! openGauss clients in written by others.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};

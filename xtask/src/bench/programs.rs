@@ -99,8 +99,8 @@ fn cargo(package: &str, program: &str) -> Result<PathBuf, String> {
 }
 
 fn libpq() -> Result<PathBuf, String> {
-    let told = |what: &str| run(Command::new("pg_config").arg(what));
-    let (include, lib) = (told("--includedir")?, told("--libdir")?);
+    let from_config = |what: &str| run(Command::new("pg_config").arg(what));
+    let (include, lib) = (from_config("--includedir")?, from_config("--libdir")?);
     let program = target().join("libpq");
     fs::create_dir_all(target()).map_err(|error| format!("{}: {error}", target().display()))?;
     let mut cc = Command::new("cc");

@@ -95,9 +95,9 @@ mod tests {
             ("y.rs", "use crate::a::A;\nuse crate::z::Z;"),
             ("z.rs", ""),
         ];
-        let told = "a circle: a names x (src/a.rs:1), x names y (src/x/mod.rs:2), \
+        let complaint = "a circle: a names x (src/a.rs:1), x names y (src/x/mod.rs:2), \
                     y names a (src/y.rs:1)";
-        assert_eq!(found(&sources), [told]);
+        assert_eq!(found(&sources), [complaint]);
     }
 
     #[test]
@@ -109,9 +109,9 @@ mod tests {
             ("a/two/deep.rs", "use crate::a::one::X;"),
             ("a/three.rs", "use super::one::X;"),
         ];
-        let told = "a circle: a::one names a::two (src/a/one/mod.rs:1), \
+        let complaint = "a circle: a::one names a::two (src/a/one/mod.rs:1), \
                     a::two names a::one (src/a/two/deep.rs:1)";
-        assert_eq!(found(&sources), [told]);
+        assert_eq!(found(&sources), [complaint]);
     }
 
     #[test]

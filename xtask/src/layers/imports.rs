@@ -101,7 +101,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The token so many behind this one.
+    /// The token so many after this one.
     fn word(&self, ahead: usize) -> &'s str {
         self.tokens.get(self.at + ahead).map_or("", |token| token.text)
     }
@@ -117,7 +117,7 @@ impl<'s> Reader<'s> {
         self.word(1) == "::" && before(1) != "::" && !visibility
     }
 
-    /// Attributes, and the item behind them if it is for tests only.
+    /// Attributes, and the item after them if it is for tests only.
     fn attributes(&mut self) {
         let first = self.at;
         let (mut for_tests, mut exported) = (false, false);
@@ -140,7 +140,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// Goes behind the item that begins here.
+    /// Goes past the item that begins here.
     fn skip_item(&mut self) {
         while self.at < self.tokens.len() {
             match self.word(0) {
@@ -156,7 +156,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// Goes behind the brackets that open here.
+    /// Goes past the brackets that open here.
     fn skip_group(&mut self) {
         let mut depth = 0_usize;
         while self.at < self.tokens.len() {
@@ -188,7 +188,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// A path, or behind `use` a tree of them.
+    /// A path, or after `use` a tree of them.
     fn path(&mut self, is_use: bool) {
         let mut start = self.file.module.clone();
         start.extend(self.inner.iter().map(|(name, _)| name.clone()));

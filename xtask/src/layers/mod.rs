@@ -235,10 +235,10 @@ mod tests {
         let sources = [
             ("lib.rs", "mod client; pub use client::Client;"),
             ("client.rs", "#[macro_export] macro_rules! m { () => { $crate::client::f() } }"),
-            ("wire.rs", "use crate::Client;\nfn f() { crate::m!() }\nuse crate::Nobody;"),
+            ("wire.rs", "use crate::Client;\nfn f() { crate::m!() }\nuse crate::Nothing;"),
         ];
         let found = [
-            "src/wire.rs:3: crate::Nobody is no module, and lib.rs does not say whose it is",
+            "src/wire.rs:3: crate::Nothing is no module, and lib.rs does not say whose it is",
             "src/wire.rs:1: wire may not name client, which is above it",
             "src/wire.rs:2: wire may not name client, which is above it",
         ];

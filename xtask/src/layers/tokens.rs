@@ -78,7 +78,7 @@ fn piece(rest: &str, before: Option<char>) -> (usize, bool) {
     }
     let mut chars = rest.chars();
     match (chars.next(), chars.next(), chars.next()) {
-        // A lifetime has no quote behind it.
+        // A lifetime has no quote after it.
         (Some('\''), Some('\\'), _) | (Some('\''), Some(_), Some('\'')) => {
             (quoted(rest, '\''), false)
         }

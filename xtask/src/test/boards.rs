@@ -15,7 +15,7 @@ use crate::boards::{self, BOARDS, Board, Link};
 use crate::budgets::Budgets;
 use crate::elf::Image;
 use crate::elsewhere;
-use crate::measure::{self, Bill, Plan, Server};
+use crate::measure::{self, Costs, Plan, Server};
 use crate::qemu::Outcome;
 
 /// The longest that a program may run: an emulated login hashes for a second, and the servers
@@ -106,9 +106,9 @@ pub fn existing(context: &Context) -> Checked {
     for board in QUICK {
         let mut demo = Command::new(&xtask);
         demo.args(["demo", "--board", board, "--server", &conninfo]);
-        let told = context.run(&mut demo)?;
-        if !told.contains(&session) || !told.contains("login on the wire") {
-            return Err(format!("{board}: not the session of {}:\n{told}", path.display()));
+        let output = context.run(&mut demo)?;
+        if !output.contains(&session) || !output.contains("login on the wire") {
+            return Err(format!("{board}: not the session of {}:\n{output}", path.display()));
         }
         let left = cluster.psql("plant", "table student; select relname from pg_stat_user_tables");
         if left != "mine\nstudent" {
@@ -118,7 +118,7 @@ pub fn existing(context: &Context) -> Checked {
     let mut demo = Command::new(&xtask);
     demo.args(["demo", "--board", "host", "--server", "host=127.0.0.1 port=1 user=u"]);
     match context.run(&mut demo) {
-        Err(told) if told.contains("127.0.0.1:1: ") => {}
+        Err(output) if output.contains("127.0.0.1:1: ") => {}
         other => return Err(format!("a demo at a server that is not there: {other:?}")),
     }
     cluster.psql("postgres", "drop database plant");
@@ -185,27 +185,27 @@ fn measured(
     budgets: &Budgets,
 ) -> Result<Checked, String> {
     let mut best = Vec::new();
-    let mut verdict = Ok(0);
+    let mut compared = Ok(0);
     // Another role may have left it there.
     pg::shared(USUAL_MAJOR).try_psql("test", "drop table if exists student")?;
     for _ in 0..ATTEMPTS {
-        let (outcome, bill) = run(context, board, server, &[])?;
+        let (outcome, costs) = run(context, board, server, &[])?;
         compare(board, &outcome, "common_operations")?;
         if server.features().is_empty() {
-            agree(&outcome, &bill).map_err(|error| format!("{thing}: {error}"))?;
+            agree(&outcome, &costs).map_err(|error| format!("{thing}: {error}"))?;
         } else if server.knows_of_tls() {
             encrypted(&outcome).map_err(|error| format!("{thing}: {error}"))?;
         }
-        lower(&mut best, figures(&outcome, &bill));
-        verdict = budgets.compare(thing, &best);
-        if verdict.is_ok() {
+        lower(&mut best, figures(&outcome, &costs));
+        compared = budgets.compare(thing, &best);
+        if compared.is_ok() {
             break;
         }
     }
     let costs = best.iter().filter(|(name, _)| !name.contains("_bytes_"));
     let costs: Vec<String> = costs.map(|(name, value)| format!("{name} {value}")).collect();
     println!("          {}", costs.join(", "));
-    Ok(verdict.map(|count| 2 + count))
+    Ok(compared.map(|count| 2 + count))
 }
 
 /// Keeps the lower number of instructions of two runs, and the newer value of all else.
@@ -259,13 +259,13 @@ pub fn faults(context: &Context) -> Checked {
     let failed = |error| format!("misbehaving server: {error}");
     let (silent, dying) =
         (faults::silent().map_err(failed)?, faults::dying(cluster.port()).map_err(failed)?);
-    let ports = [silent.port(), dying.port(), faults::nobody().map_err(failed)?];
-    let [silent, dying, nobody] = ports.map(|port| port.to_string());
+    let ports = [silent.port(), dying.port(), faults::closed_port().map_err(failed)?];
+    let [silent, dying, closed] = ports.map(|port| port.to_string());
     let arguments = [
         ("show", "faults"),
         ("silent", silent.as_str()),
         ("dying", dying.as_str()),
-        ("nobody", nobody.as_str()),
+        ("closed", closed.as_str()),
     ];
     let mut checked = 0;
     for board in BOARDS.iter().filter(|board| board.link != Link::Uart) {
@@ -281,7 +281,7 @@ pub fn faults(context: &Context) -> Checked {
 pub fn hosts(context: &Context) -> Checked {
     let board = boards::find("qemu-lm3s6965")?;
     let mut server = Server::private(pg::shared(USUAL_MAJOR), "scram_user")?;
-    server.before = Some(faults::nobody().map_err(|error| format!("a dead port: {error}"))?);
+    server.before = Some(faults::closed_port().map_err(|error| format!("a dead port: {error}"))?);
     let image = board.build(&context.compiler, &["hosts"], false)?;
     // The board's name server is this machine's loopback, on the usual port.
     let names = names::Server::start("db.plant.test", Ipv4Addr::new(10, 0, 2, 2))
@@ -324,16 +324,16 @@ fn run(
     board: &Board,
     server: &Server,
     arguments: &[(&str, &str)],
-) -> Result<(Outcome, Bill), String> {
+) -> Result<(Outcome, Costs), String> {
     let (compiler, features) = (&context.compiler, server.features());
     let flash_without_tls = measure::flash_without_tls(board, compiler, features)?;
     let image = board.build(compiler, features, false)?;
     let plan = Plan { board, image: &image, server, arguments, limit: LIMIT };
-    let (outcome, mut bill) = measure::run(&plan, &mut |_| ())?;
-    bill.without_tls(flash_without_tls);
+    let (outcome, mut costs) = measure::run(&plan, &mut |_| ())?;
+    costs.without_tls(flash_without_tls);
     outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
     println!("        {}: {:.1} s", board.name, outcome.elapsed.as_secs_f32());
-    Ok((outcome, bill))
+    Ok((outcome, costs))
 }
 
 /// The output against the golden file, which all boards share.
@@ -353,9 +353,9 @@ fn compare(board: &Board, outcome: &Outcome, name: &str) -> Result<(), String> {
 }
 
 /// What the driver counted is what went through the relay.
-fn agree(outcome: &Outcome, bill: &Bill) -> Result<(), String> {
+fn agree(outcome: &Outcome, costs: &Costs) -> Result<(), String> {
     let counted = outcome.value("session").ok_or("no line @session")?;
-    let session = bill.session.ok_or("the relay saw no session")?.total;
+    let session = costs.session.ok_or("the relay saw no session")?.total;
     for (name, seen) in [
         ("bytes_out", session.sent),
         ("bytes_in", session.received),
@@ -372,14 +372,14 @@ fn agree(outcome: &Outcome, bill: &Bill) -> Result<(), String> {
 /// The session is encrypted, as the server sees it.
 fn encrypted(outcome: &Outcome) -> Result<(), String> {
     match outcome.value("tls") {
-        Some(told) if told.starts_with("TLSv1.3 ") => Ok(()),
-        told => Err(format!("not TLS 1.3 but {}", told.unwrap_or("no line @tls"))),
+        Some(output) if output.starts_with("TLSv1.3 ") => Ok(()),
+        output => Err(format!("not TLS 1.3 but {}", output.unwrap_or("no line @tls"))),
     }
 }
 
 /// The figures of a run, those of the driver's transport calls included.
-fn figures(outcome: &Outcome, bill: &Bill) -> Vec<(&'static str, u64)> {
-    let mut figures = bill.figures();
+fn figures(outcome: &Outcome, costs: &Costs) -> Vec<(&'static str, u64)> {
+    let mut figures = costs.figures();
     if let Some(query) = outcome.value("query") {
         for (figure, name) in [
             ("query_round_trips", "round_trips"),

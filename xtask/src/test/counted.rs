@@ -37,8 +37,8 @@ pub fn instructions(context: &Context) -> Checked {
     outcome.check().map_err(|error| format!("{}: {error}", COUNTED.name))?;
     let counts = outcome.counts.as_ref().ok_or("nothing was counted")?;
     let figures = slopes(&outcome.lines, counts)?;
-    let told: Vec<String> = figures.iter().map(|(name, cost)| format!("{name} {cost}")).collect();
-    println!("        {}", told.join(", "));
+    let shown: Vec<String> = figures.iter().map(|(name, cost)| format!("{name} {cost}")).collect();
+    println!("        {}", shown.join(", "));
     Budgets::read()?.compare(THING, &figures)
 }
 
@@ -60,7 +60,7 @@ fn slopes<'l>(lines: &'l [String], counts: &Counts) -> Result<Vec<(&'l str, u64)
         figures.push((name, more.div_ceil(units.ok_or_else(wrong)?)));
     }
     if spans.next().is_some() || !rest.is_empty() {
-        return Err(format!("more was counted than is told of: {:?}", counts.spans));
+        return Err(format!("more was counted than is reported: {:?}", counts.spans));
     }
     Ok(figures)
 }
@@ -69,7 +69,7 @@ fn slopes<'l>(lines: &'l [String], counts: &Counts) -> Result<Vec<(&'l str, u64)
 mod tests {
     use super::*;
 
-    fn told(lines: &[&str], spans: &[u64]) -> Result<Vec<(String, u64)>, String> {
+    fn slopes_of(lines: &[&str], spans: &[u64]) -> Result<Vec<(String, u64)>, String> {
         let lines: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
         let counts = Counts { total: 1, spans: spans.to_vec() };
         let figures = slopes(&lines, &counts)?;
@@ -79,17 +79,17 @@ mod tests {
     #[test]
     fn a_figure_is_the_difference_of_two_runs() {
         let lines = ["hello", "@slope row 10 30", "@slope trip 1 2", "@done ok"];
-        let figures = told(&lines, &[100, 141, 7, 9]).unwrap();
+        let figures = slopes_of(&lines, &[100, 141, 7, 9]).unwrap();
         assert_eq!(figures, [("row".to_string(), 3), ("trip".to_string(), 2)]);
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
         let line = ["@slope row 10 30"];
-        assert!(told(&line, &[100]).is_err());
-        assert!(told(&line, &[100, 90]).is_err());
-        assert!(told(&line, &[100, 200, 300, 400]).is_err());
-        assert!(told(&["@slope row 10"], &[100, 200]).is_err());
-        assert!(told(&["@slope row 10 10"], &[100, 200]).is_err());
+        assert!(slopes_of(&line, &[100]).is_err());
+        assert!(slopes_of(&line, &[100, 90]).is_err());
+        assert!(slopes_of(&line, &[100, 200, 300, 400]).is_err());
+        assert!(slopes_of(&["@slope row 10"], &[100, 200]).is_err());
+        assert!(slopes_of(&["@slope row 10 10"], &[100, 200]).is_err());
     }
 }

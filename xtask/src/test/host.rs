@@ -51,7 +51,7 @@ pub fn documentation(context: &Context) -> Checked {
     Ok(2)
 }
 
-/// The driver for every bare target, where `std` is absent and only `core` is to be had. That it
+/// The driver for every bare target, where `std` is absent and only `core` is available. That it
 /// links there too is for the boards to show.
 pub fn bare_targets(context: &Context) -> Checked {
     for target in TARGETS {

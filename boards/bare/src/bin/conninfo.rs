@@ -1,6 +1,6 @@
 #![no_std]
 #![no_main]
-//! As `dial`, with the configuration from a connection string that nobody knows.
+//! As `dial`, with the configuration from a connection string that is not known when compiling.
 
 use barepg::{Client, Config, Dial, DialError, Result, Target};
 use barepg_bare::{Machine, show, show_bytes, text};

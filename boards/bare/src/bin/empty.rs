@@ -23,7 +23,7 @@ extern "C" fn start() -> ! {
     }
 }
 
-/// Copies, fills and compares as many elements as nobody knows, in each alignment.
+/// Copies, fills and compares an unknown number of elements, in each alignment.
 #[inline(never)]
 fn memory<T: Copy + Default + PartialEq>(to: &mut [T], from: &mut [T], length: u32) {
     let length = length as usize;

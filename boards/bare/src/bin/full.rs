@@ -1,6 +1,6 @@
 #![no_std]
 #![no_main]
-//! Every verb of the driver, every basic type, the server's words by field.
+//! Every verb of the driver, every basic type, the server's message by field.
 
 use barepg::types::oid;
 use barepg::{Client, Connection, Result, ServerError};

@@ -1,6 +1,6 @@
 #![no_std]
 #![no_main]
-//! Login with whatever the server asks for, and goodbye.
+//! Login with whatever the server asks for, and Terminate.
 
 use barepg::{Client, Result};
 use barepg_bare::Machine;

@@ -1,6 +1,6 @@
 #![no_std]
 #![no_main]
-//! The smallest useful firmware: login, one statement with parameters, one query, goodbye.
+//! The smallest useful firmware: login, one statement with parameters, one query, Terminate.
 
 use barepg::{Client, Result};
 use barepg_bare::{Machine, show, show_bytes};

@@ -1,7 +1,7 @@
 #![no_std]
 #![no_main]
-//! What a firmware that stores and reads data uses: login by SCRAM, statements with and without
-//! parameters, typed rows, COPY into a table, the server's words by field.
+//! What firmware that stores and reads data uses: login by SCRAM, statements with and without
+//! parameters, typed rows, COPY into a table, the server's message by field.
 
 use barepg::{Client, Connection, Result, ServerError};
 use barepg_bare::{Machine, show, show_bytes};

@@ -1,5 +1,5 @@
 //! Two machines on one simulated wire, in one thread and in simulated time: the stack under test,
-//! and a peer that serves TCP, DNS and DHCP and can be told to misbehave.
+//! and a peer that serves TCP, DNS and DHCP and can be made to misbehave.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ pub const PORT: u16 = 5432;
 pub struct Faults {
     /// Lost frames, in percent.
     pub loss: u32,
-    /// Frames that arrive up to 30 ms late, behind later ones, in percent.
+    /// Frames that arrive up to 30 ms late, after later ones, in percent.
     pub late: u32,
     /// Frames that arrive twice, in percent.
     pub twice: u32,

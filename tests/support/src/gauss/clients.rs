@@ -1,4 +1,4 @@
-//! openGauss clients that nobody here wrote, from PyPI: `py-opengauss` and `async-gaussdb`. They
+//! openGauss clients written by others, from PyPI: `py-opengauss` and `async-gaussdb`. They
 //! prove the front faithful. Installed once into a virtual environment below `target`, at pinned
 //! versions; afterwards no network is needed.
 

@@ -144,7 +144,7 @@ pub(super) fn authenticate(
 }
 
 type Note<'a> = &'a dyn Fn(&dyn Fn(&mut Attempt));
-type Verdict = Result<(), (&'static str, String)>;
+type LoginResult = Result<(), (&'static str, String)>;
 
 fn exchange(
     shared: &Shared,
@@ -152,7 +152,7 @@ fn exchange(
     startup: &Startup,
     user: Option<&User>,
     note: Note<'_>,
-) -> io::Result<Verdict> {
+) -> io::Result<LoginResult> {
     let denied = Err((DENIED.0, DENIED.1.to_string()));
     let challenge = challenge(shared, startup, user);
     let token = shared.token()?;

@@ -274,7 +274,7 @@ fn pipe_both(near: TcpStream, far: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// One line, read byte by byte so that nothing behind it is taken.
+/// One line, read byte by byte so that nothing after it is taken.
 fn first_line(stream: &mut TcpStream) -> io::Result<String> {
     let mut line = Vec::new();
     BufReader::with_capacity(1, stream).read_until(b'\n', &mut line)?;
