@@ -49,8 +49,9 @@ fn from_login(conninfo: &str) -> Result<String, String> {
     client.set_key_cache(&mut cache);
     let result = client.connect().and_then(|connection| connection.close().map(|_| ()));
     if let Err(error) = result {
-        let words = client.server_error().map(|words| format!("\n{words}")).unwrap_or_default();
-        return Err(format!("{error}{words}"));
+        let message =
+            client.server_error().map(|message| format!("\n{message}")).unwrap_or_default();
+        return Err(format!("{error}{message}"));
     }
     let keys = client.key_cache();
     let scram = keys.and_then(|keys| keys.scram()).map(show_scram);

@@ -103,7 +103,7 @@ pub const RSA_MAX_BYTES: usize = 512;
 /// its notices to be taken, in milliseconds. Looking may cost a slice of waiting, 50 ms.
 pub const LISTEN_AFTER_MS: u64 = 100;
 
-/// How long the driver looks for the server's last words after a write failed, in milliseconds.
+/// How long the driver looks for the server's last message after a write failed, in milliseconds.
 pub const SALVAGE_MS: u32 = 500;
 
 /// Statements in flash that a session remembers to have prepared. A pointer each, in

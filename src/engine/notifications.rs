@@ -23,7 +23,7 @@ impl<'m> NotificationQueue<'m> {
     }
 }
 
-/// A queue behind a pointer, so that a program without one links none.
+/// A queue by a pointer, so that a program without one links none.
 pub(crate) trait Queue {
     /// Keeps a notification; `false` when there is no room.
     fn push(&mut self, body: &[u8]) -> bool;

@@ -1,4 +1,4 @@
-//! Errors in words.
+//! What errors print.
 
 use core::fmt::{Debug, Display, Formatter, Result};
 
@@ -50,7 +50,7 @@ impl Display for ErrorKind {
 }
 
 /// One text a value.
-macro_rules! words {
+macro_rules! texts {
     ($($type:ty { $($variant:ident $text:literal)* })*) => {$(
         impl Display for $type {
             fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -62,7 +62,7 @@ macro_rules! words {
     )*};
 }
 
-words! {
+texts! {
     Outcome {
         NotSent "not sent"
         Refused "refused"
@@ -163,7 +163,7 @@ impl Display for TlsError {
 }
 
 #[cfg(feature = "tls")]
-words! {
+texts! {
     CertificateError {
         Malformed "malformed"
         Missing "missing"

@@ -229,11 +229,11 @@ fn a_server_that_starts_up_is_passed_over() {
                 link.write_all(b"N").unwrap();
                 let _ = link.read(&mut start);
             }
-            let words = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
-            let length = u32::try_from(words.len() + 4).unwrap();
+            let message = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
+            let length = u32::try_from(message.len() + 4).unwrap();
             link.write_all(b"E").unwrap();
             link.write_all(&length.to_be_bytes()).unwrap();
-            link.write_all(words).unwrap();
+            link.write_all(message).unwrap();
         }
     });
     let base = "dbname=test user=scram_user password=scram_user_pw";

@@ -18,8 +18,8 @@ fn refused(port: u16, config: Config<'_>) -> (ErrorKind, String) {
         Err(error) => error,
     };
     assert!(!error.is_usable());
-    let words = client.server_error().map(|e| e.message().to_string()).unwrap_or_default();
-    (error.kind(), words)
+    let message = client.server_error().map(|e| e.message().to_string()).unwrap_or_default();
+    (error.kind(), message)
 }
 
 #[test]
@@ -60,9 +60,9 @@ fn every_dialect_that_postgresql_speaks() {
 fn wrong_and_missing_passwords() {
     on_each(|cluster| {
         let port = cluster.port();
-        let (kind, words) = refused(port, role("scram_user").password("wrong"));
+        let (kind, message) = refused(port, role("scram_user").password("wrong"));
         assert_eq!(kind, ErrorKind::Server(SqlState::INVALID_PASSWORD));
-        assert!(words.contains("password authentication failed"), "{words}");
+        assert!(message.contains("password authentication failed"), "{message}");
         let wrong = role("md5_user").password("wrong").require_auth(NAMED);
         assert_eq!(refused(port, wrong).0, ErrorKind::Server(SqlState::INVALID_PASSWORD));
         let missing = Config::new().user("scram_user").dbname("test");
@@ -86,9 +86,9 @@ fn what_the_policy_does_not_name_is_not_answered() {
 #[test]
 fn unknown_database_and_user() {
     on_each(|cluster| {
-        let (kind, words) = refused(cluster.port(), role("scram_user").dbname("nowhere"));
+        let (kind, message) = refused(cluster.port(), role("scram_user").dbname("nowhere"));
         assert_eq!(kind, ErrorKind::Server(SqlState::INVALID_CATALOG_NAME));
-        assert!(words.contains("nowhere"), "{words}");
+        assert!(message.contains("nowhere"), "{message}");
     });
 }
 
@@ -160,9 +160,9 @@ fn the_servers_limits_hold_from_the_first_statement() {
             config = idle_session;
             expected.push(("idle_session_timeout", "62000"));
         } else {
-            let (kind, words) = refused(cluster.port(), idle_session);
+            let (kind, message) = refused(cluster.port(), idle_session);
             assert!(matches!(kind, ErrorKind::Server(_)), "{kind:?}");
-            assert!(words.contains("idle_session_timeout"), "{words}");
+            assert!(message.contains("idle_session_timeout"), "{message}");
         }
         with_session(cluster.port(), config, |c| {
             for (name, value) in expected {

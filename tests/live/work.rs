@@ -224,8 +224,8 @@ fn what_is_larger_than_the_buffers() {
             let error =
                 c.batch_execute("do $$ begin raise exception '%', repeat('e', 100000); end $$");
             assert_eq!(error.unwrap_err().sqlstate().unwrap().as_str(), "P0001");
-            let words = c.server_error().unwrap();
-            assert!(words.is_truncated() && words.message().starts_with("eeee"));
+            let message = c.server_error().unwrap();
+            assert!(message.is_truncated() && message.message().starts_with("eeee"));
             c.ping().unwrap();
         });
     });

@@ -72,7 +72,7 @@ fn what_gives_no_keys() {
     let stored = front.rolpassword("sha256_user");
     let md5 = front.rolpassword("md5_user");
     let cluster = pg::shared(15);
-    for (arguments, words) in [
+    for (arguments, message) in [
         (vec!["--stored", &stored, "password=wrong"], "not the password that is stored"),
         (vec!["--stored", &md5, "password=x"], "no SCRAM-SHA-256, sha256 or sm3 password"),
         (vec!["--stored", &stored[..100], "password=x"], "no SCRAM-SHA-256, sha256 or sm3"),
@@ -82,6 +82,6 @@ fn what_gives_no_keys() {
     ] {
         let (status, stdout, stderr) = run(example("keys").args(&arguments));
         assert_eq!((status, &*stdout), (Some(1), ""), "{arguments:?}");
-        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(message), "{arguments:?}: {stderr}");
     }
 }

@@ -126,23 +126,23 @@ fn a_wrong_password_is_tried_once_and_ten_of_them_lock() {
     let front = front();
     let wrong = user("sha256_2048_user").password("wrong");
     for attempt in 1..=10 {
-        let (error, words) = refused(front.port(), wrong);
+        let (error, message) = refused(front.port(), wrong);
         assert_eq!(error.kind(), ErrorKind::Server(SqlState::INVALID_PASSWORD));
         assert_eq!(error.outcome(), Outcome::Refused);
-        assert_eq!(words, "Invalid username/password,login denied.");
+        assert_eq!(message, "Invalid username/password,login denied.");
         assert_eq!((front.attempts().len(), front.connections()), (attempt, attempt));
     }
-    let (error, words) = refused(front.port(), user("sha256_2048_user"));
+    let (error, message) = refused(front.port(), user("sha256_2048_user"));
     assert_eq!(error.sqlstate().unwrap().as_str(), "28000");
-    assert_eq!(words, "The account has been locked.");
+    assert_eq!(message, "The account has been locked.");
 }
 
 #[test]
 fn unknown_users_learn_nothing() {
     let front = front();
-    let (error, words) = refused(front.port(), user("nobody"));
+    let (error, message) = refused(front.port(), user("nobody"));
     assert_eq!(error.kind(), ErrorKind::Server(SqlState::INVALID_PASSWORD));
-    assert_eq!(words, "Invalid username/password,login denied.");
+    assert_eq!(message, "Invalid username/password,login denied.");
     assert_eq!(last(&front), (Some(10), true, false));
 }
 
@@ -174,8 +174,8 @@ fn require_auth_knows_the_methods() {
 #[test]
 fn what_keeps_a_client_out_is_told() {
     let reported = |front: &Front, name: &str| {
-        let (error, words) = refused(front.port(), user(name));
-        (error.sqlstate().map(|state| state.as_str().to_string()).unwrap_or_default(), words)
+        let (error, message) = refused(front.port(), user(name));
+        (error.sqlstate().map(|state| state.as_str().to_string()).unwrap_or_default(), message)
     };
     let remote = front_with(|options| {
         options.remote = true;
@@ -183,15 +183,19 @@ fn what_keeps_a_client_out_is_told() {
         let initial = User::new("omm", PASSWORD, Kind::Sha256, 2048, Hba::Sha256);
         options.users = vec![trusted, User { initial: true, ..initial }];
     });
-    let (state, words) = reported(&remote, "trusted");
-    assert_eq!((&*state, &*words), ("28000", "Forbid remote connection with trust method!"));
-    let (state, words) = reported(&remote, "omm");
-    assert_eq!((&*state, &*words), ("28000", "Forbid remote connection with initial user."));
-    let (state, words) = reported(&front(), "tls_user");
+    let (state, message) = reported(&remote, "trusted");
+    assert_eq!((&*state, &*message), ("28000", "Forbid remote connection with trust method!"));
+    let (state, message) = reported(&remote, "omm");
+    assert_eq!((&*state, &*message), ("28000", "Forbid remote connection with initial user."));
+    let (state, message) = reported(&front(), "tls_user");
     assert_eq!(state, "28000");
-    assert!(words.starts_with("no pg_hba.conf entry for host") && words.ends_with("SSL off"));
-    let (state, words) = reported(&front_with(|options| options.require_ssl = true), "sha256_user");
-    assert_eq!((&*state, &*words), ("57P03", "SSL connection is required by the database system"));
+    assert!(message.starts_with("no pg_hba.conf entry for host") && message.ends_with("SSL off"));
+    let (state, message) =
+        reported(&front_with(|options| options.require_ssl = true), "sha256_user");
+    assert_eq!(
+        (&*state, &*message),
+        ("57P03", "SSL connection is required by the database system")
+    );
     let crowded = front_with(|options| options.trouble = Some(Trouble::TooManyClients));
     assert_eq!(reported(&crowded, "sha256_user").0, "53300");
     let silent = front_with(|options| options.trouble = Some(Trouble::SilentEof));

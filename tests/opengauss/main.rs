@@ -57,6 +57,6 @@ pub fn refused(port: u16, config: Config<'_>) -> (Error, String) {
         Err(error) => error,
     };
     assert!(!error.is_usable());
-    let words = client.server_error().map(|e| e.message().to_string()).unwrap_or_default();
-    (error, words)
+    let message = client.server_error().map(|e| e.message().to_string()).unwrap_or_default();
+    (error, message)
 }

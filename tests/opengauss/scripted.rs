@@ -254,9 +254,9 @@ fn error_fields_are_read_as_opengauss_means_them() {
         let failed = c.execute("select 1/0", ()).unwrap_err();
         assert!(failed.is_usable());
         assert_eq!(failed.sqlstate().unwrap().as_str(), "22012");
-        let words = c.server_error().unwrap();
-        assert_eq!(words.message().to_string(), "division by zero");
-        assert_eq!(words.severity().to_string(), "ERROR");
+        let message = c.server_error().unwrap();
+        assert_eq!(message.message().to_string(), "division by zero");
+        assert_eq!(message.severity().to_string(), "ERROR");
     });
 }
 

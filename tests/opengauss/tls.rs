@@ -49,8 +49,8 @@ fn with<const RX: usize, R>(
     let result = client.connect(tcp(front.port())).map(|mut connection| f(&mut connection));
     result.map_err(|error| {
         assert!(!error.is_usable());
-        let words = client.server_error().map(|words| words.message().to_string());
-        (error.kind(), words.unwrap_or_default())
+        let message = client.server_error().map(|message| message.message().to_string());
+        (error.kind(), message.unwrap_or_default())
     })
 }
 
@@ -129,9 +129,9 @@ fn what_is_private_may_be_told() {
     let demanding = front_with(|options| (options.tls, options.require_ssl) = (true, true));
     assert_eq!(login(&demanding, verified("sha256_2048_user")), Ok(()));
     let config = verified("sha256_2048_user").sslmode(SslMode::Disable);
-    let (kind, words) = login(&demanding, config).unwrap_err();
+    let (kind, message) = login(&demanding, config).unwrap_err();
     assert!(matches!(kind, ErrorKind::Server(state) if state.as_str() == "57P03"));
-    assert_eq!(words, "SSL connection is required by the database system");
+    assert_eq!(message, "SSL connection is required by the database system");
 }
 
 #[cfg(feature = "tls-client-cert")]
@@ -143,9 +143,9 @@ fn a_client_certificate_logs_in() {
     let attempt = front.attempts().pop().unwrap();
     assert_eq!((attempt.ok, attempt.code), (true, None));
     // Asked for a certificate, a client without one goes on, and the server decides.
-    let (kind, words) = login(&front, config).unwrap_err();
+    let (kind, message) = login(&front, config).unwrap_err();
     assert!(matches!(kind, ErrorKind::Server(state) if state.as_str() == "28000"), "{kind:?}");
-    assert_eq!(words, "connection requires a valid client certificate");
+    assert_eq!(message, "connection requires a valid client certificate");
 }
 
 /// Large answers in small records: OpenSSL keeps to the fragment length asked for. Session

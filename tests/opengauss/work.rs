@@ -165,8 +165,8 @@ fn idle_sessions_end_unless_they_are_kept_alive() {
     let error = c.execute("select 1", ()).unwrap_err();
     assert_eq!(error.sqlstate().expect("the server's message").as_str(), "57P01");
     assert!(!error.is_usable());
-    let words = c.server_error().unwrap().message().to_string();
-    assert_eq!(words, "terminating connection due to administrator command");
+    let message = c.server_error().unwrap().message().to_string();
+    assert_eq!(message, "terminating connection due to administrator command");
     // The client is as good as new.
     drop(c);
     client.connect(tcp(front.port())).unwrap().ping().unwrap();
@@ -205,12 +205,12 @@ fn the_smallest_buffers_do() {
     assert_eq!(row.decode::<(i32, &str)>(), Ok((42, "text")));
 }
 
-/// 57P03, 3D000 and the rest pass through, with the words.
+/// 57P03, 3D000 and the rest pass through, with the message.
 #[test]
 fn a_database_that_is_not_there() {
     let front = quick();
     let config: Config<'_> = user("quick").dbname("nowhere");
-    let (error, words) = crate::refused(front.port(), config);
+    let (error, message) = crate::refused(front.port(), config);
     assert_eq!(error.sqlstate().unwrap().as_str(), "3D000");
-    assert!(words.contains("nowhere"), "{words}");
+    assert!(message.contains("nowhere"), "{message}");
 }

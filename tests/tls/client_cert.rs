@@ -62,9 +62,9 @@ fn the_server_takes_the_right_certificate_and_no_other() {
             assert_eq!(kind, ErrorKind::Server(refusal), "{name} on {major}");
         }
         // None where one is needed.
-        let (kind, words) = Setup::new(user("cert_user"), &files).login(port).unwrap_err();
+        let (kind, message) = Setup::new(user("cert_user"), &files).login(port).unwrap_err();
         assert!(matches!(kind, ErrorKind::Server(state) if state.as_str() == "28000"), "{kind:?}");
-        assert!(words.contains("valid client certificate"), "{words}");
+        assert!(message.contains("valid client certificate"), "{message}");
         // A key that is not the certificate's.
         let kind = with("cert_user", "cert_user.crt", "other_user.key").fails(port);
         assert_eq!(kind, ErrorKind::Tls(TlsError::ClientCertificate));

@@ -110,8 +110,9 @@ impl<'a> Setup<'a> {
         });
         result.map_err(|error| {
             assert!(!error.is_usable(), "{error}");
-            let words = client.server_error().map(|e| e.message().to_string()).unwrap_or_default();
-            (error.kind(), words)
+            let message =
+                client.server_error().map(|e| e.message().to_string()).unwrap_or_default();
+            (error.kind(), message)
         })
     }
 

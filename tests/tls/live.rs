@@ -178,13 +178,13 @@ fn each_thing_that_is_wrong_has_its_own_error() {
         .with_pem("other.crt", &w.path("other", "crt"))
         .with_pem("fake.crt", &w.path("fake", "crt"));
     let port = server.port();
-    let refused = |setup: &Setup<'_>, wanted: TlsError, words: &str| {
+    let refused = |setup: &Setup<'_>, wanted: TlsError, message: &str| {
         let error = setup.refused::<4113, 1024>(port);
         assert_eq!(error.kind(), ErrorKind::Tls(wanted));
-        assert_eq!(error.to_string(), format!("TLS: {words}; not sent, connection dead"));
+        assert_eq!(error.to_string(), format!("TLS: {message}; not sent, connection dead"));
     };
-    let certificate = |setup: &Setup<'_>, wanted: CertificateError, words: &str| {
-        refused(setup, TlsError::Certificate(wanted), &format!("server certificate: {words}"));
+    let certificate = |setup: &Setup<'_>, wanted: CertificateError, message: &str| {
+        refused(setup, TlsError::Certificate(wanted), &format!("server certificate: {message}"));
     };
 
     server.present(&w, "leaf", "leaf");
@@ -238,8 +238,8 @@ fn certificates_larger_than_a_record_say_by_how_much() {
             server.present(chains(), chain.name, chain.leaf);
             let files = chain.files();
             let said = needed::<529>(&server, &files);
-            let words = format!("the TLS record buffer has 529 bytes, needs {smallest}; {dead}");
-            assert_eq!(said, (smallest, words), "{} on {major}", chain.name);
+            let message = format!("the TLS record buffer has 529 bytes, needs {smallest}; {dead}");
+            assert_eq!(said, (smallest, message), "{} on {major}", chain.name);
             if smallest > 1041 {
                 assert_eq!(needed::<1041>(&server, &files).0, smallest, "{}", chain.name);
             }

@@ -14,7 +14,7 @@ use crate::harness::{Server, Setup, Table};
 /// no place yet: there is none.
 const ORACLES: [u16; 2] = [15, 18];
 
-/// What a version of libpq says: `Err` with its words.
+/// What a version of libpq says: `Err` with its message.
 fn libpq(
     libpq: &Libpq,
     server: &Server,
@@ -35,7 +35,7 @@ fn libpq(
         path("none", "crt"),
         path("none", "crl"),
     );
-    libpq.connect_error(&conninfo).map_or(Ok(()), |words| Err(words.trim().to_string()))
+    libpq.connect_error(&conninfo).map_or(Ok(()), |message| Err(message.trim().to_string()))
 }
 
 /// What this driver says: `Err` with the reason's name.
@@ -50,18 +50,18 @@ fn barepg(server: &Server, workshop: &Workshop, case: &Case, anchors: &str) -> R
         Ok(false) => panic!("{}: no TLS", case.name),
         Err((ErrorKind::Tls(TlsError::Certificate(reason)), _)) => Err(format!("{reason:?}")),
         Err((ErrorKind::Tls(TlsError::Alert(_)), _)) => Err("Alert".to_string()),
-        Err((other, words)) => panic!("{}: {other:?} {words}", case.name),
+        Err((other, message)) => panic!("{}: {other:?} {message}", case.name),
     }
 }
 
-/// Whether libpq's words are about what this driver's reason is about. A server that is not
+/// Whether libpq's message is about what this driver's reason is about. A server that is not
 /// there, or a time-out, is no decision.
-fn same_matter(reason: &str, words: &str) -> bool {
+fn same_matter(reason: &str, message: &str) -> bool {
     match reason {
         "HostName" => {
-            words.contains("does not match host name") || words.contains("could not get server")
+            message.contains("does not match host name") || message.contains("could not get server")
         }
-        _ => words.contains("certificate verify failed"),
+        _ => message.contains("certificate verify failed"),
     }
 }
 
@@ -88,8 +88,8 @@ fn barepg_and_libpq_agree_but_for_the_named_differences() {
             let both = format!("{}: barepg {barepg:?}, libpq {major} {libpq:?}", case.name);
             match (&barepg, &libpq, case.differs) {
                 (Ok(()), Ok(()), None) => agree += 1,
-                (Err(reason), Err(words), None) if same_matter(reason, words) => agree += 1,
-                (Ok(()), Err(words), Some(reason)) if same_matter("", words) => {
+                (Err(reason), Err(message), None) if same_matter(reason, message) => agree += 1,
+                (Ok(()), Err(message), Some(reason)) if same_matter("", message) => {
                     differ += 1;
                     println!("{both}: {reason}");
                 }

@@ -169,8 +169,8 @@ impl Board {
         let child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
         let output = child.wait_with_output().map_err(|error| format!("{shown}: {error}"))?;
         if !output.status.success() {
-            let words = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("{} does not build: {shown}\n{words}", self.name));
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{} does not build: {shown}\n{stderr}", self.name));
         }
         let messages = String::from_utf8_lossy(&output.stdout);
         executable(&messages, self.package).ok_or(format!("{}: cargo names no program", self.name))

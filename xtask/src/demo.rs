@@ -52,7 +52,7 @@ impl Options {
             }
         }
         if options.tls && options.opengauss {
-            // Login keys and the other words that only the parser knows.
+            // Login keys and the other keywords that only the parser knows.
             options.features.push("conninfo");
         }
         if options.keys && !options.opengauss {

@@ -44,7 +44,7 @@ pub struct Outcome {
     pub counts: Option<Counts>,
     pub elapsed: Duration,
     status: Option<ExitStatus>,
-    /// What QEMU had to say, its harmless words left out.
+    /// What QEMU printed, its harmless lines left out.
     complaints: String,
 }
 

@@ -96,8 +96,8 @@ impl<'a, B: Board> Shows<'_, 'a, B> {
                 }
             },
         };
-        let result = result.map_err(|(error, words)| {
-            report(&error, words, self.out);
+        let result = result.map_err(|(error, message)| {
+            report(&error, message, self.out);
             Failed
         });
         self.board.hang_up(transport);

@@ -131,10 +131,10 @@ pub fn run<B: Board>(
 }
 
 /// Prints an error, and the server's message if there is one.
-fn report(error: &Error, words: Option<ServerError<'_>>, out: &mut dyn core::fmt::Write) {
+fn report(error: &Error, message: Option<ServerError<'_>>, out: &mut dyn core::fmt::Write) {
     let _ = writeln!(out, "  error: {error}");
-    if let Some(words) = words {
-        let _ = writeln!(out, "  {words}");
+    if let Some(message) = message {
+        let _ = writeln!(out, "  {message}");
     }
 }
 

@@ -98,7 +98,7 @@ impl PgBouncer {
     }
 
     /// Runs a command on the admin console: `reconnect`, `show servers`. Returns unaligned rows
-    /// with `|` between columns. Panics with PgBouncer's words if it fails.
+    /// with `|` between columns. Panics with PgBouncer's message if it fails.
     pub fn admin(&self, command: &str) -> String {
         let dir = self.scratch.path();
         let psql = provision::client("psql").unwrap_or_else(|error| panic!("{error}"));

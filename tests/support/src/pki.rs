@@ -95,7 +95,7 @@ impl Workshop {
         fs::read(self.path(name, "der")).unwrap_or_else(|error| panic!("{name}.der: {error}"))
     }
 
-    /// Makes a certificate, and its key if it is not shared. Panics with `openssl`'s words.
+    /// Makes a certificate, and its key if it is not shared. Panics with `openssl`'s message.
     pub fn make(&self, spec: &Spec) -> &Self {
         let Spec { name, subject, sign, .. } = spec;
         let key = match spec.key.strip_prefix('=') {

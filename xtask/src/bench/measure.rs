@@ -178,8 +178,8 @@ fn finish(run: &Run, mut command: Command, port: u16) -> Result<String, String> 
     let child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
     let output = wait(child).map_err(|error| format!("{shown}: {error}"))?;
     if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{shown}: {}\n{words}", output.status));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{shown}: {}\n{stderr}", output.status));
     }
     let said = String::from_utf8_lossy(&output.stdout);
     Ok(said.lines().last().unwrap_or("").to_string())

@@ -14,12 +14,12 @@ fn work(client: &mut Client<'_>) -> Result<()> {
     let mut conn = match connected {
         Ok(conn) => conn,
         Err(error) => {
-            words(client.server_error());
+            message(client.server_error());
             return Err(error);
         }
     };
     if let Err(error) = verbs(&mut conn) {
-        words(conn.server_error());
+        message(conn.server_error());
         show_bytes(
             error.sqlstate().map_or("", |s| if s.is_transient() { "t" } else { "p" }).as_bytes(),
         );
@@ -30,7 +30,7 @@ fn work(client: &mut Client<'_>) -> Result<()> {
     conn.close().map(|_| ())
 }
 
-fn words(error: Option<ServerError<'_>>) {
+fn message(error: Option<ServerError<'_>>) {
     let Some(error) = error else { return };
     show_bytes(error.severity().as_bytes());
     show_bytes(error.sqlstate().as_str().as_bytes());

@@ -12,12 +12,12 @@ fn work(client: &mut Client<'_>) -> Result<()> {
     let mut conn = match client.connect(Machine) {
         Ok(conn) => conn,
         Err(error) => {
-            words(client.server_error());
+            message(client.server_error());
             return Err(error);
         }
     };
     if let Err(error) = verbs(&mut conn) {
-        words(conn.server_error());
+        message(conn.server_error());
         if !conn.is_usable() {
             return Err(error);
         }
@@ -25,7 +25,7 @@ fn work(client: &mut Client<'_>) -> Result<()> {
     conn.close().map(|_| ())
 }
 
-fn words(error: Option<ServerError<'_>>) {
+fn message(error: Option<ServerError<'_>>) {
     let Some(error) = error else { return };
     show_bytes(error.sqlstate().as_str().as_bytes());
     for text in [Some(error.severity()), Some(error.message()), error.detail(), error.hint()] {

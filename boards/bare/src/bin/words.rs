@@ -1,6 +1,6 @@
 #![no_std]
 #![no_main]
-//! As `login`, with errors written out in words, and the connection string read at run time.
+//! As `login`, with errors written out as text, and the connection string read at run time.
 
 use core::fmt::Write;
 
@@ -38,8 +38,8 @@ fn work(client: &mut Client<'_>) -> Result<()> {
         Ok(conn) => conn.close().map(|_| ()),
         Err(error) => {
             let _ = write!(Out, "{error}");
-            if let Some(words) = client.server_error() {
-                let _ = write!(Out, "{words}");
+            if let Some(message) = client.server_error() {
+                let _ = write!(Out, "{message}");
             }
             Err(error)
         }
