@@ -2,7 +2,9 @@
 
 use crate::auth::KeyCache;
 use crate::config::Config;
-use crate::connect::{CancelToken, Channel, Dial, TlsSlot, cancel_with, connect, connect_with};
+use crate::connect::{
+    CancelToken, Channel, Dial, TlsSlot, cancel_interrupted, cancel_with, connect, connect_with,
+};
 use crate::connection::Connection;
 use crate::engine::{Event, Framed, NotificationQueue, Session, StaticStatements, Stats};
 use crate::error::{Result, ServerError};
@@ -204,6 +206,23 @@ impl<'b> Client<'b> {
     pub fn cancel_with<D: Dial>(&mut self, token: &CancelToken, dialler: &mut D) -> Result<()> {
         let (session, tls, config) = self.parts();
         cancel_with(session, tls, config, token, dialler)
+    }
+
+    /// Cancels what the last session left running: its link failed, a verb missed its deadline, or the
+    /// connection was dropped, while an answer was owed. The statement may go on at the server then, and one that waits for
+    /// a lock keeps its server process until it has it. Call this before the next
+    /// [`connect_with`](Self::connect_with); it opens a link as
+    /// [`cancel_with`](Self::cancel_with) does, within `connect_timeout`. What became of the
+    /// statement stays unknown.
+    ///
+    /// `false`: nothing was left running, or where the session was is not known, for it was opened
+    /// by [`connect`](Self::connect); nothing was sent.
+    ///
+    /// # Errors
+    /// As [`cancel_with`](Self::cancel_with). What was left is given up then.
+    pub fn cancel_interrupted<D: Dial>(&mut self, dialler: &mut D) -> Result<bool> {
+        let (session, tls, config) = self.parts();
+        cancel_interrupted(session, tls, config, dialler)
     }
 
     /// Takes the client apart: what changes, and what does not.

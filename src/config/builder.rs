@@ -108,11 +108,6 @@ setters! {
 
     /// Which server family is expected. Default: [`Dialect::Auto`].
     dialect(value: Dialect) dialect = value;
-
-    /// Whether a verb that misses its deadline asks the server to cancel the statement, over a
-    /// second link. Default: no; the statement then goes on at the server, as long as
-    /// [`statement_timeout_ms`](Self::statement_timeout_ms) lets it.
-    cancel_at_deadline(value: bool) cancel_at_deadline = value;
 }
 
 impl<'a> Config<'a> {

@@ -59,8 +59,6 @@ getters! {
     get_load_balance_hosts: LoadBalanceHosts = load_balance_hosts;
     /// `dialect`.
     get_dialect: Dialect = dialect;
-    /// `cancel_at_deadline`.
-    get_cancel_at_deadline: bool = cancel_at_deadline;
 }
 
 impl<'a> Config<'a> {

@@ -55,7 +55,6 @@ enum Serve {
     TargetSessionAttrs,
     LoadBalanceHosts,
     Dialect,
-    CancelAtDeadline,
     /// By its place in `server_limits`.
     ServerLimit(u8),
 }
@@ -75,7 +74,7 @@ const CRL: &str = "revocation lists are not checked";
 /// The longest name of a keyword.
 pub(super) const LONGEST: usize = 35;
 
-static TABLE: [(&str, Serve); 42] = [
+static TABLE: [(&str, Serve); 41] = [
     ("dbname", Serve::Dbname),
     ("user", Serve::User),
     ("password", Serve::Password),
@@ -110,7 +109,6 @@ static TABLE: [(&str, Serve); 42] = [
     ("target_session_attrs", Serve::TargetSessionAttrs),
     ("load_balance_hosts", Serve::LoadBalanceHosts),
     ("dialect", Serve::Dialect),
-    ("cancel_at_deadline", Serve::CancelAtDeadline),
     ("statement_timeout", Serve::ServerLimit(0)),
     ("lock_timeout", Serve::ServerLimit(1)),
     ("idle_in_transaction_session_timeout", Serve::ServerLimit(2)),
@@ -253,7 +251,6 @@ impl Keyword {
                     one_of(LoadBalanceHosts::parse(value), LoadBalanceHosts::TAKES)?;
             }
             Serve::ServerLimit(place) => config.server_limits.set(place, unsigned(value)?),
-            Serve::CancelAtDeadline => config.cancel_at_deadline = one_of(flag(value), "0 or 1")?,
             Serve::Dialect => config.dialect = one_of(Dialect::parse(value), Dialect::TAKES)?,
         }
         Ok(())

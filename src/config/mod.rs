@@ -71,7 +71,6 @@ pub struct Config<'a> {
     pub(crate) target_session_attrs: TargetSessionAttrs,
     pub(crate) load_balance_hosts: LoadBalanceHosts,
     pub(crate) dialect: Dialect,
-    pub(crate) cancel_at_deadline: bool,
     #[cfg(feature = "opengauss")]
     pub(crate) batch_bind: bool,
 }
@@ -105,7 +104,6 @@ impl<'a> Config<'a> {
             target_session_attrs: TargetSessionAttrs::Any,
             load_balance_hosts: LoadBalanceHosts::Disable,
             dialect: Dialect::Auto,
-            cancel_at_deadline: false,
             #[cfg(feature = "opengauss")]
             batch_bind: true,
             #[cfg(feature = "std")]

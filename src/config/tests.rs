@@ -101,10 +101,6 @@ fn numbers_and_defaults() {
     let config = parse("application_name='' fallback_application_name=f").unwrap();
     assert_eq!(config.get_application_name(), None);
     assert_eq!(parse("dialect=opengauss").unwrap().dialect, Dialect::OpenGauss);
-    assert!(!parse("user=u").unwrap().get_cancel_at_deadline());
-    assert!(!parse("cancel_at_deadline=0").unwrap().get_cancel_at_deadline());
-    assert!(parse("postgresql://h?cancel_at_deadline=1").unwrap().get_cancel_at_deadline());
-    assert_eq!(parse("cancel_at_deadline=on").unwrap_err().keyword(), Some("cancel_at_deadline"));
     assert!(parse("client_encoding='UTF-8'").is_ok());
     assert!(parse("client_encoding=LATIN1").is_err());
 }

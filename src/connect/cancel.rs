@@ -107,6 +107,20 @@ pub(crate) fn cancel_with<D: Dial>(
     }
 }
 
+/// See [`Client::cancel_interrupted`](crate::Client::cancel_interrupted).
+pub(crate) fn cancel_interrupted<D: Dial>(
+    session: &mut Session<'_>,
+    tls: &mut TlsSlot<'_>,
+    config: &Config<'_>,
+    dialler: &mut D,
+) -> Result<bool> {
+    let token = CancelToken::new(session.server, session.place);
+    match token.filter(|_| session.exchange.is_interrupted()) {
+        Some(token) => cancel_with(session, tls, config, &token, dialler).map(|()| true),
+        None => Ok(false),
+    }
+}
+
 fn send_cancel<'b, D: Dial>(
     session: &mut Session<'b>,
     tls: &mut TlsSlot<'_>,

@@ -19,7 +19,7 @@ mod search;
 mod startup;
 
 pub use cancel::CancelToken;
-pub(crate) use cancel::cancel_with;
+pub(crate) use cancel::{cancel_interrupted, cancel_with};
 pub use channel::Channel;
 pub use dial::{Dial, Target};
 pub(crate) use open::TlsSlot;

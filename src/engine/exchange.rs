@@ -15,6 +15,8 @@ pub(crate) enum State {
     Closed,
     /// It failed: the transport is not touched any more.
     Dead,
+    /// The same, while an answer was owed: the server may still be at work on it.
+    Interrupted,
     /// From StartupMessage to AuthenticationOk.
     Authenticating,
     /// From AuthenticationOk to the first ReadyForQuery.
@@ -48,7 +50,7 @@ impl Exchange {
 
     /// Whether there is a link that may be touched.
     pub(crate) const fn is_alive(&self) -> bool {
-        !matches!(self.state, State::Closed | State::Dead)
+        !matches!(self.state, State::Closed | State::Dead | State::Interrupted)
     }
 
     /// As [`is_alive`](Self::is_alive).
@@ -98,9 +100,17 @@ impl Exchange {
 
     /// The link failed.
     pub(crate) fn die(&mut self) {
-        if self.state != State::Closed {
-            self.state = State::Dead;
-        }
+        self.state = match self.state {
+            State::Closed => State::Closed,
+            State::Interrupted => State::Interrupted,
+            _ if self.owes() => State::Interrupted,
+            _ => State::Dead,
+        };
+    }
+
+    /// Whether the link was lost, or given up, while an answer was owed.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.state == State::Interrupted || self.owes()
     }
 
     /// The link is given up in order, or was never opened.

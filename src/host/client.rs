@@ -161,6 +161,14 @@ impl<'h> HostClient<'h> {
         self.client.cancel_with(token, self.dialler)
     }
 
+    /// Cancels what the last session left running, as [`Client::cancel_interrupted`].
+    ///
+    /// # Errors
+    /// As [`Client::cancel_interrupted`].
+    pub fn cancel_interrupted(&mut self) -> Result<bool> {
+        self.client.cancel_interrupted(self.dialler)
+    }
+
     /// Why the password file was not used, where it could not be.
     pub fn passfile_problem(&self) -> Option<PassfileProblem> {
         self.dialler.passfile_problem()

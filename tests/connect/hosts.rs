@@ -216,6 +216,46 @@ fn every_address_of_a_name_is_tried_and_cancelled_where_it_worked() {
 }
 
 #[test]
+fn what_a_lost_session_left_running_is_cancelled() {
+    let server = pg::shared(15);
+    let config = Config::new().user("trust_user").dbname("test").host("127.0.0.1");
+    let config = config.sslmode(barepg::SslMode::Disable);
+    let platform = barepg::host::SystemPlatform::new();
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), &config, &platform);
+    let mut dialler = ThreeAddresses { port: server.port(), asked: vec![] };
+    // Nothing is left running by a session that ended in order, or failed while nothing was owed.
+    assert_eq!(client.cancel_interrupted(&mut dialler), Ok(false));
+    drop(client.connect_with(&mut dialler).unwrap());
+    assert_eq!(client.cancel_interrupted(&mut dialler), Ok(false));
+
+    let sql = "select pg_sleep(60), 'left by a lost session'";
+    let error = {
+        let mut connection = client.connect_with(&mut dialler).unwrap();
+        connection.set_timeout_ms(500);
+        connection.execute(sql, ()).unwrap_err()
+    };
+    assert_eq!((error.kind(), error.is_usable()), (ErrorKind::TimedOut, false));
+    let runs = format!(
+        "select exists (select from pg_stat_activity
+            where query = '{}' and state = 'active')",
+        sql.replace('\'', "''")
+    );
+    server.wait_until(&runs);
+    dialler.asked.clear();
+    assert_eq!(client.cancel_interrupted(&mut dialler), Ok(true));
+    assert_eq!(dialler.asked, [(2, 0)], "the address where the session was");
+    server.wait_until(&runs.replace("exists", "not exists"));
+    // Once.
+    assert_eq!(client.cancel_interrupted(&mut dialler), Ok(false));
+
+    // A connection that was dropped while its statement ran.
+    let sql = "select generate_series(1, 10000000)";
+    drop(client.connect_with(&mut dialler).unwrap().query(sql, ()).unwrap());
+    assert_eq!(client.cancel_interrupted(&mut dialler), Ok(true));
+}
+
+#[test]
 fn a_server_that_starts_up_is_passed_over() {
     let server = pg::shared(15);
     let starting = TcpListener::bind(("127.0.0.1", 0)).unwrap();
