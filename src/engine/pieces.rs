@@ -63,7 +63,12 @@ impl<'b> Framed<'b> {
         head: usize,
         inline: impl FnOnce(&mut Writer<'_>) -> Result<(), WireError>,
     ) -> Result<(), WireError> {
-        self.fill_with(self.staged.max(head), inline)
+        let at = self.staged.max(head);
+        let Some(rest) = self.tx.get_mut(at..) else { return Err(WireError::Full) };
+        let mut writer = Writer::new(rest);
+        inline(&mut writer)?;
+        self.staged = at.wrapping_add(writer.len());
+        Ok(())
     }
 
     /// As [`append_after`](Self::append_after), compiled once for all.

@@ -59,7 +59,8 @@ macro_rules! integer {
                 out.array(self.to_be_bytes())
             }
 
-            #[inline]
+            #[cfg_attr(not(target_os = "none"), inline(always))]
+            #[cfg_attr(target_os = "none", inline)]
             fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
                 out.fixed(self.to_be_bytes())
             }
@@ -105,7 +106,8 @@ macro_rules! float {
                 out.array(self.to_be_bytes())
             }
 
-            #[inline]
+            #[cfg_attr(not(target_os = "none"), inline(always))]
+            #[cfg_attr(target_os = "none", inline)]
             fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
                 out.fixed(self.to_be_bytes())
             }

@@ -299,7 +299,8 @@ impl<T: ToSql> ToSql for Option<T> {
         self.as_ref().is_none_or(ToSql::is_null)
     }
 
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline)]
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         match self {
             Some(value) => value.param(out),

@@ -78,7 +78,8 @@ impl Session<'_> {
         if self.server.is_opengauss() && self.server.batch_binds && first.count() > 0 {
             return self.batch_bind(io, sql, first, items);
         }
-        let mut batch = Batch { rows: 0, waiting: 0, parse: true, checked: first.types() };
+        let checked = if cfg!(target_os = "none") { None } else { first.types() };
+        let mut batch = Batch { rows: 0, waiting: 0, parse: true, checked };
         let mut next = Some(first);
         while let Some(item) = next {
             self.add_to_batch(io, sql, erased!(item), &mut batch)?;
@@ -114,8 +115,11 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         // What is staged may leave before it is known whether the part can: a batch is taken back
         // where it cannot, and a pipeline goes on without it.
-        while !cfg!(target_os = "none") {
-            match self.link.fill_with(self.link.staged(), &inline) {
+        if cfg!(target_os = "none") {
+            return self.stage_large(io, part, false);
+        }
+        loop {
+            match self.link.append_inline_after(0, &inline) {
                 Ok(()) => return Ok(()),
                 Err(WireError::Full) if self.link.staged() > 0 => self.send_before(io, anew)?,
                 Err(WireError::Full) => break,

@@ -2,11 +2,15 @@
 //! a slice that has room for them. What does not fit is written by `query` and its likes, in parts
 //! that are compiled once, as all is on bare targets: there the functions here are not called.
 
+use crate::engine::Session;
+use crate::types::Oid;
 use crate::verbs::params::Params;
 use crate::verbs::query;
 use crate::verbs::statement::{Run, Source, Sql};
 #[cfg(not(target_os = "none"))]
 use crate::wire::frontend::{close_bind, open_bind, parse_in_line};
+#[cfg(not(target_os = "none"))]
+use crate::wire::has_nul;
 use crate::wire::{WireError, Writer, frontend};
 
 /// Parse.
@@ -21,16 +25,31 @@ pub(crate) fn parse<P: Params + ?Sized>(
     match sql.0 {
         Source::Text(text) => {
             if let Some(types) = params.types() {
+                if has_nul(text.as_bytes()) {
+                    return Err(WireError::Nul);
+                }
                 return parse_in_line(w, text, types);
             }
-        }
-        Source::Named(statement) if run == Run::Text => {
-            let (text, types) = statement.text();
-            return parse_in_line(w, text, types);
         }
         Source::Named(_) => {}
     }
     w.apart(|w| query::parse(w, sql, &params, run))
+}
+
+/// What is known of a statement with a name whose parameters fit: its text, the types given, and
+/// whether it may end an open transaction. On bare targets nothing.
+#[cfg_attr(not(target_os = "none"), inline(always))]
+pub(crate) fn known<'q, P: Params + ?Sized>(
+    session: &Session<'_>,
+    sql: Sql<'q>,
+    params: &P,
+) -> Option<(&'q str, &'q [Oid], bool)> {
+    #[cfg(not(target_os = "none"))]
+    if let (Source::Named(statement), Some(types)) = (sql.0, params.types()) {
+        return statement.text(session, types);
+    }
+    let _ = (session, sql, params);
+    None
 }
 
 /// Bind to the unnamed portal.
@@ -85,15 +104,38 @@ pub(crate) fn item<P: Params + ?Sized>(
     frontend::execute(w)
 }
 
-/// Parse, Bind, Describe and Execute: a statement of a pipeline.
+/// Parse, Bind, Describe and Execute: a statement of a pipeline. `known`: what [`known`] says.
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub(crate) fn piped<P: Params + ?Sized>(
     w: &mut Writer<'_>,
     sql: Sql<'_>,
+    known: Option<(&str, &[Oid], bool)>,
     params: &P,
 ) -> Result<(), WireError> {
-    parse(w, sql, params, Run::Text)?;
+    match known {
+        #[cfg(not(target_os = "none"))]
+        Some((text, types, _)) => parse_in_line(w, text, types)?,
+        _ => parse(w, sql, params, Run::Text)?,
+    }
     bind(w, sql, params, Run::Text)?;
     frontend::describe_portal(w)?;
     frontend::execute(w)
+}
+
+/// A row of a binary COPY.
+#[cfg_attr(not(target_os = "none"), inline(always))]
+pub(crate) fn row<P: Params + ?Sized>(
+    w: &mut Writer<'_>,
+    columns: u16,
+    row: &P,
+) -> Result<(), WireError> {
+    w.u16(columns)?;
+    row.values(w)
+}
+
+/// Whether the first types are just these.
+#[cfg(not(target_os = "none"))]
+#[inline]
+pub(crate) fn are_same(types: &[Oid], sent: &[Oid]) -> bool {
+    types.get(..sent.len()).is_some_and(|types| types.iter().zip(sent).all(|(a, b)| a == b))
 }

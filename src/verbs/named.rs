@@ -17,9 +17,10 @@ pub(crate) trait Named {
 
     fn name(&self) -> &Name;
 
-    /// Its text, and the types given for its parameters.
+    /// Its text, which holds no NUL, the types given for its parameters, and whether it may end an
+    /// open transaction: where parameters of these types fit it.
     #[cfg(not(target_os = "none"))]
-    fn text(&self) -> (&str, &[Oid]);
+    fn text(&self, session: &Session<'_>, sent: &[Oid]) -> Option<(&str, &[Oid], bool)>;
 
     /// Whether it may end an open transaction.
     fn may_end(&self) -> bool;

@@ -160,9 +160,19 @@ impl<'b> Pipeline<'_, 'b> {
         if self.state != State::Filling || self.waiting >= limits::PIPELINE_WINDOW {
             return Err(UsageError::PipelineFull.into());
         }
-        session.check_item(sql, &params)?;
+        let known = in_line::known(session, sql, params);
+        let may_end = match known {
+            Some((.., may_end)) => may_end,
+            None => {
+                session.check_item(sql, &params)?;
+                sql.may_end()
+            }
+        };
         // Also outside of a transaction: what follows a COMMIT is no matter of one transaction.
-        session.ledger.sending(sql.may_end() || session.server.is_opengauss());
+        session.ledger.sending(may_end || session.server.is_opengauss());
+        if cfg!(target_os = "none") {
+            session.link.limit(session.timeout_ms);
+        }
         let before = (session.link.stats.bytes_out, session.link.staged());
         let part = |w: &mut Writer<'_>| {
             parse(w, sql, &params, Run::Text)?;
@@ -170,7 +180,7 @@ impl<'b> Pipeline<'_, 'b> {
             frontend::describe_portal(w)?;
             frontend::execute(w)
         };
-        let inline = |w: &mut Writer<'_>| in_line::piped(w, sql, params);
+        let inline = |w: &mut Writer<'_>| in_line::piped(w, sql, known, params);
         let staged = session.stage_part_of_batch(&mut self.io, inline, &part, true);
         if session.link.has_sent() {
             // Dropped before anything was sent, nothing is owed.

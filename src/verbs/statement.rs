@@ -6,9 +6,13 @@ use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
 use crate::types::Oid;
+#[cfg(not(target_os = "none"))]
+use crate::verbs::in_line;
 use crate::verbs::named::Named;
 use crate::verbs::params::Params;
 use crate::wire::backend::tag;
+#[cfg(not(target_os = "none"))]
+use crate::wire::has_nul;
 use crate::wire::{WireError, Writer, frontend};
 
 /// A prepared statement, of one session: its text, and what the server said of its parameters.
@@ -157,8 +161,12 @@ impl Named for Statement<'_> {
     }
 
     #[cfg(not(target_os = "none"))]
-    fn text(&self) -> (&str, &[Oid]) {
-        (self.sql, self.given)
+    fn text(&self, session: &Session<'_>, sent: &[Oid]) -> Option<(&str, &[Oid], bool)> {
+        // It was sent when it was prepared, so there is no NUL.
+        let fits = self.identity == session.identity()
+            && usize::from(self.count) == sent.len()
+            && in_line::are_same(&self.types, sent);
+        fits.then(|| (self.sql, self.given, may_end(self.sql)))
     }
 
     fn may_end(&self) -> bool {
@@ -200,8 +208,9 @@ impl Named for StaticStatement {
     }
 
     #[cfg(not(target_os = "none"))]
-    fn text(&self) -> (&str, &[Oid]) {
-        (self.sql, self.types)
+    fn text(&self, _: &Session<'_>, sent: &[Oid]) -> Option<(&str, &[Oid], bool)> {
+        let fits = in_line::are_same(self.types, sent) && !has_nul(self.sql.as_bytes());
+        fits.then(|| (self.sql, self.types, may_end(self.sql)))
     }
 
     fn may_end(&self) -> bool {

@@ -3,9 +3,9 @@
 //! Source: manual, "Message Formats".
 
 use super::digits::hex_digit;
-use super::{Body, Part, WireError, Writer};
 #[cfg(not(target_os = "none"))]
-use super::{nul::has_nul, writer::Open};
+use super::writer::Open;
+use super::{Body, Part, WireError, Writer};
 
 /// Protocol 3.0, which every server since 7.4 speaks.
 pub const PROTOCOL_3_0: u32 = 0x0003_0000;
@@ -125,19 +125,17 @@ pub fn bind_small(w: &mut Writer<'_>, statement: &[u8], count: usize, values: Pa
     })
 }
 
-/// As [`parse`] of the unnamed statement, into a slice, compiled in line.
+/// As [`parse`] of the unnamed statement, into a slice, compiled in line. There is no NUL in the
+/// text.
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
 pub(crate) fn parse_in_line(w: &mut Writer<'_>, sql: &str, types: &[u32]) -> Done {
     let message = w.open()?;
-    if has_nul(sql.as_bytes()) {
-        return Err(WireError::Nul);
-    }
     w.u8(0)?;
     w.bytes(sql.as_bytes())?;
     let [a, b] = u16::try_from(types.len()).map_err(|_| WireError::TooLong)?.to_be_bytes();
     w.array([0, a, b])?;
-    types.iter().try_for_each(|oid| w.u32(*oid))?;
+    w.words(types)?;
     w.close(b'P', message)
 }
 

@@ -23,11 +23,17 @@ pub(crate) fn first_nul(bytes: &[u8]) -> Option<usize> {
 
 /// Whether there is a NUL among the bytes.
 #[cfg(not(target_os = "none"))]
-#[inline]
+#[inline(always)]
 #[allow(clippy::manual_contains, reason = "of so few bytes a loop is shorter")]
 pub(crate) fn has_nul(bytes: &[u8]) -> bool {
     // The last word overlaps; of less than 8 bytes a loop.
     let Some(last) = bytes.last_chunk() else { return bytes.iter().any(|&byte| byte == 0) };
+    // Of the usual length: four words that overlap, and one branch.
+    if let (Some(first), Some(last), true) =
+        (bytes.first_chunk(), bytes.last_chunk(), bytes.len() <= 32)
+    {
+        return zeros_of_two(first) | zeros_of_two(last) != 0;
+    }
     let mut rest = bytes;
     while let Some((word, tail)) = rest.split_first_chunk() {
         if zeros(word) != 0 {
@@ -61,6 +67,14 @@ const fn zeros(word: &[u8; size_of::<Word>()]) -> Word {
     const ONES: Word = Word::MAX / 0xff;
     let word = Word::from_le_bytes(*word);
     word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+/// The same of two words.
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+fn zeros_of_two(words: &[u8; 2 * size_of::<Word>()]) -> Word {
+    let (words, _) = words.as_chunks();
+    words.iter().fold(0, |found, word| found | zeros(word))
 }
 
 #[cfg(test)]

@@ -302,6 +302,21 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
+    /// Big-endian integers, into a slice: one check.
+    #[cfg(not(target_os = "none"))]
+    #[inline(always)]
+    pub(crate) fn words(&mut self, words: &[u32]) -> Result<(), WireError> {
+        match take(&mut self.rest).split_at_mut_checked(words.len().wrapping_mul(4)) {
+            Some((room, rest)) => {
+                self.rest = rest;
+                let (places, _) = room.as_chunks_mut();
+                places.iter_mut().zip(words).for_each(|(to, word)| *to = word.to_be_bytes());
+                Ok(())
+            }
+            None => Err(WireError::Full),
+        }
+    }
+
     /// Writes what is not compiled in line, through a writer of its own: so that this one can live
     /// in registers.
     ///

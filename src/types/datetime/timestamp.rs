@@ -152,7 +152,8 @@ macro_rules! instant {
                 out.i64(self.0)
             }
 
-            #[inline]
+            #[cfg_attr(not(target_os = "none"), inline(always))]
+            #[cfg_attr(target_os = "none", inline)]
             fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
                 self.0.param(out)
             }

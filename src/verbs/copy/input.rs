@@ -1,17 +1,15 @@
 //! COPY IN: a stream from here into a table.
 
-use super::BINARY_HEADER;
+use super::{BINARY_HEADER, HEAD, fill_head};
 use crate::connection::Connection;
 use crate::engine::{Session, in_pieces};
 use crate::error::{Error, Fault, Outcome, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
+use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
 use crate::wire::backend::{CopyResponse, tag};
 use crate::wire::{Body, Part, WireError, Writer, frontend};
-
-/// Type byte and length of CopyData, kept free at the start of the send buffer.
-const HEAD: usize = 5;
 
 /// A COPY into a table, begun by [`Connection::copy_in`](crate::Connection::copy_in).
 ///
@@ -166,21 +164,14 @@ impl CopyIn<'_, '_> {
             self.start_rows()?;
         }
         let columns = self.layout.columns;
-        let part = |w: &mut Writer<'_>| {
-            w.u16(columns)?;
-            row.values(w)
-        };
         if cfg!(target_os = "none") {
-            return self.put(&part);
+            return self.put(&|w| in_line::row(w, columns, row));
         }
-        // Once more, so that it is compiled in line.
-        let written = self.session.link.append_inline_after(HEAD, |w| {
-            w.u16(columns)?;
-            row.values(w)
-        });
-        match written {
+        match self.session.link.append_inline_after(HEAD, |w| in_line::row(w, columns, row)) {
             Ok(()) => Ok(()),
-            Err(WireError::Full) => self.put_what_is_large(&part),
+            Err(WireError::Full) => {
+                self.put_what_is_large(&|w: &mut Writer<'_>| in_line::row(w, columns, row))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -326,15 +317,6 @@ impl CopyIn<'_, '_> {
     }
 }
 
-/// Type byte and length of CopyData.
-fn fill_head(frame: &mut [u8], payload: usize) {
-    let length = u32::try_from(payload.saturating_add(4)).unwrap_or(0);
-    let [a, b, c, d] = length.to_be_bytes();
-    if let Some(head) = frame.first_chunk_mut::<HEAD>() {
-        *head = [tag::COPY_DATA, a, b, c, d];
-    }
-}
-
 impl core::fmt::Debug for CopyIn<'_, '_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("CopyIn").field("layout", &self.layout).finish_non_exhaustive()
@@ -366,10 +348,11 @@ impl Session<'_> {
             let sent = self.link.write_once(io, bytes);
             sent.map_err(|fault| self.salvage(io, fault))?;
             bytes = bytes.get(io.moved..).unwrap_or(&[]);
-            let stuck = io.moved == 0;
-            if !bytes.is_empty() {
-                self.link.tick()?;
+            if bytes.is_empty() {
+                break;
             }
+            let stuck = io.moved == 0;
+            self.link.tick()?;
             let now = platform.now_ms();
             if stuck && now.saturating_sub(since) < limits::LISTEN_AFTER_MS {
                 continue;

@@ -21,6 +21,18 @@ use crate::wire::backend::{CopyResponse, tag};
 /// Start of a binary COPY stream: signature, no flags, no extension.
 const BINARY_HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
+/// Type byte and length of CopyData, kept free at the start of the send buffer.
+const HEAD: usize = 5;
+
+/// Type byte and length of CopyData.
+fn fill_head(frame: &mut [u8], payload: usize) {
+    let length = u32::try_from(payload.saturating_add(4)).unwrap_or(0);
+    let [a, b, c, d] = length.to_be_bytes();
+    if let Some(head) = frame.first_chunk_mut::<HEAD>() {
+        *head = [tag::COPY_DATA, a, b, c, d];
+    }
+}
+
 impl Session<'_> {
     /// Sends a COPY statement and reads to its CopyInResponse or CopyOutResponse: `wanted`.
     fn start_copy(
