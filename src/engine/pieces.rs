@@ -83,7 +83,6 @@ impl<'b> Framed<'b> {
 
     /// Takes the send buffer out, with the number of bytes staged in it, to be put back by
     /// [`put_tx`](Self::put_tx). Until then nothing else can be sent from it.
-    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn take_tx(&mut self) -> (&'b mut [u8], usize) {
         self.stats.tx_peak = self.stats.tx_peak.max(u32::try_from(self.staged).unwrap_or(0));
         (core::mem::take(&mut self.tx), core::mem::take(&mut self.staged))

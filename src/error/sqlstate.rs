@@ -50,7 +50,6 @@ impl SqlState {
     }
 
     /// Whether it is this one.
-    #[inline(never)]
     pub(crate) const fn is(&self, code: &[u8; 5]) -> bool {
         let [a, b, c, d, e] = self.0;
         u32::from_le_bytes([a, b, c, d]) == u32::from_le_bytes([code[0], code[1], code[2], code[3]])

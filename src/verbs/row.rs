@@ -262,7 +262,7 @@ impl<'r> Values<'r> {
     fn step(&mut self) -> Option<Step<'r>> {
         let mut columns = Columns(self.columns.0);
         let (oid, format, _) = columns.next_head()?;
-        let value = self.values.value().ok()?;
+        let value = self.values.value_in_line().ok()?;
         self.columns = columns;
         self.index = self.index.wrapping_add(1);
         Some((oid, format, value))

@@ -83,8 +83,15 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn value(&mut self) -> Result<Option<&'a [u8]>, WireError> {
+        self.value_in_line()
+    }
+
+    /// As [`value`](Self::value), compiled in line everywhere: for the values of a row.
+    #[inline]
+    pub(crate) fn value_in_line(&mut self) -> Result<Option<&'a [u8]>, WireError> {
         let Some((length, rest)) = self.rest.split_first_chunk::<4>() else {
             return Err(WireError::Malformed);
         };
