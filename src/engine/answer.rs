@@ -75,6 +75,7 @@ impl Session<'_> {
 
     /// A message that has no body.
     #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn expect_empty(&mut self, io: &mut Lent<'_>, expected: u8) -> Result<(), Fault> {
         self.expect(io, expected)?;
         if self.link.taken_len() == 0 { Ok(()) } else { Err(ProtocolError::BadLength.into()) }

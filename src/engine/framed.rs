@@ -97,6 +97,7 @@ impl<'b> Framed<'b> {
     }
 
     /// Starts an operation that must end within `timeout_ms`.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn start(&mut self, timeout_ms: u32) {
         self.platform.idle();
         self.limit(timeout_ms);

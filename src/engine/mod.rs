@@ -322,7 +322,8 @@ impl<'b> Session<'b> {
     }
 
     /// Sends what is staged; an answer is due.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn send(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         match self.link.flush(io) {
             Ok(()) => Ok(()),
