@@ -51,10 +51,22 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[allow(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     #[cfg_attr(not(target_os = "none"), inline)]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
-        if self.has_arrived() || self.next_slowly()? {
+        if cfg!(target_os = "none") {
+            let found = self.has_arrived() || self.next_slowly()?;
+            return Ok(if found { Some(Row::new(self.session)) } else { None });
+        }
+        if self.has_arrived() {
             return Ok(Some(Row::new(self.session)));
         }
-        Ok(None)
+        self.next_row_slowly()
+    }
+
+    /// For hosts: the common path makes its row itself.
+    #[cold]
+    #[inline(never)]
+    fn next_row_slowly(&mut self) -> Result<Option<Row<'_>>> {
+        let found = self.next_slowly()?;
+        Ok(if found { Some(Row::new(self.session)) } else { None })
     }
 
     /// Takes the next row, if all of it is there.
