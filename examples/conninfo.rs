@@ -91,7 +91,6 @@ fn show(config: &Config<'_>) {
         ("keepalives_count", Some(&*figure(keepalives.count, ""))),
         ("tcp_user_timeout", Some(&*figure(config.get_tcp_user_timeout_ms(), " ms"))),
         ("dialect", Some(config.get_dialect().as_str())),
-        ("cancel_at_deadline", Some(if config.get_cancel_at_deadline() { "1" } else { "0" })),
     ]
     .into_iter()
     .chain(limits.iter().map(|(keyword, value)| (*keyword, value.as_deref())))

@@ -9,7 +9,7 @@ use crate::types::Oid;
 use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
 use crate::verbs::query::{bind, parse};
-use crate::verbs::statement::{Run, Sql};
+use crate::verbs::sql::{Run, Sql};
 use crate::wire::backend::tag;
 use crate::wire::{Part, WireError, Writer, frontend};
 
@@ -225,7 +225,7 @@ impl Session<'_> {
     /// Checks that an item fits the statement.
     #[inline]
     pub(crate) fn check_item(&self, sql: Sql<'_>, item: &dyn Params) -> Result<(), Fault> {
-        use crate::verbs::statement::Source;
+        use crate::verbs::sql::Source;
         match sql.0 {
             Source::Text(_) => Ok(()),
             Source::Named(statement) => Ok(statement.check(self, item).map(|_| ())?),

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::transport::Lent;
 use crate::verbs::params::Params;
 use crate::verbs::query::bind;
-use crate::verbs::statement::{Run, Sql};
+use crate::verbs::sql::{Run, Sql};
 use crate::wire::backend::tag;
 use crate::wire::{WireError, Writer, frontend};
 

@@ -6,7 +6,7 @@ use crate::engine::Session;
 use crate::types::Oid;
 use crate::verbs::params::Params;
 use crate::verbs::query;
-use crate::verbs::statement::{Run, Source, Sql};
+use crate::verbs::sql::{Run, Source, Sql};
 #[cfg(not(target_os = "none"))]
 use crate::wire::frontend::{close_bind, open_bind, parse_in_line};
 #[cfg(not(target_os = "none"))]

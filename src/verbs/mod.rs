@@ -7,7 +7,9 @@
 //! |---|---|
 //! | `query` | statements in one round trip, simple queries |
 //! | `params`, `row`, `rows` | what goes in, what comes out |
-//! | `statement` | SQL text, prepared statements, statements in flash |
+//! | `sql`, `named` | what runs: SQL text, or a statement by its name |
+//! | `statement` | prepared statements, statements in flash |
+//! | `in_line` | the common messages, compiled in line on hosts |
 //! | `batch`, `batch_bind` | one statement for many items; at openGauss in one message |
 //! | `pipeline` | many statements in one round trip |
 //! | `portal` | rows in slices |
@@ -30,6 +32,7 @@ mod query;
 mod row;
 mod rows;
 mod savepoint;
+mod sql;
 mod statement;
 mod stream;
 mod transaction;
@@ -42,6 +45,7 @@ pub use portal::Portal;
 pub use row::{Column, ColumnIndex, Columns, FromRow, Row, Values};
 pub use rows::Rows;
 pub use savepoint::Savepoint;
-pub use statement::{Sql, Statement, StaticStatement};
+pub use sql::Sql;
+pub use statement::{Statement, StaticStatement};
 pub use stream::{Streamed, StreamedColumn, StreamedRow};
 pub use transaction::{IsolationLevel, Transaction, TransactionBuilder};

@@ -7,7 +7,7 @@ use crate::transport::Lent;
 #[cfg(not(target_os = "none"))]
 use crate::types::Oid;
 use crate::verbs::params::Params;
-use crate::verbs::statement::{Run, Sql};
+use crate::verbs::sql::{Run, Sql};
 use crate::wire::{WireError, Writer};
 
 /// A statement that is run by its name. A trait object, so that a program that prepares none does

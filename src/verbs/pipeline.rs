@@ -9,7 +9,7 @@ use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
 use crate::verbs::query::{bind, parse};
 use crate::verbs::rows::{PartOf, Rows};
-use crate::verbs::statement::{Run, Sql};
+use crate::verbs::sql::{Run, Sql};
 use crate::wire::backend::tag;
 use crate::wire::{Writer, frontend};
 

@@ -7,7 +7,7 @@ use crate::transport::{Lent, lent};
 use crate::verbs::params::Params;
 use crate::verbs::query::parse;
 use crate::verbs::rows::{PartOf, Rows};
-use crate::verbs::statement::{Run, Sql};
+use crate::verbs::sql::{Run, Sql};
 use crate::verbs::transaction::Transaction;
 use crate::wire::backend::{FIELD_TAIL, FieldTail, tag};
 use crate::wire::frontend::PortalName;

@@ -8,7 +8,7 @@ use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
 use crate::verbs::row::Row;
 use crate::verbs::rows::Rows;
-use crate::verbs::statement::{Run, Source, Sql};
+use crate::verbs::sql::{Run, Source, Sql};
 use crate::wire::backend::tag;
 use crate::wire::{WireError, Writer, frontend};
 

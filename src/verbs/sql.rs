@@ -1,0 +1,84 @@
+//! What a verb runs, and how: SQL text, or a statement with a name.
+
+use crate::engine::{NameHash, may_end};
+use crate::verbs::named::Named;
+use crate::verbs::statement::{Statement, StaticStatement};
+use crate::wire::frontend;
+
+/// What a verb runs: SQL text, a [`Statement`] or a [`StaticStatement`]. Made from any by `into`.
+#[derive(Clone, Copy)]
+pub struct Sql<'q>(pub(crate) Source<'q>);
+
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'q> {
+    /// Text, parsed by the server each time (on the unnamed statement: it also works through a
+    /// pooler in transaction mode).
+    Text(&'q str),
+    /// A prepared statement, or one in flash.
+    Named(&'q dyn Named),
+}
+
+/// How a statement is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Run {
+    /// Parsed as the unnamed statement.
+    Text,
+    /// By its name, which the server knows.
+    Named,
+    /// So, and its columns are known here.
+    Described,
+    /// By its name, prepared before: forgotten first, so that it cannot be there already.
+    Anew,
+}
+
+impl Run {
+    /// Whether the server knows the statement by its name.
+    #[inline]
+    pub(crate) fn is_known(self) -> bool {
+        matches!(self, Self::Named | Self::Described)
+    }
+}
+
+impl Sql<'_> {
+    /// Of a statement that has a name.
+    pub(crate) fn hash(&self) -> NameHash {
+        match self.0 {
+            Source::Text(_) => NameHash::NONE,
+            Source::Named(statement) => statement.hash(),
+        }
+    }
+
+    /// The name it is run by.
+    pub(crate) fn name(&self, run: Run) -> &[u8] {
+        match &self.0 {
+            Source::Named(statement) if run != Run::Text => statement.name(),
+            _ => frontend::UNNAMED,
+        }
+    }
+
+    /// Whether it may end an open transaction.
+    pub(crate) fn may_end(&self) -> bool {
+        match self.0 {
+            Source::Text(text) => may_end(text),
+            Source::Named(statement) => statement.may_end(),
+        }
+    }
+}
+
+impl From<&'static StaticStatement> for Sql<'_> {
+    fn from(statement: &'static StaticStatement) -> Self {
+        Self(Source::Named(statement))
+    }
+}
+
+impl<'q> From<&'q str> for Sql<'q> {
+    fn from(text: &'q str) -> Self {
+        Self(Source::Text(text))
+    }
+}
+
+impl<'q> From<&'q Statement<'_>> for Sql<'q> {
+    fn from(statement: &'q Statement<'_>) -> Self {
+        Self(Source::Named(statement))
+    }
+}

@@ -1,0 +1,162 @@
+//! Messages, and other content after its own length.
+
+use core::mem::take;
+
+use super::Writer;
+use super::beyond::{Beyond, PIECES, checked_length, length_field, overflow};
+use crate::wire::WireError;
+use crate::wire::encode::{Body, Part};
+
+/// A message that is not at its end yet.
+#[cfg(not(target_os = "none"))]
+pub(crate) struct Open<'w> {
+    head: &'w mut [u8; 5],
+    /// Room after it.
+    room: usize,
+}
+
+impl<'w> Writer<'w> {
+    /// A message: type byte, length, body. `body` may run more than once.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and whatever `body` returns.
+    #[inline]
+    pub fn message<F: Body>(&mut self, tag: u8, body: &F) -> Result<(), WireError> {
+        if cfg!(target_os = "none") {
+            return self.message_once(tag, body);
+        }
+        match take(&mut self.rest).split_first_chunk_mut() {
+            Some((head, rest)) => {
+                let room = rest.len();
+                self.rest = rest;
+                body(self)?;
+                let [a, b, c, d] = length_field(room.wrapping_sub(self.rest.len()), 4)?;
+                *head = [tag, a, b, c, d];
+                Ok(())
+            }
+            None if self.beyond.is_none() => Err(WireError::Full),
+            None => self.message_by_counting(tag, body),
+        }
+    }
+
+    /// Begins a message in a slice, for code that is compiled in line: [`close`](Self::close) ends
+    /// it. Elsewhere than in a slice there is no room.
+    #[cfg(not(target_os = "none"))]
+    #[inline(always)]
+    pub(crate) fn open(&mut self) -> Result<Open<'w>, WireError> {
+        match take(&mut self.rest).split_first_chunk_mut() {
+            Some((head, rest)) => {
+                let room = rest.len();
+                self.rest = rest;
+                Ok(Open { head, room })
+            }
+            None => Err(WireError::Full),
+        }
+    }
+
+    /// Ends a message: fills in its head.
+    #[cfg(not(target_os = "none"))]
+    #[inline(always)]
+    pub(crate) fn close(&mut self, tag: u8, message: Open<'_>) -> Result<(), WireError> {
+        let length = message.room.wrapping_sub(self.rest.len());
+        let [a, b, c, d] = length_field(length, 4)?;
+        *message.head = [tag, a, b, c, d];
+        Ok(())
+    }
+
+    /// Big-endian integers, into a slice: one check.
+    #[cfg(not(target_os = "none"))]
+    #[inline(always)]
+    pub(crate) fn words(&mut self, words: &[u32]) -> Result<(), WireError> {
+        match take(&mut self.rest).split_at_mut_checked(words.len().wrapping_mul(4)) {
+            Some((room, rest)) => {
+                self.rest = rest;
+                let (places, _) = room.as_chunks_mut();
+                places.iter_mut().zip(words).for_each(|(to, word)| *to = word.to_be_bytes());
+                Ok(())
+            }
+            None => Err(WireError::Full),
+        }
+    }
+
+    /// Writes what is not compiled in line, through a writer of its own: so that this one can live
+    /// in registers.
+    ///
+    /// # Errors
+    /// Whatever `body` returns.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub(crate) fn apart(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<(), WireError>,
+    ) -> Result<(), WireError> {
+        if cfg!(target_os = "none") || self.beyond.is_some() {
+            return body(self);
+        }
+        let mut other = Self { rest: take(&mut self.rest), size: self.size, beyond: None };
+        let written = body(&mut other);
+        self.rest = other.rest;
+        written
+    }
+
+    /// As [`message`](Self::message), compiled once for all: for bare targets.
+    #[inline(never)]
+    fn message_once(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
+        self.u8(tag)?;
+        self.sized(4, body)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn message_by_counting(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
+        overflow(self.beyond.as_deref_mut(), &[tag])?;
+        self.sized_by_counting(4, body)
+    }
+
+    /// A message without a type byte, as start-up packets are.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message).
+    #[inline]
+    pub fn untagged<F: Body>(&mut self, body: &F) -> Result<(), WireError> {
+        self.sized(4, body)
+    }
+
+    /// Content after its own 32-bit length, as a parameter's value is.
+    ///
+    /// # Errors
+    /// As [`message`](Self::message).
+    #[inline]
+    pub fn prefixed<F: Body>(&mut self, body: &F) -> Result<(), WireError> {
+        self.sized(0, body)
+    }
+
+    /// `extra`: what the length counts beside the content.
+    #[inline(never)]
+    fn sized(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
+        if cfg!(target_os = "none") && self.rest.len() < 4 {
+            return self.sized_by_counting(extra, body);
+        }
+        let Some((field, rest)) = take(&mut self.rest).split_first_chunk_mut() else {
+            return self.sized_by_counting(extra, body);
+        };
+        let room = rest.len();
+        self.rest = rest;
+        body.encode(self, &[])?;
+        *field = length_field(room.wrapping_sub(self.rest.len()), extra)?;
+        Ok(())
+    }
+
+    /// Where the length cannot be patched in: counted first.
+    #[cold]
+    fn sized_by_counting(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
+        let field = match &self.beyond {
+            Some(Beyond::Drain { .. }) if PIECES => {
+                length_field(Writer::measure(body, &[])?, extra)?
+            }
+            _ => [0; 4],
+        };
+        overflow(self.beyond.as_deref_mut(), &field)?;
+        body.encode(self, &[])?;
+        checked_length(self.len(), extra).map(|_| ())
+    }
+}

@@ -1,0 +1,239 @@
+//! Writing messages into a buffer, measuring them, or sending them in pieces.
+//!
+//! One encoder serves three purposes. Into a **slice**: the common path, one check and one store a
+//! field, lengths patched in afterwards. As a **counter**: nothing is stored, everything is checked
+//! and the length is known before a byte leaves. As a **drain**: the buffer is handed on whenever
+//! it is full, so that a message may be larger than the buffer; lengths come from counting first.
+//! An encoder must therefore write the same bytes each time it is called.
+//!
+//! The three meet where the slice has no room for a field: a counter and a drain have none ever,
+//! so that the common path need not ask which it is.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod` | fields into a slice |
+//! | `message` | messages and other content after its own length |
+//! | `beyond` | where the slice ends: counting, and sending on |
+
+use core::mem::take;
+
+use super::WireError;
+use super::encode::Part;
+use super::nul::has_nul;
+
+mod beyond;
+mod message;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use beyond::Beyond;
+use beyond::{length_field, overflow, width};
+#[cfg(not(target_os = "none"))]
+pub(crate) use message::Open;
+
+/// Writes big-endian integers, strings and length-prefixed content.
+pub struct Writer<'w> {
+    /// Room that is left in the slice; a counter and a drain have none.
+    rest: &'w mut [u8],
+    /// Bytes of the slice.
+    size: usize,
+    /// What goes on where the slice ends.
+    beyond: Option<&'w mut Beyond<'w>>,
+}
+
+impl<'w> Writer<'w> {
+    /// A writer into `buf`.
+    #[inline]
+    pub const fn new(buf: &'w mut [u8]) -> Self {
+        Self { size: buf.len(), rest: buf, beyond: None }
+    }
+
+    /// A writer into `buf` after the `len` bytes that are already there.
+    #[inline]
+    pub(crate) fn append(buf: &'w mut [u8], len: usize) -> Self {
+        Self { size: buf.len(), rest: buf.get_mut(len..).unwrap_or(&mut []), beyond: None }
+    }
+
+    /// A writer that counts, or hands a buffer on whenever it is full.
+    pub(crate) const fn beyond(beyond: &'w mut Beyond<'w>) -> Self {
+        Self { rest: &mut [], size: 0, beyond: Some(beyond) }
+    }
+
+    /// The bytes that a part takes. Checks all of it.
+    pub(crate) fn measure(part: Part<'_>, taken: &[u8]) -> Result<usize, WireError> {
+        let mut count = Beyond::Count(0);
+        let mut counter = Writer::beyond(&mut count);
+        part.encode(&mut counter, taken)?;
+        Ok(counter.len())
+    }
+
+    /// Bytes in the buffer, or counted so far.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        match &self.beyond {
+            None => self.size.wrapping_sub(self.rest.len()),
+            Some(Beyond::Count(length)) => *length,
+            Some(Beyond::Drain { used, .. }) => *used,
+        }
+    }
+
+    /// True when nothing was written yet.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Raw bytes.
+    ///
+    /// # Errors
+    /// [`WireError::Full`] when they do not fit the buffer, [`WireError::TooLong`] when the
+    /// message would pass 2^31 − 1 bytes. What was written is unspecified then.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        if cfg!(target_os = "none") && self.rest.len() < bytes.len() {
+            return overflow(self.beyond.as_deref_mut(), bytes);
+        }
+        match take(&mut self.rest).split_at_mut_checked(bytes.len()) {
+            Some((room, rest)) => {
+                room.copy_from_slice(bytes);
+                self.rest = rest;
+                Ok(())
+            }
+            None => overflow(self.beyond.as_deref_mut(), bytes),
+        }
+    }
+
+    /// Bytes that are known when compiling: one check and one store; on bare targets more than four
+    /// of them go through [`bytes`](Self::bytes).
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    #[inline]
+    pub(crate) fn literal<const N: usize>(
+        &mut self,
+        bytes: &'static [u8; N],
+    ) -> Result<(), WireError> {
+        if cfg!(target_os = "none") && N > 4 { self.bytes(bytes) } else { self.array(*bytes) }
+    }
+
+    /// A few bytes whose number is known when compiling: one check and one store.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and so for all the methods below.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WireError> {
+        if cfg!(target_os = "none") && self.rest.len() < N {
+            return overflow(self.beyond.as_deref_mut(), &bytes);
+        }
+        match take(&mut self.rest).split_first_chunk_mut() {
+            Some((room, rest)) => {
+                *room = bytes;
+                self.rest = rest;
+                Ok(())
+            }
+            None => overflow(self.beyond.as_deref_mut(), &bytes),
+        }
+    }
+
+    /// A value of `N` bytes after its own 32-bit length: one check.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub fn fixed<const N: usize>(&mut self, value: [u8; N]) -> Result<(), WireError> {
+        if cfg!(target_os = "none") && self.rest.len() < const { 4 + N } {
+            overflow(self.beyond.as_deref_mut(), &const { width(N) })?;
+            return overflow(self.beyond.as_deref_mut(), &value);
+        }
+        if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(const { 4 + N })
+            && let Some((length, place)) = room.split_first_chunk_mut()
+            && let Some(place) = place.first_chunk_mut()
+        {
+            (*length, *place) = (const { width(N) }, value);
+            self.rest = rest;
+            return Ok(());
+        }
+        overflow(self.beyond.as_deref_mut(), &const { width(N) })?;
+        overflow(self.beyond.as_deref_mut(), &value)
+    }
+    /// One byte.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    #[inline]
+    pub fn u8(&mut self, value: u8) -> Result<(), WireError> {
+        self.array([value])
+    }
+
+    /// A string with its terminating NUL.
+    ///
+    /// # Errors
+    /// [`WireError::Nul`] when the text itself holds a NUL.
+    pub fn cstr(&mut self, text: &str) -> Result<(), WireError> {
+        if has_nul(text.as_bytes()) {
+            return Err(WireError::Nul);
+        }
+        self.bytes(text.as_bytes())?;
+        self.u8(0)
+    }
+
+    /// Bytes after their own 32-bit length.
+    ///
+    /// # Errors
+    /// [`WireError::TooLong`] above 2^31 − 1 bytes.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub fn counted(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        let length = length_field(bytes.len(), 0)?;
+        if cfg!(target_os = "none") {
+            self.array(length)?;
+            return self.bytes(bytes);
+        }
+        let whole = bytes.len().wrapping_add(4);
+        if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(whole)
+            && let Some((field, place)) = room.split_first_chunk_mut()
+        {
+            *field = length;
+            place.copy_from_slice(bytes);
+            self.rest = rest;
+            return Ok(());
+        }
+        overflow(self.beyond.as_deref_mut(), &length)?;
+        overflow(self.beyond.as_deref_mut(), bytes)
+    }
+
+    /// A count as a 16-bit field.
+    ///
+    /// # Errors
+    /// [`WireError::TooLong`] above 65,535.
+    #[inline]
+    pub fn count(&mut self, n: usize) -> Result<(), WireError> {
+        self.u16(u16::try_from(n).map_err(|_| WireError::TooLong)?)
+    }
+}
+
+macro_rules! integers {
+    ($($name:ident $what:literal),*) => {
+        impl Writer<'_> {$(
+            #[doc = concat!("A big-endian ", $what, ".")]
+            ///
+            /// # Errors
+            /// As [`bytes`](Self::bytes).
+            #[inline]
+            pub fn $name(&mut self, value: $name) -> Result<(), WireError> {
+                self.array(value.to_be_bytes())
+            }
+        )*}
+    };
+}
+
+integers!(
+    i16 "16-bit signed integer",
+    u16 "16-bit unsigned integer",
+    i32 "32-bit signed integer",
+    u32 "32-bit unsigned integer",
+    i64 "64-bit signed integer",
+    u64 "64-bit unsigned integer"
+);
