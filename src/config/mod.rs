@@ -113,7 +113,7 @@ impl<'a> Config<'a> {
 
     /// Reads a connection string: `keyword=value` pairs or a URI that begins with
     /// `postgresql://`, `postgres://` or `opengauss://`. A keyword means what it means to libpq 18;
-    /// `database` is another name of `dbname`; `dialect`, `gauss_keys`, `cancel_at_deadline` and
+    /// `database` is another name of `dbname`; `dialect`, `gauss_keys` and
     /// the limits that the server keeps are this driver's own.
     ///
     /// Values are borrowed from `text` where nothing has to be unescaped, and unescaped into
