@@ -40,7 +40,7 @@ pub(crate) struct Framed<'b> {
     pub(super) sent: bool,
     /// It was the send buffer that was too small last, and not the receive buffer.
     pub(super) lacks_tx: bool,
-    /// The verb has received before: from now on every attempt is a turn of a loop.
+    /// It was received since the deadline started: from now on every attempt is a turn of a loop.
     pub(super) received: bool,
     pub(super) rx: &'b mut [u8],
     pub(super) tx: &'b mut [u8],
@@ -99,17 +99,17 @@ impl<'b> Framed<'b> {
     /// Starts an operation that must end within `timeout_ms`.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn start(&mut self, timeout_ms: u32) {
-        self.platform.idle();
         self.limit(timeout_ms);
         self.sent = false;
         self.staged = 0;
-        self.received = false;
     }
 
     /// Starts the deadline anew: for a guard whose calls have one each.
     #[inline(never)]
     pub(crate) fn limit(&mut self, timeout_ms: u32) {
+        self.platform.idle();
         self.countdown = Countdown::start(self.platform, timeout_ms);
+        self.received = false;
     }
 
     /// Whether a byte left since `start`.

@@ -3,7 +3,7 @@
 use barepg::types::{AnyText, Timestamp, oid};
 use barepg::{Client, Config, Connection, KeyCache, Result, Statement, Storage};
 use bench_common::{self as common, Checksum, Samples};
-use embedded_io::Read;
+use embedded_io::BufRead;
 
 use crate::board::{Board, Tcp};
 
@@ -202,18 +202,19 @@ fn written(conn: &mut Conn<'_>) -> Result<Checksum> {
 fn read_10mb(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {
     let mut sum = Checksum::default();
     let statement = conn.prepare(common::BLOB, &[])?;
-    let mut buf = [0; 4096];
     for _ in 0..n {
         let mut samples = Samples::default();
         let mut rows = conn.query(&statement, ())?;
         while let Some(mut row) = rows.next_streamed()? {
             while let Some(mut column) = row.next_column()? {
                 loop {
-                    let length = column.read(&mut buf)?;
-                    if length == 0 {
+                    let piece = column.fill_buf()?;
+                    if piece.is_empty() {
                         break;
                     }
-                    samples.piece(&buf[..length]);
+                    samples.piece(piece);
+                    let length = piece.len();
+                    column.consume(length);
                 }
             }
         }
