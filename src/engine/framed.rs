@@ -196,22 +196,23 @@ mod tests {
         }
     }
 
-    /// A message that does not fit the send buffer is refused with what it would have taken, and
-    /// what was staged stays.
+    /// What is staged makes room for a message; one that is larger than the buffer is refused with
+    /// what it would have taken, and what was staged stays.
     #[test]
     fn without_pieces_a_message_fits_or_is_refused() {
         let (mut rx, mut tx) = ([0; 16], [0; 16]);
         let mut link = Framed::new(&mut rx, &mut tx, &Board);
-        let mut nobody = std::io::Cursor::new(std::vec::Vec::<u8>::new());
-        let mut port = Port(&mut nobody);
+        let mut sent = std::io::Cursor::new(std::vec::Vec::<u8>::new());
+        let mut port = crate::NoReadReady(Port(&mut sent));
         let io = &mut lent(&mut port);
         assert_eq!(link.write(io, &|w| frontend::query(w, "12345")), Ok(()));
         assert_eq!(link.write(io, &frontend::sync), Ok(()));
-        assert_eq!(link.write(io, &frontend::sync), Err(Fault::CAPACITY));
-        let capacity = ErrorKind::Capacity { buffer: Buffer::Tx, have: 16, needed: 21 };
-        assert_eq!(link.capacity(), capacity);
-        assert_eq!(link.staged, 16);
-        assert_eq!(nobody.get_ref().len(), 0);
+        assert_eq!(link.write(io, &|w| frontend::query(w, "12345678901")), Err(Fault::CAPACITY));
+        let capacity = ErrorKind::Capacity { buffer: Buffer::Tx, have: 16, needed: 17 };
+        assert_eq!((link.capacity(), link.staged), (capacity, 16));
+        assert_eq!(link.write(io, &frontend::sync), Ok(()));
+        assert_eq!(link.staged, 5);
+        assert_eq!(sent.get_ref().len(), 16);
     }
 
     struct Port<'p>(&'p mut std::io::Cursor<std::vec::Vec<u8>>);
