@@ -244,6 +244,18 @@ impl Framed<'_> {
         if self.unread() >= n { Ok(()) } else { self.receive_up_to(io, n) }
     }
 
+    /// Receives until the next message is there, whole if it is of this type and the buffer has room
+    /// for it.
+    pub(crate) fn receive_whole(&mut self, io: &mut Lent<'_>, wanted: u8) -> Result<(), Fault> {
+        self.need(io, 5)?;
+        let mut reader = Reader::new(self.window());
+        let (tag, length) = (reader.u8()?, reader.u32()?);
+        match usize::try_from(length).ok().and_then(|length| length.checked_add(1)) {
+            Some(size) if tag == wanted && size <= self.room() => self.need(io, size),
+            _ => Ok(()),
+        }
+    }
+
     #[inline(never)]
     fn receive_up_to(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
         if n > self.room() {

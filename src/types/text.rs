@@ -249,7 +249,8 @@ pub fn bytes_from_text<'o>(text: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], T
 }
 
 /// The one place where text is checked.
-#[inline]
+#[cfg_attr(not(target_os = "none"), inline(always))]
+#[cfg_attr(target_os = "none", inline)]
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, TypeError> {
     #[cfg(target_os = "none")]
     let text = core::str::from_utf8(bytes).ok();

@@ -65,7 +65,13 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[cold]
     #[inline(never)]
     fn next_row_slowly(&mut self) -> Result<Option<Row<'_>>> {
-        let found = self.next_slowly()?;
+        self.session.check_ended()?;
+        if self.session.awaits_row() {
+            let io = &mut self.io;
+            let arrived = self.session.link.receive_whole(io, tag::DATA_ROW);
+            arrived.map_err(|fault| self.session.into_error(fault))?;
+        }
+        let found = self.has_arrived() || self.next_slowly()?;
         Ok(if found { Some(Row::new(self.session)) } else { None })
     }
 
@@ -297,6 +303,14 @@ impl Session<'_> {
     #[inline]
     pub(crate) fn description(&self) -> &[u8] {
         self.link.first_bytes(usize::from(self.described))
+    }
+
+    /// Whether a row may come next, and nothing is known to be wrong.
+    fn awaits_row(&self) -> bool {
+        self.result == ResultState::Rows
+            && self.exchange.is_alive()
+            && !self.malformed.get()
+            && self.link.left() == 0
     }
 
     /// Whether the row that was taken has as many columns as were described: always, or it is
