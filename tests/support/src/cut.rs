@@ -140,6 +140,9 @@ struct State {
     links: Vec<Arc<Link>>,
 }
 
+/// A cut, and the links that it cuts.
+type Due = (Cut, Vec<Arc<Link>>);
+
 /// The two sockets of a link; closed when both of its threads have ended.
 #[derive(Debug)]
 struct Link {
@@ -181,16 +184,17 @@ impl Shared {
             }
             let (allowed, due) = self.state().pass(direction, got);
             to.write_all(&buffer[..allowed])?;
-            if let Some(cut) = due {
-                self.state().fire(cut);
+            if let Some((cut, links)) = due {
+                links.iter().for_each(|link| link.sever(cut.ending));
             }
         }
     }
 }
 
 impl State {
-    /// How many of `got` bytes go on, and the cut that comes due after them.
-    fn pass(&mut self, direction: Direction, got: usize) -> (usize, Option<Cut>) {
+    /// How many of `got` bytes go on, and the cut that comes due after them, with the links that are
+    /// open now: once the bytes are there, the client may open another.
+    fn pass(&mut self, direction: Direction, got: usize) -> (usize, Option<Due>) {
         let count = &mut self.count;
         if direction == Direction::ToServer {
             count.from_client += got as u64;
@@ -206,6 +210,10 @@ impl State {
             None => got,
         };
         *passed += allowed as u64;
+        let due = due.map(|cut| {
+            self.armed = None;
+            (cut, self.links.drain(..).collect())
+        });
         (allowed, due)
     }
 
