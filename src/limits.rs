@@ -10,6 +10,7 @@ pub const CLIENT: usize = 256;
 
 /// Smallest send buffer, in bytes. Messages larger than the buffer go out in pieces of its size:
 /// with the smallest a SCRAM login takes two writes where it could take one.
+/// PgBouncer refuses a login message that arrives in pieces: before it take 128 bytes.
 pub const MIN_TX: usize = 64;
 
 /// Receive and send buffer of the default [`Storage`](crate::Storage), in bytes. Measured: 512

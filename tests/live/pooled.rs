@@ -53,6 +53,12 @@ const DIRECT: &[(&str, &str)] = &[
     ),
     ("login::unknown_database_and_user", OWN_CODE),
     ("login::wrong_and_missing_passwords", OWN_CODE),
+    (
+        "login::the_servers_limits_hold_from_the_first_statement",
+        "PgBouncer refuses them as parameters of the start-up packet",
+    ),
+    ("login::the_smallest_buffers_log_in", PIECES),
+    ("copy::the_smallest_buffers_and_rows_larger_than_them", PIECES),
     ("login::nothing_is_sent_with_a_configuration_that_cannot_work", "it does not log in"),
     (
         "weak::a_few_bytes_at_a_time",
@@ -64,6 +70,9 @@ const DIRECT: &[(&str, &str)] = &[
          before and after a pooler",
     ),
 ];
+
+const PIECES: &str =
+    "PgBouncer refuses a login message that arrives in pieces: see `limits::MIN_TX`";
 
 const OWN_CODE: &str = "PgBouncer refuses logins with a code of its own, 08P01";
 
