@@ -53,7 +53,7 @@ impl<'b> Framed<'b> {
     #[inline]
     pub(crate) fn append_after<F: Body>(&mut self, head: usize, part: &F) -> Result<(), Fault> {
         let at = self.staged.max(head);
-        if cfg!(target_os = "none") { self.fill(at, part) } else { self.fill_inline(at, part) }
+        if cfg!(target_os = "none") { self.fill(at, part) } else { Ok(self.fill_with(at, part)?) }
     }
 
     /// As [`append_after`](Self::append_after), compiled in line.

@@ -13,9 +13,10 @@ impl Framed<'_> {
         if cfg!(target_os = "none") {
             return self.write_part(io, part);
         }
-        match self.fill_inline(self.staged, part) {
-            Err(Fault::FULL) => self.write_what_is_large(io, part),
-            result => result,
+        match self.fill_with(self.staged, part) {
+            Ok(()) => Ok(()),
+            Err(WireError::Full) => self.write_what_is_large(io, part),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -30,19 +31,6 @@ impl Framed<'_> {
         inline(&mut writer)?;
         self.staged = writer.len();
         Ok(())
-    }
-
-    /// As [`fill`](Self::fill), compiled for the part.
-    #[inline]
-    pub(super) fn fill_inline<F: Body>(&mut self, at: usize, part: &F) -> Result<(), Fault> {
-        let mut writer = Writer::append(self.tx, at);
-        match part(&mut writer) {
-            Ok(()) => {
-                self.staged = writer.len();
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// As [`write`](Self::write), compiled once for all: for bare targets.

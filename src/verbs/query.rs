@@ -333,11 +333,7 @@ pub(crate) fn bind<P: Params + ?Sized>(
     params: &P,
     run: Run,
 ) -> Result<(), WireError> {
-    let part = &|w: &mut Writer<'_>| params.values(w);
-    if cfg!(target_os = "none") {
-        return frontend::bind_small(w, sql.name(run), params.count(), part);
-    }
-    frontend::bind(w, frontend::UNNAMED, sql.name(run), params.count(), part)
+    frontend::bind_unnamed(w, sql.name(run), params.count(), &|w: &mut Writer<'_>| params.values(w))
 }
 
 /// Everything that runs a statement.

@@ -113,8 +113,8 @@ pub fn bind(
     })
 }
 
-/// As [`bind`], of the unnamed portal: for bare targets.
-pub fn bind_small(w: &mut Writer<'_>, statement: &[u8], count: usize, values: Part<'_>) -> Done {
+/// As [`bind`], of the unnamed portal.
+pub fn bind_unnamed(w: &mut Writer<'_>, statement: &[u8], count: usize, values: Part<'_>) -> Done {
     w.message(b'B', &|w| {
         w.u8(0)?;
         w.bytes(statement)?;

@@ -8,7 +8,6 @@ use crate::wire::WireError;
 use crate::wire::encode::{Body, Part};
 
 /// A message that is not at its end yet.
-#[cfg(not(target_os = "none"))]
 pub(crate) struct Open<'w> {
     head: &'w mut [u8; 5],
     /// Room after it.
@@ -25,23 +24,18 @@ impl<'w> Writer<'w> {
         if cfg!(target_os = "none") {
             return self.message_once(tag, body);
         }
-        match take(&mut self.rest).split_first_chunk_mut() {
-            Some((head, rest)) => {
-                let room = rest.len();
-                self.rest = rest;
+        match self.open() {
+            Ok(message) => {
                 body(self)?;
-                let [a, b, c, d] = length_field(room.wrapping_sub(self.rest.len()), 4)?;
-                *head = [tag, a, b, c, d];
-                Ok(())
+                self.close(tag, message)
             }
-            None if self.beyond.is_none() => Err(WireError::Full),
-            None => self.message_by_counting(tag, body),
+            Err(full) if self.beyond.is_none() => Err(full),
+            Err(_) => self.message_by_counting(tag, body),
         }
     }
 
     /// Begins a message in a slice, for code that is compiled in line: [`close`](Self::close) ends
     /// it. Elsewhere than in a slice there is no room.
-    #[cfg(not(target_os = "none"))]
     #[inline(always)]
     pub(crate) fn open(&mut self) -> Result<Open<'w>, WireError> {
         match take(&mut self.rest).split_first_chunk_mut() {
@@ -55,7 +49,6 @@ impl<'w> Writer<'w> {
     }
 
     /// Ends a message: fills in its head.
-    #[cfg(not(target_os = "none"))]
     #[inline(always)]
     pub(crate) fn close(&mut self, tag: u8, message: Open<'_>) -> Result<(), WireError> {
         let length = message.room.wrapping_sub(self.rest.len());
