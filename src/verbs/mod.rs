@@ -18,6 +18,30 @@
 //! | `transaction`, `savepoint` | guards that roll back |
 //! | `notify` | waiting for notifications |
 
+/// Calls a macro with the names of each tuple that a row can be read as.
+macro_rules! for_tuples {
+    ($tuple:ident) => {
+        $tuple!(A);
+        $tuple!(A B);
+        $tuple!(A B C);
+        $tuple!(A B C D);
+        $tuple!(A B C D E);
+        $tuple!(A B C D E F);
+        $tuple!(A B C D E F G);
+        $tuple!(A B C D E F G H);
+        $tuple!(A B C D E F G H I);
+        $tuple!(A B C D E F G H I J);
+        $tuple!(A B C D E F G H I J K);
+        $tuple!(A B C D E F G H I J K L);
+        $tuple!(A B C D E F G H I J K L M);
+        $tuple!(A B C D E F G H I J K L M N);
+        $tuple!(A B C D E F G H I J K L M N O);
+        $tuple!(A B C D E F G H I J K L M N O P);
+    };
+}
+
+pub(crate) use for_tuples;
+
 mod batch;
 #[cfg(feature = "opengauss")]
 mod batch_bind;

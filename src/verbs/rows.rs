@@ -65,13 +65,7 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[cold]
     #[inline(never)]
     fn next_row_slowly(&mut self) -> Result<Option<Row<'_>>> {
-        self.session.check_ended()?;
-        if self.session.awaits_row() {
-            let io = &mut self.io;
-            let arrived = self.session.link.receive_whole(io, tag::DATA_ROW);
-            arrived.map_err(|fault| self.session.into_error(fault))?;
-        }
-        let found = self.has_arrived() || self.next_slowly()?;
+        let found = self.next_slowly()?;
         Ok(if found { Some(Row::new(self.session)) } else { None })
     }
 
@@ -91,6 +85,14 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[inline(never)]
     fn next_slowly(&mut self) -> Result<bool> {
         self.session.check_ended()?;
+        if !cfg!(target_os = "none") && self.session.awaits_row() {
+            let io = &mut self.io;
+            let arrived = self.session.link.receive_whole(io, tag::DATA_ROW);
+            arrived.map_err(|fault| self.session.into_error(fault))?;
+            if self.has_arrived() {
+                return Ok(true);
+            }
+        }
         self.step().map_err(|fault| self.session.into_error(fault))
     }
 
