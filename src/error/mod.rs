@@ -98,7 +98,7 @@ pub enum ErrorKind {
     Closed,
     /// The peer closed the link before it sent anything. openGauss does so when the client's address
     /// is in no line of `pg_hba.conf`, when no connection slot is free, and while it starts; so
-    /// does a proxy with no server behind it.
+    /// does a proxy that has no server.
     HungUp,
     /// The deadline passed. The connection is dead, for the answer may still come.
     TimedOut,

@@ -1,4 +1,4 @@
-//! Links that are cut at a random byte, before and behind a pooler too.
+//! Links that are cut at a random byte, before and after a pooler too.
 //!
 //! `BAREPG_CUTS` is the number of links (`cargo xtask cuts` sets it), `BAREPG_SEED` the seed.
 

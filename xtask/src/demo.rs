@@ -188,7 +188,7 @@ fn wire(traffic: &Traffic) -> String {
 }
 
 /// A number with commas between its thousands.
-fn digits(number: u64) -> String {
+pub fn digits(number: u64) -> String {
     let plain = number.to_string();
     let mut text = String::new();
     for (index, digit) in plain.chars().enumerate() {

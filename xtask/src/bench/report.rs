@@ -6,6 +6,7 @@ use super::measure::Costs;
 use super::programs::Client;
 use super::works::{WORKS, Work};
 use crate::budgets::Budgets;
+use crate::demo::digits;
 
 /// The section of `budgets.toml`.
 const SECTION: &str = "bench";
@@ -154,15 +155,7 @@ fn figure(value: f64) -> String {
     if value < 100.0 {
         return format!("{value:.1}");
     }
-    let plain = format!("{value:.0}");
-    let mut text = String::new();
-    for (index, digit) in plain.chars().enumerate() {
-        if index > 0 && (plain.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    digits(value.round_ties_even() as u64)
 }
 
 #[cfg(test)]
