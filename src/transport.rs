@@ -2,8 +2,8 @@
 //!
 //! # For authors of transports
 //! A transport is anything that implements [`embedded_io::Read`], [`embedded_io::Write`] and
-//! [`embedded_io::ReadReady`] and keeps these rules. `barepg_testkit::transport_rules` checks them
-//! all.
+//! [`embedded_io::ReadReady`] and keeps these rules. The crate `barepg-transport-tests`
+//! checks them all, in a test of yours.
 //!
 //! 1. `read` and `write` return within a slice of time, 50 ms at the most, even when nothing
 //!    happens: then with an error of kind [`TimedOut`](embedded_io::ErrorKind::TimedOut) and

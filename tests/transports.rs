@@ -4,7 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use barepg_testkit::transport_rules::{Link, Peer, check, tcp, unix};
+use barepg_transport_tests::{Link, Peer, check, tcp, unix};
 use common::Std;
 
 /// Checks transports over the sockets of the operating system.

@@ -48,6 +48,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "bare targets", quick: true, run: host::bare_targets },
     Stage { name: "tests, default features", quick: false, run: host::tests_default },
     Stage { name: "tests, all features", quick: true, run: host::tests_all },
+    Stage { name: "transports", quick: true, run: host::transports },
     Stage { name: "tests, through PgBouncer", quick: false, run: host::tests_pooled },
     Stage { name: "boards, driver alone", quick: true, run: boards::driver },
     Stage { name: "boards, instructions", quick: true, run: counted::instructions },

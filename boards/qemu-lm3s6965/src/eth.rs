@@ -1,8 +1,8 @@
 //! The Ethernet controller, as a smoltcp device. One frame is copied out of the FIFO, or into it,
 //! at a time. Source: the data sheet's chapter "Ethernet Controller".
 
-use barepg_net::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
-use barepg_net::smoltcp::time::Instant;
+use barepg_smoltcp::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use barepg_smoltcp::smoltcp::time::Instant;
 
 use crate::regs::{self, mac};
 

@@ -44,7 +44,7 @@ impl Clock {
     }
 }
 
-impl barepg_net::Clock for Clock {
+impl barepg_smoltcp::Clock for Clock {
     fn now_ms(&self) -> u64 {
         Self::ticks() / TICKS_PER_MS
     }

@@ -6,11 +6,11 @@
 use barepg::tls::{Tls, TlsStorage};
 use barepg::{NoEntropy, Platform, Storage};
 use barepg_app::Lent;
-use barepg_net::{Clock as _, ConnectError, Setup, Sockets, Stack, TcpStream};
 use barepg_semihost::{
     CommandLine, Output, barepg_mark_begin, barepg_mark_end, command_line, fault, finish, once,
     stack,
 };
+use barepg_smoltcp::{Clock as _, ConnectError, Setup, Sockets, Stack, TcpStream};
 use riscv_rt::{TrapFrame, entry};
 
 mod clock;
@@ -85,7 +85,7 @@ fn main() -> ! {
     let (Some(clock), Some(frames), Some(memory), Some(sockets), Some(storage), Some(line)) = (
         once!(Clock = Clock),
         once!(Frames = Frames::new()),
-        once!(barepg_net::Storage<2048, 512> = barepg_net::Storage::new()),
+        once!(barepg_smoltcp::Storage<2048, 512> = barepg_smoltcp::Storage::new()),
         once!(Sockets<'static> = Sockets::new()),
         once!(Storage<1024, 512> = Storage::new()),
         once!(CommandLine = CommandLine::new()),

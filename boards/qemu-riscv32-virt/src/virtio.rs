@@ -4,8 +4,8 @@ use core::cell::RefCell;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use barepg_net::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
-use barepg_net::smoltcp::time::Instant;
+use barepg_smoltcp::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use barepg_smoltcp::smoltcp::time::Instant;
 use virtio_drivers::device::net::VirtIONetRaw;
 use virtio_drivers::device::rng::VirtIORng;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};

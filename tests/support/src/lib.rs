@@ -14,7 +14,6 @@
 //! * [`names`]: a name server that knows one name.
 //! * [`random`]: random numbers from a seed.
 //! * [`sockets`]: what std does not offer of sockets.
-//! * [`transport_rules`]: checks of a transport, for its author.
 //! * [`account`]: the unprivileged account that servers run under when the tests run as root.
 
 pub mod account;
@@ -31,4 +30,3 @@ pub mod provision;
 pub mod random;
 pub mod scratch;
 pub mod sockets;
-pub mod transport_rules;

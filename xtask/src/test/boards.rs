@@ -67,8 +67,7 @@ pub fn build(context: &Context) -> Checked {
 
 /// The tests of what the boards are made of, on this machine.
 pub fn tests(context: &Context) -> Checked {
-    let mut command =
-        context.cargo(&["test", "--package", "barepg-net", "--package", "barepg-app"]);
+    let mut command = context.cargo(&["test", "--package", "barepg-app"]);
     boards::workspace(&mut command);
     host::count(&context.run(&mut command)?)
 }

@@ -12,6 +12,9 @@ const HOST_ONLY: &[&str] = &["std"];
 /// substitute for it (features of the crate `portable-atomic`), which a library may not.
 const ATOMIC: &[&str] = &["with-jiff"];
 
+/// The crates below `transports`.
+const TRANSPORTS: &[&str] = &["barepg-smoltcp", "barepg-transport-tests"];
+
 /// `cargo fmt --check`.
 pub fn format(context: &Context) -> Checked {
     for directory in ["", "bench", "boards", "fuzz"] {
@@ -88,7 +91,14 @@ pub fn tests_all(context: &Context) -> Checked {
         let kinds = ["--lib", "--test=api", "--test=scripted", "--test=live", "--test=outcomes"];
         return tests(context, &[&["--package", "barepg", "--all-features"], &kinds[..]].concat());
     }
-    tests(context, &["--workspace", "--all-features"])
+    let rest: Vec<&str> = TRANSPORTS.iter().flat_map(|name| ["--exclude", name]).collect();
+    tests(context, &[&["--workspace", "--all-features"], &rest[..]].concat())
+}
+
+/// The tests of the transport crates, in simulated time.
+pub fn transports(context: &Context) -> Checked {
+    let packages: Vec<&str> = TRANSPORTS.iter().flat_map(|name| ["--package", name]).collect();
+    tests(context, &packages)
 }
 
 /// The tests of work on a real server, with PgBouncer between; `tests/live/pooled.rs` lists those

@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 
-use barepg_net::Clock;
-use barepg_net::smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use barepg_net::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
-use barepg_net::smoltcp::socket::{tcp, udp};
-use barepg_net::smoltcp::time::Instant;
-use barepg_net::smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr};
+use barepg_smoltcp::Clock;
+use barepg_smoltcp::smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use barepg_smoltcp::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use barepg_smoltcp::smoltcp::socket::{tcp, udp};
+use barepg_smoltcp::smoltcp::time::Instant;
+use barepg_smoltcp::smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr};
 
 pub const OWN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 pub const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);

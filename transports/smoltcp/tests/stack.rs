@@ -2,7 +2,9 @@
 
 mod world;
 
-use barepg_net::{Address, ConnectError, SLICE_MS, Setup, Sockets, Stack, Storage, StreamError};
+use barepg_smoltcp::{
+    Address, ConnectError, SLICE_MS, Setup, Sockets, Stack, Storage, StreamError,
+};
 use embedded_io::{Read, ReadReady, Write};
 use world::{End, Faults, Manner, OWN, OWN_MAC, PEER, PORT, World};
 
@@ -28,7 +30,7 @@ fn retry<R>(
     ms: u64,
     mut call: impl FnMut() -> Result<R, StreamError>,
 ) -> Result<R, StreamError> {
-    use barepg_net::Clock;
+    use barepg_smoltcp::Clock;
     let deadline = world.now_ms() + ms;
     loop {
         match call() {
@@ -39,7 +41,7 @@ fn retry<R>(
 }
 
 fn now(world: &World) -> u64 {
-    barepg_net::Clock::now_ms(world)
+    barepg_smoltcp::Clock::now_ms(world)
 }
 
 /// Sends `total` bytes through an echo and checks what comes back.

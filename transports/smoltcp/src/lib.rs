@@ -13,7 +13,7 @@
 //! All memory is the caller's: see [`Storage`] and [`Sockets`]. All waiting is the board's: see [`Clock`].
 //!
 //! ```no_run
-//! # use barepg_net::*;
+//! # use barepg_smoltcp::*;
 //! # fn demo<D: smoltcp::phy::Device>(device: D, clock: &'static dyn Clock) {
 //! let mut storage: Storage<2048, 512> = Storage::new();
 //! let mut sockets = Sockets::new();

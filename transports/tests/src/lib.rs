@@ -1,10 +1,12 @@
+#![forbid(unsafe_code)]
+#![deny(missing_docs, unused_must_use)]
 //! Checks that a transport keeps the rules of `barepg::transport`.
 //!
 //! For every author of a transport: write a [`Peer`] that does at the far end what it is asked, and
 //! call [`check`] in a test of yours.
 //!
 //! ```
-//! use barepg_testkit::transport_rules::{check, tcp};
+//! use barepg_transport_tests::{check, tcp};
 //! # use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 //! # struct Mine(std::net::TcpStream);
 //! # impl ErrorType for Mine { type Error = ErrorKind; }

@@ -3,8 +3,8 @@
 #[allow(dead_code)] // a part of it is for the other tests
 mod world;
 
-use barepg_net::{Address, Clock, Setup, Sockets, Stack, Storage};
-use barepg_testkit::transport_rules::{Peer, check};
+use barepg_smoltcp::{Address, Clock, Setup, Sockets, Stack, Storage};
+use barepg_transport_tests::{Peer, check};
 use world::{End, Faults, Manner, OWN, OWN_MAC, PEER, PORT, World};
 
 /// The far end, and the loop of a board that polls its stack while the driver does other things.
