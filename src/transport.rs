@@ -37,8 +37,8 @@ use crate::platform::Countdown;
 use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
 
 /// A transport, whatever its type. Implemented for everything that is
-/// [`Read`] + [`Write`] + [`ReadReady`], and for [`NoReadReady`]; there is nothing to implement by
-/// hand.
+/// [`Read`] + [`Write`] + [`ReadReady`], for [`NoReadReady`] and for [`Local`]; there is nothing to
+/// implement by hand.
 ///
 /// `Connection` stands for `Connection<dyn Transport>`: functions that take one are compiled once,
 /// for all transports.
@@ -59,6 +59,14 @@ impl<T: Io + ?Sized> Transport for T {}
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoReadReady<T>(pub T);
 
+/// A transport whose bytes cannot leave this machine, as over a UNIX socket: then `sslmode` does not
+/// count, as in libpq, and passwords may travel in clear.
+///
+/// Every other transport counts as one on which others listen, whatever `host` says. A dialler
+/// answers the question itself: [`Dial::is_local`](crate::Dial::is_local).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Local<T>(pub T);
+
 /// The transport as everything below `Connection` sees it.
 #[doc(hidden)]
 pub trait Io {
@@ -70,6 +78,10 @@ pub trait Io {
     fn flush(&mut self) -> Result<(), ErrorKind>;
     /// Whether `read` would return at once. `false` also where that is not known.
     fn read_ready(&mut self) -> bool;
+    /// Whether the bytes cannot leave this machine. `false` also where that is not known.
+    fn is_local(&self) -> bool {
+        false
+    }
     /// The time that the operation at hand has left: for a layer that cannot stop at every pause of
     /// the transport, as TLS inside a record.
     fn until(&mut self, countdown: Countdown) {
@@ -197,6 +209,28 @@ impl<T: Read + Write> Io for NoReadReady<T> {
 
     fn read_ready(&mut self) -> bool {
         false
+    }
+}
+
+impl<T: Io> Io for Local<T> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.0.read(buf)
+    }
+
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        self.0.write(buf)
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        self.0.flush()
+    }
+
+    fn read_ready(&mut self) -> bool {
+        self.0.read_ready()
+    }
+
+    fn is_local(&self) -> bool {
+        true
     }
 }
 

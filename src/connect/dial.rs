@@ -6,7 +6,7 @@
 use crate::config::{Config, HostSpec, Keepalives};
 use crate::engine::Place;
 use crate::error::DialError;
-use crate::transport::Transport;
+use crate::transport::{Io as _, Transport};
 
 /// Something that turns host and port into a transport.
 ///
@@ -25,10 +25,12 @@ pub trait Dial {
     fn dial(&mut self, target: &Target<'_>) -> Result<Self::Transport, DialError>;
 
     /// Whether what goes over the link cannot leave this machine, as over a UNIX socket: then
-    /// `sslmode` does not count, and passwords may travel in clear. The default: no.
+    /// `sslmode` does not count, and passwords may travel in clear. To be answered from the link
+    /// that was opened, not from the text of `host`. The default: only a [`Local`] transport.
+    ///
+    /// [`Local`]: crate::transport::Local
     fn is_local(&self, transport: &Self::Transport) -> bool {
-        let _ = transport;
-        false
+        transport.is_local()
     }
 
     /// The password for a target where the configuration has none: from a password file, say.

@@ -38,8 +38,8 @@ pub(crate) fn connect<'c, 'b, T: Transport>(
     config: &Config<'_>,
     transport: T,
 ) -> Result<Connection<'c, 'b, Channel<'c, T>>> {
-    // Of several hosts the first counts, and begins the list.
-    let local = is_local(config.host.unwrap_or(""));
+    let local = transport.is_local();
+    // Of several hosts the first counts.
     let host = if cfg!(feature = "tls") { config.first_host() } else { "" };
     let mut transport = transport;
     let mut loan = lend(tls);
@@ -84,10 +84,4 @@ pub(crate) fn connect_with<'c, 'b, D: Dial>(
         Ok(channel) => Ok(Connection::new(session, channel)),
         Err(fault) => Err(session.failed(fault)),
     }
-}
-
-/// Whether `host` is the directory of a UNIX socket, over which `sslmode` has no meaning (as in
-/// libpq).
-fn is_local(host: &str) -> bool {
-    matches!(host.as_bytes().first(), Some(b'/' | b'@'))
 }

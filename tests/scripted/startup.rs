@@ -1,6 +1,10 @@
 //! Logins: every method, version negotiation, cancel keys, refusals.
 
-use barepg::{AuthMethods, Config, Dialect, Error, ErrorKind, Outcome, SqlState, SslMode, limits};
+use barepg::transport::Local;
+use barepg::{
+    AuthError, AuthMethods, Config, ConfigError, Dialect, Error, ErrorKind, Outcome, SqlState,
+    SslMode, limits,
+};
 
 use super::crypto::{PASSWORD, exchange, md5_answer, scram};
 use super::peer::{Delivery, Script};
@@ -224,5 +228,37 @@ fn a_minor_version_refused_is_not_asked_for_again() {
     assert!(matches!(error.kind(), ErrorKind::Server(_)));
     for _ in 0..2 {
         assert_eq!(connect(&mut client, &read(plain, &[])), Ok(()));
+    }
+}
+
+#[test]
+fn a_link_is_local_because_of_what_it_is_and_not_because_of_its_host() {
+    let cleartext = "@start\n<<< R 3";
+    let hosts = [("/x", None), ("/x", Some("127.0.0.1")), ("@x,h", Some("::1,::1")), ("h", None)];
+    let machine = super::peer::Machine::default();
+    let try_with = |config: Config<'_>, local: bool| {
+        let peer = super::peer::Peer::new(&read(cleartext, &[]), Delivery::WHOLE, &machine);
+        let mut storage = barepg::Storage::<512, 512>::new();
+        let mut client = barepg::Client::new(storage.buffers(), &config, &machine);
+        let error = match local {
+            false => client.connect(peer.transport()).map(|_| ()).unwrap_err(),
+            true => client.connect(Local(peer.transport())).map(|_| ()).unwrap_err(),
+        };
+        (error.kind(), peer.written())
+    };
+    for (host, hostaddr) in hosts {
+        let config = config().host(host);
+        let config = hostaddr.map_or(config, |hostaddr| config.hostaddr(hostaddr));
+        let (kind, written) = try_with(config, false);
+        assert_eq!(kind, ErrorKind::Auth(AuthError::MethodNotAllowed), "{host} {hostaddr:?}");
+        assert!(!written.windows(PASSWORD.len()).any(|bytes| bytes == PASSWORD.as_bytes()));
+        for mode in [SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull] {
+            let (kind, written) = try_with(config.sslmode(mode), false);
+            assert_eq!(kind, ErrorKind::Config(ConfigError::TlsUnavailable), "{host} {mode:?}");
+            assert_eq!(written, b"");
+        }
+        // Whoever says so takes it on: as over a UNIX socket, which only its user can read.
+        let (_, written) = try_with(config.sslmode(SslMode::VerifyFull), true);
+        assert!(written.windows(PASSWORD.len()).any(|bytes| bytes == PASSWORD.as_bytes()));
     }
 }
