@@ -162,9 +162,9 @@ impl<'b> Client<'b> {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config): correct the configuration.
     /// [`ErrorKind::Auth`](crate::ErrorKind::Auth): the login was refused on this side; do not
     /// simply try again. [`ErrorKind::Server`](crate::ErrorKind::Server): the server refused,
-    /// [`server_error`](Self::server_error) has its message; try again only if
-    /// [`SqlState::is_transient`](crate::SqlState::is_transient). Everything else: the link
-    /// failed; open a new one after a pause. The transport is dropped with the error.
+    /// [`server_error`](Self::server_error) has its message. Everything else: the link failed; open
+    /// a new one after a pause. [`Error::remedy`](crate::Error::remedy) says which of them can pass.
+    /// The transport is dropped with the error.
     pub fn connect<'c, T: Transport>(
         &'c mut self,
         transport: T,

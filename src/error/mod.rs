@@ -6,6 +6,7 @@
 mod display;
 mod fault;
 mod reasons;
+mod remedy;
 mod server;
 mod sqlstate;
 #[cfg(feature = "tls")]
@@ -13,6 +14,7 @@ mod tls;
 
 pub use fault::Fault;
 pub use reasons::{AuthError, ConfigError, DialError, ProtocolError, UsageError};
+pub use remedy::Remedy;
 pub use server::ServerError;
 pub use sqlstate::SqlState;
 #[cfg(feature = "tls")]

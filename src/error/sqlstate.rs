@@ -85,16 +85,6 @@ impl SqlState {
     pub const fn class(&self) -> [u8; 2] {
         [self.0[0], self.0[1]]
     }
-
-    /// Whether the same work may succeed later, unchanged, on this server or its successor:
-    /// shutdown or start-up (57P01–57P03), too many connections (53300), connection exceptions
-    /// (08), read-only standby (25006), serialization failure and deadlock (40001, 40P01).
-    pub const fn is_transient(&self) -> bool {
-        matches!(
-            &self.0,
-            b"57P01" | b"57P02" | b"57P03" | b"53300" | b"25006" | b"40001" | b"40P01"
-        ) || matches!(self.class(), [b'0', b'8'])
-    }
 }
 
 impl core::fmt::Debug for SqlState {

@@ -44,7 +44,11 @@ fn log_a_reading() {
             for seq in [1, 2, 2, 3] {
                 assert_eq!(log(c, 7, seq, 21.5), Fate::Stored);
             }
-            assert_eq!(log(c, 7, 4, 1000.0), Fate::Discard);
+            assert_eq!(log(c, 7, 4, 1000.0), Fate::SetAside);
+            // What is not the reading's fault passes.
+            c.batch_execute("alter table reading rename to away").unwrap();
+            assert_eq!(log(c, 7, 5, 20.0), Fate::KeepIt);
+            c.batch_execute("alter table away rename to reading").unwrap();
             let row = c.query_one("select count(*), min(celsius) from reading", ()).unwrap();
             assert_eq!(row.decode::<(i64, f32)>(), Ok((3, 21.5)));
         });

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use barepg::types::oid;
 use barepg::{
-    Buffer, Client, ErrorKind, Outcome, Parameter, SqlState, Storage, TransactionStatus, UsageError,
+    Buffer, Client, EncodedParams, ErrorKind, Outcome, Parameter, Params, Remedy, SqlState,
+    Storage, TransactionStatus, UsageError,
 };
 
 use crate::common::{Calls, Host, role, tcp, with_counted_session, with_session};
@@ -341,6 +342,36 @@ fn a_statement_is_cancelled_from_elsewhere() {
             assert!(error.is_usable());
             canceller.join().unwrap();
             c.ping().unwrap();
+        });
+    });
+}
+
+#[test]
+fn errors_say_what_helps() {
+    on_each(|cluster| {
+        with_session(cluster.port(), role("scram_user"), |c| {
+            c.batch_execute("create temp table item (id int8 primary key, kind text not null)")
+                .unwrap();
+            let insert = "insert into item values ($1, $2)";
+            let mut of = |sql: &str, params: &dyn Params| {
+                let error = c.execute(sql, params).unwrap_err();
+                assert!(error.is_usable(), "{error}");
+                error.remedy()
+            };
+            // Four bytes where eight are declared: 08P01, and the connection lives.
+            let block = [0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 1, b'a'];
+            let short = EncodedParams::new(&[oid::INT8, oid::TEXT], &block).unwrap();
+            assert_eq!(of(insert, &short), Remedy::SetAside);
+            assert_eq!(of(insert, &(1_i64, None::<&str>)), Remedy::SetAside);
+            assert_eq!(of("select $1::int2 + 1::int2", &(i16::MAX,)), Remedy::SetAside);
+            assert_eq!(of("insert into items values (1, 'a')", &()), Remedy::Operator);
+            assert_eq!(of("select from pg_authid", &()), Remedy::Operator);
+            for (code, remedy) in
+                [("53100", Remedy::Retry), ("57014", Remedy::Retry), ("P0001", Remedy::Operator)]
+            {
+                let sql = format!("do $$ begin raise 'no' using errcode = '{code}'; end $$");
+                assert_eq!(of(&sql, &()), remedy, "{code}");
+            }
         });
     });
 }

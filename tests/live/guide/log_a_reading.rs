@@ -1,5 +1,5 @@
 use barepg::types::oid;
-use barepg::{Connection, Outcome, StaticStatement};
+use barepg::{Connection, Outcome, Remedy, StaticStatement};
 
 // In flash. Device and number make a row unique, so that a reading
 // that is sent twice is stored once.
@@ -13,15 +13,15 @@ pub enum Fate {
     Stored,
     /// Keep the reading and send it again, over a new connection if this one is dead.
     KeepIt,
-    /// The server will never take it.
-    Discard,
+    /// The server will never take it: put it where it can be looked at.
+    SetAside,
 }
 
 pub fn log(conn: &mut Connection, device: i32, seq: i64, celsius: f32) -> Fate {
     match conn.execute(&INSERT, (device, seq, celsius)) {
         Ok(_) => Fate::Stored,
-        Err(error) => match (error.outcome(), error.sqlstate()) {
-            (Outcome::Refused, Some(state)) if !state.is_transient() => Fate::Discard,
+        Err(error) => match (error.outcome(), error.remedy()) {
+            (Outcome::NotSent | Outcome::Refused, Remedy::SetAside) => Fate::SetAside,
             _ => Fate::KeepIt,
         },
     }

@@ -3,7 +3,7 @@
 //! Every verb of the driver, every basic type, the server's message by field.
 
 use barepg::types::oid;
-use barepg::{Client, Connection, Result, ServerError};
+use barepg::{Client, Connection, Remedy, Result, ServerError};
 use barepg_bare::{Machine, show, show_bytes};
 
 barepg_bare::entry!(work);
@@ -20,9 +20,7 @@ fn work(client: &mut Client<'_>) -> Result<()> {
     };
     if let Err(error) = verbs(&mut conn) {
         message(conn.server_error());
-        show_bytes(
-            error.sqlstate().map_or("", |s| if s.is_transient() { "t" } else { "p" }).as_bytes(),
-        );
+        show(u32::from(error.remedy() == Remedy::Retry));
         if !conn.is_usable() {
             return Err(error);
         }

@@ -1,0 +1,166 @@
+//! What to do about an error: three answers.
+
+#[cfg(feature = "tls")]
+use super::TlsError;
+use super::{AuthError, DialError, Error, ErrorKind, Outcome, ProtocolError, SqlState};
+
+/// What helps after an error: [`Error::remedy`].
+///
+/// Fails closed: what is not known to be the row's own fault is never [`SetAside`](Self::SetAside),
+/// so nothing is discarded because a disk was full or a table was being renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Remedy {
+    /// The same work, unchanged, after a pause: the server or the way to it is at fault, and that
+    /// passes. Over a new connection if this one is dead.
+    Retry,
+    /// This row never: its own values are refused, and will be refused again. Set it aside where it
+    /// can be looked at, and go on with the next.
+    SetAside,
+    /// A person must act: configuration, rights, the schema, this program. Keep everything, say it
+    /// (the SQLSTATE, `server_error()`), and try again at long intervals.
+    Operator,
+}
+
+impl SqlState {
+    /// What helps, as far as the SQLSTATE says:
+    ///
+    /// | SQLSTATE | |
+    /// |---|---|
+    /// | 08 connection, 40 rollback, 53 resources, 55 state of an object, 57 intervention, 58 system; 25006 read-only, 25P02 to 25P04 | [`Retry`](Remedy::Retry) |
+    /// | 22 data, 23 constraints, 44 view's check | [`SetAside`](Remedy::SetAside) |
+    /// | all others, 08P01 too | [`Operator`](Remedy::Operator) |
+    ///
+    /// 08P01 says two things: see [`Error::remedy`], which knows more.
+    pub const fn remedy(&self) -> Remedy {
+        if self.is(b"08P01") {
+            return Remedy::Operator;
+        }
+        match self.class() {
+            [b'0', b'8'] | [b'4', b'0'] | [b'5', b'3' | b'5' | b'7' | b'8'] => Remedy::Retry,
+            [b'2', b'2' | b'3'] | [b'4', b'4'] => Remedy::SetAside,
+            _ if self.is(b"25006") || self.is(b"25P02") => Remedy::Retry,
+            // The session or transaction was idle, or open, for too long.
+            _ if self.is(b"25P03") || self.is(b"25P04") => Remedy::Retry,
+            _ => Remedy::Operator,
+        }
+    }
+}
+
+impl Error {
+    /// What helps: the same again, setting the row aside, or a person.
+    ///
+    /// Of an error of the server as [`SqlState::remedy`] says, but that
+    /// * what ended the session is never [`SetAside`](Remedy::SetAside): it was no answer to the
+    ///   row;
+    /// * 08P01 on a connection that stays usable is: so the server refuses a parameter that is
+    ///   malformed. On one that is dead it was a pooler's way of giving up: [`Retry`](Remedy::Retry).
+    ///
+    /// A value that cannot be encoded or does not fit the buffers is `SetAside`. Errors of
+    /// configuration, login, trust and usage are [`Operator`](Remedy::Operator), everything else
+    /// `Retry`.
+    pub const fn remedy(&self) -> Remedy {
+        match self.kind {
+            ErrorKind::Server(state) => self.of_server(&state),
+            ErrorKind::Encode(_) | ErrorKind::Capacity { .. } => match self.outcome {
+                Outcome::Local => Remedy::Operator,
+                _ => Remedy::SetAside,
+            },
+            ErrorKind::Config(_)
+            | ErrorKind::Column { .. }
+            | ErrorKind::Value(_)
+            | ErrorKind::Usage(_)
+            | ErrorKind::Dial(DialError::PasswordTooLong)
+            | ErrorKind::Protocol(
+                ProtocolError::NotPostgres | ProtocolError::BadVersion | ProtocolError::Encoding,
+            ) => Remedy::Operator,
+            // A source of random bytes may be slow to start.
+            ErrorKind::Auth(AuthError::NoEntropy) => Remedy::Retry,
+            ErrorKind::Auth(_) => Remedy::Operator,
+            #[cfg(feature = "tls")]
+            ErrorKind::Tls(TlsError::Handshake | TlsError::Record) => Remedy::Retry,
+            #[cfg(feature = "tls")]
+            ErrorKind::Tls(_) => Remedy::Operator,
+            _ => Remedy::Retry,
+        }
+    }
+
+    const fn of_server(&self, state: &SqlState) -> Remedy {
+        match (state.remedy(), self.usable) {
+            (Remedy::Operator, true) if state.is(b"08P01") => Remedy::SetAside,
+            (Remedy::Operator, false) if state.is(b"08P01") => Remedy::Retry,
+            (Remedy::SetAside, false) => Remedy::Retry,
+            (remedy, _) => remedy,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Buffer;
+
+    fn server(code: &str, usable: bool) -> Remedy {
+        let state = SqlState::from_field(code.as_bytes());
+        Error::new(ErrorKind::Server(state), Outcome::Unknown, usable).remedy()
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_the_rows_fault_is_kept() {
+        for code in ["22001", "22003", "22P02", "23502", "23505", "23514", "23P01", "44000"] {
+            assert_eq!(server(code, true), Remedy::SetAside, "{code}");
+            assert_eq!(server(code, false), Remedy::Retry, "{code}");
+        }
+        for code in [
+            "08006", "25006", "25P02", "25P03", "40001", "40003", "40P01", "53100", "53200",
+            "53300", "53400", "55006", "55P03", "57014", "57P01", "57P02", "57P03", "57P04",
+            "57P05", "58030", "58P01",
+        ] {
+            assert_eq!(server(code, true), Remedy::Retry, "{code}");
+            assert_eq!(server(code, false), Remedy::Retry, "{code}");
+        }
+        for code in [
+            "0A000", "21000", "25001", "26000", "28000", "28P01", "34000", "3D000", "3F000",
+            "42501", "42601", "42703", "42P01", "42P10", "54000", "54001", "F0000", "P0001",
+            "XX000", "XX001", "?????", "",
+        ] {
+            assert_eq!(server(code, true), Remedy::Operator, "{code}");
+            assert_eq!(server(code, false), Remedy::Operator, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_parameter_is_no_poolers_fault() {
+        assert_eq!(server("08P01", true), Remedy::SetAside);
+        assert_eq!(server("08P01", false), Remedy::Retry);
+        assert_eq!(SqlState::from_field(b"08P01").remedy(), Remedy::Operator);
+    }
+
+    #[test]
+    fn errors_of_this_side() {
+        let of = |kind, outcome| Error::new(kind, outcome, false).remedy();
+        let tx = ErrorKind::Capacity { buffer: Buffer::Tx, have: 64, needed: 65 };
+        assert_eq!(of(tx, Outcome::NotSent), Remedy::SetAside);
+        assert_eq!(of(tx, Outcome::Local), Remedy::Operator);
+        for kind in [
+            ErrorKind::Closed,
+            ErrorKind::HungUp,
+            ErrorKind::TimedOut,
+            ErrorKind::ClockStopped,
+            ErrorKind::NoSuitableHost,
+            ErrorKind::Dial(DialError::UnknownHost),
+            ErrorKind::Auth(AuthError::NoEntropy),
+            ErrorKind::Protocol(ProtocolError::Unsolicited),
+        ] {
+            assert_eq!(of(kind, Outcome::Unknown), Remedy::Retry, "{kind}");
+        }
+        for kind in [
+            ErrorKind::Config(crate::ConfigError::NoUser),
+            ErrorKind::Auth(AuthError::ServerSignature),
+            ErrorKind::Usage(crate::UsageError::ParameterType),
+            ErrorKind::Protocol(ProtocolError::NotPostgres),
+        ] {
+            assert_eq!(of(kind, Outcome::NotSent), Remedy::Operator, "{kind}");
+        }
+    }
+}
