@@ -17,6 +17,26 @@ use measure::Plan;
 pub use programs::Client;
 use works::{WORKS, Work};
 
+/// The help, with the works and clients there are.
+pub fn usage() -> String {
+    let works: Vec<&str> = WORKS.iter().map(|work| work.name).collect();
+    let clients: Vec<&str> = Client::ALL.iter().map(|client| client.name()).collect();
+    format!(
+        "\
+cargo xtask bench [options]
+
+Instructions of barepg, a floor, libpq, rust-postgres and tokio-postgres for the same works, side
+by side; an error where barepg misses a must of budgets.toml.
+
+  --quick             barepg and the floor, smaller sizes
+  --only NAME         one work: {}
+  --client NAME       one client: {}
+",
+        works.join(", "),
+        clients.join(", ")
+    )
+}
+
 /// What the command line asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {

@@ -8,7 +8,7 @@ use barepg_testkit::provision;
 use crate::bare::Compiler;
 
 /// A crate below `boards/`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Board {
     /// The name of its directory.
     pub name: &'static str,
@@ -26,6 +26,8 @@ pub struct Board {
     pub guest_errors: bool,
     /// Bytes of flash and of RAM of the machine, where it is small.
     pub memory: Option<(u32, u32)>,
+    /// Features that other boards have, and why this one has not.
+    pub cannot: &'static [(&'static str, &'static str)],
 }
 
 /// How a board reaches the server.
@@ -52,6 +54,7 @@ pub const BOARDS: &[Board] = &[
         qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
         guest_errors: true,
         memory: Some((256 * 1024, 64 * 1024)),
+        cannot: &[],
     },
     Board {
         name: "qemu-riscv32-virt",
@@ -74,6 +77,7 @@ pub const BOARDS: &[Board] = &[
         ],
         guest_errors: false,
         memory: None,
+        cannot: &[],
     },
     Board {
         name: "qemu-microbit-uart",
@@ -84,6 +88,12 @@ pub const BOARDS: &[Board] = &[
         qemu: &["qemu-system-arm", "-machine", "microbit"],
         guest_errors: false,
         memory: Some((256 * 1024, 16 * 1024)),
+        cannot: &[
+            ("tls", "TLS takes more RAM than its 16 KB"),
+            ("faults", "its serial line reaches one server, once"),
+            ("hosts", "its serial line reaches one server, once"),
+            ("verbs", "a serial line takes minutes for that much data"),
+        ],
     },
     Board {
         name: "host",
@@ -94,6 +104,7 @@ pub const BOARDS: &[Board] = &[
         qemu: &[],
         guest_errors: false,
         memory: None,
+        cannot: &[],
     },
 ];
 
@@ -108,6 +119,7 @@ pub static COUNTED: Board = Board {
     qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
     guest_errors: true,
     memory: Some((256 * 1024, 64 * 1024)),
+    cannot: &[],
 };
 
 /// The board of that name.
@@ -119,6 +131,21 @@ pub fn find(name: &str) -> Result<&'static Board, String> {
 }
 
 impl Board {
+    /// An error, in words, when the board cannot have a feature; `what` is what needs it.
+    pub fn check(&self, feature: &str, what: &str) -> Result<(), String> {
+        match self.cannot.iter().find(|(name, _)| *name == feature) {
+            Some((_, reason)) => Err(format!("{} cannot do {what}: {reason}", self.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The features of its crate, from the manifest.
+    #[cfg(test)]
+    pub fn features(&self) -> Result<Vec<String>, String> {
+        let manifest = provision::root().join("boards").join(self.name).join("Cargo.toml");
+        crate::test::rules::features_of(&manifest)
+    }
+
     /// Builds the firmware and returns its image. With `show`, cargo's progress is visible.
     ///
     /// An image with TLS is one for one server: no connection string parser, no program but the

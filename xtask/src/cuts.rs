@@ -4,6 +4,16 @@ use std::process::Command;
 
 use barepg_testkit::provision;
 
+/// The help.
+pub const USAGE: &str = "\
+cargo xtask cuts [options]
+
+Cuts links at random bytes, and compares what the driver says with the table.
+
+  --links N           how many (1000)
+  --seed S            of the random numbers (1)
+";
+
 /// Links unless the command line says otherwise.
 const LINKS: u64 = 1000;
 

@@ -6,20 +6,56 @@ use barepg_testkit::gauss;
 use barepg_testkit::pg::{self, Cluster};
 
 use crate::boards::{self, BOARDS, Board};
-use crate::elsewhere;
 use crate::measure::{self, Costs, Plan, Server};
 use crate::proxy::Traffic;
 use crate::setup;
+use crate::shows::{self, SHOWS, Show};
 
 /// The longest that a session may take. An emulated login hashes for a second or two.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// The help, with the boards and the shows there are.
+pub fn usage() -> String {
+    let mut text = "\
+cargo xtask demo [options]
+
+Builds a board's firmware, runs it against a real PostgreSQL, shows the session and what it cost.
+
+  --board NAME        one of the boards below
+  --show NAME         one of the shows below
+  --server CONNINFO   an existing server instead of a private one, keyword=value;
+                      nothing stays there
+  --tls               over TLS, the server's certificate verified
+  --opengauss         an openGauss front before the private server
+  --keys              with login keys instead of a password (openGauss)
+
+boards
+"
+    .to_string();
+    for board in BOARDS {
+        text.push_str(&format!("  {:20}{}\n", board.name, board.about));
+        for (feature, reason) in board.cannot {
+            let what = SHOWS.iter().filter(|show| show.feature == Some(feature));
+            let mut what: Vec<&str> = what.map(|show| show.name).collect();
+            if what.is_empty() {
+                what.push("--tls");
+            }
+            text.push_str(&format!("  {:20}not {}: {reason}\n", "", what.join(", ")));
+        }
+    }
+    text.push_str("\nshows\n");
+    for show in SHOWS {
+        text.push_str(&format!("  {:20}{}\n", show.name, show.about));
+    }
+    text
+}
+
 /// What the command line asked for.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Options {
-    board: Option<String>,
+    board: &'static Board,
     server: Option<String>,
-    show: Option<String>,
+    show: &'static Show,
     features: Vec<&'static str>,
     user: Option<&'static str>,
     /// An openGauss front before the private server; with keys instead of the password.
@@ -29,16 +65,41 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the arguments after `demo`.
+    /// Whether board, server and show go together.
+    fn check_show(&self) -> Result<(), String> {
+        let show = self.show;
+        show.check(self.board)?;
+        if self.tls {
+            self.board.check("tls", "TLS")?;
+        }
+        if self.server.is_some() && !show.goes_with_existing() {
+            return Err(format!("show {} goes with the private server only", show.name));
+        }
+        if (self.tls || self.opengauss) && !show.goes_with_others() {
+            return Err(format!("show {} goes with PostgreSQL without TLS only", show.name));
+        }
+        Ok(())
+    }
+
+    /// Reads the arguments after `demo`. What they ask for can be done.
     pub fn parse(arguments: &[&str]) -> Result<Options, String> {
-        let mut options = Options::default();
+        let mut options = Options {
+            board: BOARDS.first().ok_or("no boards")?,
+            server: None,
+            show: SHOWS.first().ok_or("no shows")?,
+            features: Vec::new(),
+            user: None,
+            opengauss: false,
+            keys: false,
+            tls: false,
+        };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().map(|v| v.to_string()).ok_or(format!("{word} what?"));
             match *word {
-                "--board" => options.board = Some(value()?),
+                "--board" => options.board = boards::find(&value()?)?,
                 "--server" => options.server = Some(value()?),
-                "--show" => options.show = Some(value()?),
+                "--show" => options.show = shows::find(&value()?)?,
                 "--tls" => {
                     options.features.extend(["tls", "depth"]);
                     options.tls = true;
@@ -65,30 +126,22 @@ impl Options {
             if options.keys {
                 return Err("--keys goes with the private server only".to_string());
             }
-            if options.show.as_deref().is_some_and(|name| elsewhere::WAITING.contains(&name)) {
-                return Err("nothing answers this show at an existing server".to_string());
-            }
         }
+        options.check_show()?;
+        options.features.extend(options.show.feature);
         Ok(options)
     }
 }
 
 /// Does all that is needed to show the session and the costs.
 pub fn run(options: &Options) -> Result<(), String> {
-    let mut features = options.features.clone();
-    if options.show.as_deref().is_some_and(|name| elsewhere::SHOWS.contains(&name)) {
-        features.push("verbs");
-    }
-    let board = match &options.board {
-        Some(name) => boards::find(name)?,
-        None => BOARDS.first().ok_or("no boards")?,
-    };
+    let Options { board, show, features, .. } = options;
     let compiler = setup::all()?;
     println!("building {}: {}", board.name, board.about);
-    let flash_without_tls = measure::flash_without_tls(board, &compiler, &features)?;
-    let image = board.build(&compiler, &features, true)?;
+    let flash_without_tls = measure::flash_without_tls(board, &compiler, features)?;
+    let image = board.build(&compiler, features, true)?;
     let (mut cluster, mut front) = (None, None);
-    let server = match &options.server {
+    let mut server = match &options.server {
         Some(conninfo) => Server::existing(conninfo)?,
         None => {
             let begun = Instant::now();
@@ -111,15 +164,16 @@ pub fn run(options: &Options) -> Result<(), String> {
             }
         }
     };
+    let prepared = show.prepare(board, &mut server)?;
     println!("running\n");
-    let show: Vec<(&str, &str)> = options.show.iter().map(|name| ("show", name.as_str())).collect();
-    let plan = Plan { board, image: &image, server: &server, arguments: &show, limit: LIMIT };
+    let arguments = &prepared.arguments();
+    let plan = Plan { board, image: &image, server: &server, arguments, limit: LIMIT };
     let (outcome, mut costs) = measure::run(&plan, &mut |line| {
         if !line.starts_with('@') {
             println!("    {line}");
         }
         if let Some(cluster) = &cluster {
-            elsewhere::answer(cluster, line);
+            shows::answer(cluster, line);
         }
     })?;
     costs.without_tls(flash_without_tls);
@@ -215,10 +269,7 @@ mod tests {
     #[test]
     fn arguments_are_read_or_refused() {
         let options = Options::parse(&["--board", "host", "--server", "host=h"]).unwrap();
-        assert_eq!(
-            (options.board.as_deref(), options.server.as_deref()),
-            (Some("host"), Some("host=h"))
-        );
+        assert_eq!((options.board.name, options.server.as_deref()), ("host", Some("host=h")));
         assert!(Options::parse(&["--keys"]).is_err());
         assert!(Options::parse(&["--keys", "--opengauss"]).unwrap().opengauss);
         assert!(Options::parse(&["--board"]).is_err());
@@ -227,5 +278,32 @@ mod tests {
         }
         assert!(Options::parse(&["--server", "host=h", "--show", "upload"]).is_ok());
         assert!(Options::parse(&["--bored"]).is_err());
+    }
+
+    /// Before anything is installed, built or started.
+    #[test]
+    fn what_cannot_be_done_is_said_in_words() {
+        for (arguments, words) in [
+            (&["--show", "uplaod"][..], "there are common_operations, faults, hosts"),
+            (&["--board", "qemu-microbit-uart", "--tls"], "more RAM"),
+            (&["--board", "qemu-microbit-uart", "--show", "faults"], "serial line"),
+            (&["--board", "qemu-microbit-uart", "--show", "upload"], "serial line"),
+            (&["--show", "faults", "--server", "host=h"], "private server"),
+            (&["--show", "faults", "--tls"], "without TLS"),
+            (&["--show", "hosts", "--opengauss"], "without TLS"),
+        ] {
+            let error = Options::parse(arguments).unwrap_err();
+            assert!(error.contains(words), "{arguments:?}: {error}");
+        }
+        assert_eq!(Options::parse(&["--show", "faults"]).unwrap().features, ["faults"]);
+    }
+
+    #[test]
+    fn the_help_lists_boards_and_shows() {
+        let usage = usage();
+        let shows = SHOWS.iter().map(|show| show.name);
+        for name in BOARDS.iter().map(|board| board.name).chain(shows) {
+            assert!(usage.contains(&format!("\n  {name} ")), "{name}");
+        }
     }
 }

@@ -7,67 +7,143 @@ mod budgets;
 mod cuts;
 mod demo;
 mod elf;
-mod elsewhere;
 mod layers;
 mod measure;
 mod plugin;
 mod proxy;
 mod qemu;
 mod setup;
+mod shows;
 mod test;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-cargo xtask <command>
+/// One command of `cargo xtask`.
+struct Command {
+    name: &'static str,
+    /// What it does, for the list of commands.
+    about: &'static str,
+    usage: fn() -> String,
+    run: fn(&[&str]) -> Result<(), String>,
+}
 
-  demo    run a board against a real PostgreSQL and show what it costs
-          --board NAME        one of boards/ (qemu-lm3s6965)
-          --server CONNINFO   an existing server instead of a private one, keyword=value;
-                              nothing stays there
-          --tls               over TLS, the server's certificate verified
-          --opengauss         an openGauss front before the private server
-          --keys              with login keys instead of a password (openGauss)
-  test    run every check and test
-          --quick             those for daily work
-          --only STAGE        those whose name has this in it
-          --verbose           show all output
-          --list              the names of the stages
-  layers  check which modules of the driver import which
-  bench   instructions of barepg, a floor, libpq, rust-postgres and tokio-postgres for the same
-          works, side by side; an error where barepg misses a must of budgets.toml
-          --quick             barepg and the floor, smaller sizes
-          --only NAME         one work
-          --client NAME       one client
-  cuts    cut links at random bytes, and compare what the driver says with the table
-          --links N           how many (1000)
-          --seed S            of the random numbers (1)
-  setup   install what the other commands need (they do it themselves)
-";
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "demo",
+        about: "run a board against a real PostgreSQL and show what it costs",
+        usage: demo::usage,
+        run: |words| demo::run(&demo::Options::parse(words)?),
+    },
+    Command {
+        name: "test",
+        about: "run every check and test",
+        usage: test::usage,
+        run: |words| test::run(&test::Options::parse(words)?),
+    },
+    Command {
+        name: "layers",
+        about: "check which modules of the driver import which",
+        usage: || "cargo xtask layers\n\nChecks which modules of the driver import which.\n".into(),
+        run: |words| {
+            none("layers", words)?;
+            layers::check().map(|count| println!("{count} imports, all downwards"))
+        },
+    },
+    Command {
+        name: "bench",
+        about: "instructions of barepg beside libpq, rust-postgres, tokio-postgres",
+        usage: bench::usage,
+        run: |words| bench::run(&bench::Options::parse(words)?),
+    },
+    Command {
+        name: "cuts",
+        about: "cut links at random bytes, and compare what the driver says with the table",
+        usage: || cuts::USAGE.into(),
+        run: |words| cuts::run(&cuts::Options::parse(words)?),
+    },
+    Command {
+        name: "setup",
+        about: "install what the other commands need (they do it themselves)",
+        usage: || "cargo xtask setup\n\nInstalls what the other commands need.\n".into(),
+        run: |words| {
+            none("setup", words)?;
+            setup::everything()
+        },
+    },
+];
+
+fn none(command: &str, words: &[&str]) -> Result<(), String> {
+    words.first().map_or(Ok(()), |word| Err(format!("unknown argument of {command}: {word}")))
+}
+
+fn usage() -> String {
+    let mut text = "cargo xtask <command>\n\n".to_string();
+    for command in COMMANDS {
+        text.push_str(&format!("  {:8}{}\n", command.name, command.about));
+    }
+    text.push_str("\ncargo xtask <command> --help shows its options\n");
+    text
+}
+
+fn is_help(word: &str) -> bool {
+    matches!(word, "--help" | "-h" | "help")
+}
+
+/// The help that the words ask for, if they do.
+fn help(words: &[&str]) -> Option<String> {
+    let command = |name: &str| COMMANDS.iter().find(|command| command.name == name);
+    match words {
+        [] => Some(usage()),
+        [word] if is_help(word) => Some(usage()),
+        [word, name] if is_help(word) => command(name).map(|command| (command.usage)()),
+        [name, rest @ ..] if rest.iter().any(|word| matches!(*word, "--help" | "-h")) => {
+            command(name).map(|command| (command.usage)())
+        }
+        _ => None,
+    }
+}
+
+fn run(words: &[&str]) -> Result<(), String> {
+    if let Some(text) = help(words) {
+        print!("{text}");
+        return Ok(());
+    }
+    let (name, rest) = words.split_first().map_or(("", words), |(name, rest)| (*name, rest));
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        return Err(format!("unknown command: {}\n\n{}", words.join(" "), usage()));
+    };
+    (command.run)(rest)
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match words.as_slice() {
-        ["demo", rest @ ..] => demo::Options::parse(rest).and_then(|options| demo::run(&options)),
-        ["layers"] => layers::check().map(|count| println!("{count} imports, all downwards")),
-        ["bench", rest @ ..] => {
-            bench::Options::parse(rest).and_then(|options| bench::run(&options))
-        }
-        ["setup"] => setup::everything(),
-        ["cuts", rest @ ..] => cuts::Options::parse(rest).and_then(|options| cuts::run(&options)),
-        ["test", rest @ ..] => test::Options::parse(rest).and_then(|options| test::run(&options)),
-        ["help" | "--help" | "-h"] | [] => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        _ => Err(format!("unknown command: {}\n\n{USAGE}", words.join(" "))),
-    };
-    match result {
+    match run(&words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_help() {
+        for command in COMMANDS {
+            for words in [[command.name, "--help"], [command.name, "-h"], ["help", command.name]] {
+                let text = help(&words).unwrap_or_default();
+                let line = format!("cargo xtask {}", command.name);
+                assert!(text.starts_with(&line) && text.ends_with('\n'), "{words:?}: {text}");
+            }
+            assert!(usage().contains(command.about));
+        }
+        assert_eq!(help(&["test", "--quick"]), None);
+        assert_eq!(help(&["tset", "--help"]), None);
+        assert!(run(&["layers", "--now"]).unwrap_err().contains("--now"));
+        assert!(run(&["tset"]).unwrap_err().contains("  demo "));
     }
 }

@@ -52,6 +52,11 @@ impl Server {
         Ok(Server { root, front: true, ..Server::parse(&conninfo)? })
     }
 
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Whether PostgreSQL can be asked if the session is encrypted.
     pub fn knows_of_tls(&self) -> bool {
         self.root.is_some() && !self.front

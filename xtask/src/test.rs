@@ -4,7 +4,7 @@ mod boards;
 mod counted;
 mod fuzz;
 mod host;
-mod rules;
+pub mod rules;
 
 use std::collections::VecDeque;
 use std::fs;
@@ -63,6 +63,27 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },
     Stage { name: "fuzzing", quick: false, run: fuzz::run },
 ];
+
+/// The help, with the stages there are.
+pub fn usage() -> String {
+    let mut text = "\
+cargo xtask test [options]
+
+Runs every check and test, in stages; stops at the first that fails.
+
+  --quick             the stages marked with q, some of them shorter
+  --only STAGE        those whose name has this in it
+  --verbose           show all output
+  --list              the names of the stages
+
+stages
+"
+    .to_string();
+    for stage in STAGES {
+        text.push_str(&format!("  {} {}\n", if stage.quick { 'q' } else { ' ' }, stage.name));
+    }
+    text
+}
 
 /// What the command line asked for.
 #[derive(Debug, Default, PartialEq, Eq)]

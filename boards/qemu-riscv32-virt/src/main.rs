@@ -99,9 +99,12 @@ fn main() -> ! {
     }
     let Some((nic, mac, interrupt)) = Nic::start(frames) else { fault("no network device") };
     clock.start(interrupt);
-    let net = Stack::new(nic, clock, Setup::dhcp(mac, u64::from_le_bytes(seed)), memory, sockets);
-    let machine = Machine { clock, entropy };
     let arguments = command_line(line);
+    let setup = Setup::dhcp(mac, u64::from_le_bytes(seed));
+    #[cfg(feature = "hosts")]
+    let setup = Setup { name_server: barepg_app::name_server(arguments), ..setup };
+    let net = Stack::new(nic, clock, setup, memory, sockets);
+    let machine = Machine { clock, entropy };
     #[cfg(feature = "tls")]
     let files = tls_files(arguments);
     #[cfg(feature = "tls")]

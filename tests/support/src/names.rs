@@ -15,6 +15,7 @@ const HEADER: usize = 12;
 pub struct Server {
     answered: Arc<AtomicU32>,
     stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Server {
@@ -22,10 +23,10 @@ impl Server {
     pub fn start(name: &str, address: Ipv4Addr) -> io::Result<Server> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 53))?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-        let server = Server { answered: Arc::default(), stop: Arc::default() };
-        let (answered, stop) = (server.answered.clone(), server.stop.clone());
+        let (answered, stop) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+        let mut server = Server { answered: answered.clone(), stop: stop.clone(), thread: None };
         let question = question(name);
-        thread::spawn(move || {
+        server.thread = Some(thread::spawn(move || {
             let mut message = [0; 512];
             while !stop.load(Ordering::SeqCst) {
                 let Ok((length, client)) = socket.recv_from(&mut message) else { continue };
@@ -34,7 +35,7 @@ impl Server {
                     answered.fetch_add(1, Ordering::SeqCst);
                 }
             }
-        });
+        }));
         Ok(server)
     }
 
@@ -47,6 +48,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
+        // The port is free again when this returns.
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 

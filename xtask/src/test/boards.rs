@@ -2,21 +2,19 @@
 //! server, and their budgets.
 
 use std::fs;
-use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Duration;
 
-use barepg_testkit::pg;
 use barepg_testkit::provision::{USUAL_MAJOR, root};
-use barepg_testkit::{faults, gauss, names};
+use barepg_testkit::{gauss, pg};
 
 use super::{Checked, Context, host};
 use crate::boards::{self, BOARDS, Board, Link};
 use crate::budgets::Budgets;
 use crate::elf::Image;
-use crate::elsewhere;
 use crate::measure::{self, Costs, Plan, Server};
 use crate::qemu::Outcome;
+use crate::shows::{self, SHOWS};
 
 /// The longest that a program may run: an emulated login hashes for a second, and the servers
 /// that stay silent are waited for.
@@ -48,7 +46,7 @@ pub fn build(context: &Context) -> Checked {
     for board in chosen(context) {
         board.build(&context.compiler, &[], false)?;
         let with_tls = ["--no-default-features", "--features", "tls,depth"];
-        let lean = (!context.quick && board.link != Link::Uart).then_some(&with_tls[..]);
+        let lean = (!context.quick && board.check("tls", "TLS").is_ok()).then_some(&with_tls[..]);
         for features in [&[][..]].into_iter().chain(lean) {
             let mut clippy = context.compiler.cargo();
             clippy.args(["clippy", "--release", "--package", board.package]).args(features);
@@ -133,7 +131,7 @@ pub fn over_tls(context: &Context) -> Checked {
     let budgets = Budgets::read()?;
     let mut checked = 0;
     let mut over = String::new();
-    for board in BOARDS.iter().filter(|board| board.link != Link::Uart) {
+    for board in BOARDS.iter().filter(|board| board.check("tls", "TLS").is_ok()) {
         let thing = format!("{}-tls", board.name);
         match measured(context, board, &server, &thing, &budgets)? {
             Ok(count) => checked += count,
@@ -253,48 +251,38 @@ pub fn driver(context: &Context) -> Checked {
 /// Misbehaving servers on every board that has a network: the right error in time, and a good
 /// session afterwards.
 pub fn faults(context: &Context) -> Checked {
-    let cluster = pg::shared(USUAL_MAJOR);
-    let server = Server::private(cluster, "scram_user")?;
-    let failed = |error| format!("misbehaving server: {error}");
-    let (silent, dying) =
-        (faults::silent().map_err(failed)?, faults::dying(cluster.port()).map_err(failed)?);
-    let ports = [silent.port(), dying.port(), faults::closed_port().map_err(failed)?];
-    let [silent, dying, closed] = ports.map(|port| port.to_string());
-    let arguments = [
-        ("show", "faults"),
-        ("silent", silent.as_str()),
-        ("dying", dying.as_str()),
-        ("closed", closed.as_str()),
-    ];
+    let mut server = Server::private(pg::shared(USUAL_MAJOR), "scram_user")?;
+    let show = shows::find("faults")?;
     let mut checked = 0;
-    for board in BOARDS.iter().filter(|board| board.link != Link::Uart) {
-        let (outcome, _) = run(context, board, &server, &arguments)?;
-        compare(board, &outcome, "faults")?;
+    for board in BOARDS.iter().filter(|board| show.check(board).is_ok()) {
+        let prepared = show.prepare(board, &mut server)?;
+        let (outcome, _) = run(context, board, &server, &prepared.arguments())?;
+        compare(board, &outcome, show.name)?;
         checked += 1;
     }
     Ok(checked)
 }
 
-/// Connection strings that are refused, and two hosts of which the first is dead, on the smallest
-/// board with a network.
+/// Connection strings that are refused, and two hosts of which the first is dead, on every board
+/// that has a network; those with a resolver of their own look a name up.
 pub fn hosts(context: &Context) -> Checked {
-    let board = boards::find("qemu-lm3s6965")?;
-    let mut server = Server::private(pg::shared(USUAL_MAJOR), "scram_user")?;
-    server.before = Some(faults::closed_port().map_err(|error| format!("a dead port: {error}"))?);
-    let image = board.build(&context.compiler, &["hosts"], false)?;
-    // The board's name server is this machine's loopback, on the usual port.
-    let names = names::Server::start("db.plant.test", Ipv4Addr::new(10, 0, 2, 2))
-        .map_err(|error| format!("a name server on port 53 of 127.0.0.1: {error}"))?;
-    server.name = Some("db.plant.test");
-    let arguments = [("show", "hosts"), ("dns", "10.0.2.2")];
-    let plan = Plan { board, image: &image, server: &server, arguments: &arguments, limit: LIMIT };
-    let (outcome, _) = measure::run(&plan, &mut |_| ())?;
-    outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
-    compare(board, &outcome, "hosts")?;
-    if names.answered() == 0 {
-        return Err("the board did not look the name up".to_string());
+    let show = shows::find("hosts")?;
+    let mut checked = 0;
+    for board in BOARDS.iter().filter(|board| show.check(board).is_ok()) {
+        let mut server = Server::private(pg::shared(USUAL_MAJOR), "scram_user")?;
+        let image = board.build(&context.compiler, show.feature.as_slice(), false)?;
+        let prepared = show.prepare(board, &mut server)?;
+        let arguments = &prepared.arguments();
+        let plan = Plan { board, image: &image, server: &server, arguments, limit: LIMIT };
+        let (outcome, _) = measure::run(&plan, &mut |_| ())?;
+        outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
+        compare(board, &outcome, show.name)?;
+        if board.link == Link::Ethernet && prepared.names_answered() == 0 {
+            return Err(format!("{} did not look the name up", board.name));
+        }
+        checked += 1;
     }
-    Ok(1)
+    Ok(checked)
 }
 
 /// Values larger than the memory, COPY, notifications, a cancelled statement, on the board with
@@ -305,11 +293,12 @@ pub fn verbs(context: &Context) -> Checked {
     let board = boards::find("qemu-lm3s6965")?;
     let image = board.build(&context.compiler, &["verbs"], false)?;
     let mut checked = 0;
-    for name in elsewhere::SHOWS {
-        let arguments = [("show", *name)];
+    for show in SHOWS.iter().filter(|show| show.feature == Some("verbs")) {
+        let name = show.name;
+        let arguments = [("show", name)];
         let plan =
             Plan { board, image: &image, server: &server, arguments: &arguments, limit: LIMIT };
-        let (outcome, _) = measure::run(&plan, &mut |line| elsewhere::answer(cluster, line))?;
+        let (outcome, _) = measure::run(&plan, &mut |line| shows::answer(cluster, line))?;
         outcome.check().map_err(|error| format!("{name}: {error}"))?;
         compare(board, &outcome, name)?;
         println!("        {name}: {:.1} s", outcome.elapsed.as_secs_f32());

@@ -24,7 +24,12 @@ const LINES: usize = 400;
 
 /// The features of the driver but `default`, from its manifest.
 pub fn features() -> Result<Vec<String>, String> {
-    let manifest = read(&provision::root().join("Cargo.toml"))?;
+    features_of(&provision::root().join("Cargo.toml"))
+}
+
+/// The features of any crate, by its manifest.
+pub fn features_of(manifest: &Path) -> Result<Vec<String>, String> {
+    let manifest = read(manifest)?;
     let section = manifest.split("[features]").nth(1).unwrap_or("");
     let section = section.split("\n[").next().unwrap_or("");
     let names = section.lines().filter(|line| !line.starts_with('#'));
