@@ -53,15 +53,23 @@ pub struct Countdown {
     left_ms: u32,
     /// Turns of waiting since the clock moved.
     still: u16,
+    /// The clock was looked at.
+    runs: bool,
 }
 
 impl Countdown {
     /// Nothing is left.
-    pub(crate) const OVER: Self = Self { last: 0, left_ms: 0, still: 0 };
+    pub(crate) const OVER: Self = Self::from_first_turn(0);
 
     /// From now on.
     pub(crate) fn start(platform: &dyn Platform, timeout_ms: u32) -> Self {
-        Self { last: low(platform.now_ms()), left_ms: timeout_ms, still: 0 }
+        Self { last: low(platform.now_ms()), left_ms: timeout_ms, still: 0, runs: true }
+    }
+
+    /// From the first turn of waiting on: what does not wait never looks at the clock. The time
+    /// before it, of one attempt of the transport at the most, is not counted.
+    pub(crate) const fn from_first_turn(timeout_ms: u32) -> Self {
+        Self { last: 0, left_ms: timeout_ms, still: 0, runs: false }
     }
 
     /// One turn of a loop that computes.
@@ -72,7 +80,7 @@ impl Countdown {
         // A clock that went backwards says nothing of the time that passed.
         let passed = now.wrapping_sub(self.last).cast_signed();
         self.last = now;
-        if passed > 0 {
+        if core::mem::replace(&mut self.runs, true) && passed > 0 {
             self.still = 0;
             self.left_ms = self.left_ms.saturating_sub(passed.unsigned_abs());
         }

@@ -39,7 +39,7 @@ impl Session<'_> {
     /// Starts a link: checks what can be checked before a byte is sent.
     pub(crate) fn open(&mut self, config: &Config<'_>) -> Result<(), Fault> {
         self.reset();
-        self.link.start(config.connect_timeout_ms);
+        self.link.start_now(config.connect_timeout_ms);
         let (rx, tx) = self.link.sizes();
         let problem = if config.credentials.user.is_none_or(str::is_empty) {
             ConfigError::NoUser

@@ -83,7 +83,7 @@ impl Session<'_> {
 
     /// RowDescription, if it comes next, has arrived whole and is small beside the buffer: then it
     /// is packed in one pass. `false`: nothing was taken.
-    #[inline(never)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn describe_at_once(&mut self, keep: NameHash) -> Result<bool, Fault> {
         if !self.link.try_take_small(tag::ROW_DESCRIPTION) {
             return Ok(false);
@@ -123,14 +123,14 @@ impl Session<'_> {
         Ok(columns)
     }
 
-    /// Whether the description of this statement is pinned: then its rows are read by it.
+    /// Whether a description is kept, of the statement that the verb began with: then its rows are
+    /// read by it.
     #[inline]
-    pub(crate) fn is_described(&mut self, statement: NameHash) -> bool {
-        let known = self.is_kept_for(statement);
-        if known {
+    pub(crate) fn has_description(&mut self) -> bool {
+        if self.kept {
             self.result = ResultState::Rows;
         }
-        known
+        self.kept
     }
 
     /// Whether the description that is pinned is this statement's.
@@ -164,14 +164,16 @@ impl Framed<'_> {
             let FieldTail { oid, format, .. } = FieldTail::decode(tail).ok()?;
             let format = if formats { format } else { 1 };
             let kept = u8::try_from(length).unwrap_or(0);
-            let name_at = to.wrapping_add(COLUMN_HEAD);
-            // In pieces of 8: what is beyond the name was read already, and is longer.
-            for at in (0..usize::from(kept)).step_by(8) {
-                let piece = *bytes.get(from.wrapping_add(at)..)?.first_chunk::<8>()?;
-                *bytes.get_mut(name_at.wrapping_add(at)..)?.first_chunk_mut()? = piece;
-            }
+            // Head and name in pieces of 8 bytes: what is after the name was read already, and is
+            // longer.
+            let &[e, f, g, h, i, j, k, l] = field.first_chunk()?;
             let [a, b, c, d] = oid.to_ne_bytes();
-            *bytes.get_mut(to..)?.first_chunk_mut()? = [a, b, c, d, format, kept];
+            let head = bytes.get_mut(to..)?.first_chunk_mut()?;
+            *head = [a, b, c, d, format, kept, e, f, g, h, i, j, k, l];
+            let name_at = to.wrapping_add(COLUMN_HEAD);
+            if kept > 8 {
+                copy_name(bytes, from, name_at, kept.into())?;
+            }
             to = name_at.wrapping_add(kept.into());
             from = from.wrapping_add(length).wrapping_add(FIELD_TAIL);
         }
@@ -179,6 +181,16 @@ impl Framed<'_> {
         self.set_pinned(to);
         Some(columns)
     }
+}
+
+/// Copies a name down in pieces of 8 bytes, from the second on.
+#[inline(never)]
+fn copy_name(bytes: &mut [u8], from: usize, to: usize, length: usize) -> Option<()> {
+    for at in (8..length).step_by(8) {
+        let piece = *bytes.get(from.wrapping_add(at)..)?.first_chunk::<8>()?;
+        *bytes.get_mut(to.wrapping_add(at)..)?.first_chunk_mut()? = piece;
+    }
+    Some(())
 }
 
 /// Rewrites packed columns without their names; returns the new length.

@@ -28,6 +28,13 @@ pub struct Stats {
     pub notifications_lost: u32,
 }
 
+/// The low bits of a number of bytes: statistics wrap.
+#[inline]
+pub(super) const fn low(n: usize) -> u32 {
+    let [a, b, c, d, ..] = n.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
 /// Where a piece of the receive buffer is: its first byte, and the one after its last.
 pub(crate) type Span = (usize, usize);
 
@@ -104,11 +111,23 @@ impl<'b> Framed<'b> {
         self.staged = 0;
     }
 
-    /// Starts the deadline anew: for a guard whose calls have one each.
-    #[inline(never)]
+    /// As [`start`](Self::start), of an operation that computes, or waits elsewhere: its time
+    /// counts from now on.
+    pub(crate) fn start_now(&mut self, timeout_ms: u32) {
+        self.start(timeout_ms);
+        self.countdown = Countdown::start(self.platform, timeout_ms);
+    }
+
+    /// Starts the deadline anew: for a guard whose calls have one each. It runs from the first turn
+    /// of waiting on; with TLS, whose records wait below this, from now on.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn limit(&mut self, timeout_ms: u32) {
         self.platform.idle();
-        self.countdown = Countdown::start(self.platform, timeout_ms);
+        self.countdown = match cfg!(feature = "tls") {
+            true => Countdown::start(self.platform, timeout_ms),
+            false => Countdown::from_first_turn(timeout_ms),
+        };
         self.received = false;
     }
 

@@ -3,6 +3,7 @@
 //! Used by `copy` and `stream`.
 
 use super::Framed;
+use super::framed::low;
 use crate::error::Fault;
 use crate::transport::Lent;
 use crate::wire::{Body, Part, WireError, Writer};
@@ -84,7 +85,7 @@ impl<'b> Framed<'b> {
     /// Takes the send buffer out, with the number of bytes staged in it, to be put back by
     /// [`put_tx`](Self::put_tx). Until then nothing else can be sent from it.
     pub(crate) fn take_tx(&mut self) -> (&'b mut [u8], usize) {
-        self.stats.tx_peak = self.stats.tx_peak.max(u32::try_from(self.staged).unwrap_or(0));
+        self.stats.tx_peak = self.stats.tx_peak.max(low(self.staged));
         (core::mem::take(&mut self.tx), core::mem::take(&mut self.staged))
     }
 

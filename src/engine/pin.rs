@@ -85,10 +85,15 @@ impl Framed<'_> {
     }
 }
 
-/// Moves `n` bytes at `from` down to `to`, front to back. Written out because `copy_within` brings
-/// `memmove` (1.6 KB of flash on thumbv7m) and a panic; only a row's tail is moved per read.
+/// Moves `n` bytes at `from` down to `to`, front to back. On bare targets written out, because
+/// `copy_within` brings `memmove` (1.6 KB of flash on thumbv7m) and a panic; only a row's tail is
+/// moved per read.
 #[inline(never)]
 pub(super) fn move_down(bytes: &mut [u8], from: usize, n: usize, to: usize) {
+    #[cfg(not(target_os = "none"))]
+    if let Some(end) = from.checked_add(n).filter(|&end| to <= from && end <= bytes.len()) {
+        return bytes.copy_within(from..end, to);
+    }
     let cells = core::cell::Cell::from_mut(bytes).as_slice_of_cells();
     let source = cells.get(from..).unwrap_or(&[]);
     let target = cells.get(to..).unwrap_or(&[]);

@@ -20,7 +20,7 @@ impl Session<'_> {
     pub(crate) fn executed_at_once(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
         self.link.receive_first(io)?;
         let mut messages = Messages::new(self.link.window());
-        let Some([]) = messages.take(tag::BIND_COMPLETE) else { return Ok(false) };
+        let Some(()) = bound(&mut messages) else { return Ok(false) };
         let Some(end) = end(&mut messages) else { return Ok(false) };
         let left = messages.rest().len();
         self.end_at_once(&end, left);
@@ -33,7 +33,7 @@ impl Session<'_> {
     pub(crate) fn only_row_at_once(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
         self.link.receive_first(io)?;
         let mut messages = Messages::new(self.link.window());
-        let Some([]) = messages.take(tag::BIND_COMPLETE) else { return Ok(false) };
+        let Some(()) = bound(&mut messages) else { return Ok(false) };
         let Some(row) = messages.take(tag::DATA_ROW) else { return Ok(false) };
         let (length, after) = (row.len(), messages.rest().len());
         let columns = row.first_chunk().map(|count| u16::from_be_bytes(*count));
@@ -101,12 +101,17 @@ impl Session<'_> {
     }
 }
 
+/// BindComplete.
+#[inline]
+fn bound(messages: &mut Messages<'_>) -> Option<()> {
+    messages.take_these([tag::BIND_COMPLETE, 0, 0, 0, 4])
+}
+
 /// BindComplete, and CommandComplete of a command that counts rows.
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
 fn item(messages: &mut Messages<'_>) -> Option<u64> {
-    const BIND: [u8; 5] = [tag::BIND_COMPLETE, 0, 0, 0, 4];
-    messages.take_these(BIND)?;
+    bound(messages)?;
     rows(messages)
 }
 

@@ -1,5 +1,6 @@
 //! Receiving: headers, bodies whole or in pieces, skipping.
 
+use super::framed::low;
 use super::pin::move_down;
 use super::{COLUMN_HEAD, Framed, Span};
 use crate::error::{Fault, ProtocolError};
@@ -76,6 +77,13 @@ impl Framed<'_> {
     #[inline]
     pub(super) fn window(&self) -> &[u8] {
         self.rx.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    /// Whether what has arrived begins with a byte, which is a message's type if nothing is left of
+    /// the last one.
+    #[inline]
+    pub(crate) fn comes_next(&self, tag: u8) -> bool {
+        self.window().first() == Some(&tag)
     }
 
     /// Receives, where nothing has arrived of an answer.
@@ -332,7 +340,7 @@ impl Framed<'_> {
     }
 
     fn count_read(&mut self, n: usize) {
-        self.stats.bytes_in = self.stats.bytes_in.wrapping_add(u32::try_from(n).unwrap_or(0));
-        self.stats.rx_peak = self.stats.rx_peak.max(u32::try_from(self.end).unwrap_or(0));
+        self.stats.bytes_in = self.stats.bytes_in.wrapping_add(low(n));
+        self.stats.rx_peak = self.stats.rx_peak.max(low(self.end));
     }
 }

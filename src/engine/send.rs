@@ -1,6 +1,7 @@
 //! Sending: messages are staged in the send buffer and leave in one write.
 
 use super::Framed;
+use super::framed::low;
 use crate::error::Fault;
 use crate::transport::Lent;
 use crate::wire::{Beyond, Body, Drain, Part, WireError, Writer};
@@ -136,7 +137,7 @@ impl Framed<'_> {
     #[inline(never)]
     fn write_in_pieces(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         self.send_staged(io)?;
-        self.stats.tx_peak = u32::try_from(self.tx.len()).unwrap_or(0);
+        self.stats.tx_peak = low(self.tx.len());
         let ((start, end), (tx, _)) = (self.taken, self.take_tx());
         let rx = core::mem::take(&mut self.rx);
         let source = rx.get(start..end).unwrap_or(&[]);
@@ -197,7 +198,7 @@ impl Framed<'_> {
         io.write(staged)?;
         self.note_sent(io.moved);
         if io.moved == self.staged {
-            self.stats.tx_peak = self.stats.tx_peak.max(u32::try_from(self.staged).unwrap_or(0));
+            self.stats.tx_peak = self.stats.tx_peak.max(low(self.staged));
             self.staged = 0;
             return Ok(());
         }
@@ -221,8 +222,7 @@ impl Framed<'_> {
         if moved > 0 {
             self.sent = true;
             self.countdown.moved();
-            let moved = u32::try_from(moved).unwrap_or(0);
-            self.stats.bytes_out = self.stats.bytes_out.wrapping_add(moved);
+            self.stats.bytes_out = self.stats.bytes_out.wrapping_add(low(moved));
         }
     }
 

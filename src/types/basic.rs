@@ -40,7 +40,8 @@ macro_rules! integer {
                 matches!(oid, $oid $(| $alias)*)
             }
 
-            #[inline]
+            #[cfg_attr(not(target_os = "none"), inline(always))]
+            #[cfg_attr(target_os = "none", inline)]
             fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
                 if let Format::Text = value.format {
                     return $rust::try_from(integer_text(value.bytes)?)
@@ -117,34 +118,78 @@ macro_rules! float {
 
 float!(f32 oid::FLOAT4, f64 oid::FLOAT8);
 
-/// Decimal digits.
+/// So many decimal digits fit an `i64`, whatever they are.
+const SHORT: usize = 18;
+
+/// Decimal digits; leading zeros are allowed.
 pub(super) fn unsigned_text(digits: &[u8]) -> Result<u64, TypeError> {
-    if digits.is_empty() {
-        return Err(TypeError::Malformed);
+    match digits {
+        [] => Err(TypeError::Malformed),
+        digits => digits.iter().try_fold(0_u64, |value, byte| {
+            let digit = decimal_value(*byte).ok_or(TypeError::Malformed)?;
+            let value = value.checked_mul(10).and_then(|value| value.checked_add(digit.into()));
+            value.ok_or(TypeError::Range)
+        }),
     }
-    digits.iter().try_fold(0_u64, |value, byte| {
-        let digit = decimal_value(*byte).ok_or(TypeError::Malformed)?;
-        let value = value.checked_mul(10).and_then(|value| value.checked_add(digit.into()));
-        value.ok_or(TypeError::Range)
-    })
 }
 
 /// A decimal integer with an optional sign, as the server prints them.
+#[cfg_attr(not(target_os = "none"), inline(always))]
+#[cfg_attr(target_os = "none", inline(never))]
 fn integer_text(text: &[u8]) -> Result<i64, TypeError> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };
-    if digits.is_empty() {
-        return Err(TypeError::Malformed);
+    if digits.is_empty() || digits.len() > SHORT {
+        return long_text(negative, digits);
     }
-    digits.iter().try_fold(0_i64, |value, byte| {
-        let digit = i64::from(decimal_value(*byte).ok_or(TypeError::Malformed)?);
-        let value = value.checked_mul(10).ok_or(TypeError::Range)?;
-        // Built on the negative side, which holds one value more.
-        let value = if negative { value.checked_sub(digit) } else { value.checked_add(digit) };
-        value.ok_or(TypeError::Range)
-    })
+    let (mut value, mut rest) = (0_i64, digits);
+    #[cfg(not(target_os = "none"))]
+    while let Some((eight, after)) = rest.split_first_chunk() {
+        let Some(eight) = eight_digits(u64::from_le_bytes(*eight)) else {
+            return Err(TypeError::Malformed);
+        };
+        value = value.wrapping_mul(100_000_000).wrapping_add_unsigned(eight);
+        rest = after;
+    }
+    while let [digit, after @ ..] = rest {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(TypeError::Malformed);
+        }
+        value = value.wrapping_mul(10).wrapping_add(digit.into());
+        rest = after;
+    }
+    Ok(if negative { value.wrapping_neg() } else { value })
+}
+
+/// As [`integer_text`], of many digits.
+#[cold]
+#[inline(never)]
+fn long_text(negative: bool, digits: &[u8]) -> Result<i64, TypeError> {
+    let value = unsigned_text(digits)?;
+    match negative {
+        // The negative side holds one value more.
+        true if value <= 1 << 63 => Ok(value.wrapping_neg().cast_signed()),
+        true => Err(TypeError::Range),
+        false => i64::try_from(value).map_err(|_| TypeError::Range),
+    }
+}
+
+/// Eight decimal digits at once, the first in the lowest byte: neighbours are joined three times.
+#[cfg(not(target_os = "none"))]
+#[inline]
+const fn eight_digits(digits: u64) -> Option<u64> {
+    const ONES: u64 = u64::MAX / 0xff;
+    let values = digits.wrapping_sub(ONES * 0x30);
+    // The highest bit of a byte is set where it was below or above the digits.
+    if (digits.wrapping_add(ONES * 0x46) | values) & (ONES << 7) != 0 {
+        return None;
+    }
+    let pairs = values.wrapping_mul(10 << 8 | 1) >> 8 & (u64::MAX / 0xffff * 0xff);
+    let fours = pairs.wrapping_mul(100 << 16 | 1) >> 16 & (u64::MAX / 0xffff_ffff * 0xffff);
+    Some(fours.wrapping_mul(10_000 << 32 | 1) >> 32)
 }
 
 #[cfg(test)]
@@ -160,12 +205,36 @@ mod tests {
         assert_eq!(text::<i64>(b"-9223372036854775808"), Ok(i64::MIN));
         assert_eq!(text::<i64>(b"9223372036854775807"), Ok(i64::MAX));
         assert_eq!(text::<i64>(b"9223372036854775808"), Err(TypeError::Range));
+        assert_eq!(text::<i64>(b"-9223372036854775809"), Err(TypeError::Range));
+        assert_eq!(text::<i64>(b"-18446744073709551615"), Err(TypeError::Range));
+        assert_eq!(text::<i64>(b"18446744073709551616"), Err(TypeError::Range));
+        assert_eq!(text::<i64>(b"-000000000000000000000000000007"), Ok(-7));
+        assert_eq!(text::<i64>(b"000000000000000000000000000x"), Err(TypeError::Malformed));
+        assert_eq!(text::<i64>(b"12345678901/"), Err(TypeError::Malformed));
         assert_eq!(text::<i16>(b"32768"), Err(TypeError::Range));
         assert_eq!(text::<u32>(b"4294967295"), Ok(u32::MAX));
         assert_eq!(text::<i32>(b""), Err(TypeError::Malformed));
         assert_eq!(text::<i32>(b"-"), Err(TypeError::Malformed));
         assert_eq!(text::<i32>(b"1x"), Err(TypeError::Malformed));
         assert_eq!(text::<f64>(b"1.5"), Err(TypeError::Format));
+    }
+
+    #[test]
+    fn digits_are_read_in_every_place() {
+        for length in 1..=SHORT + 1 {
+            let digits: std::vec::Vec<u8> = (1..=length).map(|n| b'0' + (n % 10) as u8).collect();
+            let value = core::str::from_utf8(&digits).unwrap().parse();
+            assert_eq!(Ok(integer_text(&digits)), value.map(Ok));
+            for at in 0..length {
+                for stray in [0, b'/', b':', b' ', b'-', 0x70, 0x80, 0xb9, 0xba, 0xff] {
+                    let mut digits = digits.clone();
+                    digits[at] = stray;
+                    let read = integer_text(&digits);
+                    // A sign in front is none that is stray.
+                    assert_eq!(read.is_err(), (at, stray) != (0, b'-') || length == 1);
+                }
+            }
+        }
     }
 
     #[test]

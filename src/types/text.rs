@@ -172,18 +172,20 @@ impl<'a> FromSql<'a> for AnyText<'a> {
         true
     }
 
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        if value.format == Format::Binary {
-            // Binary layouts of other types of a user hold lengths, and so zero bytes, which no
-            // text of the server does.
-            let textual =
-                is_text(value.oid) || (value.oid >= oid::FIRST_USER && !has_nul(value.bytes));
-            if !textual {
-                return Err(TypeError::Mismatch);
-            }
+        if value.format == Format::Binary && !is_textual(&value) {
+            return Err(TypeError::Mismatch);
         }
         utf8(value.bytes).map(Self)
     }
+}
+
+/// Whether a value in binary format is text. Binary layouts of other types of a user hold lengths,
+/// and so zero bytes, which no text of the server does.
+#[inline(never)]
+fn is_textual(value: &RawValue<'_>) -> bool {
+    is_text(value.oid) || (value.oid >= oid::FIRST_USER && !has_nul(value.bytes))
 }
 
 impl ToSql for AnyText<'_> {

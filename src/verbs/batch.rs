@@ -97,7 +97,7 @@ impl Session<'_> {
         sql: Sql<'_>,
         first: &dyn Params,
     ) -> Result<(), Fault> {
-        self.begin_statement(io, sql, first)?;
+        self.begin_statement(io, sql, first, false)?;
         let part = |w: &mut Writer<'_>| parse(w, sql, first, Run::Text);
         self.stage_part_of_batch(io, part, &part, false)
     }

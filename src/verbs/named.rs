@@ -37,23 +37,24 @@ pub(crate) trait Named {
     /// This, to be handed on.
     fn sql(&self) -> Sql<'_>;
 
-    /// Starts a verb that runs it: how.
+    /// Starts a verb that runs it: how. `rows`: its rows are wanted.
     #[cfg_attr(not(target_os = "none"), inline(always))]
     fn begin(
         &self,
         session: &mut Session<'_>,
         io: &mut Lent<'_>,
         params: &dyn Params,
+        rows: bool,
     ) -> Result<Run, Fault> {
         session.begin_with(io, self.hash())?;
-        let run = self.check(session, params)?;
-        Ok(if session.server.mixed { session.run_where_mixed(run) } else { run })
-    }
-
-    /// Whether the description of its rows is there.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
-    fn is_described(&self, session: &mut Session<'_>) -> bool {
-        session.is_described(self.hash())
+        let mut run = self.check(session, params)?;
+        if session.server.mixed {
+            run = session.run_where_mixed(run);
+        }
+        if rows && run == Run::Named && session.has_description() {
+            run = Run::Described;
+        }
+        Ok(run)
     }
 
     /// [`Session::executed_at_once`]

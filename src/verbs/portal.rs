@@ -99,7 +99,7 @@ impl Session<'_> {
         sql: Sql<'_>,
         params: &dyn Params,
     ) -> Result<Portal, Fault> {
-        let run = self.begin_statement(io, sql, params)?;
+        let run = self.begin_statement(io, sql, params, false)?;
         let number = self.portals;
         self.portals = number.wrapping_add(1);
         let portal = frontend::portal_name(number);

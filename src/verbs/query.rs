@@ -1,7 +1,7 @@
 //! Running statements: the extended protocol in one round trip, and simple queries.
 
 use crate::connection::Connection;
-use crate::engine::{Session, TransactionStatus, may_end_of_many};
+use crate::engine::{NameHash, ResultState, Session, TransactionStatus, may_end_of_many};
 use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
 use crate::transport::{Lent, lent};
 use crate::verbs::in_line;
@@ -86,11 +86,15 @@ impl<'b> Connection<'_, 'b> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn simple_query(&mut self, sql: &str) -> Result<Rows<'_, 'b>> {
-        let sent = self.session.simple_query(&mut lent(&mut self.io), sql);
-        sent.map_err(|fault| self.session.into_error(fault))?;
-        let mut rows = Rows::new(self.session, lent(&mut self.io));
-        rows.next_result()?;
-        Ok(rows)
+        match self.session.begin_simple(&mut lent(&mut self.io), sql) {
+            Ok(true) => Ok(Rows::new(self.session, lent(&mut self.io))),
+            Ok(false) => {
+                let mut rows = Rows::new(self.session, lent(&mut self.io));
+                rows.next_result()?;
+                Ok(rows)
+            }
+            Err(fault) => Err(self.session.into_error(fault)),
+        }
     }
 
     /// Runs one or more statements without parameters; their rows are dropped.
@@ -159,7 +163,7 @@ impl Session<'_> {
         sql: Sql<'_>,
         params: &P,
     ) -> Result<(), Fault> {
-        let run = self.begin_statement(io, sql, &params)?;
+        let run = self.begin_statement(io, sql, &params, false)?;
         self.send_statement(io, sql, params, run, false)?;
         if self.has_executed(io, sql, run)? {
             return Ok(());
@@ -177,12 +181,7 @@ impl Session<'_> {
         sql: Sql<'_>,
         params: &P,
     ) -> Result<Run, Fault> {
-        let mut run = self.begin_statement(io, sql, &params)?;
-        if let (Run::Named, Source::Named(statement)) = (run, sql.0)
-            && statement.is_described(self)
-        {
-            run = Run::Described;
-        }
+        let run = self.begin_statement(io, sql, &params, true)?;
         self.send_statement(io, sql, params, run, run != Run::Described)?;
         Ok(run)
     }
@@ -231,31 +230,42 @@ impl Session<'_> {
         }
     }
 
+    /// Sends a simple query; whether the first result is one with rows, and described. On bare
+    /// targets that is found out later.
+    fn begin_simple(&mut self, io: &mut Lent<'_>, sql: &str) -> Result<bool, Fault> {
+        self.simple_query(io, sql)?;
+        if cfg!(target_os = "none") {
+            return Ok(false);
+        }
+        self.link.receive_first(io)?;
+        self.describe_at_once(NameHash::NONE)
+    }
+
     /// Sends a simple query.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn simple_query(&mut self, io: &mut Lent<'_>, sql: &str) -> Result<(), Fault> {
         self.begin(io)?;
         let may_end = self.ledger.status() != TransactionStatus::Idle && may_end_of_many(sql);
         self.ledger.sending(may_end || self.server.is_opengauss());
-        self.result = crate::engine::ResultState::Start;
+        self.result = ResultState::Start;
         self.stage(io, &|w| frontend::query(w, sql))?;
         self.exchange.query_sent();
         self.send(io)
     }
 
-    /// Starts a verb that runs a statement: whether it goes by its name.
+    /// Starts a verb that runs a statement: how it is run. `rows`: they are wanted.
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn begin_statement(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &dyn Params,
+        rows: bool,
     ) -> Result<Run, Fault> {
         let mut run = Run::Text;
         match sql.0 {
             Source::Text(_) => self.begin(io)?,
-            Source::Named(statement) => {
-                run = statement.begin(self, io, params)?;
-            }
+            Source::Named(statement) => run = statement.begin(self, io, params, rows)?,
         }
         self.note_statement(sql);
         Ok(run)

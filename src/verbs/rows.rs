@@ -65,6 +65,9 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[cold]
     #[inline(never)]
     fn next_row_slowly(&mut self) -> Result<Option<Row<'_>>> {
+        if self.has_ended() {
+            return Ok(None);
+        }
         let found = self.next_slowly()?;
         Ok(if found { Some(Row::new(self.session)) } else { None })
     }
@@ -80,6 +83,14 @@ impl<'r, 'b> Rows<'r, 'b> {
             return false;
         }
         quick
+    }
+
+    /// Takes the end of the statement, if that comes next and all of it is there.
+    fn has_ended(&mut self) -> bool {
+        self.session.link.comes_next(tag::COMMAND_COMPLETE)
+            && self.part != PartOf::Pipeline
+            && self.session.awaits_row()
+            && self.session.ended_at_once()
     }
 
     #[inline(never)]
@@ -112,7 +123,15 @@ impl<'r, 'b> Rows<'r, 'b> {
     ///
     /// # Errors
     /// As [`next`](Self::next); rows that are too large are no error here.
-    pub fn finish(mut self) -> Result<u64> {
+    #[cfg_attr(not(target_os = "none"), inline)]
+    pub fn finish(self) -> Result<u64> {
+        if !cfg!(target_os = "none") && self.session.has_finished() {
+            return Ok(self.session.rows);
+        }
+        self.finish_slowly()
+    }
+
+    fn finish_slowly(mut self) -> Result<u64> {
         while self.next_result()? {}
         Ok(self.session.rows)
     }
@@ -144,6 +163,9 @@ impl<'r, 'b> Rows<'r, 'b> {
     }
 
     fn skip_rows(&mut self) -> Result<(), Fault> {
+        if !cfg!(target_os = "none") && self.has_ended() {
+            return Ok(());
+        }
         while matches!(self.session.result, ResultState::Rows | ResultState::NoRows) {
             match self.step() {
                 Ok(_) | Err(Fault::CAPACITY) => {}
@@ -168,11 +190,8 @@ impl<'r, 'b> Rows<'r, 'b> {
             session.take_ready()?;
             return Ok(false);
         }
-        if !cfg!(target_os = "none") {
-            session.link.receive_first(io)?;
-            if session.describe_at_once(crate::engine::NameHash::NONE)? {
-                return Ok(true);
-            }
+        if !cfg!(target_os = "none") && session.describe_at_once(crate::engine::NameHash::NONE)? {
+            return Ok(true);
         }
         loop {
             session.next(io)?;
@@ -221,13 +240,6 @@ impl<'r, 'b> Rows<'r, 'b> {
             return Ok(false);
         }
         let simple = session.exchange.is_simple();
-        if !cfg!(target_os = "none")
-            && self.part != PartOf::Pipeline
-            && session.link.left() == 0
-            && session.ended_at_once()
-        {
-            return Ok(false);
-        }
         if session.link.try_take(tag::COMMAND_COMPLETE) {
             session.take_command()?;
             session.result = if simple { ResultState::Between } else { ResultState::Done };
@@ -305,6 +317,12 @@ impl Session<'_> {
     #[inline]
     pub(crate) fn description(&self) -> &[u8] {
         self.link.first_bytes(usize::from(self.described))
+    }
+
+    /// Whether all of the answer was read, and it was no failure.
+    #[inline]
+    fn has_finished(&self) -> bool {
+        self.result == ResultState::Done && self.ledger.ended().is_none()
     }
 
     /// Whether a row may come next, and nothing is known to be wrong.

@@ -114,7 +114,7 @@ impl Named for Statement<'_> {
         may_end(self.sql)
     }
 
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn check(&self, session: &Session<'_>, params: &dyn Params) -> Result<Run, UsageError> {
         if self.identity != session.identity() {
             return Err(UsageError::StaleStatement);
@@ -158,7 +158,7 @@ impl Named for StaticStatement {
         may_end(self.sql)
     }
 
-    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn check(&self, session: &Session<'_>, params: &dyn Params) -> Result<Run, UsageError> {
         check_types(self.types, params)?;
         Ok(match session.statics.as_ref().map(|statics| statics.find(self.hash)) {
@@ -182,13 +182,12 @@ impl Named for StaticStatement {
 }
 
 /// Checks that values have the layout of the types known.
-#[cfg_attr(not(target_os = "none"), inline)]
+#[cfg_attr(not(target_os = "none"), inline(always))]
 fn check_types(types: &[Oid], params: &dyn Params) -> Result<(), UsageError> {
     let fit = match params.types() {
-        Some(sent) => {
-            types.get(..sent.len()) == Some(sent)
-                || types.iter().zip(sent).all(|(wanted, sent)| fits(*wanted, *sent))
-        }
+        #[cfg(not(target_os = "none"))]
+        Some(sent) if in_line::are_same(types, sent) => true,
+        Some(sent) => types.iter().zip(sent).all(|(wanted, sent)| fits(*wanted, *sent)),
         None => {
             let known = types.iter().take(params.count()).enumerate();
             known.into_iter().all(|(index, wanted)| fits(*wanted, params.oid(index)))

@@ -27,8 +27,13 @@ pub(crate) fn first_nul(bytes: &[u8]) -> Option<usize> {
 #[allow(clippy::manual_contains, reason = "of so few bytes a loop is shorter")]
 pub(crate) fn has_nul(bytes: &[u8]) -> bool {
     // The last word overlaps; of less than 8 bytes a loop.
-    let Some(last) = bytes.last_chunk() else { return bytes.iter().any(|&byte| byte == 0) };
-    // Of the usual length: four words that overlap, and one branch.
+    let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
+        return bytes.iter().any(|&byte| byte == 0);
+    };
+    // Of the usual lengths: words that overlap, and one branch.
+    if bytes.len() <= 16 {
+        return zeros(first) | zeros(last) != 0;
+    }
     if let (Some(first), Some(last), true) =
         (bytes.first_chunk(), bytes.last_chunk(), bytes.len() <= 32)
     {

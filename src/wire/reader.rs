@@ -114,11 +114,12 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes), also when there is no NUL.
-    #[inline(never)]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn cstr(&mut self) -> Result<&'a [u8], WireError> {
-        let end = first_nul(self.rest).ok_or(WireError::Malformed)?;
-        let text = self.bytes(end)?;
-        self.u8()?;
+        let ended = first_nul(self.rest).and_then(|end| self.rest.split_at_checked(end));
+        let Some((text, [_, rest @ ..])) = ended else { return Err(WireError::Malformed) };
+        self.rest = rest;
         Ok(text)
     }
 }

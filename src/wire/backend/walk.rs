@@ -27,7 +27,6 @@ impl<'a> Messages<'a> {
     }
 
     /// These bytes, if they come next.
-    #[cfg(not(target_os = "none"))]
     #[inline(always)]
     pub fn take_these<const N: usize>(&mut self, wanted: [u8; N]) -> Option<()> {
         let (bytes, rest) = self.0.split_first_chunk()?;

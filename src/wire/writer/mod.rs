@@ -171,12 +171,27 @@ impl<'w> Writer<'w> {
     ///
     /// # Errors
     /// [`WireError::Nul`] when the text itself holds a NUL.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub fn cstr(&mut self, text: &str) -> Result<(), WireError> {
         if has_nul(text.as_bytes()) {
             return Err(WireError::Nul);
         }
-        self.bytes(text.as_bytes())?;
-        self.u8(0)
+        let text = text.as_bytes();
+        if cfg!(target_os = "none") {
+            self.bytes(text)?;
+            return self.u8(0);
+        }
+        let whole = text.len().wrapping_add(1);
+        if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(whole)
+            && let Some((end, place)) = room.split_last_mut()
+        {
+            place.copy_from_slice(text);
+            *end = 0;
+            self.rest = rest;
+            return Ok(());
+        }
+        overflow(self.beyond.as_deref_mut(), text)?;
+        overflow(self.beyond.as_deref_mut(), &[0])
     }
 
     /// Bytes after their own 32-bit length.
