@@ -7,6 +7,7 @@
 //! | `dial` | what a dialler is |
 //! | `search` | which hosts and addresses are tried, and whether the session is the one wanted |
 //! | `open` | the steps from a transport to a session |
+//! | `protection` | what protects the link below the login, and what may be said over it |
 //! | `channel` | the transport of a session, with or without TLS |
 //! | `startup` | StartupMessage, authentication, up to the first ReadyForQuery |
 //! | `cancel` | CancelRequest |
@@ -15,6 +16,7 @@ mod cancel;
 mod channel;
 mod dial;
 mod open;
+mod protection;
 mod search;
 mod startup;
 

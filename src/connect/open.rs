@@ -4,7 +4,7 @@
 //! too large to be moved about.
 
 use super::channel::Channel;
-use super::startup::Protection;
+use super::protection::Protection;
 use crate::config::Config;
 #[cfg(feature = "tls")]
 use crate::config::{SslMode, SslNegotiation};
@@ -129,10 +129,10 @@ pub(crate) fn protect<T: Transport>(
         let platform = session.link.platform();
         stream.until(session.link.countdown());
         let handshake = tls::plan(settings, config, host, platform)?;
-        let verified = handshake.verifies();
+        let (verified, identified) = (handshake.verifies(), handshake.identifies());
         let end_point = stream.handshake(handshake, platform);
         session.link.record = stream.record();
-        return Ok(Peer::OverTls { verified, end_point: end_point? });
+        return Ok(Peer::OverTls { verified, identified, end_point: end_point? });
     }
     let _ = (session, loan, config, host, channel);
     Ok(Peer::Plain)
@@ -158,6 +158,8 @@ pub(crate) enum Peer {
     OverTls {
         /// Its certificate was verified.
         verified: bool,
+        /// And is of the host's name.
+        identified: bool,
         end_point: Option<EndPoint>,
     },
 }
@@ -168,10 +170,12 @@ impl Peer {
             Self::Plain if is_local => Protection::LOCAL,
             Self::Plain => Protection::NONE,
             #[cfg(feature = "tls")]
-            Self::OverTls { verified, end_point } => {
-                let end_point = end_point.as_ref().map(EndPoint::as_bytes);
-                Protection { private: *verified, encrypted: true, end_point }
-            }
+            Self::OverTls { verified, identified, end_point } => Protection {
+                private: *verified,
+                encrypted: true,
+                identified: *identified,
+                end_point: end_point.as_ref().map(EndPoint::as_bytes),
+            },
         }
     }
 }

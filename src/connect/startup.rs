@@ -5,35 +5,17 @@
 //!
 //! Source: manual, "Start-up"; RFC 5802.
 
+use super::protection::{Protection, allowed_methods, binding};
 #[cfg(feature = "opengauss")]
 use crate::auth::gauss::GaussRequest;
 use crate::auth::{Binding, Family, NONCE, Request, Scram, Secrets};
 use crate::config::{ChannelBinding, Config};
-use crate::credentials::AuthMethods;
 use crate::engine::Session;
 use crate::error::{AuthError, ConfigError, Error, Fault, Outcome, ProtocolError};
 use crate::limits;
 use crate::transport::Lent;
 use crate::wire::backend::{BackendKeyData, NegotiateProtocolVersion, tag};
 use crate::wire::{Encode, WireError, Writer, frontend};
-
-/// What protects the link below the login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Protection<'p> {
-    /// No one can listen: TLS with a peer whose certificate was verified, or a link that does not
-    /// leave this machine.
-    pub(crate) private: bool,
-    /// TLS, verified or not.
-    pub(crate) encrypted: bool,
-    /// What a login over TLS can be tied to.
-    pub(crate) end_point: Option<&'p [u8]>,
-}
-
-impl Protection<'_> {
-    pub(crate) const NONE: Self = Self { private: false, encrypted: false, end_point: None };
-    /// A UNIX socket.
-    pub(crate) const LOCAL: Self = Self { private: true, encrypted: false, end_point: None };
-}
 
 impl Session<'_> {
     /// Starts a link: checks what can be checked before a byte is sent.
@@ -363,37 +345,5 @@ struct ClientFinal<'s, 'p>(&'s Scram<'p>);
 impl Encode for ClientFinal<'_, '_> {
     fn encode(&self, w: &mut Writer<'_>, server_first: &[u8]) -> Result<(), WireError> {
         frontend::password(w, &|w| self.0.client_final(server_first, w))
-    }
-}
-
-/// How SCRAM is tied to TLS. Fails where it must be and cannot.
-fn binding(
-    wanted: ChannelBinding,
-    protection: Protection<'_>,
-    offered: bool,
-) -> Result<Binding<'_>, Fault> {
-    match (wanted, protection.end_point) {
-        (ChannelBinding::Disable, _) => Ok(Binding::None),
-        _ if cfg!(not(feature = "tls")) => Ok(Binding::None),
-        #[cfg(feature = "tls")]
-        (_, Some(hash)) if offered => Ok(Binding::EndPoint(hash)),
-        (ChannelBinding::Require, _) => Err(Fault::from(AuthError::ChannelBinding)),
-        #[cfg(feature = "tls")]
-        (ChannelBinding::Prefer, Some(_)) => Ok(Binding::NotOffered),
-        (ChannelBinding::Prefer, _) => {
-            let _ = offered;
-            Ok(Binding::None)
-        }
-    }
-}
-
-/// Methods that were not named by the user: what shows the password or its MD5 hash to a listener
-/// is answered only over verified TLS, or where no one can listen.
-fn allowed_methods(config: &Config<'_>, protection: Protection<'_>) -> AuthMethods {
-    let revealing = AuthMethods::PASSWORD.or(AuthMethods::MD5);
-    let methods = config.require_auth.unwrap_or(AuthMethods::all_but(AuthMethods::EMPTY));
-    match protection.private {
-        false if !methods.is_named() => methods.without(revealing),
-        _ => methods,
     }
 }

@@ -67,8 +67,10 @@ pub enum AuthError {
     /// The keys in the configuration were derived with another salt or iteration count than the
     /// server has: the password was set again. Nothing was sent. Derive the keys again.
     StaleKeys,
-    /// `channel_binding=require`, and the login cannot be tied to TLS: there is no TLS, the server
-    /// does not offer it or asks for another method, or its certificate has no hash for it.
+    /// The login cannot be tied to TLS. With `channel_binding=require`: there is no TLS, the server
+    /// does not offer it or asks for another method, or its certificate has no hash for it in this
+    /// build. With `prefer`: the server offers it, its certificate has no hash, and it is not known
+    /// to be the host's (`sslmode` below `verify-full`). No password or proof of it was sent.
     ChannelBinding,
     /// The server ended the SCRAM exchange with an error (`e=…`).
     Rejected,

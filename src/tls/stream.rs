@@ -55,6 +55,11 @@ impl Handshake<'_> {
     pub(crate) const fn verifies(&self) -> bool {
         self.trust.is_some()
     }
+
+    /// Whether the host's name will be, too.
+    pub(crate) fn identifies(&self) -> bool {
+        self.trust.is_some_and(|trust| trust.host.is_some())
+    }
 }
 
 impl<'a, T: Transport> TlsStream<'a, T> {
