@@ -156,6 +156,8 @@ impl Display for TlsError {
             Self::Unauthenticated => "the server did not prove who it is",
             Self::Handshake => "a handshake message is not legal",
             Self::Record => "a record is not legal",
+            Self::NoGroup => "the server does not take a key of P-256",
+            Self::NoAlpn => "the server does not select the protocol postgresql (ALPN)",
             Self::ClientCertificate => "the client certificate was refused, or one is missing",
             Self::ClientKey => "the client's key cannot be used",
         })

@@ -279,6 +279,8 @@ impl From<TlsError> for Fault {
             TlsError::Record => Self::number(TLS | 5),
             TlsError::ClientCertificate => Self::number(TLS | 6),
             TlsError::ClientKey => Self::number(TLS | 7),
+            TlsError::NoGroup => Self::number(TLS | 8),
+            TlsError::NoAlpn => Self::number(TLS | 9),
             TlsError::Alert(description) => Self::number(ALERT | u32::from(description)),
             TlsError::Certificate(error) => Self::from(error),
         }
@@ -296,6 +298,8 @@ fn tls(payload: u32) -> Option<TlsError> {
         5 => Some(TlsError::Record),
         6 => Some(TlsError::ClientCertificate),
         7 => Some(TlsError::ClientKey),
+        8 => Some(TlsError::NoGroup),
+        9 => Some(TlsError::NoAlpn),
         _ => None,
     }
 }
@@ -346,6 +350,8 @@ mod tests {
         for error in [
             TlsError::NotOffered,
             TlsError::ClientKey,
+            TlsError::NoGroup,
+            TlsError::NoAlpn,
             TlsError::Alert(0),
             TlsError::Alert(255),
             TlsError::Certificate(CertificateError::Malformed),

@@ -78,7 +78,13 @@ impl Error {
             ErrorKind::Auth(AuthError::NoEntropy) => Remedy::Retry,
             ErrorKind::Auth(_) => Remedy::Operator,
             #[cfg(feature = "tls")]
-            ErrorKind::Tls(TlsError::Handshake | TlsError::Record) => Remedy::Retry,
+            ErrorKind::Tls(
+                TlsError::Handshake
+                | TlsError::Record
+                // unexpected_message, bad_record_mac, record_overflow, decode_error,
+                // internal_error, user_canceled: no question of configuration.
+                | TlsError::Alert(10 | 20 | 22 | 50 | 80 | 90),
+            ) => Remedy::Retry,
             #[cfg(feature = "tls")]
             ErrorKind::Tls(_) => Remedy::Operator,
             _ => Remedy::Retry,

@@ -13,7 +13,8 @@ pub enum TlsError {
     NotTls,
     /// The server offers no TLS 1.3 (PostgreSQL 12 and openGauss do with OpenSSL 1.1.1 or newer).
     NoTls13,
-    /// The server refused the handshake with this alert (RFC 8446 section 6.2): 40 means that it
+    /// The server ended the handshake, or the session after it, with this alert (RFC 8446
+    /// section 6.2): 40 means that it
     /// has nothing in common with TLS_AES_128_GCM_SHA256, P-256 and this build's signatures, 120
     /// that it refuses the protocol `postgresql` (ALPN).
     Alert(u8),
@@ -28,6 +29,12 @@ pub enum TlsError {
     Handshake,
     /// A record is malformed, not authentic, or came when it should not.
     Record,
+    /// The server asks for a key exchange over another group than P-256, the only one there is:
+    /// `ssl_groups` (`ssl_ecdh_curve` before PostgreSQL 18) must name `prime256v1`.
+    NoGroup,
+    /// With `sslnegotiation=direct`, the server does not select the protocol `postgresql` (ALPN):
+    /// what answers is no PostgreSQL of version 17 or later. Nothing was sent.
+    NoAlpn,
     /// The server closed TLS right after the handshake: it refuses the client certificate, or
     /// wants one and there is none.
     ClientCertificate,

@@ -11,9 +11,13 @@ use aes_gcm::aead::{self, AeadCore, AeadInPlace, KeyInit, KeySizeUser};
 use aes_gcm::{Aes128Gcm, Key, Nonce, Tag};
 use embedded_tls::blocking::{Aes128GcmSha256, TlsCipherSuite};
 
+use super::message::{self, Look, Transcript};
+
 /// What the guard puts in the place of the version's low byte in the header of an encrypted record:
 /// the handshake message that may come next, in the order of RFC 8446 section 4.4.
 pub(super) mod expect {
+    /// EncryptedExtensions that select the protocol (ALPN) that was offered.
+    pub(in super::super) const PROTOCOL: u8 = 0x79;
     /// EncryptedExtensions.
     pub(in super::super) const EXTENSIONS: u8 = 0x7a;
     /// CertificateRequest or Certificate.
@@ -36,7 +40,7 @@ impl TlsCipherSuite for Suite {
     type Cipher = Cipher;
     type KeyLen = <Aes128GcmSha256 as TlsCipherSuite>::KeyLen;
     type IvLen = <Aes128GcmSha256 as TlsCipherSuite>::IvLen;
-    type Hash = <Aes128GcmSha256 as TlsCipherSuite>::Hash;
+    type Hash = Transcript;
     type LabelBufferSize = <Aes128GcmSha256 as TlsCipherSuite>::LabelBufferSize;
 }
 
@@ -88,51 +92,107 @@ impl AeadInPlace for Cipher {
 }
 
 /// Whether a TLSInnerPlaintext (RFC 8446 section 5.2) may come now.
-fn is_legal(content: &mut [u8], expected: u8) -> bool {
-    let Some(end) = content.iter().rposition(|&b| b != 0) else { return false };
-    let Some((content, [kind, ..])) = content.split_at_mut_checked(end) else { return false };
-    match *kind {
-        21 => true,
-        22 => are_legal(content, expected),
-        23 => expected == expect::DATA,
+fn is_legal(plaintext: &mut [u8], expected: u8) -> bool {
+    let Some(end) = plaintext.iter().rposition(|&b| b != 0) else { return false };
+    let padding = plaintext.len().saturating_sub(end);
+    let Some((content, [kind, ..])) = plaintext.split_at_mut_checked(end) else { return false };
+    match (*kind, expected) {
+        // Once the handshake is over the record layer says only that there was an alert. Data of
+        // one byte in a record for two is taken for its description: see `stream`.
+        (21, expect::DATA) => {
+            if let ([first, second], 1) = (content, padding)
+                && *second != 0
+            {
+                (*first, *second, *kind) = (*second, 23, 0);
+            }
+            true
+        }
+        (21, _) => true,
+        (22, expect::DATA) => {
+            let legal = are_tickets(content);
+            // Tickets are of no use here: what is left is a record without data.
+            content.fill(0);
+            *kind = 0;
+            retype(content, 23);
+            legal
+        }
+        (22, _) => are_legal(content, expected),
+        (23, expect::DATA) => !(content.len() == 1 && padding == 2),
         _ => false,
     }
+}
+
+/// Whether these messages are all NewSessionTicket, and whole.
+fn are_tickets(mut messages: &[u8]) -> bool {
+    let some = !messages.is_empty();
+    while let [_, a, b, c, ..] = messages {
+        let Some((message, rest)) = messages.split_at_checked(whole([*a, *b, *c])) else { break };
+        if !message::is_ticket(message) {
+            break;
+        }
+        messages = rest;
+    }
+    some && messages.is_empty()
+}
+
+/// Bytes of a message with its header.
+fn whole([a, b, c]: [u8; 3]) -> usize {
+    usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX).saturating_add(4)
 }
 
 /// Whether these handshake messages may come now. One that is out of order or not whole is made
 /// something that the record layer refuses as a message, not as a record.
 fn are_legal(mut messages: &mut [u8], mut expected: u8) -> bool {
-    while let [kind, a, b, c, rest @ ..] = &mut *messages {
+    // Every record of the handshake has at least a part of a message (RFC 8446 section 5.1).
+    let mut some = false;
+    while let [kind, a, b, c, ..] = &mut *messages {
+        let alpn = expected == expect::PROTOCOL;
         expected = match (expected, *kind) {
-            (expect::DATA, 4 | 24) => expect::DATA, // NewSessionTicket, KeyUpdate
-            (expect::DATA, _) => return false,
-            (expect::EXTENSIONS, 8) => expect::REQUEST,
+            (expect::PROTOCOL | expect::EXTENSIONS, 8) => expect::REQUEST,
             (expect::REQUEST, 13) => expect::CERTIFICATE,
             (expect::REQUEST | expect::CERTIFICATE, 11) => expect::PROOF,
             (expect::PROOF, 15) => expect::FINISHED,
             // Without the proof it leads to nothing either, and there is an error for that.
             (_, 20) => expect::DATA,
             (_, 8 | 11 | 13 | 15) => {
-                *kind = 0;
+                retype(messages, 0);
                 return true;
             }
             _ => return false,
         };
-        let (last, length) = (*kind == 20, [*a, *b, *c]);
-        let [a, b, c] = length;
-        let end = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
-        if end > rest.len() && expected != expect::DATA {
+        let length = [*a, *b, *c];
+        if whole(length) > messages.len() {
             stand_in(messages, length);
             return true;
         }
-        let next = end.saturating_add(4);
-        messages = core::mem::take(&mut messages).get_mut(next..).unwrap_or_default();
+        let (message, rest) =
+            core::mem::take(&mut messages).split_at_mut_checked(whole(length)).unwrap_or_default();
+        match message::hide(message, alpn) {
+            Look::Good => {}
+            Look::Malformed => retype(message, 0),
+            Look::NoAlpn => retype(message, NO_ALPN),
+        }
         // Nothing follows Finished under the same keys.
-        if last && !messages.is_empty() {
+        if expected == expect::DATA && !rest.is_empty() {
             return false;
         }
+        some = true;
+        messages = rest;
     }
-    true
+    // The beginning of a message that goes on in the next record.
+    retype(messages, 0);
+    some || !messages.is_empty()
+}
+
+/// The type of a message that the record layer answers with an error of its own,
+/// `Unimplemented`: EndOfEarlyData. In the place of EncryptedExtensions.
+const NO_ALPN: u8 = 5;
+
+/// Changes the first byte, if there is one.
+fn retype(message: &mut [u8], kind: u8) {
+    if let Some(first) = message.first_mut() {
+        *first = kind;
+    }
 }
 
 /// Makes a message that does not fit its record a Certificate with one entry of three bytes: the
@@ -151,8 +211,24 @@ mod tests {
 
     use super::*;
 
+    const TICKET: &[u8] = &[4, 0, 0, 15, 0, 0, 0, 1, 0, 0, 0, 2, 1, 9, 0, 1, 8, 0, 0];
+
+    /// Well-formed messages with nothing in them.
+    fn message(kind: u8) -> Vec<u8> {
+        let body = match kind {
+            8 => &[0, 0][..],
+            13 => &[0, 0, 0],
+            11 => &[0, 0, 0, 0],
+            15 => &[4, 3, 0, 0],
+            _ => &[9; 32],
+        };
+        [&[kind, 0, 0, body.len() as u8], body].concat()
+    }
+
     #[test]
     fn content_is_legal_in_its_phase_only() {
+        let ticket = [TICKET, &[22]].concat();
+        let finished_and_more = [message(20), Vec::from([4, 0, 0, 0, 22])].concat();
         for (content, handshake, after) in [
             (&b""[..], false, false),
             (b"\0\0\0", false, false),
@@ -160,12 +236,13 @@ mod tests {
             (b"\x17\0\0", false, true),
             (b"\x02\x28\x15", true, true),
             (b"\x01\x14", false, false),
+            (b"\x16", false, false),
             (b"\x08\0\0\x02\0\0\x16", true, false),
-            (b"\x08\0\0\x02\0\0\x14\0\0\0\x16\0", true, false),
-            (b"\x14\0\0\0\x0b\0\0\0\x16", false, false),
-            (b"\x04\0\0\x01x\x16", false, true),
-            (b"\x04\0\0\x01x\x08\0\0\0\x16", false, false),
-            (b"\x18\0\0\x01\0\x16", false, true),
+            (&finished_and_more, false, false),
+            (&ticket, false, true),
+            (b"\x04\0\0\x13\0\0\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\x02\0\0\x16", false, false),
+            (b"\x04\0\0\x02x\x16", false, false),
+            (b"\x18\0\0\x01\0\x16", false, false),
             (b"\x02\0\0\0\x16", false, false),
         ] {
             let is = |expected| is_legal(&mut content.to_vec(), expected);
@@ -179,7 +256,7 @@ mod tests {
     #[test]
     fn messages_come_in_order() {
         let record = |kinds: &[u8]| {
-            let mut record: Vec<u8> = kinds.iter().flat_map(|kind| [*kind, 0, 0, 0]).collect();
+            let mut record: Vec<u8> = kinds.iter().flat_map(|kind| message(*kind)).collect();
             record.push(22);
             record
         };
@@ -204,12 +281,35 @@ mod tests {
         ] {
             let mut content = record(kinds);
             assert!(is_legal(&mut content, expected));
-            let mut wanted = record(kinds);
-            if good < kinds.len() {
-                wanted[4 * good] = 0;
+            let mut at = 0;
+            for (index, kind) in kinds.iter().enumerate() {
+                let is = if index < good { *kind } else { 0 };
+                assert_eq!(content[at], is, "{kinds:?}");
+                if index == good {
+                    break;
+                }
+                at += message(*kind).len();
             }
-            assert_eq!(content, wanted, "{kinds:?}");
         }
+    }
+
+    /// What comes after the handshake reaches the record layer as data or as the end.
+    #[test]
+    fn after_the_handshake_there_is_data_or_the_end() {
+        for (content, is) in [
+            (&b"\x02\x28\x15"[..], &b"\x28\x17\0"[..]),
+            (b"\x01\0\x15", b"\x01\0\x15"),
+            (b"\x02\x28\x15\0", b"\x02\x28\x15\0"),
+            (&[TICKET, &[22, 0]].concat(), &[&[23][..], &[0; 20]].concat()),
+            (b"x\x17", b"x\x17"),
+            (b"x\x17\0\0", b"x\x17\0\0"),
+        ] {
+            let mut content = content.to_vec();
+            assert!(is_legal(&mut content, expect::DATA));
+            assert_eq!(content, is);
+        }
+        // The one form of data that an alert is handed on in.
+        assert!(!is_legal(&mut b"x\x17\0".to_vec(), expect::DATA));
     }
 
     #[test]
@@ -220,11 +320,7 @@ mod tests {
         let stands = b"\x0b\0\0\x0c\0\0\0\x08\0\0\x03\0\x10\x02\0\0";
         assert_eq!(content[6..22], stands[..]);
         assert_eq!(content[22..], [7, 22]);
-        // After the handshake, and where there is no room, nothing is changed.
-        let ticket = [&b"\x04\0\x10\x02"[..], &[7; 13], &[22]].concat();
-        let mut content = ticket.clone();
-        assert!(is_legal(&mut content, expect::DATA));
-        assert_eq!(content, ticket);
+        // Where there is no room, nothing is changed.
         let mut content = *b"\x0b\0\x10\x02\x01\x16";
         assert!(is_legal(&mut content, expect::CERTIFICATE));
         assert_eq!(content, *b"\x0b\0\x10\x02\x01\x16");

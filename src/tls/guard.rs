@@ -28,6 +28,8 @@ const APPLICATION_DATA: u8 = 23;
 const HEADER: usize = 5;
 /// Shortest encrypted record: content type and tag (RFC 8446 section 5.2).
 const MIN_ENCRYPTED: u16 = 17;
+/// Length of an encrypted alert, which nobody pads.
+const ENCRYPTED_ALERT: u16 = 2 + MIN_ENCRYPTED;
 
 /// Bytes of a plaintext record that are looked at: a ServerHello up to and with its random.
 const HEAD: usize = 4 + 2 + 32;
@@ -50,6 +52,8 @@ pub(crate) struct Shared {
     pub(super) asking: Cell<bool>,
     /// What may come first in the next encrypted record: of [`expect`].
     pub(super) expected: Cell<u8>,
+    /// The record that came last is as long as an alert.
+    pub(super) short: Cell<bool>,
     /// Why the connection died. The first reason is kept.
     pub(super) fault: Cell<Option<Fault>>,
     /// For [`Fault::TLS_RECORD`]: bytes the buffer has, and needs. Before that, what the receive
@@ -65,6 +69,7 @@ impl Shared {
             open: Cell::new(false),
             asking: Cell::new(false),
             expected: Cell::new(expect::EXTENSIONS),
+            short: Cell::new(false),
             fault: Cell::new(None),
             record: Cell::new((0, 0)),
         }
@@ -208,7 +213,7 @@ impl<'s, T> Guard<'s, T> {
                 if let ([APPLICATION_DATA, ..], 3) = (self.header, self.header_len) {
                     *first = self.shared.expected.get();
                     self.shared.expected.set(match *first {
-                        expect::EXTENSIONS => expect::REQUEST,
+                        expect::PROTOCOL | expect::EXTENSIONS => expect::REQUEST,
                         expect::REQUEST => expect::CERTIFICATE,
                         other => other,
                     });
@@ -265,6 +270,7 @@ impl<'s, T> Guard<'s, T> {
             (APPLICATION_DATA, Phase::Encrypted) if length >= MIN_ENCRYPTED => {}
             _ => return illegal,
         }
+        self.shared.short.set(length == ENCRYPTED_ALERT && self.shared.open.get());
         // A peer that sends records without end has no more time than a silent one.
         self.tick()?;
         if length > self.capacity {
@@ -289,7 +295,7 @@ impl<'s, T> Guard<'s, T> {
             (CHANGE_CIPHER_SPEC, [1, ..]) => Ok(()),
             (ALERT, [_, description, ..]) => Err(TlsError::from_alert(description).into()),
             (HANDSHAKE, [2, _, _, _, _, _, random @ ..]) if random == RETRY => {
-                Err(Fault::from(TlsError::Handshake))
+                Err(Fault::from(TlsError::NoGroup))
             }
             _ => Err(Fault::from(TlsError::Record)),
         }

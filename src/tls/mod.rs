@@ -35,7 +35,7 @@
 //! itself.
 //!
 //! Layers, each using only those before it: `der`, `time`, `x509`, `name`, `rsa`,
-//! `signature`, `chain`, `key`, `pem` turn bytes into decisions; `drbg`, `guard`,
+//! `signature`, `chain`, `key`, `message`, `pem` turn bytes into decisions; `drbg`, `cipher`, `guard`,
 //! `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
 mod chain;
@@ -50,6 +50,7 @@ mod guard;
 mod identity;
 #[cfg(any(feature = "tls-client-cert", feature = "_fuzzing"))]
 mod key;
+mod message;
 mod modular;
 mod name;
 pub mod pem;

@@ -95,6 +95,9 @@ impl<'a, T: Transport> TlsStream<'a, T> {
         handshake: Handshake<'_>,
         platform: &dyn Platform,
     ) -> Result<Option<EndPoint>, Fault> {
+        if handshake.alpn {
+            self.shared.expected.set(expect::PROTOCOL);
+        }
         let config = configure(&handshake, self.fragment);
         let mut provider = Provider {
             rng: Drbg::new(platform).map_err(|_| Fault::from(AuthError::NoEntropy))?,
@@ -162,14 +165,32 @@ impl<'a, T: Transport> TlsStream<'a, T> {
         }
         // In TLS 1.3 a server looks at the client's certificate after the client is done. Its
         // alert may be lost when the link is reset.
-        let fault = self.shared.fault.get();
-        let hung_up = fault.is_some_and(Fault::is_lost);
-        let refused = matches!(error, embedded_tls::TlsError::InternalError);
-        if !self.heard && (refused || hung_up && self.identified) {
+        let hung_up = self.shared.fault.get().is_some_and(Fault::is_lost);
+        if !self.heard && hung_up && self.identified {
             self.shared.fault.set(Some(Fault::from(TlsError::ClientCertificate)));
         }
         self.shared.fail(Fault::from(TlsError::Record));
         IoKind::Other
+    }
+
+    /// Waits for data that was decrypted, without taking it. An alert comes as data of one byte,
+    /// its description, in a record as long as an alert: the [`cipher`](super::cipher) sees to
+    /// it that no data comes so.
+    fn arrived(&mut self) -> Result<usize, embedded_tls::TlsError> {
+        let arrived = self.connection.fill_buf()?;
+        if let (&[description], true) = (arrived, self.shared.short.replace(false)) {
+            // Of bad_certificate to certificate_required, those that judge the client's.
+            let judges = match description {
+                42..=46 | 48 | 49 | 51 => self.identified,
+                other => other == 116,
+            };
+            self.shared.fail(Fault::from(match judges && !self.heard {
+                true => TlsError::ClientCertificate,
+                false => TlsError::from_alert(description),
+            }));
+            return Err(embedded_tls::TlsError::InternalError);
+        }
+        Ok(arrived.len())
     }
 }
 
@@ -178,7 +199,7 @@ impl<T: Transport> Io for TlsStream<'_, T> {
         if self.ended {
             return Ok(0);
         }
-        match self.connection.read(buf) {
+        match self.arrived().and_then(|_| self.connection.read(buf)) {
             Ok(n) => {
                 self.heard |= n > 0;
                 Ok(n)
@@ -200,13 +221,10 @@ impl<T: Transport> Io for TlsStream<'_, T> {
             return true;
         }
         self.shared.asking.set(true);
-        let arrived = match self.connection.fill_buf() {
-            Ok(bytes) => Ok(!bytes.is_empty()),
-            Err(error) => Err(error),
-        };
+        let arrived = self.arrived();
         self.shared.asking.set(false);
         match arrived {
-            Ok(some) => some,
+            Ok(length) => length > 0,
             Err(embedded_tls::TlsError::Io(IoKind::TimedOut)) => false,
             Err(error) => {
                 self.end(error);
@@ -250,7 +268,7 @@ fn handshake_error(error: embedded_tls::TlsError, tx_size: usize, shared: &Share
     use embedded_tls::TlsError as E;
     match error {
         // The send record buffer holds the handshake's messages. Their length is not reported.
-        E::InsufficientSpace | E::EncodeError => {
+        E::InsufficientSpace | E::EncodeError | E::InvalidApplicationData => {
             let have = u16::try_from(tx_size).unwrap_or(u16::MAX);
             shared.record.set((have, have.saturating_mul(2)));
             Fault::TLS_RECORD
@@ -259,6 +277,7 @@ fn handshake_error(error: embedded_tls::TlsError, tx_size: usize, shared: &Share
         E::Io(kind) => Fault::from(kind),
         E::CryptoError | E::InvalidRecord => Fault::from(TlsError::Record),
         E::InvalidSignature => Fault::from(TlsError::Unauthenticated),
+        E::Unimplemented => Fault::from(TlsError::NoAlpn),
         _ => Fault::from(TlsError::Handshake),
     }
 }

@@ -5,11 +5,12 @@ use embedded_tls::SignatureScheme;
 use embedded_tls::blocking::{
     CertificateEntryRef, CertificateRef, CertificateVerifyRef, TlsVerifier,
 };
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 
 use super::chain::{self, Trust};
 use super::cipher::{Suite, expect};
 use super::guard::Shared;
+use super::message::Transcript;
 use super::policy::buffer_for;
 use super::signature::{Hash, KeyKind, Scheme};
 use super::x509::Certificate;
@@ -45,7 +46,7 @@ pub(super) struct Verifier<'a> {
     shared: &'a Shared,
     state: State,
     /// The handshake up to and with the certificate, which the signature covers.
-    transcript: Option<Sha256>,
+    transcript: Option<Transcript>,
     kind: KeyKind,
     /// The certificate's key; the certificate itself is gone when the signature comes.
     key: [u8; TLS_LEAF_KEY],
@@ -89,7 +90,7 @@ impl<'a> Verifier<'a> {
     #[inline(never)]
     fn certificate(
         &mut self,
-        transcript: &Sha256,
+        transcript: &Transcript,
         sent: &CertificateRef<'_>,
     ) -> Result<(), TlsError> {
         self.advance(State::Start, State::HaveCertificate)?;
@@ -194,7 +195,7 @@ impl TlsVerifier<Suite> for Verifier<'_> {
 
     fn verify_certificate(
         &mut self,
-        transcript: &Sha256,
+        transcript: &Transcript,
         cert: CertificateRef<'_>,
     ) -> Result<(), embedded_tls::TlsError> {
         let result = self.certificate(transcript, &cert);

@@ -4,12 +4,14 @@
 use std::time::{Duration, Instant};
 
 use barepg::tls::{CertificateError, TlsError};
-use barepg::{AuthError, Buffer, Config, ErrorKind, Outcome, ProtocolError, SslMode};
+use barepg::{
+    AuthError, Buffer, Config, ErrorKind, Outcome, ProtocolError, SslMode, SslNegotiation,
+};
 use barepg_testkit::pki::{Spec, Workshop};
 use p256::ecdsa::SigningKey;
 
 use crate::harness::{Setup, Table};
-use crate::rogue::{Identity, REQUEST, Seen, Step, WHOLE, Wire, serve};
+use crate::rogue::{DIRECT, Identity, REQUEST, Seen, Step, WHOLE, Wire, extension, serve};
 
 /// Time for the login, and for a round trip after it. The server waits longer.
 const DEADLINE_MS: u32 = 2000;
@@ -84,6 +86,10 @@ impl Cast {
             SslMode::VerifyFull => config.sslcert("client.crt").sslkey("client.key"),
             _ => config,
         };
+        let config = match answer == DIRECT {
+            true => config.sslnegotiation(SslNegotiation::Direct),
+            false => config,
+        };
         let setup = Setup::new(config, &self.files);
         let begun = Instant::now();
         let met = setup.run(port, |c| {
@@ -139,6 +145,11 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
     let alert = |kind, level, description| Step::Record(kind, vec![level, description]);
     let request = || Sealed(22, REQUEST.to_vec());
     let message = |kind, length: [u8; 3]| Sealed(22, [&[kind][..], &length, &[0; 60]].concat());
+    // A message of this type that begins with `body` and goes on with a Certificate.
+    let inside = |kind, body: &[u8]| {
+        let content = [body, &[11, 0, 0, 4, 0, 0, 0, 0]].concat();
+        Sealed(22, [&[kind, 0, 0, content.len() as u8][..], &content].concat())
+    };
     let first = &cast.server.chain[0];
     #[rustfmt::skip]
     let scripts: Vec<(&str, Vec<Step>, ErrorKind)> = vec![
@@ -195,10 +206,23 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("EncryptedExtensions of 16 MB", vec![Hello, message(8, [0xff; 3])], ORDER),
         ("request of 16 MB", vec![Hello, Extensions, message(13, [0xff; 3])], ORDER),
         ("proof of 16 MB", vec![Hello, Extensions, Certificate, message(15, [0xff; 3])], ORDER),
-        ("Finished of 16 MB", vec![Hello, Extensions, Certificate, verify(), message(20, [0xff; 3])], UNAUTHENTICATED),
+        ("Finished of 16 MB", vec![Hello, Extensions, Certificate, verify(), message(20, [0xff; 3])], ORDER),
         ("ServerHello of 16 MB", vec![Step::Record(22, [&[2, 0xff, 0xff, 0xff][..], &[0; 60]].concat())], RECORD),
         ("seventeen certificates", vec![Hello, Extensions, Certificates(vec![first[..200].to_vec(); 17]), verify(), Finished], ORDER),
         ("message split", vec![Hello, Extensions, Step::Split, Certificate, verify(), Finished], ORDER),
+        // Messages whose lengths say different things: what follows the inner one is a message to
+        // one reader and a part to the other.
+        ("Certificate in EncryptedExtensions", vec![Hello, inside(8, &[0, 0]), Finished], ORDER),
+        ("Certificate in a request", vec![Hello, Extensions, inside(13, &[0, 0, 0]), Finished], ORDER),
+        ("Certificate in an empty one", vec![Hello, Extensions, inside(11, &[0, 0, 0, 0]), Finished], ORDER),
+        ("Certificate in a proof", vec![Hello, Extensions, Certificate, inside(15, &[4, 3, 0, 0]), Finished], ORDER),
+        ("Certificate in Finished", vec![Hello, Extensions, Certificate, verify(), inside(20, &[7; 32])], ORDER),
+        ("a short Finished", vec![Hello, Extensions, Certificate, verify(), Sealed(22, vec![20, 0, 0, 1, 7])], ORDER),
+        ("an extension that is too long", vec![Hello, Step::ExtensionsOf(vec![0, 10, 0, 9, 0, 2]), Certificate, verify(), Finished], ORDER),
+        ("a request with a context", vec![Hello, Extensions, Sealed(22, vec![13, 0, 0, 4, 1, 7, 0, 0]), Certificate, verify(), Finished], ORDER),
+        ("a record without a message", vec![Hello, Sealed(22, vec![]), Certificate, verify(), Finished], RECORD),
+        ("the end of a message alone", vec![Hello, Sealed(22, vec![8, 0, 0]), Certificate, verify(), Finished], ORDER),
+        ("a protocol that was not offered", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x0b\x0apostgresql")), Certificate, verify(), Finished], ORDER),
         // Wrong signature.
         ("a stranger's signature", vec![Hello, Extensions, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], UNAUTHENTICATED),
         ("a stranger's signature, and a request", vec![Hello, Extensions, Step::Request, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], UNAUTHENTICATED),
@@ -212,7 +236,7 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("wrong Finished", vec![Hello, Extensions, Certificate, verify(), BadFinished], UNAUTHENTICATED),
         // Other bytes than the handshake's.
         ("other cipher suite", bent(|hello| { let n = hello.len(); hello[n - 80..n - 78].copy_from_slice(&[0x13, 2]); }), ORDER),
-        ("retry", bent(|hello| hello[6..38].copy_from_slice(&RETRY)), ORDER),
+        ("retry", bent(|hello| hello[6..38].copy_from_slice(&RETRY)), ErrorKind::Tls(TlsError::NoGroup)),
         ("shorter than a tag", vec![Hello, Step::Record(23, vec![0; 3])], RECORD),
         ("no length", vec![Hello, Step::Record(23, vec![])], RECORD),
         ("noise", vec![Hello, Step::Record(23, vec![0x5a; 200])], RECORD),
@@ -244,6 +268,113 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
             assert_eq!(seen.after_hello, b"", "{name}, {mode:?}: bytes after ClientHello");
             assert!(!seen.has("secret"), "{name}, {mode:?}");
         }
+    }
+}
+
+/// Groups, signature schemes and extensions that this side has never heard of, and more of them
+/// than it knows (RFC 8446 sections 4.2.7 and 4.3.2).
+#[test]
+fn unknown_values_in_the_servers_lists_are_skipped() {
+    let cast = Cast::new();
+    let list = |values: &[u16]| {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_be_bytes()).collect();
+        [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], &bytes].concat()
+    };
+    let many: Vec<u16> = (0x7000..0x7100).collect();
+    let groups = [
+        list(&[0x001f]), // brainpoolP256r1tls13
+        list(&[0x001f, 0x0017, 0x0a0a]),
+        list(&[0x0017; 14]),
+        list(&many),
+        vec![],
+    ];
+    let schemes =
+        [list(&[0x0403, 0x0a0a]), list(&[0x0840, 0x0403]), list(&[0x0403; 26]), list(&many)];
+    let more: Vec<u8> = (100..120).flat_map(|kind| extension(kind, b"?")).collect();
+    for mode in [SslMode::Require, SslMode::VerifyFull] {
+        for groups in &groups {
+            for schemes in &schemes {
+                let mut script = cast.right();
+                let named = extension(10, groups);
+                script[1] = Step::ExtensionsOf([&extension(0, b"")[..], &named, &more].concat());
+                let asked = extension(13, schemes);
+                let authorities = extension(47, &list(&[0x0002, 0x3000]));
+                let others = [5, 18, 27, 48, 50, 51].map(|kind| extension(kind, b"")).concat();
+                let request = [&asked[..], &authorities, &others, &more].concat();
+                script.insert(2, Step::RequestOf(request));
+                script.extend([Step::LetIn, Step::Answer, Step::Wait]);
+                let (met, _) = cast.meet(mode, b"S", script);
+                assert_eq!(met, Ok(Ok(())), "{mode:?}, groups {groups:?}, schemes {schemes:?}");
+            }
+        }
+    }
+}
+
+/// With TLS at once the server must select the protocol: nothing else tells it from another that
+/// speaks TLS.
+#[test]
+fn direct_tls_needs_the_protocol() {
+    let cast = Cast::new();
+    let right = extension(16, b"\0\x0b\x0apostgresql");
+    let no_alpn = Err(ErrorKind::Tls(TlsError::NoAlpn));
+    for mode in [SslMode::Require, SslMode::VerifyFull] {
+        for (extensions, wanted) in [
+            (right.clone(), Ok(Ok(()))),
+            ([extension(0, b""), right.clone()].concat(), Ok(Ok(()))),
+            (vec![], no_alpn),
+            (extension(0, b""), no_alpn),
+            (extension(16, b""), no_alpn),
+            (extension(16, b"\0\0"), no_alpn),
+            (extension(16, b"\0\x03\x02h2"), no_alpn),
+            (extension(16, b"\0\x0b\x0aPostgresql"), no_alpn),
+            (extension(16, b"\0\x0e\x02h2\x0apostgresql"), no_alpn),
+            ([right.clone(), right.clone()].concat(), no_alpn),
+        ] {
+            let mut script = cast.right();
+            script[1] = Step::ExtensionsOf(extensions.clone());
+            script.extend([Step::LetIn, Step::Answer, Step::Wait]);
+            let (met, seen) = cast.meet(mode, DIRECT, script);
+            assert_eq!(met, wanted, "{mode:?}, {extensions:?}");
+            if wanted.is_err() {
+                assert_eq!(seen.after_hello, b"", "{mode:?}, {extensions:?}");
+            }
+        }
+        // An alert that says so, and a server that does not speak TLS.
+        let alert = Step::Record(21, vec![2, 120]);
+        let (met, _) = cast.meet(mode, DIRECT, vec![alert]);
+        assert_eq!(met, Err(ErrorKind::Tls(TlsError::Alert(120))));
+    }
+}
+
+/// The first alert after the handshake is the client certificate's if it says so.
+#[test]
+fn alerts_after_the_handshake_are_named() {
+    let cast = Cast::new();
+    let refused = ErrorKind::Tls(TlsError::ClientCertificate);
+    let alert = |description| ErrorKind::Tls(TlsError::Alert(description));
+    let (none, some) = (SslMode::VerifyCa, SslMode::VerifyFull);
+    for (mode, asked, description, wanted) in [
+        (some, true, 42, refused),
+        (some, true, 46, refused),
+        (some, true, 48, refused),
+        (some, true, 51, refused),
+        (some, true, 80, alert(80)),
+        (some, false, 42, alert(42)),
+        (none, true, 116, refused),
+        (none, true, 48, alert(48)),
+        (none, false, 40, alert(40)),
+        (none, false, 80, alert(80)),
+        (none, false, 0, ErrorKind::HungUp),
+    ] {
+        let mut script = cast.right();
+        if asked {
+            script.insert(2, Step::Request);
+        }
+        // Right after the handshake, under the session's keys.
+        script.push(Step::Keys);
+        script.push(Step::Sealed(21, vec![2, description]));
+        let (met, _) = cast.meet(mode, b"S", script);
+        assert_eq!(met, Err(wanted), "{mode:?}, {asked}, {description}");
     }
 }
 
@@ -345,7 +476,12 @@ fn a_session_ends_at_the_first_record_that_is_not_the_servers() {
         ("answer in the clear", vec![Step::Raw(b"I\0\0\0\x04Z\0\0\0\x05I".to_vec())], NOT_TLS),
         ("ChangeCipherSpec", vec![Step::Record(20, vec![1])], RECORD),
         ("forged", vec![Step::Forged], RECORD),
-        ("alert", vec![Step::Sealed(21, vec![2, 20])], RECORD),
+        ("alert", vec![Step::Sealed(21, vec![2, 20])], ErrorKind::Tls(TlsError::Alert(20))),
+        ("an alert that nobody knows", vec![Step::Sealed(21, vec![7, 200])], ErrorKind::Tls(TlsError::Alert(200))),
+        ("an alert of the client certificate, late", vec![Step::Sealed(21, vec![2, 42])], ErrorKind::Tls(TlsError::Alert(42))),
+        ("half an alert", vec![Step::Sealed(21, vec![2])], RECORD),
+        ("a long alert", vec![Step::Sealed(21, vec![2, 20, 0, 1])], RECORD),
+        ("data that looks like an alert handed on", vec![Step::Sealed(0, vec![40, 23])], RECORD),
         ("nothing but padding", vec![Step::Sealed(0, vec![0; 40])], RECORD),
         ("odd version", vec![Step::Raw(vec![23, 3, 0x7f, 0, 20])], NOT_TLS),
         // Handshake messages after the handshake.
@@ -356,6 +492,12 @@ fn a_session_ends_at_the_first_record_that_is_not_the_servers() {
         ("late CertificateVerify", vec![Step::Sealed(22, vec![15, 0, 0, 4, 4, 3, 0, 0])], RECORD),
         ("late Finished", vec![Step::Sealed(22, [&[20, 0, 0, 32][..], &[1; 32]].concat())], RECORD),
         ("late ServerHello", vec![Step::Sealed(22, vec![2, 0, 0, 0])], RECORD),
+        // Messages whose lengths say different things.
+        ("a ticket that ends in another message", vec![Step::Sealed(22, [&[4, 0, 0, 0x13][..], &[0; 13], &[8, 0, 0, 2, 0, 0]].concat())], RECORD),
+        ("a ticket that ends early", vec![Step::Sealed(22, [&[4, 0, 0, 13][..], &[0; 13], &[8, 0, 0, 2, 0, 0]].concat())], RECORD),
+        ("a ticket with an extension too long", vec![Step::Sealed(22, [&[4, 0, 0, 17][..], &[0; 11], &[0, 4, 0, 42, 0, 9]].concat())], RECORD),
+        ("half a ticket", vec![Step::Sealed(22, vec![4, 0, 0, 13, 0, 0])], RECORD),
+        ("no message", vec![Step::Sealed(22, vec![])], RECORD),
         // Oversized.
         ("long record", vec![Step::Record(23, vec![0; 5000])], too_long(5000)),
         ("empty records without end", vec![Step::Flood(Box::new(Step::Sealed(23, vec![])))], ErrorKind::TimedOut),

@@ -33,8 +33,12 @@ pub enum Step {
     /// ServerHello and the next message in one plaintext record.
     HelloAndMore,
     Extensions,
+    /// EncryptedExtensions with these.
+    ExtensionsOf(Vec<u8>),
     /// CertificateRequest.
     Request,
+    /// CertificateRequest with these extensions.
+    RequestOf(Vec<u8>),
     Certificate,
     /// Certificate with these certificates instead.
     Certificates(Vec<Vec<u8>>),
@@ -58,6 +62,8 @@ pub enum Step {
     Forged,
     /// Bytes outside of any record.
     Raw(Vec<u8>),
+    /// Goes on with the keys of the session.
+    Keys,
     /// Waits for the client's Finished and StartupMessage, lets it in, and waits for a query.
     LetIn,
     /// Answers the empty query.
@@ -102,6 +108,14 @@ pub const REQUEST: &[u8] = &[13, 0, 0, 11, 0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3];
 
 pub const WHOLE: Wire = Wire { cut_at: usize::MAX, dribble: false };
 
+/// An extension of a message: type and data.
+pub fn extension(kind: u16, data: &[u8]) -> Vec<u8> {
+    [&kind.to_be_bytes()[..], &with_u16(data)].concat()
+}
+
+/// In the place of an answer to SSLRequest: there is none, TLS comes at once.
+pub const DIRECT: &[u8] = b"direct";
+
 /// Serves one connection. `answer` follows SSLRequest; unless it begins with `S`, that is all.
 pub fn serve(
     identity: Identity,
@@ -131,11 +145,13 @@ fn run(
 ) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(3)))?;
     stream.set_nodelay(true)?;
-    let mut request = [0; 8];
-    stream.read_exact(&mut request)?;
-    assert_eq!(request, [0, 0, 0, 8, 4, 210, 22, 47]);
-    stream.write_all(answer)?;
-    if !answer.starts_with(b"S") {
+    if answer != DIRECT {
+        let mut request = [0; 8];
+        stream.read_exact(&mut request)?;
+        assert_eq!(request, [0, 0, 0, 8, 4, 210, 22, 47]);
+        stream.write_all(answer)?;
+    }
+    if answer != DIRECT && !answer.starts_with(b"S") {
         let _ = stream.read_to_end(&mut seen.after_hello);
         return Ok(());
     }
@@ -405,7 +421,11 @@ impl Rogue {
                 self.record(22, &[hello, extensions].concat())?;
             }
             Step::Extensions => self.say(message(8, &[0, 0]))?,
+            Step::ExtensionsOf(list) => self.say(message(8, &with_u16(list)))?,
             Step::Request => self.say(REQUEST.to_vec())?,
+            Step::RequestOf(list) => {
+                self.say(message(13, &[&[0][..], &with_u16(list)].concat()))?;
+            }
             Step::Certificate => {
                 self.step(identity, &Step::Certificates(identity.chain.clone()))?;
             }
@@ -442,10 +462,15 @@ impl Rogue {
             Step::Sealed(kind, content) => self.seal(*kind, content, false)?,
             Step::Forged => self.seal(23, b"forged", true)?,
             Step::Raw(bytes) => self.send(bytes)?,
+            Step::Keys => (_, self.write) = self.derive_application(),
             Step::LetIn => {
                 let (read, write) = self.derive_application();
-                let (kind, _finished) = self.open()?;
-                assert_eq!(kind, 22);
+                // Its certificate and proof, if it was asked, come first.
+                while {
+                    let (kind, message) = self.open()?;
+                    assert_eq!(kind, 22);
+                    message[0] != 20
+                } {}
                 (self.read, self.write) = (read, write);
                 let (kind, startup) = self.open()?;
                 assert_eq!(kind, 23);
