@@ -83,6 +83,20 @@ impl<'a> Hosts<'a> {
     }
 }
 
+#[cfg(feature = "std")]
+impl<'a> super::Config<'a> {
+    /// The port of one of the hosts as it was written: a password file is searched for that.
+    pub(crate) fn port_text(&self, host: &HostSpec<'_>) -> Option<&'a str> {
+        let mut hosts = self.hosts().ok()?;
+        let place = hosts.clone().position(|candidate| candidate == *host)?;
+        let text = match hosts.one_port {
+            Some(port) => port,
+            None => hosts.ports.as_mut()?.nth(place)?,
+        };
+        Some(text).filter(|text| !text.is_empty())
+    }
+}
+
 impl<'a> Iterator for Hosts<'a> {
     type Item = HostSpec<'a>;
 

@@ -4,12 +4,9 @@ use super::error::ParseReason;
 use super::hosts::List;
 use crate::credentials::AuthMethods;
 
-/// Reads libpq's list: methods separated by commas, all of them or none with `!` in front.
-/// `sha256` and `sm3` are openGauss's.
+/// Reads libpq's list: methods separated by commas, all of them or none with `!` in front. An empty
+/// one is refused: libpq from 16 on then answers no request. `sha256` and `sm3` are openGauss's.
 pub(super) fn parse(text: &str) -> Result<Option<AuthMethods>, ParseReason> {
-    if text.is_empty() {
-        return Ok(None);
-    }
     let negated = text.starts_with('!');
     let mut methods = AuthMethods::EMPTY;
     let mut seen = 0_u16;
@@ -46,7 +43,7 @@ mod tests {
     #[test]
     fn lists_are_libpqs() {
         let scram = AuthMethods::SCRAM_SHA_256;
-        assert_eq!(parse(""), Ok(None));
+        assert!(parse("").is_err());
         assert_eq!(parse("scram-sha-256"), Ok(Some(scram)));
         assert_eq!(parse("gss,md5"), Ok(Some(AuthMethods::MD5)));
         assert!(matches!(parse("gss,oauth"), Err(ParseReason::NotServed(_))));

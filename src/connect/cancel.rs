@@ -141,7 +141,8 @@ fn send_cancel<'b, D: Dial>(
     let mut transport = dialler.dial(&target).map_err(Fault::from)?;
     let is_local = dialler.is_local(&transport);
     let (mut loan, host) = (lend(tls), host.host);
-    let over_tls = negotiate(session, &loan, &config, host, is_local, &mut lent(&mut transport))?;
+    let over_tls =
+        negotiate(session, &mut loan, &config, host, is_local, &mut lent(&mut transport))?;
     let mut channel = channel(session, &mut loan, over_tls, transport);
     protect(session, &loan, &config, host, &mut channel)?;
     let platform = session.link.platform();

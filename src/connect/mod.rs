@@ -45,9 +45,9 @@ pub(crate) fn connect<'c, 'b, T: Transport>(
     let host = if cfg!(feature = "tls") { config.first_host() } else { "" };
     let mut transport = transport;
     let mut loan = lend(tls);
-    let begun = session
-        .open(config)
-        .and_then(|()| negotiate(session, &loan, config, host, local, &mut lent(&mut transport)));
+    let begun = session.open(config).and_then(|()| {
+        negotiate(session, &mut loan, config, host, local, &mut lent(&mut transport))
+    });
     let over_tls = match begun {
         Ok(over_tls) => over_tls,
         Err(fault) => return Err(session.failed(fault)),

@@ -23,7 +23,7 @@ use crate::transport::{Lent, Transport, lent};
 pub(crate) type TlsSlot<'b> = Option<Tls<'b>>;
 /// What it lends to a link, and what it keeps.
 #[cfg(feature = "tls")]
-pub(crate) type Loan<'c, 'b> = (Option<&'c mut Records<'b>>, Option<&'c Settings<'b>>);
+pub(crate) type Loan<'c, 'b> = (Option<&'c mut Records<'b>>, Option<&'c mut Settings<'b>>);
 
 /// A build without TLS.
 #[cfg(not(feature = "tls"))]
@@ -50,7 +50,7 @@ pub(crate) const fn lend<'c, 'b>(
 #[inline(never)]
 pub(crate) fn negotiate(
     session: &mut Session<'_>,
-    loan: &Loan<'_, '_>,
+    loan: &mut Loan<'_, '_>,
     config: &Config<'_>,
     host: &str,
     is_local: bool,
@@ -68,12 +68,14 @@ pub(crate) fn negotiate(
     if mode == SslMode::Disable || plaintext_first {
         return Ok(false);
     }
-    let Some(settings) = loan.1 else {
+    let Some(settings) = &mut loan.1 else {
         return match mode.demands_tls() {
             true => Err(Fault::from(ConfigError::TlsUnavailable)),
             false => Ok(false),
         };
     };
+    #[cfg(feature = "std")]
+    settings.load(config)?;
     tls::plan(settings, config, host, session.link.platform())?;
     if direct || session.request_tls(io)? {
         return Ok(true);
@@ -85,7 +87,7 @@ pub(crate) fn negotiate(
 #[cfg(not(feature = "tls"))]
 pub(crate) fn negotiate(
     _: &mut Session<'_>,
-    _: &Loan<'_, '_>,
+    _: &mut Loan<'_, '_>,
     config: &Config<'_>,
     _: &str,
     is_local: bool,
@@ -125,7 +127,7 @@ pub(crate) fn protect<T: Transport>(
 ) -> Result<Peer, Fault> {
     #[cfg(feature = "tls")]
     if let Some(stream) = channel.stream() {
-        let settings = loan.1.ok_or(ConfigError::TlsUnavailable)?;
+        let settings = loan.1.as_deref().ok_or(ConfigError::TlsUnavailable)?;
         let platform = session.link.platform();
         stream.until(session.link.countdown());
         let handshake = tls::plan(settings, config, host, platform)?;

@@ -77,7 +77,8 @@ fn attempt<'c, 'b: 'c, D: Dial>(
     }
     let mut loan = lend(tls);
     let host = host.host;
-    let over_tls = negotiate(session, &loan, &config, host, is_local, &mut lent(&mut transport))?;
+    let over_tls =
+        negotiate(session, &mut loan, &config, host, is_local, &mut lent(&mut transport))?;
     let mut channel = channel(session, &mut loan, over_tls, transport);
     log_in(session, &loan, &config, host, is_local, &mut channel)?;
     if session.is_wanted(&mut lent(&mut channel), wanted)? {
@@ -173,7 +174,7 @@ impl<'a> Candidates<'a> {
                 self.host = None;
                 return Ok(());
             }
-            Some(DialError::UnknownHost) => {
+            Some(DialError::UnknownHost | DialError::NotAnAddress) => {
                 self.last = fault;
                 self.host = None;
                 return Ok(());

@@ -80,13 +80,14 @@ texts! {
         NoPassword "the server asks for a password and there is none"
         TlsUnavailable "sslmode asks for TLS, and this client has none"
         NoRootCertificate "no root certificate to verify the server with"
-        RootCertificate "sslrootcert is no certificate in DER"
+        RootCertificate "sslrootcert is not one or more certificates"
         NoHost "verify-full needs a host name"
         ClientCertificate "sslcert or sslkey is missing or unusable"
         DirectTls "sslnegotiation=direct needs sslmode=require or stronger"
         BufferTooSmall "a buffer is below its minimum"
         Nul "a parameter holds a NUL byte"
         BadKey "a SCRAM key is not 32 bytes in base64"
+        RevocationList "a list of revoked certificates is given, and none are checked"
         Hosts "the lists of hosts, addresses and ports do not match"
         ConnectionString "the connection string cannot be read"
     }
@@ -137,6 +138,7 @@ impl Display for DialError {
         match self {
             Self::NoMoreAddresses => f.write_str("no more addresses"),
             Self::UnknownHost => f.write_str("the name has no address"),
+            Self::NotAnAddress => f.write_str("hostaddr is not a numeric address"),
             Self::TimedOut => f.write_str("timed out"),
             Self::Failed(kind) => Debug::fmt(kind, f),
             Self::PasswordTooLong => f.write_str("the password found is too long"),

@@ -233,7 +233,7 @@ numbered!(auth AUTH 16 AuthError:
     Malformed Dialect GaussMd5Sha256 StaleKeys ChannelBinding Rejected);
 numbered!(config CONFIG 16 ConfigError:
     NoUser NoPassword TlsUnavailable NoRootCertificate RootCertificate NoHost
-    ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString);
+    ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString RevocationList);
 numbered!(transport TRANSPORT 256 IoKind:
     Other NotFound PermissionDenied ConnectionRefused ConnectionReset
     ConnectionAborted NotConnected AddrInUse AddrNotAvailable BrokenPipe
@@ -252,6 +252,7 @@ impl From<DialError> for Fault {
             DialError::UnknownHost => Self::number(DIAL | 1),
             DialError::TimedOut => Self::number(DIAL | 2),
             DialError::PasswordTooLong => Self::number(DIAL | 3),
+            DialError::NotAnAddress => Self::number(DIAL | 4),
             DialError::Failed(kind) => Self::number(DIAL_FAILED | Self::from(kind).0.get() & 0xff),
         }
     }
@@ -263,6 +264,7 @@ fn dial(payload: u32) -> Option<DialError> {
         1 => Some(DialError::UnknownHost),
         2 => Some(DialError::TimedOut),
         3 => Some(DialError::PasswordTooLong),
+        4 => Some(DialError::NotAnAddress),
         _ => None,
     }
 }

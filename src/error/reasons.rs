@@ -22,7 +22,8 @@ pub enum ConfigError {
     NoHost,
     /// `sslcert` or `sslkey` names something that is not there or cannot be used: the
     /// certificate must be DER, the key P-256 in PKCS#8 or SEC1 and not encrypted, and the build
-    /// must have feature `tls-client-cert`.
+    /// must have feature `tls-client-cert`. On a host
+    /// `HostClient::certificate_problem` says which and why.
     ClientCertificate,
     /// `sslnegotiation=direct` needs an `sslmode` of `require` or stronger.
     DirectTls,
@@ -35,6 +36,9 @@ pub enum ConfigError {
     BadKey,
     /// The lists of `host`, `hostaddr` and `port` do not match, or a port is no port.
     Hosts,
+    /// A list of revoked certificates is given (libpq's `~/.postgresql/root.crl` is there), and this
+    /// driver checks none: remove it to go without, or let something else check.
+    RevocationList,
     /// The connection string cannot be read. `ParseError`, of which `?` made this, says why.
     ConnectionString,
 }
@@ -149,6 +153,8 @@ pub enum DialError {
     TimedOut,
     /// The link was refused or failed.
     Failed(ErrorKind),
+    /// `hostaddr` is not a numeric address. It is not looked up: a name belongs in `host`.
+    NotAnAddress,
     /// The password found has more bytes than the dialler can keep.
     PasswordTooLong,
 }

@@ -2,146 +2,190 @@
 //! descriptions of `sslcert`, `sslkey`, `sslrootcert`.
 
 use std::fs::File;
+use std::io::{Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::config::Config;
-use crate::tls::{Files, pem};
+use zeroize::Zeroize as _;
 
-use super::files::{self, PathBuffer};
+use crate::config::{Config, SslMode};
+use crate::error::ConfigError;
+use crate::tls::{self, FileProblem, LoadFiles, Role};
 
-/// Longest PEM block, in bytes: a certificate of 12 KB.
-const BLOCK: usize = 16 * 1024;
-
-/// Longest path of a default file, in bytes.
-const PATH: usize = 256;
+use super::files::{self, Found, PathBuffer};
+use super::pem_file::{self, Kind};
 
 /// Where the roots that come with the operating system are: Debian's and Fedora's places.
 const SYSTEM_ROOTS: [&str; 2] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-/// Why a certificate or key file was not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FileProblem {
-    /// It is not there, or cannot be read.
-    Unreadable,
-    /// Others than its owner may read the key: `chmod 600` it.
-    Permissions,
-    /// It is not PEM, or the key is encrypted.
-    Pem(pem::PemError),
-    /// The files do not fit the memory for them.
-    TooLarge,
-}
-
-impl core::fmt::Display for FileProblem {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Unreadable => f.write_str("could not be read"),
-            Self::Permissions => f.write_str(
-                "private key has group or world access; permissions should be u=rw (0600) or less",
-            ),
-            Self::Pem(problem) => write!(f, "is not a usable PEM file: {problem:?}"),
-            Self::TooLarge => f.write_str("does not fit the memory for certificates"),
-        }
-    }
-}
-
-/// The certificates and the key of one configuration, read from files into `N` bytes.
+/// The certificates and the key of one configuration, read from files into `N` bytes. They are read
+/// anew for each handshake, so renewed ones are found.
+///
+/// For [`Tls::load_files`](crate::tls::Tls::load_files). Wiped when dropped.
 pub struct CertificateFiles<const N: usize> {
     bytes: [u8; N],
-    used: usize,
-    /// Where `sslrootcert`, `sslcert` and `sslkey` are, each with the name it goes by.
-    entries: [Entry; 3],
+    /// Where each role's bytes end; each begins where the one before it ends.
+    ends: [usize; 3],
+    /// Whether libpq's default files below `~/.postgresql` count.
+    defaults: bool,
     problem: Option<(&'static str, FileProblem)>,
 }
 
-#[derive(Clone, Copy)]
-struct Entry {
-    name: [u8; PATH],
-    name_length: usize,
-    start: usize,
-    end: usize,
+impl<const N: usize> CertificateFiles<N> {
+    /// Nothing read yet. Files that a configuration does not name are libpq's default ones below
+    /// `~/.postgresql`, where they are there.
+    pub const fn new() -> Self {
+        Self { bytes: [0; N], ends: [0; 3], defaults: true, problem: None }
+    }
+
+    /// Only files that a configuration names.
+    pub const fn without_defaults() -> Self {
+        Self { bytes: [0; N], ends: [0; 3], defaults: false, problem: None }
+    }
+
+    /// Which it is, from now on.
+    pub(super) fn set_defaults(&mut self, defaults: bool) {
+        self.defaults = defaults;
+    }
+
+    fn forget(&mut self) {
+        self.bytes.zeroize();
+        (self.ends, self.problem) = ([0; 3], None);
+    }
+
+    fn load_all(&mut self, config: &Config<'_>) -> Result<(), Problem> {
+        let roots = self.load_roots(config)?;
+        self.ends = [roots; 3];
+        let certificate = self.load_certificate(config, roots)?;
+        self.ends = [roots, certificate, certificate];
+        if certificate > roots {
+            self.ends = [roots, certificate, self.load_key(config, certificate)?];
+        }
+        Ok(())
+    }
+
+    /// Returns where the roots end.
+    fn load_roots(&mut self, config: &Config<'_>) -> Result<usize, Problem> {
+        let problem =
+            |problem| Problem { role: ConfigError::RootCertificate, file: "sslrootcert", problem };
+        let given = given(config.sslrootcert);
+        let mut found = match given {
+            Some("system") => system_roots(),
+            Some(name) => files::look(Path::new(name)),
+            None => self.look_in_home(".postgresql/root.crt"),
+        }
+        .into_file()
+        .map_err(problem)?;
+        let Some(file) = &mut found else {
+            if matches!(config.sslmode, SslMode::VerifyCa | SslMode::VerifyFull) {
+                self.problem = Some(("sslrootcert", FileProblem::Missing));
+            }
+            // One that is named must be there.
+            return match given {
+                Some(_) => Err(Problem {
+                    role: ConfigError::NoRootCertificate,
+                    ..problem(FileProblem::Missing)
+                }),
+                None => Ok(0),
+            };
+        };
+        let end = pem_file::read(file, Kind::Certificate, usize::MAX, &mut self.bytes)
+            .map_err(problem)?;
+        if !tls::are_certificates(self.bytes.get(..end).unwrap_or(&[])) {
+            return Err(problem(FileProblem::Malformed));
+        }
+        if given != Some("system") {
+            self.refuse_revocation_list()?;
+        }
+        Ok(end)
+    }
+
+    /// libpq checks against this file once it has roots of its own.
+    fn refuse_revocation_list(&self) -> Result<(), Problem> {
+        match self.look_in_home(".postgresql/root.crl") {
+            Found::Nothing => Ok(()),
+            _ => Err(Problem {
+                role: ConfigError::RevocationList,
+                file: "sslcrl",
+                problem: FileProblem::RevocationList,
+            }),
+        }
+    }
+
+    /// Returns where the certificates end. As in libpq it is no error where there are none: the
+    /// server decides.
+    fn load_certificate(&mut self, config: &Config<'_>, start: usize) -> Result<usize, Problem> {
+        let problem =
+            |problem| Problem { role: ConfigError::ClientCertificate, file: "sslcert", problem };
+        let given = given(config.sslcert);
+        let found = match given {
+            Some(name) => files::look(Path::new(name)),
+            None => self.look_in_home(".postgresql/postgresql.crt"),
+        };
+        let Some(mut file) = found.into_file().map_err(problem)? else {
+            if given.is_some() {
+                self.problem = self.problem.or(Some(("sslcert", FileProblem::Missing)));
+            }
+            return Ok(start);
+        };
+        let room = self.bytes.get_mut(start..).unwrap_or(&mut []);
+        let length =
+            pem_file::read(&mut file, Kind::Certificate, usize::MAX, room).map_err(problem)?;
+        if !room.get(..length).is_some_and(tls::are_certificates) {
+            return Err(problem(FileProblem::Malformed));
+        }
+        Ok(start.saturating_add(length))
+    }
+
+    /// Returns where the key ends. There must be one.
+    fn load_key(&mut self, config: &Config<'_>, start: usize) -> Result<usize, Problem> {
+        let problem =
+            |problem| Problem { role: ConfigError::ClientCertificate, file: "sslkey", problem };
+        let found = match given(config.sslkey) {
+            // What libpq takes for an engine and its key must not become a file here.
+            Some(name) if name.contains(':') => return Err(problem(FileProblem::Engine)),
+            Some(name) => files::look(Path::new(name)),
+            None => self.look_in_home(".postgresql/postgresql.key"),
+        };
+        let file = found.into_file().map_err(problem)?;
+        let mut file = file.ok_or(problem(FileProblem::Missing))?;
+        check_permissions(&file).map_err(problem)?;
+        let room = self.bytes.get_mut(start..).unwrap_or(&mut []);
+        let length = read_key(&mut file, room).map_err(problem)?;
+        Ok(start.saturating_add(length))
+    }
+
+    fn look_in_home(&self, name: &str) -> Found {
+        match PathBuffer::in_home(name).filter(|_| self.defaults) {
+            Some(path) => files::look(path.as_path()),
+            None => Found::Nothing,
+        }
+    }
 }
 
-const ROLES: [(&str, &str); 3] = [
-    ("sslrootcert", ".postgresql/root.crt"),
-    ("sslcert", ".postgresql/postgresql.crt"),
-    ("sslkey", ".postgresql/postgresql.key"),
-];
-
-impl<const N: usize> CertificateFiles<N> {
-    /// Nothing read yet.
-    pub const fn new() -> Self {
-        let entry = Entry { name: [0; PATH], name_length: 0, start: 0, end: 0 };
-        Self { bytes: [0; N], used: 0, entries: [entry; 3], problem: None }
+impl<const N: usize> LoadFiles for CertificateFiles<N> {
+    fn load(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
+        self.forget();
+        self.load_all(config).map_err(|Problem { role, file, problem }| {
+            self.forget();
+            self.problem = Some((file, problem));
+            role
+        })
     }
 
-    /// Reads the files that a configuration names, or else those of libpq's default names below
-    /// `~/.postgresql` that are there. `sslrootcert=system` reads the operating system's roots:
-    /// give them 256 KiB.
-    ///
-    /// A file that cannot be used is as good as none: TLS then fails where it needs it, and
-    /// [`problem`](Self::problem) says why.
-    pub fn load(&mut self, config: &Config<'_>) {
-        (self.used, self.problem) = (0, None);
-        let given = [config.sslrootcert, config.sslcert, config.sslkey];
-        for (role, ((keyword, default), name)) in ROLES.into_iter().zip(given).enumerate() {
-            let given = name.filter(|name| !name.is_empty());
-            let result = match given {
-                Some("system") if keyword == "sslrootcert" => {
-                    let path = SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.exists());
-                    path.ok_or(FileProblem::Unreadable)
-                        .and_then(|path| self.add(role, b"system", path))
-                }
-                Some(name) => self.add(role, name.as_bytes(), Path::new(name)),
-                None => match PathBuffer::in_home(default) {
-                    Some(path) if path.as_path().exists() => self.add(
-                        role,
-                        path.as_path().as_os_str().as_encoded_bytes(),
-                        path.as_path(),
-                    ),
-                    _ => Ok(()),
-                },
-            };
-            if let Err(problem) = result {
-                self.problem = self.problem.or(Some((keyword, problem)));
-            }
-        }
+    fn loaded(&self, role: Role) -> Option<&[u8]> {
+        let [roots, certificate, key] = self.ends;
+        let range = match role {
+            Role::Root => 0..roots,
+            Role::Certificate => roots..certificate,
+            Role::Key => certificate..key,
+        };
+        self.bytes.get(range).filter(|bytes| !bytes.is_empty())
     }
 
-    /// The configuration with the default files that were found in place of names not given.
-    pub fn complete<'c>(&'c self, config: &Config<'c>) -> Config<'c> {
-        let mut config = *config;
-        let [root, certificate, key] = &self.entries;
-        config.sslrootcert = config.sslrootcert.or(root.name());
-        // A certificate without its key, or the other way round, is no identity.
-        if config.sslcert.is_none() && config.sslkey.is_none() {
-            (config.sslcert, config.sslkey) = (certificate.name(), key.name());
-        } else if config.sslkey.is_none() {
-            config.sslkey = key.name();
-        }
-        config
-    }
-
-    /// The first file that could not be used, by its keyword, and why.
-    pub const fn problem(&self) -> Option<(&'static str, FileProblem)> {
+    fn problem(&self) -> Option<(&'static str, FileProblem)> {
         self.problem
-    }
-
-    fn add(&mut self, role: usize, name: &[u8], path: &Path) -> Result<(), FileProblem> {
-        let file = File::open(path).map_err(|_| FileProblem::Unreadable)?;
-        if role == 2 {
-            check_permissions(&file)?;
-        }
-        let start = self.used;
-        let room = self.bytes.get_mut(start..).unwrap_or(&mut []);
-        self.used = start.saturating_add(read(file, room)?);
-        let entry = self.entries.get_mut(role).ok_or(FileProblem::TooLarge)?;
-        let place = entry.name.get_mut(..name.len()).ok_or(FileProblem::TooLarge)?;
-        place.copy_from_slice(name);
-        (entry.name_length, entry.start, entry.end) = (name.len(), start, self.used);
-        Ok(())
     }
 }
 
@@ -153,21 +197,42 @@ impl<const N: usize> Default for CertificateFiles<N> {
 
 impl<const N: usize> Drop for CertificateFiles<N> {
     fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.bytes);
+        self.forget();
     }
 }
 
-impl<const N: usize> Files for CertificateFiles<N> {
-    fn get(&self, name: &str) -> Option<&[u8]> {
-        let entry = self.entries.iter().find(|entry| entry.name() == Some(name))?;
-        self.bytes.get(entry.start..entry.end)
+/// What the user sees, of which file, and why.
+struct Problem {
+    role: ConfigError,
+    file: &'static str,
+    problem: FileProblem,
+}
+
+impl Found {
+    /// The file; `None` where there is none.
+    fn into_file(self) -> Result<Option<File>, FileProblem> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::File(file) => Ok(Some(file)),
+            Self::Other => Err(FileProblem::NotAFile),
+            Self::Closed => Err(FileProblem::Unreadable),
+        }
     }
 }
 
-impl Entry {
-    fn name(&self) -> Option<&str> {
-        let name = self.name.get(..self.name_length).filter(|name| !name.is_empty())?;
-        str::from_utf8(name).ok()
+/// An empty name is none.
+fn given(name: Option<&str>) -> Option<&str> {
+    name.filter(|name| !name.is_empty())
+}
+
+/// `SSL_CERT_FILE` comes first, as for OpenSSL.
+fn system_roots() -> Found {
+    match std::env::var_os("SSL_CERT_FILE") {
+        Some(name) => files::look(Path::new(&name)),
+        None => {
+            let mut places = SYSTEM_ROOTS.iter().map(|place| files::look(Path::new(place)));
+            places.find(|found| !matches!(found, Found::Nothing)).unwrap_or(Found::Nothing)
+        }
     }
 }
 
@@ -176,46 +241,31 @@ impl Entry {
 fn check_permissions(file: &File) -> Result<(), FileProblem> {
     let metadata = file.metadata().map_err(|_| FileProblem::Unreadable)?;
     let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
-    if metadata.is_file() && metadata.mode() & forbidden != 0 {
+    if metadata.mode() & forbidden != 0 {
         return Err(FileProblem::Permissions);
     }
     Ok(())
 }
 
-/// Decodes every PEM block of a file, one after the other. Returns their length.
-fn read(file: File, out: &mut [u8]) -> Result<usize, FileProblem> {
-    let mut block = [0; BLOCK];
-    let (mut length, mut used) = (0_usize, 0_usize);
-    let mut result = Err(FileProblem::Pem(pem::PemError::NoBlock));
-    let read = files::lines(file, &mut |line| {
-        // Only text around the blocks has lines that long.
-        let line = line?;
-        if length == 0 && !line.starts_with(b"-----BEGIN ") {
-            return None;
-        }
-        for byte in line.iter().chain(b"\n") {
-            if let Some(place) = block.get_mut(length) {
-                *place = *byte;
-            }
-            length = length.saturating_add(1);
-        }
-        if !line.starts_with(b"-----END ") {
-            return None;
-        }
-        let text = block.get(..core::mem::take(&mut length));
-        let room = out.get_mut(used..).unwrap_or(&mut []);
-        result = match text.map(|text| pem::decode(text, room)) {
-            Some(Ok(count)) => {
-                used = used.saturating_add(count);
-                Ok(used)
-            }
-            None | Some(Err(pem::PemError::Full)) => Err(FileProblem::TooLarge),
-            // Parameters of a curve stand before a key in some files.
-            Some(Err(pem::PemError::NoBlock)) => return None,
-            Some(Err(problem)) => Err(FileProblem::Pem(problem)),
-        };
-        result.is_err().then_some(())
-    });
-    zeroize::Zeroize::zeroize(&mut block);
-    read.map_err(|_| FileProblem::Unreadable).and(result)
+/// The first key of a PEM file, or a file that is DER as it is. Returns its length.
+fn read_key(file: &mut File, out: &mut [u8]) -> Result<usize, FileProblem> {
+    /// The tag that every DER key begins with.
+    const SEQUENCE: u8 = 0x30;
+    let mut first = [0; 1];
+    let count = file.read(&mut first).map_err(|_| FileProblem::Unreadable)?;
+    if (count, first) != (1, [SEQUENCE]) {
+        file.rewind().map_err(|_| FileProblem::Unreadable)?;
+        return pem_file::read(file, Kind::Key, 1, out);
+    }
+    let (start, rest) = out.split_first_mut().ok_or(FileProblem::TooLarge)?;
+    *start = SEQUENCE;
+    let mut length = 0_usize;
+    files::bytes(file, &mut |byte| {
+        let Some(byte) = byte else { return false };
+        let place = rest.get_mut(length);
+        length = length.saturating_add(1);
+        place.map(|place| *place = byte).is_some()
+    })
+    .map_err(|_| FileProblem::Unreadable)?;
+    if length > rest.len() { Err(FileProblem::TooLarge) } else { Ok(length.saturating_add(1)) }
 }

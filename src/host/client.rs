@@ -8,10 +8,10 @@ use crate::connect::{CancelToken, Channel};
 use crate::connection::Connection;
 use crate::error::Result;
 #[cfg(feature = "tls")]
-use crate::tls::{Tls, TlsStorage};
+use crate::tls::{FileProblem, Tls, TlsStorage};
 
 #[cfg(feature = "tls")]
-use super::certificates::{CertificateFiles, FileProblem};
+use super::certificates::CertificateFiles;
 use super::dialler::Dialler;
 use super::link::Link;
 use super::passfile::PassfileProblem;
@@ -95,38 +95,23 @@ impl<const RX: usize, const TX: usize, const CERTS: usize> Host<RX, TX, CERTS> {
         let Self { scratch, .. } = self;
         let config = super::parse(conninfo, scratch)?;
         #[cfg(feature = "tls")]
-        let (config, tls) = {
-            self.certificates.load(&config);
-            let tls = Tls::new(&mut self.records).files(&self.certificates);
-            (self.certificates.complete(&config), tls)
-        };
+        self.certificates.set_defaults(true);
         let client = Client::owning(self.storage.buffers(), config, &self.platform);
         #[cfg(feature = "tls")]
-        let client = client.with_tls(tls);
-        Ok(HostClient {
-            client,
-            dialler: &mut self.dialler,
-            #[cfg(feature = "tls")]
-            problem: self.certificates.problem(),
-        })
+        let client =
+            client.with_tls(Tls::new(&mut self.records).load_files(&mut self.certificates));
+        Ok(HostClient { client, dialler: &mut self.dialler })
     }
 
     /// A client for a configuration as it is, without the environment and the default files.
     pub fn client_for<'h>(&'h mut self, config: Config<'h>) -> HostClient<'h> {
         #[cfg(feature = "tls")]
-        let tls = {
-            self.certificates.load(&config);
-            Tls::new(&mut self.records).files(&self.certificates)
-        };
+        self.certificates.set_defaults(false);
         let client = Client::owning(self.storage.buffers(), config, &self.platform);
         #[cfg(feature = "tls")]
-        let client = client.with_tls(tls);
-        HostClient {
-            client,
-            dialler: &mut self.dialler,
-            #[cfg(feature = "tls")]
-            problem: self.certificates.problem(),
-        }
+        let client =
+            client.with_tls(Tls::new(&mut self.records).load_files(&mut self.certificates));
+        HostClient { client, dialler: &mut self.dialler }
     }
 }
 
@@ -140,8 +125,6 @@ impl Default for Host {
 pub struct HostClient<'h> {
     client: Client<'h>,
     dialler: &'h mut Dialler,
-    #[cfg(feature = "tls")]
-    problem: Option<(&'static str, FileProblem)>,
 }
 
 impl<'h> HostClient<'h> {
@@ -174,10 +157,11 @@ impl<'h> HostClient<'h> {
         self.dialler.passfile_problem()
     }
 
-    /// The first certificate or key file that could not be used, by its keyword, and why.
+    /// The first certificate or key file that could not be used at the last handshake, by its
+    /// keyword, and why.
     #[cfg(feature = "tls")]
-    pub const fn certificate_problem(&self) -> Option<(&'static str, FileProblem)> {
-        self.problem
+    pub fn certificate_problem(&self) -> Option<(&'static str, FileProblem)> {
+        self.client.tls.as_ref()?.settings.problem()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opens TCP and UNIX sockets.
 
 use core::fmt::Write as _;
-use std::net::ToSocketAddrs;
+use std::net::{IpAddr, Ipv6Addr, ToSocketAddrs};
 
 use socket2::SockAddr;
 
@@ -73,6 +73,9 @@ impl Dial for Dialler {
                 Err(DialError::NoMoreAddresses)
             };
         }
+        if !hostaddr.is_empty() && !is_numeric(hostaddr) {
+            return Err(DialError::NotAnAddress);
+        }
         let name = if hostaddr.is_empty() { host } else { hostaddr };
         let mut addresses = (name, port).to_socket_addrs().map_err(|_| DialError::UnknownHost)?;
         let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
@@ -87,6 +90,7 @@ impl Dial for Dialler {
     }
 
     fn is_local(&self, transport: &Link) -> bool {
+        // From the socket itself.
         transport.is_local()
     }
 
@@ -99,6 +103,14 @@ impl Dial for Dialler {
         let bytes = found.and_then(|length| self.password.get(..length));
         // Passwords are UTF-8 to the server too.
         Ok(bytes.and_then(|bytes| str::from_utf8(bytes).ok()).filter(|text| !text.is_empty()))
+    }
+}
+
+/// Whether `hostaddr` is an address, with or without the scope of IPv6: it is never looked up.
+fn is_numeric(hostaddr: &str) -> bool {
+    match hostaddr.split_once('%') {
+        Some((address, _)) => address.parse::<Ipv6Addr>().is_ok(),
+        None => hostaddr.parse::<IpAddr>().is_ok(),
     }
 }
 

@@ -1,17 +1,18 @@
-//! Paths and lines of files in fixed memory.
+//! Paths and lines of files in fixed memory. "Is this file there and usable" is answered here.
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use zeroize::Zeroize as _;
 
 /// Longest path, in bytes, as `PATH_MAX` of Linux has it.
 const PATH: usize = 4096;
 
-/// Longest line read, in bytes.
-pub(super) const LINE: usize = 2048;
+/// Bytes read from a file at once.
+const CHUNK: usize = 512;
 
 /// A path put together from pieces.
 pub(super) struct PathBuffer {
@@ -47,57 +48,169 @@ impl PathBuffer {
     }
 }
 
-/// Calls `found` with the fields of this process's user in `/etc/passwd`.
+/// What is at a path.
+pub(super) enum Found {
+    Nothing,
+    /// A plain file, open for reading.
+    File(File),
+    /// A directory, a FIFO, a device.
+    Other,
+    /// It is there and cannot be read, or whether it is there cannot be seen.
+    Closed,
+}
+
+/// Looks at a path. Does not wait: only a plain file is opened.
+pub(super) fn look(path: &Path) -> Found {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return Found::Other,
+        Ok(_) => {}
+        Err(error) if is_absence(&error) => return Found::Nothing,
+        Err(_) => return Found::Closed,
+    }
+    match File::open(path) {
+        // Once more, for it may be another by now.
+        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Found::File(file),
+        Ok(_) => Found::Other,
+        Err(_) => Found::Closed,
+    }
+}
+
+/// Whether an error says that there is no file. Every other error leaves that open.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// Calls `found` with the fields of this process's effective user in `/etc/passwd`.
 pub(super) fn passwd<T>(
     mut found: impl FnMut(&mut dyn Iterator<Item = &[u8]>) -> Option<T>,
 ) -> Option<T> {
-    let uid = std::fs::metadata("/proc/self").ok()?.uid();
+    let uid = effective_user()?;
     let mut result = None;
-    lines(File::open("/etc/passwd").ok()?, &mut |line| {
-        let mut fields = line?.split(|byte| *byte == b':');
-        let id = fields.nth(2).and_then(|id| str::from_utf8(id).ok()?.parse::<u32>().ok())?;
-        if id != uid {
-            return None;
+    let mut line = Line::<1024>::new();
+    bytes(&mut File::open("/etc/passwd").ok()?, &mut |byte| {
+        let Some(whole) = line.take(byte) else { return true };
+        let id = whole.split(|byte| *byte == b':').nth(2).and_then(number);
+        if id == Some(uid) {
+            result = found(&mut whole.split(|byte| *byte == b':'));
         }
-        result = found(&mut line?.split(|byte| *byte == b':'));
-        Some(())
+        id != Some(uid)
     })
     .ok()?;
     result
 }
 
-/// Calls `take` with each line, without its end, until it answers; `None` stands for a line
-/// that is too long.
-pub(super) fn lines(
-    mut file: File,
-    take: &mut dyn FnMut(Option<&[u8]>) -> Option<()>,
+/// The effective user of this process. The owner of `/proc/self` is another's after a change of
+/// user.
+fn effective_user() -> Option<u32> {
+    let mut line = Line::<1024>::new();
+    let mut uid = None;
+    bytes(&mut File::open("/proc/self/status").ok()?, &mut |byte| {
+        let ids = line.take(byte).and_then(|line| line.strip_prefix(b"Uid:"));
+        let Some(ids) = ids else { return true };
+        let mut ids = ids.split(u8::is_ascii_whitespace).filter(|id| !id.is_empty());
+        // Real, effective, saved, of the file system.
+        uid = ids.nth(1).and_then(number);
+        false
+    })
+    .ok()?;
+    uid
+}
+
+fn number(text: &[u8]) -> Option<u32> {
+    str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Gathers bytes to lines of at most `N` bytes.
+pub(super) struct Line<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+    done: bool,
+}
+
+impl<const N: usize> Line<N> {
+    pub(super) const fn new() -> Self {
+        Self { bytes: [0; N], length: 0, done: false }
+    }
+
+    /// Takes a byte, or with `None` the end of the file. Answers with a line, without its end, once
+    /// that is whole. Of one that is too long, only the beginning; [`is_cut`](Self::is_cut) says so.
+    pub(super) fn take(&mut self, byte: Option<u8>) -> Option<&[u8]> {
+        if core::mem::take(&mut self.done) {
+            self.length = 0;
+        }
+        match byte {
+            Some(byte) if byte != b'\n' => {
+                if let Some(place) = self.bytes.get_mut(self.length) {
+                    *place = byte;
+                }
+                self.length = self.length.saturating_add(1);
+                return None;
+            }
+            None if self.length == 0 => return None,
+            _ => {}
+        }
+        self.done = true;
+        Some(self.bytes.get(..self.length.min(N)).unwrap_or(&[]))
+    }
+
+    /// Whether the line was longer.
+    #[cfg(any(feature = "tls", test))]
+    pub(super) const fn is_cut(&self) -> bool {
+        self.length > N
+    }
+}
+
+impl<const N: usize> Drop for Line<N> {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+/// Calls `take` with each byte of a file, and with `None` at its end, until it answers `false`.
+pub(super) fn bytes(
+    file: &mut File,
+    take: &mut dyn FnMut(Option<u8>) -> bool,
 ) -> std::io::Result<()> {
-    let mut line = [0; LINE];
-    let mut length = 0_usize;
-    let mut chunk = [0; 512];
-    loop {
-        let count = file.read(&mut chunk)?;
-        let bytes = chunk.get(..count).unwrap_or(&[]);
-        if bytes.is_empty() {
-            if length > 0 {
-                take(line.get(..length));
+    let mut chunk = [0; CHUNK];
+    let result = loop {
+        match file.read(&mut chunk) {
+            Ok(0) => {
+                take(None);
+                break Ok(());
             }
-            return Ok(());
+            Ok(count) => {
+                let read = chunk.get(..count).unwrap_or(&[]);
+                if !read.iter().all(|byte| take(Some(*byte))) {
+                    break Ok(());
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => break Err(error),
         }
-        for byte in bytes {
-            if *byte == b'\n' {
-                let whole = line.get(..length);
-                let whole = whole.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-                if take(whole).is_some() {
-                    return Ok(());
-                }
-                length = 0;
-            } else {
-                if let Some(place) = line.get_mut(length) {
-                    *place = *byte;
-                }
-                length = length.saturating_add(1);
+    };
+    chunk.zeroize();
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_gathered_and_cut() {
+        let mut line = Line::<4>::new();
+        let mut lines = std::vec::Vec::new();
+        for byte in b"ab\n\nabcdef\nxy".iter().map(|byte| Some(*byte)).chain([None]) {
+            if let Some(whole) = line.take(byte).map(<[u8]>::to_vec) {
+                lines.push((whole, line.is_cut()));
             }
         }
+        let lines: std::vec::Vec<_> = lines.iter().map(|(line, cut)| (&line[..], *cut)).collect();
+        assert_eq!(lines, [(&b"ab"[..], false), (b"", false), (b"abcd", true), (b"xy", false)]);
+    }
+
+    #[test]
+    fn a_user_has_a_name() {
+        assert!(passwd(|fields| fields.next().map(|name| !name.is_empty())).unwrap());
     }
 }

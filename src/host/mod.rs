@@ -12,10 +12,14 @@ mod env;
 mod files;
 mod link;
 mod passfile;
+#[cfg(feature = "tls")]
+mod pem_file;
 mod platform;
 
 #[cfg(feature = "tls")]
-pub use certificates::{CertificateFiles, FileProblem};
+pub use crate::tls::FileProblem;
+#[cfg(feature = "tls")]
+pub use certificates::CertificateFiles;
 pub use client::{BUFFER, Host, HostClient};
 pub use dialler::Dialler;
 pub use env::parse;

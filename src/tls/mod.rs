@@ -34,6 +34,8 @@
 //! `verify-full` the host too. The client certificate goes only to a server that has proved
 //! itself.
 //!
+//! `files` is where roots, certificate and key come from.
+//!
 //! Layers, each using only those before it: `der`, `time`, `x509`, `name`, `rsa`,
 //! `signature`, `chain`, `key`, `message`, `pem` turn bytes into decisions; `drbg`, `cipher`, `guard`,
 //! `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
@@ -43,6 +45,7 @@ mod cipher;
 mod der;
 mod drbg;
 mod ecdsa;
+mod files;
 #[cfg(feature = "_fuzzing")]
 mod fuzzing;
 mod guard;
@@ -66,13 +69,21 @@ mod x509;
 mod tests;
 
 pub use crate::error::{CertificateError, TlsError};
+#[cfg(feature = "std")]
+pub use files::{FileProblem, LoadFiles};
+pub use files::{Files, Role};
 #[cfg(feature = "_fuzzing")]
 pub use fuzzing::fuzz;
 
+pub(crate) use files::Source;
 pub(crate) use policy::plan;
 pub(crate) use stream::TlsStream;
 pub(crate) use verifier::EndPoint;
 
+#[cfg(feature = "std")]
+use crate::config::Config;
+#[cfg(feature = "std")]
+use crate::error::Fault;
 use crate::transport::Transport;
 use crate::{Platform, limits};
 use guard::Shared;
@@ -92,10 +103,30 @@ pub(crate) struct Records<'b> {
 
 /// What the caller decided.
 pub(crate) struct Settings<'b> {
-    files: &'b dyn Files,
+    files: Source<'b>,
     validity: Validity,
     #[cfg(feature = "tls-client-cert")]
     signer: Option<&'b dyn Signer>,
+}
+
+impl Settings<'_> {
+    /// Reads the files anew, where they are files.
+    #[cfg(feature = "std")]
+    pub(crate) fn load(&mut self, config: &Config<'_>) -> Result<(), Fault> {
+        self.files.load(config)
+    }
+
+    /// The first file that could not be used, by its keyword, and why.
+    #[cfg(feature = "std")]
+    pub(crate) fn problem(&self) -> Option<(&'static str, FileProblem)> {
+        self.files.problem()
+    }
+}
+
+/// Whether `bytes` is one or more certificates, one after the other.
+#[cfg(feature = "std")]
+pub(crate) fn are_certificates(bytes: &[u8]) -> bool {
+    chain::check_anchors(bytes).is_ok()
 }
 
 impl Records<'_> {
@@ -116,7 +147,7 @@ impl<'b> Tls<'b> {
         Self {
             records: Records { rx: &mut storage.rx, tx: &mut storage.tx, shared: Shared::new() },
             settings: Settings {
-                files: &NO_FILES,
+                files: Source::NONE,
                 validity: Validity::Clock,
                 #[cfg(feature = "tls-client-cert")]
                 signer: None,
@@ -126,8 +157,16 @@ impl<'b> Tls<'b> {
 
     /// Where the names in `sslrootcert`, `sslcert` and `sslkey` are looked up. Default: nowhere.
     #[must_use]
-    pub const fn files(mut self, files: &'b dyn Files) -> Self {
-        self.settings.files = files;
+    pub fn files(mut self, files: &'b dyn Files) -> Self {
+        self.settings.files = Source::Table(files);
+        self
+    }
+
+    /// Files that are read anew for each handshake, in place of a table.
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn load_files(mut self, files: &'b mut (dyn LoadFiles + 'static)) -> Self {
+        self.settings.files = Source::Loaded(files);
         self
     }
 
@@ -146,21 +185,6 @@ impl<'b> Tls<'b> {
         self
     }
 }
-
-/// Where certificates and keys are found by name. A table of pairs is one:
-/// `static FILES: [(&str, &[u8]); 1] = [("root.crt", barepg::pem!("../certs/root.crt"))];`
-pub trait Files {
-    /// The DER bytes called `name`; for `sslrootcert`, certificates one after the other.
-    fn get(&self, name: &str) -> Option<&[u8]>;
-}
-
-impl<const N: usize> Files for [(&str, &[u8]); N] {
-    fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(key, _)| *key == name).map(|(_, bytes)| *bytes)
-    }
-}
-
-static NO_FILES: [(&str, &[u8]); 0] = [];
 
 /// How the dates in certificates are checked. Only dates: everything else is always checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

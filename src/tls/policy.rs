@@ -7,6 +7,7 @@
 use embedded_tls::blocking::MaxFragmentLength;
 
 use super::chain::{self, Trust};
+use super::files::Role;
 #[cfg(feature = "tls-client-cert")]
 use super::identity::{ClientKey, Identity};
 use super::name::IpBytes;
@@ -20,8 +21,8 @@ use crate::error::{ConfigError, Fault};
 /// What the handshake is to do. Everything that can be wrong with the configuration is found
 /// here, before a byte is sent.
 pub(crate) fn plan<'h>(
-    settings: &Settings<'h>,
-    config: &Config<'h>,
+    settings: &'h Settings<'_>,
+    config: &Config<'_>,
     host: &'h str,
     platform: &dyn Platform,
 ) -> Result<Handshake<'h>, Fault> {
@@ -31,18 +32,12 @@ pub(crate) fn plan<'h>(
     if verify_full && host.is_none() {
         return Err(Fault::from(ConfigError::NoHost));
     }
-    let anchors = match config.sslrootcert.filter(|name| !name.is_empty()) {
-        Some(name) => {
-            let missing = Fault::from(ConfigError::NoRootCertificate);
-            let bytes = settings.files.get(name).ok_or(missing)?;
-            chain::check_anchors(bytes).map_err(|_| Fault::from(ConfigError::RootCertificate))?;
-            Some(bytes)
-        }
-        None if matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull) => {
-            return Err(Fault::from(ConfigError::NoRootCertificate));
-        }
-        None => None,
-    };
+    let anchors = settings.files.get(Role::Root, config)?;
+    if let Some(bytes) = anchors {
+        chain::check_anchors(bytes).map_err(|_| Fault::from(ConfigError::RootCertificate))?;
+    } else if matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull) {
+        return Err(Fault::from(ConfigError::NoRootCertificate));
+    }
     let trust = match anchors {
         Some(anchors) => {
             let (earliest, latest) = dates(settings.validity, platform)?;
@@ -53,18 +48,16 @@ pub(crate) fn plan<'h>(
     };
     let server_name =
         host.filter(|host| config.sslsni && host.is_ascii() && IpBytes::parse(host).is_none());
+    #[cfg(not(feature = "tls-client-cert"))]
+    if settings.files.get(Role::Certificate, config)?.is_some() {
+        return Err(Fault::from(ConfigError::ClientCertificate));
+    }
     Ok(Handshake {
         trust,
         server_name,
         alpn: config.sslnegotiation == SslNegotiation::Direct,
         #[cfg(feature = "tls-client-cert")]
         identity: identity(settings, config)?,
-    })
-    .and_then(|handshake| match config.sslcert {
-        Some(name) if !name.is_empty() && !cfg!(feature = "tls-client-cert") => {
-            Err(Fault::from(ConfigError::ClientCertificate))
-        }
-        _ => Ok(handshake),
     })
 }
 
@@ -82,19 +75,20 @@ fn dates(validity: Validity, platform: &dyn Platform) -> Result<(u64, u64), Faul
 
 #[cfg(feature = "tls-client-cert")]
 fn identity<'h>(
-    settings: &Settings<'h>,
-    config: &Config<'h>,
+    settings: &'h Settings<'_>,
+    config: &Config<'_>,
 ) -> Result<Option<Identity<'h>>, Fault> {
     let wrong = Fault::from(ConfigError::ClientCertificate);
-    let Some(name) = config.sslcert.filter(|name| !name.is_empty()) else { return Ok(None) };
-    let certificates = settings.files.get(name).ok_or(wrong)?;
+    let Some(certificates) = settings.files.get(Role::Certificate, config)? else {
+        return Ok(None);
+    };
     // One certificate is sent; the server knows the intermediates.
     let certificate = chain::first(certificates).map_err(|_| wrong)?;
     let key = match settings.signer {
         Some(signer) => ClientKey::Element(signer),
         None => {
-            let name = config.sslkey.ok_or(wrong)?;
-            ClientKey::from_der(settings.files.get(name).ok_or(wrong)?).map_err(|_| wrong)?
+            let key = settings.files.get(Role::Key, config)?.ok_or(wrong)?;
+            ClientKey::from_der(key).map_err(|_| wrong)?
         }
     };
     Ok(Some(Identity { certificate, key }))

@@ -240,6 +240,12 @@ impl Judge<'_> {
             }
             // libpq takes anything and means 0; barepg is stricter.
             ParseReason::InvalidValue(_) if keyword == "sslsni" => true,
+            // An empty one lets no method through from libpq 16 on, which shows at a login only.
+            ParseReason::InvalidValue(_)
+                if keyword == "require_auth" && value.as_deref() == Some("") =>
+            {
+                true
+            }
             // By itself, for libpq looks at some only where another parameter asks for it. A
             // later value may have replaced the bad one, then libpq does not see it.
             ParseReason::InvalidValue(_) => {

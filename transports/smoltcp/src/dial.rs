@@ -1,5 +1,7 @@
 //! The stack as the driver's dialler: several hosts, reconnects, cancel requests.
 
+use core::net::Ipv4Addr;
+
 use barepg::{Dial, DialError, Target};
 use embedded_io::ErrorKind;
 use smoltcp::phy::Device;
@@ -14,8 +16,12 @@ impl<'s, 'a, D: Device> Dial for &'s Stack<'a, D> {
         if target.address > 0 {
             return Err(DialError::NoMoreAddresses);
         }
-        let host =
-            if target.host.hostaddr.is_empty() { target.host.host } else { target.host.hostaddr };
+        let host = match target.host.hostaddr {
+            "" => target.host.host,
+            address if address.parse::<Ipv4Addr>().is_ok() => address,
+            // Never looked up, as in libpq.
+            _ => return Err(DialError::NotAnAddress),
+        };
         let mut stream = self.connect(host, target.host.port, target.timeout_ms)?;
         if !target.keepalives.on {
             stream.set_keep_alive(None);

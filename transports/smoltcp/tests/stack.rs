@@ -337,7 +337,9 @@ fn the_driver_dials_through_it() {
         target.address = 0;
         target.host.host = "nobody.test";
         assert_eq!(dialler.dial(&target).err(), Some(DialError::UnknownHost));
-        // The address counts, not the name.
+        // The address counts, not the name, and a name in its place is not looked up.
+        target.host.hostaddr = "db.test";
+        assert_eq!(dialler.dial(&target).err(), Some(DialError::NotAnAddress));
         target.host.hostaddr = "10.0.0.1";
         target.keepalives = Keepalives { on: true, idle_s: 2, interval_s: 0, count: 0 };
         target.tcp_user_timeout_ms = 6000;
