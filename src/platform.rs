@@ -72,6 +72,12 @@ impl Countdown {
         Self { last: 0, left_ms: timeout_ms, still: 0, runs: false }
     }
 
+    /// Whether time was counted.
+    #[inline]
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.runs
+    }
+
     /// One turn of a loop that computes.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn pulse(&mut self, platform: &dyn Platform) -> Result<(), Fault> {

@@ -118,26 +118,25 @@ impl Lent<'_> {
     }
 
     /// One attempt to receive.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<(), Fault> {
         let size = buf.len();
         let result = self.io.read(buf);
-        if result == Ok(0) { Err(Fault::CLOSED) } else { self.note(result, size) }
+        self.note(result, size, Fault::CLOSED)
     }
 
     /// One attempt to send.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let result = self.io.write(bytes);
-        if result == Ok(0) {
-            Err(ErrorKind::WriteZero.into())
-        } else {
-            self.note(result, bytes.len())
-        }
+        self.note(result, bytes.len(), ErrorKind::WriteZero.into())
     }
 
     /// One attempt to flush.
+    #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn flush(&mut self) -> Result<(), Fault> {
         let result = self.io.flush().map(|()| 1);
-        self.note(result, 1)
+        self.note(result, 1, ErrorKind::Other.into())
     }
 
     /// Whether something has arrived, as far as the transport can tell.
@@ -160,18 +159,37 @@ impl Lent<'_> {
         self.io.record()
     }
 
+    /// Notes what was moved, of `most` at the most; `nothing`: what it means if that was nothing.
+    #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
-    fn note(&mut self, result: Result<usize, ErrorKind>, most: usize) -> Result<(), Fault> {
-        self.moved = match result {
-            Ok(n) if n <= most => n,
-            Ok(_) => return Err(ErrorKind::Other.into()),
-            Err(kind) if is_pause(kind) => 0,
-            Err(kind) if cfg!(feature = "tls") => {
-                return Err(self.io.fault().unwrap_or(kind.into()));
+    fn note(
+        &mut self,
+        result: Result<usize, ErrorKind>,
+        most: usize,
+        nothing: Fault,
+    ) -> Result<(), Fault> {
+        match result {
+            // From 1 to the most.
+            Ok(n) if n.wrapping_sub(1) < most => {
+                self.moved = n;
+                Ok(())
             }
-            Err(kind) => return Err(kind.into()),
-        };
-        Ok(())
+            Ok(0) => Err(nothing),
+            Ok(_) => Err(ErrorKind::Other.into()),
+            Err(kind) => self.failed(kind),
+        }
+    }
+
+    /// What an error of the transport means; nothing was moved.
+    #[cold]
+    #[cfg_attr(not(target_os = "none"), inline(never))]
+    fn failed(&mut self, kind: ErrorKind) -> Result<(), Fault> {
+        self.moved = 0;
+        match kind {
+            kind if is_pause(kind) => Ok(()),
+            kind if cfg!(feature = "tls") => Err(self.io.fault().unwrap_or(kind.into())),
+            kind => Err(kind.into()),
+        }
     }
 }
 

@@ -24,24 +24,47 @@ impl<'b> Framed<'b> {
         Ok(())
     }
 
-    /// Puts back what [`take_some`](Self::take_some) took last, but leaves it readable as what was
-    /// taken. Returns what is left of a value of which `left` bytes were left.
-    pub(crate) fn put_back(&mut self, left: usize) -> usize {
-        let (start, end) = self.taken;
-        let length = end.wrapping_sub(start);
-        self.start = start;
-        self.body = self.body.wrapping_add(length);
-        left.saturating_add(length)
+    /// What there is of the body, at most `max` bytes, without taking it.
+    #[inline]
+    pub(crate) fn shown(&self, max: usize) -> &[u8] {
+        let n = self.unread().min(max);
+        self.rx.get(self.start..).and_then(|rest| rest.get(..n)).unwrap_or(&[])
     }
 
-    /// Takes the first bytes of what was put back, at most `n`. Returns how many.
-    pub(crate) fn take_again(&mut self, n: usize) -> usize {
-        let (start, end) = self.taken;
-        let n = n.min(end.wrapping_sub(start)).min(self.body);
-        self.start = self.start.saturating_add(n).min(self.end);
-        self.body = self.body.saturating_sub(n);
-        self.taken = (start.saturating_add(n), end);
+    /// Takes the first bytes of what there is of the body, of which `n` are left at least; as many
+    /// as there are. Returns how many.
+    #[inline]
+    pub(crate) fn take_first(&mut self, n: usize) -> usize {
+        debug_assert!(n <= self.body);
+        let n = n.min(self.unread());
+        self.start = self.start.wrapping_add(n);
+        self.body = self.body.wrapping_sub(n);
         n
+    }
+
+    /// Receives more of the body, where all that had arrived was taken, with a deadline of its own.
+    #[inline]
+    pub(crate) fn refill(&mut self, io: &mut Lent<'_>, timeout_ms: u32) -> Result<(), Fault> {
+        if self.countdown.has_begun() {
+            self.limit(timeout_ms);
+        } else {
+            self.platform().idle();
+        }
+        let at = self.pinned;
+        self.start = at;
+        match self.read_at(io, at) {
+            Ok(()) if io.moved > 0 => Ok(()),
+            result => self.wait_for_more(io, result),
+        }
+    }
+
+    /// Nothing had arrived yet, or `result` is a failure.
+    #[cold]
+    #[inline(never)]
+    fn wait_for_more(&mut self, io: &mut Lent<'_>, result: Result<(), Fault>) -> Result<(), Fault> {
+        self.end = self.start;
+        self.received = true;
+        result.and_then(|()| self.read_more(io))
     }
 
     /// Whether the receive buffer has no room for another byte.

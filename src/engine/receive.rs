@@ -321,11 +321,16 @@ impl Framed<'_> {
         } else if self.end >= self.rx.len() {
             self.compact();
         }
+        self.read_at(io, self.end)
+    }
+
+    /// One attempt to receive, into what is free from `at` on: the end of what was received.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub(super) fn read_at(&mut self, io: &mut Lent<'_>, at: usize) -> Result<(), Fault> {
         io.until(self.countdown);
-        let free = self.rx.get_mut(self.end..).unwrap_or(&mut []);
-        if free.is_empty() {
+        let Some(free @ [_, ..]) = self.rx.get_mut(at..) else {
             return Err(self.too_small(self.rx.len().saturating_add(1)));
-        }
+        };
         let result = io.read(free);
         #[cfg(feature = "tls")]
         if result.is_err() {
@@ -333,14 +338,25 @@ impl Framed<'_> {
         }
         result?;
         if io.moved > 0 {
-            self.end = self.end.wrapping_add(io.moved);
+            self.end = at.wrapping_add(io.moved);
             self.count_read(io.moved);
         }
         Ok(())
     }
 
+    #[inline]
     fn count_read(&mut self, n: usize) {
         self.stats.bytes_in = self.stats.bytes_in.wrapping_add(low(n));
-        self.stats.rx_peak = self.stats.rx_peak.max(low(self.end));
+        let end = low(self.end);
+        if end > self.stats.rx_peak {
+            self.note_peak(end);
+        }
+    }
+
+    /// More of the receive buffer is in use than ever.
+    #[cold]
+    #[cfg_attr(not(target_os = "none"), inline(never))]
+    const fn note_peak(&mut self, end: u32) {
+        self.stats.rx_peak = end;
     }
 }

@@ -228,48 +228,60 @@ impl embedded_io::ErrorType for StreamedColumn<'_, '_, '_> {
 }
 
 impl StreamedColumn<'_, '_, '_> {
-    /// Takes at most `max` bytes of what is left; receives when nothing has arrived.
-    fn fill(&mut self, max: usize) -> Result<()> {
-        let row = &mut *self.row;
-        row.session.check_ended()?;
-        if !row.session.link.has_unread() {
-            row.session.link.limit(row.session.timeout_ms);
+    /// Receives more of the column.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn receive(&mut self) -> Result<(), Fault> {
+        let StreamedRow { session, io, .. } = &mut *self.row;
+        session.exchange.check()?;
+        session.link.refill(io, session.timeout_ms)
+    }
+
+    /// What the user sees of a failure to receive.
+    #[cold]
+    fn failed(&mut self, fault: Fault) -> Error {
+        let session = &mut *self.row.session;
+        match session.check_ended() {
+            Ok(()) => session.into_error(fault),
+            Err(first) => first,
         }
-        let taken = row.session.exchange.check().and_then(|()| row.take(max));
-        taken.map_err(|fault| row.session.into_error(fault))
     }
 }
 
 impl Read for StreamedColumn<'_, '_, '_> {
     /// `Ok(0)` at the end of the value, and for NULL.
     fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
-        if self.row.left == 0 || buf.is_empty() {
+        if buf.is_empty() {
             return Ok(0);
         }
-        self.fill(buf.len())?;
-        let bytes = self.row.session.link.taken();
+        let bytes = self.fill_buf()?;
+        let length = bytes.len().min(buf.len());
         buf.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        Ok(bytes.len())
+        self.consume(length);
+        Ok(length)
     }
 }
 
 /// The value where it lies in the receive buffer, without a copy.
 impl BufRead for StreamedColumn<'_, '_, '_> {
     /// Empty at the end of the value, and for NULL.
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn fill_buf(&mut self) -> Result<&[u8]> {
-        if self.row.left > 0 {
-            self.fill(usize::MAX)?;
-            // Taken by `consume` only.
-            self.row.left = self.row.session.link.put_back(self.row.left);
-            return Ok(self.row.session.link.taken());
+        if self.row.left > 0
+            && !self.row.session.link.has_unread()
+            && let Err(fault) = self.receive()
+        {
+            return Err(self.failed(fault));
         }
-        Ok(&[])
+        Ok(self.row.session.link.shown(self.row.left))
     }
 
     /// More than [`fill_buf`](Self::fill_buf) gave is as much as it gave.
+    #[cfg_attr(not(target_os = "none"), inline)]
     fn consume(&mut self, amount: usize) {
         let row = &mut *self.row;
-        row.left = row.left.saturating_sub(row.session.link.take_again(amount));
+        let taken = row.session.link.take_first(amount.min(row.left));
+        row.left = row.left.wrapping_sub(taken);
     }
 }
 
