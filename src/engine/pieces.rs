@@ -45,6 +45,10 @@ impl<'b> Framed<'b> {
     /// Receives more of the body, where all that had arrived was taken, with a deadline of its own.
     #[inline]
     pub(crate) fn refill(&mut self, io: &mut Lent<'_>, timeout_ms: u32) -> Result<(), Fault> {
+        if cfg!(target_os = "none") {
+            self.limit(timeout_ms);
+            return self.read_more(io);
+        }
         if self.countdown.has_begun() {
             self.limit(timeout_ms);
         } else {

@@ -1,7 +1,6 @@
 //! bool, integers and floats.
 
 use super::{Format, FromSql, Oid, RawValue, ToSql, TypeError, oid};
-use crate::wire::digits::decimal_value;
 use crate::wire::{WireError, Writer};
 
 impl<'a> FromSql<'a> for bool {
@@ -118,22 +117,11 @@ macro_rules! float {
 
 float!(f32 oid::FLOAT4, f64 oid::FLOAT8);
 
-/// So many decimal digits fit an `i64`, whatever they are.
-const SHORT: usize = 18;
+/// So many decimal digits fit a `u64`, whatever they are, and all of an `i64` do.
+const MOST: usize = 19;
 
-/// Decimal digits; leading zeros are allowed.
-pub(super) fn unsigned_text(digits: &[u8]) -> Result<u64, TypeError> {
-    match digits {
-        [] => Err(TypeError::Malformed),
-        digits => digits.iter().try_fold(0_u64, |value, byte| {
-            let digit = decimal_value(*byte).ok_or(TypeError::Malformed)?;
-            let value = value.checked_mul(10).and_then(|value| value.checked_add(digit.into()));
-            value.ok_or(TypeError::Range)
-        }),
-    }
-}
-
-/// A decimal integer with an optional sign, as the server prints them.
+/// A decimal integer with an optional sign, as the server prints them: without more zeros in front
+/// than digits fit.
 #[cfg_attr(not(target_os = "none"), inline(always))]
 #[cfg_attr(target_os = "none", inline(never))]
 fn integer_text(text: &[u8]) -> Result<i64, TypeError> {
@@ -141,16 +129,18 @@ fn integer_text(text: &[u8]) -> Result<i64, TypeError> {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };
-    if digits.is_empty() || digits.len() > SHORT {
-        return long_text(negative, digits);
+    match digits.len() {
+        1..=MOST => {}
+        0 => return Err(TypeError::Malformed),
+        _ => return Err(TypeError::Range),
     }
-    let (mut value, mut rest) = (0_i64, digits);
+    let (mut value, mut rest) = (0_u64, digits);
     #[cfg(not(target_os = "none"))]
     while let Some((eight, after)) = rest.split_first_chunk() {
         let Some(eight) = eight_digits(u64::from_le_bytes(*eight)) else {
             return Err(TypeError::Malformed);
         };
-        value = value.wrapping_mul(100_000_000).wrapping_add_unsigned(eight);
+        value = value.wrapping_mul(100_000_000).wrapping_add(eight);
         rest = after;
     }
     while let [digit, after @ ..] = rest {
@@ -161,20 +151,12 @@ fn integer_text(text: &[u8]) -> Result<i64, TypeError> {
         value = value.wrapping_mul(10).wrapping_add(digit.into());
         rest = after;
     }
-    Ok(if negative { value.wrapping_neg() } else { value })
-}
-
-/// As [`integer_text`], of many digits.
-#[cold]
-#[inline(never)]
-fn long_text(negative: bool, digits: &[u8]) -> Result<i64, TypeError> {
-    let value = unsigned_text(digits)?;
-    match negative {
-        // The negative side holds one value more.
-        true if value <= 1 << 63 => Ok(value.wrapping_neg().cast_signed()),
-        true => Err(TypeError::Range),
-        false => i64::try_from(value).map_err(|_| TypeError::Range),
+    // The negative side holds one value more.
+    if value > i64::MAX.unsigned_abs().wrapping_add(negative.into()) {
+        return Err(TypeError::Range);
     }
+    let value = value.cast_signed();
+    Ok(if negative { value.wrapping_neg() } else { value })
 }
 
 /// Eight decimal digits at once, the first in the lowest byte: neighbours are joined three times.
@@ -208,8 +190,8 @@ mod tests {
         assert_eq!(text::<i64>(b"-9223372036854775809"), Err(TypeError::Range));
         assert_eq!(text::<i64>(b"-18446744073709551615"), Err(TypeError::Range));
         assert_eq!(text::<i64>(b"18446744073709551616"), Err(TypeError::Range));
-        assert_eq!(text::<i64>(b"-000000000000000000000000000007"), Ok(-7));
-        assert_eq!(text::<i64>(b"000000000000000000000000000x"), Err(TypeError::Malformed));
+        assert_eq!(text::<i64>(b"00000000000000000007"), Err(TypeError::Range));
+        assert_eq!(text::<i64>(b"-007"), Ok(-7));
         assert_eq!(text::<i64>(b"12345678901/"), Err(TypeError::Malformed));
         assert_eq!(text::<i16>(b"32768"), Err(TypeError::Range));
         assert_eq!(text::<u32>(b"4294967295"), Ok(u32::MAX));
@@ -221,7 +203,7 @@ mod tests {
 
     #[test]
     fn digits_are_read_in_every_place() {
-        for length in 1..=SHORT + 1 {
+        for length in 1..=MOST {
             let digits: std::vec::Vec<u8> = (1..=length).map(|n| b'0' + (n % 10) as u8).collect();
             let value = core::str::from_utf8(&digits).unwrap().parse();
             assert_eq!(Ok(integer_text(&digits)), value.map(Ok));

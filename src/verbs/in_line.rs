@@ -6,7 +6,9 @@ use crate::engine::Session;
 use crate::types::Oid;
 use crate::verbs::params::Params;
 use crate::verbs::query;
-use crate::verbs::sql::{Run, Source, Sql};
+#[cfg(not(target_os = "none"))]
+use crate::verbs::sql::Source;
+use crate::verbs::sql::{Run, Sql};
 #[cfg(not(target_os = "none"))]
 use crate::wire::frontend::{close_bind, open_bind, parse_in_line};
 #[cfg(not(target_os = "none"))]

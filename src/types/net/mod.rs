@@ -8,8 +8,8 @@ pub use mac::{MacAddr, MacAddr8};
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::basic::unsigned_text;
 use super::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
+use crate::wire::digits::number;
 use crate::wire::{WireError, Writer};
 
 /// Address families of the layout (`PGSQL_AF_INET`, `PGSQL_AF_INET6` of `utils/inet.h`).
@@ -145,7 +145,9 @@ impl core::str::FromStr for Inet {
     /// Parses an address, with or without `/` and the prefix length.
     fn from_str(text: &str) -> Result<Self, TypeError> {
         let (addr, prefix) = match text.split_once('/') {
-            Some((addr, prefix)) => (addr, Some(unsigned_text(prefix.as_bytes())?)),
+            Some((addr, prefix)) => {
+                (addr, Some(number(prefix.as_bytes()).map_err(|_| TypeError::Malformed)?))
+            }
             None => (text, None),
         };
         let addr = text::parse(addr.as_bytes()).ok_or(TypeError::Malformed)?;
