@@ -125,10 +125,22 @@ const MOST: usize = 19;
 #[cfg_attr(not(target_os = "none"), inline(always))]
 #[cfg_attr(target_os = "none", inline(never))]
 fn integer_text(text: &[u8]) -> Result<i64, TypeError> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
+    if let [b'-', digits @ ..] = text {
+        return negative_text(digits);
+    }
+    i64::try_from(digits_text(text)?).map_err(|_| TypeError::Range)
+}
+
+/// After a minus.
+#[cfg_attr(not(target_os = "none"), inline(never))]
+fn negative_text(digits: &[u8]) -> Result<i64, TypeError> {
+    let value = digits_text(digits)?.wrapping_neg().cast_signed();
+    // Zero, or below; this side holds one value more.
+    if value <= 0 { Ok(value) } else { Err(TypeError::Range) }
+}
+
+#[cfg_attr(not(target_os = "none"), inline(always))]
+fn digits_text(digits: &[u8]) -> Result<u64, TypeError> {
     match digits.len() {
         1..=MOST => {}
         0 => return Err(TypeError::Malformed),
@@ -151,12 +163,7 @@ fn integer_text(text: &[u8]) -> Result<i64, TypeError> {
         value = value.wrapping_mul(10).wrapping_add(digit.into());
         rest = after;
     }
-    // The negative side holds one value more.
-    if value > i64::MAX.unsigned_abs().wrapping_add(negative.into()) {
-        return Err(TypeError::Range);
-    }
-    let value = value.cast_signed();
-    Ok(if negative { value.wrapping_neg() } else { value })
+    Ok(value)
 }
 
 /// Eight decimal digits at once, the first in the lowest byte: neighbours are joined three times.
@@ -188,7 +195,10 @@ mod tests {
         assert_eq!(text::<i64>(b"9223372036854775807"), Ok(i64::MAX));
         assert_eq!(text::<i64>(b"9223372036854775808"), Err(TypeError::Range));
         assert_eq!(text::<i64>(b"-9223372036854775809"), Err(TypeError::Range));
+        assert_eq!(text::<i64>(b"-9999999999999999999"), Err(TypeError::Range));
+        assert_eq!(text::<i64>(b"9999999999999999999"), Err(TypeError::Range));
         assert_eq!(text::<i64>(b"-18446744073709551615"), Err(TypeError::Range));
+        assert_eq!(text::<i64>(b"--1"), Err(TypeError::Malformed));
         assert_eq!(text::<i64>(b"18446744073709551616"), Err(TypeError::Range));
         assert_eq!(text::<i64>(b"00000000000000000007"), Err(TypeError::Range));
         assert_eq!(text::<i64>(b"-007"), Ok(-7));

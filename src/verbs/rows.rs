@@ -61,12 +61,20 @@ impl<'r, 'b> Rows<'r, 'b> {
         self.next_row_slowly()
     }
 
-    /// For hosts: the common path makes its row itself.
+    /// For hosts: the common path makes its row itself, and so does the one that receives.
     #[cold]
     #[inline(never)]
     fn next_row_slowly(&mut self) -> Result<Option<Row<'_>>> {
-        if self.has_ended() {
-            return Ok(None);
+        if self.session.awaits_row() {
+            if self.has_ended() {
+                return Ok(None);
+            }
+            if let Err(fault) = self.session.link.receive_whole(&mut self.io, tag::DATA_ROW) {
+                return Err(self.session.into_error(fault));
+            }
+            if self.has_arrived() {
+                return Ok(Some(Row::new(self.session)));
+            }
         }
         let found = self.next_slowly()?;
         Ok(if found { Some(Row::new(self.session)) } else { None })
@@ -89,21 +97,12 @@ impl<'r, 'b> Rows<'r, 'b> {
     fn has_ended(&mut self) -> bool {
         self.session.link.comes_next(tag::COMMAND_COMPLETE)
             && self.part != PartOf::Pipeline
-            && self.session.awaits_row()
             && self.session.ended_at_once()
     }
 
     #[inline(never)]
     fn next_slowly(&mut self) -> Result<bool> {
         self.session.check_ended()?;
-        if !cfg!(target_os = "none") && self.session.awaits_row() {
-            let io = &mut self.io;
-            let arrived = self.session.link.receive_whole(io, tag::DATA_ROW);
-            arrived.map_err(|fault| self.session.into_error(fault))?;
-            if self.has_arrived() {
-                return Ok(true);
-            }
-        }
         self.step().map_err(|fault| self.session.into_error(fault))
     }
 
@@ -163,7 +162,7 @@ impl<'r, 'b> Rows<'r, 'b> {
     }
 
     fn skip_rows(&mut self) -> Result<(), Fault> {
-        if !cfg!(target_os = "none") && self.has_ended() {
+        if !cfg!(target_os = "none") && self.session.awaits_row() && self.has_ended() {
             return Ok(());
         }
         while matches!(self.session.result, ResultState::Rows | ResultState::NoRows) {
@@ -329,6 +328,7 @@ impl Session<'_> {
     fn awaits_row(&self) -> bool {
         self.result == ResultState::Rows
             && self.exchange.is_alive()
+            && self.ledger.ended().is_none()
             && !self.malformed.get()
             && self.link.left() == 0
     }
