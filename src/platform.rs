@@ -12,7 +12,8 @@ use crate::limits;
 /// needed. All of them may be called many times per operation and must return quickly.
 pub trait Platform {
     /// Milliseconds since any fixed start; every deadline is measured with it. It should move at
-    /// least every 100 ms.
+    /// least every 100 ms. Without TLS a verb whose answer comes with the transport's first attempt
+    /// does not ask for it: its deadline counts from the first wait on.
     ///
     /// A clock that wraps around, or jumps back, is survived: the time that passed between the two
     /// looks is lost, a wait of the transport (50 ms at the most). One that stands still while the

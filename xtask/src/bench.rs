@@ -13,8 +13,9 @@ use std::time::Instant;
 
 use crate::budgets::Budgets;
 use crate::setup;
-use measure::Plan;
+use measure::{Costs, Plan};
 pub use programs::Client;
+use report::Musts;
 use works::{WORKS, Work};
 
 /// The help, with the works and clients there are.
@@ -85,9 +86,26 @@ impl Options {
     }
 }
 
+/// As `cargo xtask bench --quick --client barepg`: what can be gated on every change. The number of
+/// works that were compared.
+pub fn barepg_alone() -> Result<u32, String> {
+    let options = Options { client: Some(Client::Barepg), quick: true, ..Options::default() };
+    let (costs, musts) = measured(&options)?;
+    let compared = report::check(&costs, &musts)?;
+    Ok(compared.try_into().unwrap_or(u32::MAX))
+}
+
 /// Builds the programs, measures, prints the table. An error when barepg misses a "must".
 pub fn run(options: &Options) -> Result<(), String> {
     let begun = Instant::now();
+    let (costs, musts) = measured(options)?;
+    println!("\nall of it in {:.0} s", begun.elapsed().as_secs_f32());
+    let compared = report::check(&costs, &musts)?;
+    println!("barepg keeps within its must in {compared} works");
+    Ok(())
+}
+
+fn measured(options: &Options) -> Result<(Costs, Musts), String> {
     let (clients, works) = (options.clients(), options.works());
     let musts = report::musts(&Budgets::read()?)?;
     setup::bench(&clients)?;
@@ -100,8 +118,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         Ok(calls) => print!("{}", report::system_calls(&calls)),
         Err(error) => println!("\nsystem calls: strace does not work here: {error}"),
     }
-    println!("\nall of it in {:.0} s", begun.elapsed().as_secs_f32());
-    report::check(&costs, &musts)
+    Ok((costs, musts))
 }
 
 #[cfg(test)]

@@ -110,6 +110,12 @@ pub fn tests_pooled(context: &Context) -> Checked {
     count(&context.run(&mut command)?)
 }
 
+/// What a unit of each work of the bench costs on this machine, in instructions, against
+/// `budgets.toml`. The peers are in `cargo xtask bench` alone.
+pub fn instructions(_: &Context) -> Checked {
+    crate::bench::barepg_alone()
+}
+
 fn tests(context: &Context, arguments: &[&str]) -> Checked {
     let output = context.run(context.cargo(&["test", "--no-fail-fast"]).args(arguments))?;
     count(&output)
