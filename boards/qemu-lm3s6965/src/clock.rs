@@ -62,15 +62,15 @@ impl Clock {
             u64::from(wraps) * u64::from(RELOAD + 1) + u64::from(RELOAD - current)
         })
     }
-}
 
-impl barepg_smoltcp::Clock for Clock {
-    fn now_ms(&self) -> u64 {
+    /// Milliseconds since the start.
+    pub fn now_ms() -> u64 {
         Self::ticks() / TICKS_PER_MS
     }
 
-    fn sleep_until(&self, deadline_ms: u64) {
-        let now = self.now_ms();
+    /// Sleeps until the network or the time wakes the core.
+    pub fn sleep_until(deadline_ms: u64) {
+        let now = Self::now_ms();
         let Some(wait_ms) = deadline_ms.checked_sub(now).filter(|ms| *ms > 0) else { return };
         let ticks = wait_ms.min(100) * TICKS_PER_MS;
         timer0::GPTMCTL.write(0);

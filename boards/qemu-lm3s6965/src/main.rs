@@ -10,7 +10,7 @@ use barepg_semihost::{
     CommandLine, Output, SemihostingHostRng, barepg_mark_begin, barepg_mark_end, command_line,
     fault, finish, once, stack,
 };
-use barepg_smoltcp::{Clock as _, ConnectError, Setup, Sockets, Stack, TcpStream};
+use barepg_smoltcp::{ConnectError, Setup, Sleep, Sockets, Stack, TcpBuffers, TcpStream};
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 
 mod clock;
@@ -26,13 +26,11 @@ type Net = Stack<'static, Ethernet>;
 
 /// What the driver needs of the machine. There is no watchdog to feed, and the network is served
 /// while the transport waits: `idle` has nothing to do.
-struct Machine<'m> {
-    clock: &'m Clock,
-}
+struct Machine;
 
-impl Platform for Machine<'_> {
+impl Platform for Machine {
     fn now_ms(&self) -> u64 {
-        self.clock.now_ms()
+        Clock::now_ms()
     }
 
     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
@@ -42,6 +40,12 @@ impl Platform for Machine<'_> {
     #[cfg(feature = "tls")]
     fn unix_time(&self) -> Option<u64> {
         barepg_semihost::semihosting_host_time()
+    }
+}
+
+impl Sleep for Machine {
+    fn sleep_until(&self, deadline_ms: u64) {
+        Clock::sleep_until(deadline_ms);
     }
 }
 
@@ -89,27 +93,26 @@ fn main() -> ! {
     Clock::start(core.SYST);
     #[cfg(feature = "defmt")]
     log::start();
-    let (Some(clock), Some(frames), Some(memory), Some(sockets), Some(storage), Some(line)) = (
-        once!(Clock = Clock),
+    let (Some(frames), Some(memory), Some(sockets), Some(storage), Some(line)) = (
         once!(Frames = Frames::new()),
-        once!(barepg_smoltcp::Storage<2048, 512> = barepg_smoltcp::Storage::new()),
+        once!(TcpBuffers<2048, 512> = TcpBuffers::new()),
         once!(Sockets<'static> = Sockets::new()),
         once!(Storage<1024, 512> = Storage::new()),
         once!(CommandLine = CommandLine::new()),
     ) else {
         fault("memory taken")
     };
-    let mut seed = [0; 8];
-    if !SemihostingHostRng.fill(&mut seed) {
-        fault("no entropy")
-    }
     let (ethernet, mac) = Ethernet::start(frames);
     let arguments = command_line(line);
-    let setup = Setup::dhcp(mac, u64::from_le_bytes(seed));
+    let setup = Setup::new(mac);
     #[cfg(feature = "hosts")]
-    let setup = Setup { name_server: barepg_app::name_server(arguments), ..setup };
-    let net = Stack::new(ethernet, clock, setup, memory, sockets);
-    let machine = Machine { clock };
+    let setup = match barepg_app::name_server(arguments) {
+        Some(server) => setup.name_server(server.into()),
+        None => setup,
+    };
+    let Ok(net) = Stack::new(ethernet, &Machine, setup, memory, sockets) else {
+        fault("no network")
+    };
     #[cfg(feature = "tls")]
     let files = tls_files(arguments);
     #[cfg(feature = "tls")]
@@ -129,7 +132,7 @@ fn main() -> ! {
         &mut board,
         Lent {
             buffers: storage.buffers(),
-            platform: &machine,
+            platform: &Machine,
             #[cfg(feature = "tls")]
             tls,
         },

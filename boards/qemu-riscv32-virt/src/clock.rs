@@ -20,7 +20,7 @@ impl Clock {
     /// Lets the comparator and one line of the interrupt controller wake the core. Interrupts
     /// stay disabled (`mstatus.MIE`): a pending one ends `wfi` all the same, and no handler is
     /// needed.
-    pub fn start(&self, interrupt: u32) {
+    pub fn start(interrupt: u32) {
         // SAFETY: registers of the PLIC: priority above the threshold 0, enabled for the first
         // hart's machine mode.
         unsafe {
@@ -42,14 +42,14 @@ impl Clock {
             }
         }
     }
-}
 
-impl barepg_smoltcp::Clock for Clock {
-    fn now_ms(&self) -> u64 {
+    /// Milliseconds since the start.
+    pub fn now_ms() -> u64 {
         Self::ticks() / TICKS_PER_MS
     }
 
-    fn sleep_until(&self, deadline_ms: u64) {
+    /// Sleeps until the network or the time wakes the core.
+    pub fn sleep_until(deadline_ms: u64) {
         let wake = deadline_ms.saturating_mul(TICKS_PER_MS);
         // SAFETY: the comparator's halves; the high one is out of reach while they are set.
         unsafe {

@@ -10,7 +10,7 @@ use barepg_semihost::{
     CommandLine, Output, barepg_mark_begin, barepg_mark_end, command_line, fault, finish, once,
     stack,
 };
-use barepg_smoltcp::{Clock as _, ConnectError, Setup, Sockets, Stack, TcpStream};
+use barepg_smoltcp::{ConnectError, Setup, Sleep, Sockets, Stack, TcpBuffers, TcpStream};
 use riscv_rt::{TrapFrame, entry};
 
 mod clock;
@@ -23,14 +23,13 @@ type Net = Stack<'static, Nic>;
 
 /// What the driver needs of the machine. There is no watchdog to feed, and the network is served
 /// while the transport waits: `idle` has nothing to do.
-struct Machine<'m> {
-    clock: &'m Clock,
+struct Machine {
     entropy: Entropy,
 }
 
-impl Platform for Machine<'_> {
+impl Platform for Machine {
     fn now_ms(&self) -> u64 {
-        self.clock.now_ms()
+        Clock::now_ms()
     }
 
     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
@@ -39,6 +38,12 @@ impl Platform for Machine<'_> {
 
     fn unix_time(&self) -> Option<u64> {
         Some(clock::unix_time())
+    }
+}
+
+impl Sleep for Machine {
+    fn sleep_until(&self, deadline_ms: u64) {
+        Clock::sleep_until(deadline_ms);
     }
 }
 
@@ -82,10 +87,10 @@ impl<'m> barepg_app::Board for Board<'m> {
 #[entry]
 fn main() -> ! {
     stack::paint();
-    let (Some(clock), Some(frames), Some(memory), Some(sockets), Some(storage), Some(line)) = (
-        once!(Clock = Clock),
+    let (Some(machine), Some(frames), Some(memory), Some(sockets), Some(storage), Some(line)) = (
+        once!(Option<Machine> = None),
         once!(Frames = Frames::new()),
-        once!(barepg_smoltcp::Storage<2048, 512> = barepg_smoltcp::Storage::new()),
+        once!(TcpBuffers<2048, 512> = TcpBuffers::new()),
         once!(Sockets<'static> = Sockets::new()),
         once!(Storage<1024, 512> = Storage::new()),
         once!(CommandLine = CommandLine::new()),
@@ -93,18 +98,17 @@ fn main() -> ! {
         fault("memory taken")
     };
     let Some(entropy) = Entropy::start() else { fault("no entropy device") };
-    let mut seed = [0; 8];
-    if !entropy.fill(&mut seed) {
-        fault("no entropy")
-    }
+    let machine = &*machine.insert(Machine { entropy });
     let Some((nic, mac, interrupt)) = Nic::start(frames) else { fault("no network device") };
-    clock.start(interrupt);
+    Clock::start(interrupt);
     let arguments = command_line(line);
-    let setup = Setup::dhcp(mac, u64::from_le_bytes(seed));
+    let setup = Setup::new(mac);
     #[cfg(feature = "hosts")]
-    let setup = Setup { name_server: barepg_app::name_server(arguments), ..setup };
-    let net = Stack::new(nic, clock, setup, memory, sockets);
-    let machine = Machine { clock, entropy };
+    let setup = match barepg_app::name_server(arguments) {
+        Some(server) => setup.name_server(server.into()),
+        None => setup,
+    };
+    let Ok(net) = Stack::new(nic, machine, setup, memory, sockets) else { fault("no network") };
     #[cfg(feature = "tls")]
     let files = tls_files(arguments);
     #[cfg(feature = "tls")]
@@ -124,7 +128,7 @@ fn main() -> ! {
         &mut board,
         Lent {
             buffers: storage.buffers(),
-            platform: &machine,
+            platform: machine,
             #[cfg(feature = "tls")]
             tls,
         },

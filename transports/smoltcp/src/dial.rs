@@ -1,28 +1,35 @@
-//! The stack as the driver's dialler: several hosts, reconnects, cancel requests.
-
-use core::net::Ipv4Addr;
+//! The stack as the driver's dialler: several hosts and addresses, reconnects, cancel requests.
 
 use barepg::{Dial, DialError, Target};
 use embedded_io::ErrorKind;
 use smoltcp::phy::Device;
 
+use crate::names::literal;
 use crate::{ConnectError, Stack, TcpStream};
 
-/// Dials by name or address. A name stands for one address here, the first of the answer.
+/// Dials by name or address, all addresses of a name in turn. A name is looked up when its first
+/// address is dialled, and the answer kept for the others.
 impl<'s, 'a, D: Device> Dial for &'s Stack<'a, D> {
     type Transport = TcpStream<'s, 'a, D>;
 
     fn dial(&mut self, target: &Target<'_>) -> Result<Self::Transport, DialError> {
-        if target.address > 0 {
-            return Err(DialError::NoMoreAddresses);
-        }
         let host = match target.host.hostaddr {
             "" => target.host.host,
-            address if address.parse::<Ipv4Addr>().is_ok() => address,
+            address if literal(address).is_some() => address,
             // Never looked up, as in libpq.
             _ => return Err(DialError::NotAnAddress),
         };
-        let mut stream = self.connect(host, target.host.port, target.timeout_ms)?;
+        let deadline = self.now_ms().saturating_add(target.timeout_ms.into());
+        let addresses = self.addresses(host, target.address == 0, deadline)?;
+        let count = addresses.count();
+        let index = usize::from(target.address);
+        if index >= count {
+            return Err(DialError::NoMoreAddresses);
+        }
+        let rotation = usize::try_from(target.rotation).unwrap_or(0);
+        let index = (index + rotation % count) % count;
+        let address = addresses.raw().nth(index).ok_or(DialError::NoMoreAddresses)?;
+        let mut stream = self.connect_to(address, target.host.port, deadline)?;
         if !target.keepalives.on {
             stream.set_keep_alive(None);
         } else if target.keepalives.idle_s > 0 {

@@ -1,21 +1,34 @@
 //! The interface and its sockets: address, names, connecting, and the one place that waits.
 
 use core::cell::RefCell;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::phy::Device;
+use smoltcp::phy::{Device, Medium};
 use smoltcp::socket::dhcpv4::{self, RetryConfig};
-use smoltcp::socket::dns::{self, GetQueryResultError, QueryHandle};
-use smoltcp::socket::tcp;
+use smoltcp::socket::{dns, tcp};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{DnsQueryType, EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Cidr};
+use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr, Ipv4Cidr};
 
-use crate::storage::MAX_TCP;
-use crate::{Address, Clock, ConnectError, Setup, Sockets, Storage, TcpStream};
+use crate::memory::MAX_TCP;
+use crate::names::{Addresses, Lookup, Missing, known_as, literal};
+use crate::{ConnectError, Ipv4, Setup, SetupError, Sleep, Sockets, TcpBuffers, TcpStream};
 
 /// Longest wait of one `read` or `write`, in milliseconds, before it says "nothing yet".
 pub const SLICE_MS: u64 = 20;
+
+/// A peer from which nothing comes, not even an acknowledgement, is given up after this time, in
+/// milliseconds.
+///
+/// It outlives loss: TCP repeats seven times in it (after 1, 3, 7, 15, 31, 63 and 123 s), an idle link is
+/// probed eighteen times. Of a thousand sessions of a hundred statements each, over a link that loses every
+/// tenth frame, 30 s gave up four; this gives up none. Waiting for an answer ends at the driver's deadline,
+/// which is shorter (10 s unless it is set).
+pub const TIMEOUT_MS: u32 = 180_000;
+
+/// An idle connection is probed in this interval, in milliseconds; without it the time-out finds no
+/// dead peer.
+pub const KEEP_ALIVE_MS: u32 = 10_000;
 
 /// Longest sleep between two polls, in milliseconds, whatever the stack says: a board whose
 /// network interrupt is lost or missing still makes progress.
@@ -23,12 +36,6 @@ const MAX_SLEEP_MS: u64 = 10;
 
 /// Frames taken from the device in one poll, so that a flood cannot hold the caller.
 const MAX_FRAMES: usize = 16;
-
-/// A peer from which nothing comes, not even an acknowledgement, is given up after this time.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// An idle connection is probed in this interval; without it the time-out finds no dead peer.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// First port of the dynamic range (RFC 6335 section 6).
 const FIRST_PORT: u16 = 49152;
@@ -39,19 +46,22 @@ const FIRST_PORT: u16 = 49152;
 /// for interrupt handlers.
 pub struct Stack<'a, D: Device> {
     inner: RefCell<Inner<'a, D>>,
-    clock: &'a dyn Clock,
+    board: &'a dyn Sleep,
 }
 
 pub(crate) struct Inner<'a, D: Device> {
     device: D,
-    interface: Interface,
+    pub(crate) interface: Interface,
     pub(crate) sockets: SocketSet<'a>,
     tcp: [Option<Slot>; MAX_TCP],
-    dns: SocketHandle,
+    pub(crate) dns: SocketHandle,
     dhcp: Option<SocketHandle>,
-    has_dns: bool,
-    name_server: Option<Ipv4Addr>,
+    /// The family of the first name server, by its address.
+    first_server: Option<IpAddress>,
+    own_server: bool,
     next_port: u16,
+    /// The last name looked up, as a number, and its addresses.
+    last: Option<(u64, Addresses)>,
 }
 
 #[derive(Clone, Copy)]
@@ -62,20 +72,37 @@ struct Slot {
 
 impl<'a, D: Device> Stack<'a, D> {
     /// Brings the interface up. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// See [`SetupError`]; only [`SetupError::NoEntropy`] may be otherwise the next time.
     pub fn new<const RX: usize, const TX: usize, const TCP: usize>(
         mut device: D,
-        clock: &'a dyn Clock,
+        board: &'a dyn Sleep,
         setup: Setup,
-        storage: &'a mut Storage<RX, TX, TCP>,
+        buffers: &'a mut TcpBuffers<RX, TX, TCP>,
         places: &'a mut Sockets<'a>,
-    ) -> Self {
-        let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(setup.mac)));
-        config.random_seed = setup.seed;
-        let interface = Interface::new(config, &mut device, instant(clock.now_ms()));
+    ) -> Result<Self, SetupError> {
+        let seed = match setup.seed {
+            Some(seed) => seed,
+            None => {
+                let mut seed = [0; 8];
+                board.entropy(&mut seed).map_err(|_| SetupError::NoEntropy)?;
+                u64::from_le_bytes(seed)
+            }
+        };
+        // Neighbours, as counters are, must not look alike.
+        let seed = mix(seed);
+        let mut config = Config::new(hardware_address(&device, setup.mac)?);
+        config.random_seed = seed;
+        #[cfg(feature = "ipv6")]
+        {
+            config.slaac = setup.ipv6 == crate::Ipv6::Slaac && is_ethernet(&device);
+        }
+        let interface = Interface::new(config, &mut device, instant(board.now_ms()));
         let mut sockets = SocketSet::new(&mut places.sockets[..]);
         let mut slots = [None; MAX_TCP];
         for (slot, (rx, tx)) in
-            slots.iter_mut().zip(storage.rx.iter_mut().zip(storage.tx.iter_mut()))
+            slots.iter_mut().zip(buffers.rx.iter_mut().zip(buffers.tx.iter_mut()))
         {
             let mut socket = tcp::Socket::new(
                 tcp::SocketBuffer::new(&mut rx[..]),
@@ -83,23 +110,34 @@ impl<'a, D: Device> Stack<'a, D> {
             );
             // The driver writes whole requests; holding back their ends only costs time.
             socket.set_nagle_enabled(false);
+            // After the last byte of an answer there may be no poll for a long time, in which the
+            // server would repeat it. At a window of a few segments the wait would also be paid for
+            // in every round trip.
+            socket.set_ack_delay(None);
             *slot = Some(Slot { handle: sockets.add(socket), lent: false });
         }
         let dns = sockets.add(dns::Socket::new(&[], &mut places.queries[..]));
         let mut inner = Inner {
+            dhcp: None,
+            first_server: None,
+            own_server: false,
+            last: None,
             device,
             interface,
             sockets,
             tcp: slots,
             dns,
-            dhcp: None,
-            has_dns: false,
-            name_server: setup.name_server,
             // Bits that the interface's generator does not begin with.
-            next_port: FIRST_PORT | (setup.seed.rotate_right(17) as u16 & (u16::MAX - FIRST_PORT)),
+            next_port: FIRST_PORT | (seed.rotate_right(17) as u16 & (u16::MAX - FIRST_PORT)),
         };
-        match setup.address {
-            Address::Dhcp => {
+        if let Some(server) = setup.name_server {
+            inner.set_own_server(server)?;
+        }
+        #[cfg(feature = "ipv6")]
+        inner.set_ipv6(setup.ipv6)?;
+        match setup.ipv4 {
+            // A device of bare IP packets has no place for DHCP.
+            Ipv4::Dhcp if is_ethernet(&inner.device) => {
                 let mut dhcp = dhcpv4::Socket::new();
                 let mut retry = RetryConfig::default();
                 // smoltcp's 10 s would make one lost frame at power-up eat a connect deadline.
@@ -108,51 +146,85 @@ impl<'a, D: Device> Stack<'a, D> {
                 dhcp.set_retry_config(retry);
                 inner.dhcp = Some(inner.sockets.add(dhcp));
             }
-            Address::Static { address, prefix, router, dns } => {
-                inner.configure(Ipv4Cidr::new(address, prefix.min(32)), router, dns.as_slice());
+            Ipv4::Dhcp | Ipv4::Off => {}
+            Ipv4::Static { address, prefix, router } => {
+                if !IpAddress::Ipv4(address).is_unicast() {
+                    return Err(SetupError::Address);
+                }
+                inner.set_ipv4(Ipv4Cidr::new(address, prefix.min(32)), router);
             }
         }
-        Self { inner: RefCell::new(inner), clock }
+        Ok(Self { inner: RefCell::new(inner), board })
     }
 
     /// Receives, answers and sends what is due. Returns quickly. For the idle hook, so that the
     /// stack keeps its promises (ARP, DHCP renewal, keep-alive) while the driver computes.
     pub fn poll(&self) {
-        let now = self.clock.now_ms();
+        let now = self.now_ms();
         if let Ok(mut inner) = self.inner.try_borrow_mut() {
             inner.poll(now);
         }
     }
 
-    /// The own address, once there is one.
-    pub fn address(&self) -> Option<Ipv4Addr> {
+    /// The own IPv4 address, once there is one.
+    pub fn ipv4_addr(&self) -> Option<Ipv4Addr> {
         self.inner.try_borrow().ok()?.interface.ipv4_addr()
     }
 
-    /// Looks up a host: an IPv4 address in text is taken as it is, all else is asked from the
-    /// name servers.
+    /// The own IPv6 address by which other networks are reached, once there is one. Feature `ipv6`.
+    #[cfg(feature = "ipv6")]
+    pub fn ipv6_addr(&self) -> Option<core::net::Ipv6Addr> {
+        self.inner.try_borrow().ok()?.ipv6_addr()
+    }
+
+    /// Looks up a host: an address in text is taken as it is, all else is asked from the name
+    /// servers.
     ///
     /// # Errors
     /// [`ConnectError::NoAddress`], [`ConnectError::NameNotFound`],
     /// [`ConnectError::NameTimedOut`].
-    pub fn resolve(&self, host: &str, timeout_ms: u32) -> Result<Ipv4Addr, ConnectError> {
-        self.resolve_until(host, self.clock.now_ms() + u64::from(timeout_ms))
+    pub fn resolve(&self, host: &str, timeout_ms: u32) -> Result<Addresses, ConnectError> {
+        self.addresses(host, true, self.now_ms().saturating_add(timeout_ms.into()))
     }
 
-    /// Connects to a host by name or address. The deadline covers all of it: waiting for an own
-    /// address, looking up the name, and TCP's handshake.
+    /// Connects to a host by name or address, one address of a name after the other. The deadline
+    /// covers all of it: waiting for an own address, looking up the name, and TCP's handshakes.
     ///
     /// # Errors
-    /// See [`ConnectError`]. Nothing is left open; call again.
+    /// See [`ConnectError`]; of several addresses, the error of the last. Nothing is left open; call
+    /// again.
     pub fn connect(
         &self,
         host: &str,
         port: u16,
         timeout_ms: u32,
     ) -> Result<TcpStream<'_, 'a, D>, ConnectError> {
-        let deadline = self.clock.now_ms() + u64::from(timeout_ms);
-        let address = self.resolve_until(host, deadline)?;
-        if self.wait(deadline, |inner| inner.interface.ipv4_addr()).is_none() {
+        let deadline = self.now_ms().saturating_add(timeout_ms.into());
+        let addresses = self.addresses(host, true, deadline)?;
+        let mut left = u64::try_from(addresses.count()).unwrap_or(1).max(1);
+        let mut error = ConnectError::NameNotFound;
+        for address in addresses.raw() {
+            // What is left of the time is for all that are left of the addresses.
+            let now = self.now_ms();
+            let share = deadline.saturating_sub(now) / left;
+            left = left.saturating_sub(1).max(1);
+            match self.connect_to(address, port, now.saturating_add(share)) {
+                Ok(stream) => return Ok(stream),
+                Err(ConnectError::NoSocket) => return Err(ConnectError::NoSocket),
+                Err(other) => error = other,
+            }
+        }
+        Err(error)
+    }
+
+    /// Connects to one address.
+    pub(crate) fn connect_to(
+        &self,
+        address: IpAddress,
+        port: u16,
+        deadline: u64,
+    ) -> Result<TcpStream<'_, 'a, D>, ConnectError> {
+        if self.wait(deadline, |inner| inner.has_address_for(address).then_some(())).is_none() {
             return Err(ConnectError::NoAddress);
         }
         let handle = self.with(|inner| inner.lend()).flatten().ok_or(ConnectError::NoSocket)?;
@@ -171,62 +243,85 @@ impl<'a, D: Device> Stack<'a, D> {
         outcome.unwrap_or(Err(ConnectError::TimedOut))?;
         self.with(|inner| {
             let socket = inner.tcp(handle);
-            socket.set_timeout(Some(TIMEOUT));
-            socket.set_keep_alive(Some(KEEP_ALIVE));
+            socket.set_timeout(Some(Duration::from_millis(TIMEOUT_MS.into())));
+            socket.set_keep_alive(Some(Duration::from_millis(KEEP_ALIVE_MS.into())));
         });
         Ok(stream)
     }
 
-    fn resolve_until(&self, host: &str, deadline: u64) -> Result<Ipv4Addr, ConnectError> {
-        if let Ok(address) = host.parse() {
-            return Ok(address);
+    /// The addresses of a host: of the last lookup, unless a new one is wanted or it was of another.
+    pub(crate) fn addresses(
+        &self,
+        host: &str,
+        anew: bool,
+        deadline: u64,
+    ) -> Result<Addresses, ConnectError> {
+        if let Some(address) = literal(host) {
+            return address.map(Addresses::one).ok_or(ConnectError::Unreachable);
         }
-        if self.wait(deadline, |inner| inner.interface.ipv4_addr()).is_none() {
-            return Err(ConnectError::NoAddress);
+        let known_as = known_as(host);
+        let last = self.with(|inner| inner.last).flatten();
+        if let Some((of, addresses)) = last.filter(|_| !anew)
+            && of == known_as
+        {
+            return Ok(addresses);
         }
-        if self.wait(deadline, |inner| inner.has_dns.then_some(())).is_none() {
-            return Err(ConnectError::NameTimedOut);
+        let addresses = self.look_up(host, deadline)?;
+        self.with(|inner| inner.last = Some((known_as, addresses)));
+        Ok(addresses)
+    }
+
+    fn look_up(&self, host: &str, deadline: u64) -> Result<Addresses, ConnectError> {
+        if self.wait(deadline, |inner| inner.can_ask().then_some(())).is_none() {
+            let up = self.with(|inner| inner.is_up()).unwrap_or(false);
+            return Err(if up { ConnectError::NameTimedOut } else { ConnectError::NoAddress });
         }
-        let query = self
-            .with(|inner| inner.ask(host))
+        let mut lookup = self
+            .with(|inner| Lookup::start(inner, host))
             .and_then(Result::ok)
             .ok_or(ConnectError::NameNotFound)?;
-        match self.wait(deadline, |inner| inner.answer(query)) {
-            Some(answer) => answer.ok_or(ConnectError::NameNotFound),
-            None => {
-                self.with(|inner| {
-                    let dns = inner.dns;
-                    inner.sockets.get_mut::<dns::Socket>(dns).cancel_query(query);
-                });
-                Err(ConnectError::NameTimedOut)
-            }
+        self.wait(deadline, |inner| lookup.step(inner, self.now_ms()));
+        match self.with(|inner| lookup.end(inner)) {
+            Some(Ok(addresses)) => Ok(addresses),
+            Some(Err(Missing::Unknown)) => Err(ConnectError::NameNotFound),
+            Some(Err(Missing::Unanswered)) | None => Err(ConnectError::NameTimedOut),
         }
     }
 
     /// Polls and sleeps until `ready` says something or the deadline has passed. `ready` is asked
     /// at least once, before the first poll.
+    #[inline]
     pub(crate) fn wait<R>(
         &self,
         deadline: u64,
         mut ready: impl FnMut(&mut Inner<'a, D>) -> Option<R>,
     ) -> Option<R> {
+        let mut result = None;
+        self.wait_until(deadline, &mut |inner| {
+            result = ready(inner);
+            result.is_some()
+        });
+        result
+    }
+
+    /// The one loop that waits.
+    #[inline(never)]
+    fn wait_until(&self, deadline: u64, ready: &mut dyn FnMut(&mut Inner<'a, D>) -> bool) {
         loop {
             let wake = {
-                let mut inner = self.inner.try_borrow_mut().ok()?;
-                if let Some(result) = ready(&mut inner) {
-                    return Some(result);
+                let Ok(mut inner) = self.inner.try_borrow_mut() else { return };
+                if ready(&mut inner) {
+                    return;
                 }
-                let now = self.clock.now_ms();
+                let now = self.board.now_ms();
                 let wake = inner.poll(now);
-                if let Some(result) = ready(&mut inner) {
-                    return Some(result);
+                if ready(&mut inner) || now >= deadline {
+                    return;
                 }
-                if now >= deadline {
-                    return None;
-                }
-                wake.min(deadline).min(now + MAX_SLEEP_MS)
+                wake.min(deadline).min(now.saturating_add(MAX_SLEEP_MS))
             };
-            self.clock.sleep_until(wake);
+            self.board.idle();
+            self.board.sleep_until(wake);
         }
     }
 
@@ -235,11 +330,11 @@ impl<'a, D: Device> Stack<'a, D> {
         &self,
         ready: impl FnMut(&mut Inner<'a, D>) -> Option<R>,
     ) -> Option<R> {
-        self.wait(self.clock.now_ms() + SLICE_MS, ready)
+        self.wait(self.now_ms().saturating_add(SLICE_MS), ready)
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
-        self.clock.now_ms()
+        self.board.now_ms()
     }
 
     pub(crate) fn with<R>(&self, body: impl FnOnce(&mut Inner<'a, D>) -> R) -> Option<R> {
@@ -260,6 +355,12 @@ impl<'a, D: Device> Stack<'a, D> {
             }
         });
         self.poll();
+    }
+}
+
+impl<D: Device> core::fmt::Debug for Stack<'_, D> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Stack").field("ipv4_addr", &self.ipv4_addr()).finish_non_exhaustive()
     }
 }
 
@@ -293,23 +394,33 @@ impl<'a, D: Device> Inner<'a, D> {
             None => {}
             Some(dhcpv4::Event::Configured(config)) => {
                 let (address, router) = (config.address, config.router);
-                let servers = config.dns_servers.clone();
-                self.configure(address, router, &servers);
+                let mut servers = [IpAddress::Ipv4(Ipv4Addr::UNSPECIFIED); 2];
+                let mut count = 0;
+                for (to, from) in servers.iter_mut().zip(&config.dns_servers) {
+                    *to = IpAddress::Ipv4(*from);
+                    count += 1;
+                }
+                self.set_ipv4(address, router);
+                self.set_servers(&servers[..count]);
             }
             Some(dhcpv4::Event::Deconfigured) => {
-                self.interface.update_ip_addrs(|addresses| addresses.clear());
+                self.drop_ipv4();
                 self.interface.routes_mut().remove_default_ipv4_route();
-                self.has_dns = false;
+                self.set_servers(&[]);
             }
         }
     }
 
-    fn configure(&mut self, address: Ipv4Cidr, router: Option<Ipv4Addr>, dns: &[Ipv4Addr]) {
-        let own = self.name_server;
-        let dns = own.as_ref().map_or(dns, core::slice::from_ref);
+    fn drop_ipv4(&mut self) {
         self.interface.update_ip_addrs(|addresses| {
-            addresses.clear();
-            // There is room for one, and it was just emptied.
+            addresses.retain(|address| !matches!(address, IpCidr::Ipv4(_)));
+        });
+    }
+
+    fn set_ipv4(&mut self, address: Ipv4Cidr, router: Option<Ipv4Addr>) {
+        self.drop_ipv4();
+        self.interface.update_ip_addrs(|addresses| {
+            // There is room for one: it was just taken out, or this is the first.
             let _ = addresses.push(IpCidr::Ipv4(address));
         });
         let routes = self.interface.routes_mut();
@@ -321,27 +432,94 @@ impl<'a, D: Device> Inner<'a, D> {
                 routes.remove_default_ipv4_route();
             }
         }
-        let mut servers = [IpAddress::Ipv4(Ipv4Addr::UNSPECIFIED); 2];
-        let mut count = 0;
-        for (to, from) in servers.iter_mut().zip(dns) {
-            *to = IpAddress::Ipv4(*from);
-            count += 1;
+    }
+
+    #[cfg(feature = "ipv6")]
+    fn set_ipv6(&mut self, ipv6: crate::Ipv6) -> Result<(), SetupError> {
+        use crate::Ipv6;
+        use core::net::Ipv6Addr;
+        use smoltcp::wire::Ipv6Cidr;
+        if ipv6 == Ipv6::Off {
+            return Ok(());
         }
-        let socket = self.sockets.get_mut::<dns::Socket>(self.dns);
-        socket.update_servers(&servers[..count]);
-        self.has_dns = count > 0;
+        let prefix = Ipv6Cidr::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 64);
+        let link_local = match self.interface.hardware_addr() {
+            address @ HardwareAddress::Ethernet(_) => Ipv6Cidr::from_link_prefix(&prefix, address),
+            #[allow(unreachable_patterns)] // depends on smoltcp's features
+            _ => None,
+        };
+        let mut own = None;
+        if let Ipv6::Static { address, prefix, router } = ipv6 {
+            if !IpAddress::Ipv6(address).is_unicast() {
+                return Err(SetupError::Address);
+            }
+            own = Some(Ipv6Cidr::new(address, prefix.min(128)));
+            if let Some(router) = router {
+                let _ = self.interface.routes_mut().add_default_ipv6_route(router);
+            }
+        }
+        self.interface.update_ip_addrs(|addresses| {
+            for address in [own, link_local].into_iter().flatten() {
+                let _ = addresses.push(IpCidr::Ipv6(address));
+            }
+        });
+        Ok(())
     }
 
-    fn ask(&mut self, host: &str) -> Result<QueryHandle, dns::StartQueryError> {
-        let socket = self.sockets.get_mut::<dns::Socket>(self.dns);
-        socket.start_query(self.interface.context(), host, DnsQueryType::A)
+    #[cfg(feature = "ipv6")]
+    fn ipv6_addr(&self) -> Option<core::net::Ipv6Addr> {
+        self.interface.ip_addrs().iter().find_map(|cidr| match cidr {
+            IpCidr::Ipv6(cidr) if !cidr.address().is_unicast_link_local() => Some(cidr.address()),
+            _ => None,
+        })
     }
 
-    fn answer(&mut self, query: QueryHandle) -> Option<Option<Ipv4Addr>> {
-        match self.sockets.get_mut::<dns::Socket>(self.dns).get_query_result(query) {
-            Ok(addresses) => Some(addresses.first().map(|IpAddress::Ipv4(address)| *address)),
-            Err(GetQueryResultError::Pending) => None,
-            Err(GetQueryResultError::Failed) => Some(None),
+    fn set_own_server(&mut self, server: IpAddr) -> Result<(), SetupError> {
+        self.own_server = true;
+        let server = match server {
+            IpAddr::V4(address) => IpAddress::Ipv4(address),
+            #[cfg(feature = "ipv6")]
+            IpAddr::V6(address) => IpAddress::Ipv6(address),
+            #[cfg(not(feature = "ipv6"))]
+            IpAddr::V6(_) => return Err(SetupError::Address),
+        };
+        self.first_server = Some(server);
+        self.sockets.get_mut::<dns::Socket>(self.dns).update_servers(&[server]);
+        Ok(())
+    }
+
+    /// Takes over name servers from the network, unless the setup named one.
+    fn set_servers(&mut self, servers: &[IpAddress]) {
+        if !self.own_server {
+            self.first_server = servers.first().copied();
+            self.sockets.get_mut::<dns::Socket>(self.dns).update_servers(servers);
+        }
+    }
+
+    /// Whether a name server is known and can be reached.
+    fn can_ask(&self) -> bool {
+        self.first_server.is_some_and(|server| self.has_address_for(server))
+    }
+
+    /// Whether there is any own address.
+    fn is_up(&self) -> bool {
+        #[cfg(feature = "ipv6")]
+        if self.ipv6_addr().is_some() {
+            return true;
+        }
+        self.interface.ipv4_addr().is_some()
+    }
+
+    /// Whether there is an own address to reach that one from.
+    pub(crate) fn has_address_for(&self, address: IpAddress) -> bool {
+        match address {
+            IpAddress::Ipv4(_) => self.interface.ipv4_addr().is_some(),
+            #[cfg(feature = "ipv6")]
+            IpAddress::Ipv6(address) => {
+                address.is_unicast_link_local() || self.ipv6_addr().is_some()
+            }
+            #[allow(unreachable_patterns)] // depends on smoltcp's features
+            _ => false,
         }
     }
 
@@ -354,7 +532,7 @@ impl<'a, D: Device> Inner<'a, D> {
     fn dial(
         &mut self,
         handle: SocketHandle,
-        address: Ipv4Addr,
+        address: IpAddress,
         port: u16,
     ) -> Result<(), tcp::ConnectError> {
         // A fresh port for every connection: the server may still remember the last one.
@@ -367,10 +545,39 @@ impl<'a, D: Device> Inner<'a, D> {
         // While connecting, the caller's deadline counts; giving up earlier would look like a
         // refusal.
         socket.set_timeout(None);
-        socket.connect(self.interface.context(), (IpAddress::Ipv4(address), port), local)
+        socket.connect(self.interface.context(), (address, port), local)
     }
 }
 
 fn instant(now_ms: u64) -> Instant {
     Instant::from_millis(i64::try_from(now_ms).unwrap_or(i64::MAX))
+}
+
+/// The finalizer of SplitMix64: every bit of the result depends on every bit of the seed.
+fn mix(seed: u64) -> u64 {
+    let z = (seed ^ seed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+fn is_ethernet<D: Device>(device: &D) -> bool {
+    device.capabilities().medium == Medium::Ethernet
+}
+
+/// What smoltcp takes without a panic.
+fn hardware_address<D: Device>(device: &D, mac: [u8; 6]) -> Result<HardwareAddress, SetupError> {
+    match device.capabilities().medium {
+        Medium::Ethernet => {
+            let address = EthernetAddress(mac);
+            if address.is_unicast() && mac != [0; 6] {
+                Ok(HardwareAddress::Ethernet(address))
+            } else {
+                Err(SetupError::HardwareAddress)
+            }
+        }
+        #[cfg(feature = "medium-ip")]
+        Medium::Ip => Ok(HardwareAddress::Ip),
+        #[allow(unreachable_patterns)] // depends on smoltcp's features
+        _ => Err(SetupError::Medium),
+    }
 }

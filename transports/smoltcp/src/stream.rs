@@ -10,8 +10,9 @@ use crate::Stack;
 
 /// A TCP connection. Dropping it resets the connection, unless it was closed before.
 ///
-/// The timeout (30 s without any sign of life while something is unanswered) and the keep-alive
-/// (10 s) of the socket are on. Deadlines of operations are the driver's.
+/// The timeout ([`TIMEOUT_MS`](crate::TIMEOUT_MS) without any sign of life while something is unanswered)
+/// and the keep-alive ([`KEEP_ALIVE_MS`](crate::KEEP_ALIVE_MS)) of the socket are on. Deadlines of
+/// operations are the driver's.
 pub struct TcpStream<'s, 'a, D: Device> {
     stack: &'s Stack<'a, D>,
     handle: SocketHandle,
@@ -24,7 +25,7 @@ pub struct TcpStream<'s, 'a, D: Device> {
 pub enum StreamError {
     /// Nothing yet: try again.
     TimedOut,
-    /// The peer reset the connection, or gave no sign of life for 30 s.
+    /// The peer reset the connection, or gave no sign of life for too long.
     Reset,
     /// This side has closed the connection for writing.
     Closed,
@@ -58,14 +59,16 @@ impl<'s, 'a, D: Device> TcpStream<'s, 'a, D> {
     }
 
     /// How often an idle connection is probed, in milliseconds; `None` for never, which also
-    /// leaves a dead peer undetected while nothing is sent. Default: 10 s.
+    /// leaves a dead peer undetected while nothing is sent. Default:
+    /// [`KEEP_ALIVE_MS`](crate::KEEP_ALIVE_MS).
     pub fn set_keep_alive(&mut self, interval_ms: Option<u32>) {
         let interval = interval_ms.map(|ms| Duration::from_millis(ms.into()));
         self.stack.with(|inner| inner.tcp(self.handle).set_keep_alive(interval));
     }
 
     /// How long a peer may give no sign of life while something is unanswered, in milliseconds;
-    /// `None` for ever. Default: 30 s.
+    /// `None` for ever. Default: [`TIMEOUT_MS`](crate::TIMEOUT_MS). One shorter than half a minute gives up
+    /// live peers on links that lose frames.
     pub fn set_timeout(&mut self, timeout_ms: Option<u32>) {
         let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         self.stack.with(|inner| inner.tcp(self.handle).set_timeout(timeout));
@@ -78,7 +81,7 @@ impl<'s, 'a, D: Device> TcpStream<'s, 'a, D> {
         let (stack, handle) = (self.stack, self.handle);
         self.closed = true;
         stack.with(|inner| inner.tcp(handle).close());
-        let deadline = stack.now_ms() + u64::from(timeout_ms);
+        let deadline = stack.now_ms().saturating_add(timeout_ms.into());
         let ended = stack.wait(deadline, |inner| {
             let socket = inner.tcp(handle);
             // What still arrives has no reader any more; a full buffer would hold back the FIN.
@@ -95,6 +98,13 @@ impl<'s, 'a, D: Device> TcpStream<'s, 'a, D> {
             }
         });
         ended == Some(true)
+    }
+}
+
+impl<D: Device> core::fmt::Debug for TcpStream<'_, '_, D> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let state = self.stack.with(|inner| inner.tcp(self.handle).state());
+        f.debug_struct("TcpStream").field("state", &state).finish_non_exhaustive()
     }
 }
 

@@ -3,9 +3,10 @@
 #[allow(dead_code)] // a part of it is for the other tests
 mod world;
 
-use barepg_smoltcp::{Address, Clock, Setup, Sockets, Stack, Storage};
+use barepg::Platform;
+use barepg_smoltcp::{Ipv4, Setup, Sockets, Stack, TcpBuffers};
 use barepg_transport_tests::{Peer, check};
-use world::{End, Faults, Manner, OWN, OWN_MAC, PEER, PORT, World};
+use world::{End, Faults, Manner, OWN, OWN_MAC, PORT, World};
 
 /// The far end, and the loop of a board that polls its stack while the driver does other things.
 struct Puppet<'w, 's, 'a> {
@@ -60,16 +61,12 @@ impl Peer for Puppet<'_, '_, '_> {
 
 #[test]
 fn the_stream_keeps_the_rules_of_transports() {
-    let setup = || Setup {
-        mac: OWN_MAC,
-        seed: 1,
-        address: Address::Static { address: OWN, prefix: 24, router: None, dns: Some(PEER) },
-        name_server: None,
-    };
+    let ipv4 = Ipv4::Static { address: OWN, prefix: 24, router: None };
+    let setup = Setup::new(OWN_MAC).ipv4(ipv4);
     let (world, end) = World::new(1, Faults::default());
-    let mut storage: Storage<2048, 512> = Storage::new();
+    let mut buffers: TcpBuffers<2048, 512> = TcpBuffers::new();
     let mut sockets = Sockets::new();
-    let stack = Stack::new(end, &world, setup(), &mut storage, &mut sockets);
+    let stack = Stack::new(end, &world, setup, &mut buffers, &mut sockets).unwrap();
     world.peer.borrow_mut().manner = Manner::Puppet;
     check(&|| world.now_ms(), &|run| {
         let mut stream = stack.connect("10.0.0.1", PORT, 20_000).unwrap();

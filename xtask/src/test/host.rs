@@ -15,6 +15,14 @@ const ATOMIC: &[&str] = &["with-jiff"];
 /// The crates below `transports`.
 const TRANSPORTS: &[&str] = &["barepg-smoltcp", "barepg-transport-tests"];
 
+/// Features of smoltcp that another crate of the firmware may turn on.
+const FOREIGN: &[&[&str]] = &[
+    &["--features", "smoltcp/proto-ipv6"],
+    &["--no-default-features", "--features", "smoltcp/iface-max-addr-count-1"],
+    &["--features", "smoltcp/medium-ip,smoltcp/medium-ieee802154,smoltcp/proto-ipv6-slaac"],
+    &["--features", "ipv6,smoltcp/socket-mdns,smoltcp/multicast,smoltcp/segmentation-offload"],
+];
+
 /// `cargo fmt --check`.
 pub fn format(context: &Context) -> Checked {
     for directory in ["", "bench", "boards", "fuzz"] {
@@ -95,10 +103,21 @@ pub fn tests_all(context: &Context) -> Checked {
     tests(context, &[&["--workspace", "--all-features"], &rest[..]].concat())
 }
 
-/// The tests of the transport crates, in simulated time.
+/// The tests of the transport crates, in simulated time, and with IPv6. And the
+/// crate over smoltcp builds whatever features of smoltcp's others turn on.
 pub fn transports(context: &Context) -> Checked {
     let packages: Vec<&str> = TRANSPORTS.iter().flat_map(|name| ["--package", name]).collect();
-    tests(context, &packages)
+    let mut passed = tests(context, &packages)?;
+    if !context.quick {
+        let rest = ["--all-features", "--test=ipv6", "--test=rules", "--test=stack"];
+        passed += tests(context, &[&["--package", "barepg-smoltcp"], &rest[..]].concat())?;
+    }
+    for features in FOREIGN {
+        let mut command = context.cargo(&["check", "--package", "barepg-smoltcp"]);
+        context.run(command.args(*features))?;
+        passed += 1;
+    }
+    Ok(passed)
 }
 
 /// The tests of work on a real server, with PgBouncer between; `tests/live/pooled.rs` lists those

@@ -3,11 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
-use barepg_smoltcp::Clock;
-use barepg_smoltcp::smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use barepg::{NoEntropy, Platform};
+use barepg_smoltcp::Sleep;
+use barepg_smoltcp::smoltcp::iface::{Config, Interface, SocketHandle, SocketSet, SocketStorage};
 use barepg_smoltcp::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use barepg_smoltcp::smoltcp::socket::{tcp, udp};
 use barepg_smoltcp::smoltcp::time::Instant;
@@ -33,6 +34,13 @@ pub struct Wire {
     now: u64,
     random: u64,
     pub faults: Faults,
+    /// How long a frame is under way, in milliseconds.
+    pub latency: u64,
+    /// Whether a router answers solicitations (IPv6).
+    #[allow(dead_code)] // each test binary uses a part
+    pub router: bool,
+    /// Ports and sequence numbers with which the stack under test began its connections.
+    pub begun: Vec<(u16, u32)>,
     /// Frames under way, with their time of arrival: to the peer, to the stack under test.
     queues: [Vec<(u64, Vec<u8>)>; 2],
 }
@@ -47,10 +55,23 @@ impl Wire {
     fn send(&mut self, to: usize, frame: Vec<u8>) {
         // Drawn for each frame, never for each poll, so that a seed gives the same run.
         let (loss, late, twice) = (self.draw() % 100, self.draw() % 100, self.draw() % 100);
+        // IPv4, TCP, SYN.
+        let tcp = frame.len() > 47 && frame[12..15] == [8, 0, 0x45] && frame[23] == 6;
+        if to == 0 && tcp && frame[47] & 2 != 0 {
+            let port = u16::from_be_bytes(frame[34..36].try_into().unwrap());
+            let sequence = u32::from_be_bytes(frame[38..42].try_into().unwrap());
+            self.begun.push((port, sequence));
+        }
+        // A router's advertisement answers a solicitation.
+        #[cfg(feature = "ipv6")]
+        if to == 0 && self.router && frame.len() > 54 && frame[20] == 58 && frame[54] == 133 {
+            self.queues[1].push((self.now + 1, ipv6::advertisement()));
+        }
         if loss < self.faults.loss {
             return;
         }
-        let delay = if late < self.faults.late { 2 + u64::from(self.draw() % 30) } else { 1 };
+        let delay =
+            if late < self.faults.late { 2 + u64::from(self.draw() % 30) } else { self.latency };
         let at = self.now + delay;
         if twice < self.faults.twice {
             self.queues[to].push((at + 1, frame.clone()));
@@ -69,6 +90,14 @@ impl Wire {
 pub struct End {
     wire: Rc<RefCell<Wire>>,
     end: usize,
+}
+
+impl End {
+    /// The same end, for a machine that starts again.
+    #[allow(dead_code)] // each test binary uses a part
+    pub fn twin(&self) -> Self {
+        Self { wire: self.wire.clone(), end: self.end }
+    }
 }
 
 pub struct Rx(Vec<u8>);
@@ -140,6 +169,14 @@ pub struct Peer {
     pub manner: Manner,
     pub listens: bool,
     pub answers_dns: bool,
+    /// Step only when a frame has come or something is due: ten times as fast, for tests that leave the
+    /// peer alone.
+    pub lazy: bool,
+    due: u64,
+    /// The addresses of `db.test`.
+    pub names: Vec<IpAddr>,
+    /// Questions that came.
+    pub asked: u32,
     pub answers_dhcp: bool,
     /// Bytes of the scripted manners sent on this connection.
     sent: usize,
@@ -159,19 +196,32 @@ pub struct World {
     pub wire: Rc<RefCell<Wire>>,
     pub peer: RefCell<Peer>,
     pub sleeps: Cell<u32>,
+    pub idles: Cell<u32>,
+    /// What the board's entropy source returns; `None` when it has none.
+    pub entropy: Cell<Option<u64>>,
 }
 
 impl World {
     pub fn new(seed: u64, faults: Faults) -> (Self, End) {
+        Self::with_buffer(seed, faults, 4096)
+    }
+
+    /// With so many bytes of the peer's buffers.
+    pub fn with_buffer(seed: u64, faults: Faults, buffer: usize) -> (Self, End) {
         let wire = Rc::new(RefCell::new(Wire {
             now: 1000,
             random: seed,
             faults,
+            latency: 1,
+            router: false,
+            begun: Vec::new(),
             queues: [Vec::new(), Vec::new()],
         }));
-        let peer = Peer::new(End { wire: wire.clone(), end: 0 });
+        let peer = Peer::new(End { wire: wire.clone(), end: 0 }, buffer);
         let own = End { wire: wire.clone(), end: 1 };
-        (Self { wire, peer: RefCell::new(peer), sleeps: Cell::new(0) }, own)
+        let (sleeps, idles) = (Cell::new(0), Cell::new(0));
+        let entropy = Cell::new(Some(seed));
+        (Self { wire, peer: RefCell::new(peer), sleeps, idles, entropy }, own)
     }
 
     /// Lets a millisecond pass.
@@ -185,11 +235,23 @@ impl World {
     }
 }
 
-impl Clock for World {
+impl Platform for World {
     fn now_ms(&self) -> u64 {
         self.wire.borrow().now
     }
 
+    fn idle(&self) {
+        self.idles.set(self.idles.get() + 1);
+    }
+
+    fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
+        let random = self.entropy.get().ok_or(NoEntropy)?;
+        buf.iter_mut().zip(random.to_le_bytes()).for_each(|(to, from)| *to = from);
+        Ok(())
+    }
+}
+
+impl Sleep for World {
     fn sleep_until(&self, deadline_ms: u64) {
         self.sleeps.set(self.sleeps.get() + 1);
         // As a network interrupt would: wakes when a frame arrives.
@@ -204,7 +266,7 @@ impl Clock for World {
 }
 
 impl Peer {
-    fn new(mut device: End) -> Self {
+    fn new(mut device: End, buffer: usize) -> Self {
         let mut config =
             Config::new(HardwareAddress::Ethernet(EthernetAddress([2, 0, 0, 0, 0, 1])));
         config.random_seed = 7;
@@ -212,17 +274,25 @@ impl Peer {
         interface.update_ip_addrs(|list| {
             list.push(IpCidr::new(PEER.into(), 24)).unwrap();
         });
-        let mut sockets = SocketSet::new(vec![]);
+        // Leaked and not owned: without smoltcp's `std`, with which its older versions do not build.
+        let slots: Vec<SocketStorage<'static>> = (0..6).map(|_| SocketStorage::EMPTY).collect();
+        let mut sockets = SocketSet::new(slots.leak());
         let mut socket = tcp::Socket::new(
-            tcp::SocketBuffer::new(vec![0; 4096]),
-            tcp::SocketBuffer::new(vec![0; 4096]),
+            tcp::SocketBuffer::new(vec![0; buffer].leak()),
+            tcp::SocketBuffer::new(vec![0; buffer].leak()),
         );
         // The socket is made to listen again as soon as it is closed; nothing may be pending then.
         socket.set_ack_delay(None);
+        // As PostgreSQL does (TCP_NODELAY, src/backend/libpq/pqcomm.c).
+        socket.set_nagle_enabled(false);
         let tcp = sockets.add(socket);
         let mut udp = |port: u16| {
-            let buffer =
-                || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; 4], vec![0; 2048]);
+            let buffer = || {
+                udp::PacketBuffer::new(
+                    vec![udp::PacketMetadata::EMPTY; 4].leak(),
+                    vec![0; 2048].leak(),
+                )
+            };
             let mut socket = udp::Socket::new(buffer(), buffer());
             socket.bind(port).unwrap();
             sockets.add(socket)
@@ -238,6 +308,10 @@ impl Peer {
             manner: Manner::Echo,
             listens: true,
             answers_dns: true,
+            lazy: false,
+            due: 0,
+            names: vec![PEER.into()],
+            asked: 0,
             answers_dhcp: true,
             sent: 0,
             echo: VecDeque::new(),
@@ -247,6 +321,21 @@ impl Peer {
             received: Vec::new(),
             saw_fin: false,
         }
+    }
+
+    /// Another connection can be accepted; nothing serves it.
+    #[allow(dead_code)] // each test binary uses a part
+    pub fn listen_twice(&mut self) {
+        let buffer = || tcp::SocketBuffer::new(vec![0; 1024].leak());
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        socket.listen(PORT).unwrap();
+        self.sockets.add(socket);
+    }
+
+    /// The interface, to give it more addresses.
+    #[allow(dead_code)] // each test binary uses a part
+    pub fn interface(&mut self) -> &mut Interface {
+        &mut self.interface
     }
 
     /// The socket that serves the connection.
@@ -261,11 +350,18 @@ impl Peer {
             while self.device.wire.borrow_mut().receive(0).is_some() {}
             return;
         }
+        let arrived = self.device.wire.borrow().queues[0].iter().any(|(at, _)| *at <= now);
+        if self.lazy && !arrived && now < self.due {
+            return;
+        }
         self.interface.poll(Instant::from_millis(now as i64), &mut self.device, &mut self.sockets);
         self.serve_tcp();
         self.serve_dns();
         self.serve_dhcp();
-        self.interface.poll(Instant::from_millis(now as i64), &mut self.device, &mut self.sockets);
+        let instant = Instant::from_millis(now as i64);
+        self.interface.poll(instant, &mut self.device, &mut self.sockets);
+        let due = self.interface.poll_at(instant, &self.sockets);
+        self.due = due.map_or(u64::MAX, |at| at.total_millis() as u64);
     }
 
     fn serve_tcp(&mut self) {
@@ -304,7 +400,8 @@ impl Peer {
             Manner::Deaf | Manner::Puppet => {}
             Manner::Fin(total) | Manner::Reset(total) => {
                 while self.sent < total && socket.can_send() {
-                    let bytes: Vec<u8> = (self.sent..total).map(|i| i as u8).collect();
+                    let end = total.min(self.sent + 4096);
+                    let bytes: Vec<u8> = (self.sent..end).map(|i| i as u8).collect();
                     self.sent += socket.send_slice(&bytes).unwrap();
                 }
                 if self.sent == total && socket.send_queue() == 0 {
@@ -322,22 +419,29 @@ impl Peer {
         }
     }
 
-    /// Answers `db.test` with the own address, everything else with NXDOMAIN.
+    /// Answers `db.test` with the addresses of the kind asked for, everything else with NXDOMAIN.
     fn serve_dns(&mut self) {
         let socket = self.sockets.get_mut::<udp::Socket>(self.dns);
         while let Ok((query, from)) = socket.recv() {
             if !self.answers_dns || query.len() < 17 {
                 continue;
             }
+            self.asked += 1;
             let known = query[12..].starts_with(b"\x02db\x04test\0");
+            let kind = query[query.len() - 3];
             let mut answer = query.to_vec();
             answer[2] = 0x81;
             answer[3] = if known { 0x80 } else { 0x83 };
-            if known {
-                answer[7] = 1;
-                // Name by pointer, type A, class IN, 60 s, 4 bytes.
-                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-                answer.extend(PEER.octets());
+            for address in self.names.iter().filter(|_| known) {
+                let bytes = match address {
+                    IpAddr::V4(address) if kind == 1 => address.octets().to_vec(),
+                    IpAddr::V6(address) if kind == 28 => address.octets().to_vec(),
+                    _ => continue,
+                };
+                answer[7] += 1;
+                // Name by pointer, type, class IN, 60 s, length.
+                answer.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, bytes.len() as u8]);
+                answer.extend(bytes);
             }
             socket.send_slice(&answer, from).unwrap();
         }
@@ -367,5 +471,67 @@ impl Peer {
             answer.push(255);
             socket.send_slice(&answer, (Ipv4Addr::BROADCAST, 68)).unwrap();
         }
+    }
+}
+
+#[cfg(feature = "ipv6")]
+#[allow(dead_code)] // each test binary uses a part
+pub mod ipv6 {
+    //! A router that advertises the peer's network.
+
+    use std::net::Ipv6Addr;
+
+    use barepg_smoltcp::smoltcp::phy::ChecksumCapabilities;
+    use barepg_smoltcp::smoltcp::time::Duration;
+    use barepg_smoltcp::smoltcp::wire::{
+        EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, Icmpv6Packet, Icmpv6Repr,
+        IpProtocol, Ipv6Packet, Ipv6Repr, NdiscPrefixInfoFlags, NdiscPrefixInformation, NdiscRepr,
+        NdiscRouterFlags,
+    };
+
+    pub const PEER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
+    pub const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+    const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+    /// fd00::/64, for an hour.
+    pub fn advertisement() -> Vec<u8> {
+        let icmp = Icmpv6Repr::Ndisc(NdiscRepr::RouterAdvert {
+            hop_limit: 64,
+            flags: NdiscRouterFlags::empty(),
+            router_lifetime: Duration::from_secs(1800),
+            reachable_time: Duration::ZERO,
+            retrans_time: Duration::ZERO,
+            lladdr: None,
+            mtu: None,
+            prefix_info: Some(NdiscPrefixInformation {
+                prefix_len: 64,
+                flags: NdiscPrefixInfoFlags::ON_LINK | NdiscPrefixInfoFlags::ADDRCONF,
+                valid_lifetime: Duration::from_secs(3600),
+                preferred_lifetime: Duration::from_secs(3600),
+                prefix: Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0),
+            }),
+        });
+        let ip = Ipv6Repr {
+            src_addr: ROUTER,
+            dst_addr: ALL_NODES,
+            next_header: IpProtocol::Icmpv6,
+            payload_len: icmp.buffer_len(),
+            hop_limit: 255,
+        };
+        let mut bytes = vec![0; 14 + ip.buffer_len() + icmp.buffer_len()];
+        let ethernet = EthernetRepr {
+            src_addr: EthernetAddress([2, 0, 0, 0, 0, 1]),
+            dst_addr: EthernetAddress([0x33, 0x33, 0, 0, 0, 1]),
+            ethertype: EthernetProtocol::Ipv6,
+        };
+        ethernet.emit(&mut EthernetFrame::new_unchecked(&mut bytes));
+        ip.emit(&mut Ipv6Packet::new_unchecked(&mut bytes[14..]));
+        icmp.emit(
+            &ROUTER,
+            &ALL_NODES,
+            &mut Icmpv6Packet::new_unchecked(&mut bytes[54..]),
+            &ChecksumCapabilities::default(),
+        );
+        bytes
     }
 }
