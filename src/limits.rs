@@ -40,8 +40,9 @@ pub const GAUSS_MIN_ITERATIONS: u32 = 2048;
 /// cost a Cortex-M3 at 64 MHz about five seconds.
 pub const GAUSS_MAX_ITERATIONS: u32 = 50_000;
 
-/// Longest SCRAM salt, in bytes. PostgreSQL makes 16; its own client sets no limit.
-pub const SCRAM_SALT: usize = 64;
+/// Longest SCRAM salt, in bytes. PostgreSQL makes 16; its own client sets no limit. It is on the stack
+/// of a login: a board keeps to 64 bytes, a host takes whatever fits a receive buffer of 1.5 KB.
+pub const SCRAM_SALT: usize = if cfg!(feature = "std") { 1024 } else { 64 };
 
 /// Hash iterations between two calls of [`Platform::idle`](crate::Platform::idle): about one
 /// millisecond on a Cortex-M3 at 64 MHz.

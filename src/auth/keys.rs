@@ -121,6 +121,7 @@ pub struct KeyCache(Kept);
 
 #[derive(Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[allow(clippy::large_enum_variant, reason = "there is no heap to put the larger one in")]
 enum Kept {
     #[default]
     Nothing,

@@ -30,9 +30,15 @@ setters! {
     /// User name. Required.
     user(value: &'a str) credentials.user = Some(value);
 
-    /// Password, in UTF-8. For SCRAM, characters outside ASCII must already be in SASLprep's
-    /// form (NFKC): the driver carries no Unicode tables.
+    /// Password, in UTF-8. SCRAM hashes its SASLprep form (RFC 4013). ASCII and the letters of
+    /// Latin-1 are the same in that form; any other password must be declared with
+    /// [`password_prepared`](Self::password_prepared) or, on a host, needs feature `saslprep`,
+    /// for the driver carries no Unicode tables.
     password(value: &'a str) credentials.password = Some(Secret::new(value));
+
+    /// Whether `password` is in SASLprep's form (NFKC, no mapped or prohibited characters) already:
+    /// then it is hashed as it is. Default: no, and SCRAM refuses a password that may not be.
+    password_prepared(value: bool) credentials.password_prepared = value;
 
     /// Host name, address or directory of the UNIX socket; several separated by commas. Used by
     /// whoever dials, and by TLS.
@@ -128,7 +134,8 @@ impl<'a> Config<'a> {
         self
     }
 
-    /// Fewest and most SCRAM iterations accepted. Defaults:
+    /// Fewest and most SCRAM iterations accepted; `scram_min_iterations` and `scram_max_iterations` in
+    /// a connection string. Defaults:
     /// [`SCRAM_MIN_ITERATIONS`](crate::limits::SCRAM_MIN_ITERATIONS),
     /// [`SCRAM_MAX_ITERATIONS`](crate::limits::SCRAM_MAX_ITERATIONS).
     #[must_use]

@@ -19,6 +19,10 @@ macro_rules! getters {
 getters! {
     /// `user`, if given.
     get_user: Option<&'a str> = credentials.user;
+    /// Fewest and most SCRAM iterations accepted.
+    get_scram_iterations: (u32, u32) = credentials.scram_iterations;
+    /// `password_prepared`.
+    get_password_prepared: bool = credentials.password_prepared;
     /// `host`, the list as written; [`Config::hosts`] takes it apart.
     get_host: Option<&'a str> = host;
     /// `hostaddr`, the list as written.

@@ -16,7 +16,7 @@ pub(crate) struct Keyword(u8);
 
 /// The keywords that a text named, one bit each.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Named(u64);
+pub(crate) struct Named([u32; 3]);
 
 /// What a keyword does.
 #[derive(Clone, Copy)]
@@ -51,6 +51,9 @@ enum Serve {
     MaxProtocolVersion,
     ScramClientKey,
     ScramServerKey,
+    ScramMinIterations,
+    ScramMaxIterations,
+    PasswordPrepared,
     GaussKeys,
     TargetSessionAttrs,
     LoadBalanceHosts,
@@ -74,7 +77,7 @@ const CRL: &str = "revocation lists are not checked";
 /// The longest name of a keyword.
 pub(super) const LONGEST: usize = 35;
 
-static TABLE: [(&str, Serve); 41] = [
+static TABLE: [(&str, Serve); 44] = [
     ("dbname", Serve::Dbname),
     ("user", Serve::User),
     ("password", Serve::Password),
@@ -105,6 +108,9 @@ static TABLE: [(&str, Serve); 41] = [
     ("max_protocol_version", Serve::MaxProtocolVersion),
     ("scram_client_key", Serve::ScramClientKey),
     ("scram_server_key", Serve::ScramServerKey),
+    ("scram_min_iterations", Serve::ScramMinIterations),
+    ("scram_max_iterations", Serve::ScramMaxIterations),
+    ("password_prepared", Serve::PasswordPrepared),
     ("gauss_keys", Serve::GaussKeys),
     ("target_session_attrs", Serve::TargetSessionAttrs),
     ("load_balance_hosts", Serve::LoadBalanceHosts),
@@ -175,8 +181,9 @@ impl Keyword {
         names().nth(self.0.into()).unwrap_or("")
     }
 
-    fn bit(self) -> u64 {
-        1_u64.wrapping_shl(u32::from(self.0))
+    /// The word of [`Named`] and the bit in it.
+    fn bit(self) -> (usize, u32) {
+        (usize::from(self.0 >> 5), 1_u32.wrapping_shl(u32::from(self.0 & 31)))
     }
 
     /// Puts a value in its place.
@@ -233,6 +240,11 @@ impl Keyword {
             Serve::MaxProtocolVersion => config.max_protocol_version = Some(version(value)?),
             Serve::ScramClientKey => *config = config.scram_client_key(key(value)?),
             Serve::ScramServerKey => *config = config.scram_server_key(key(value)?),
+            Serve::ScramMinIterations => config.credentials.scram_iterations.0 = unsigned(value)?,
+            Serve::ScramMaxIterations => config.credentials.scram_iterations.1 = unsigned(value)?,
+            Serve::PasswordPrepared => {
+                config.credentials.password_prepared = one_of(flag(value), "0 or 1")?;
+            }
             #[cfg(feature = "opengauss")]
             Serve::GaussKeys => {
                 crate::credentials::GaussKeys::parse(value).ok_or(ParseReason::InvalidValue(
@@ -269,11 +281,15 @@ impl Unsupported {
 
 impl Named {
     fn add(&mut self, keyword: Keyword) {
-        self.0 |= keyword.bit();
+        let (word, bit) = keyword.bit();
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
     }
 
     pub(crate) fn includes(self, keyword: Keyword) -> bool {
-        self.0 & keyword.bit() != 0
+        let (word, bit) = keyword.bit();
+        self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 
     fn has(self, name: &str) -> bool {
@@ -302,6 +318,10 @@ pub(crate) fn check(parsed: &mut Parsed<'_>) -> Result<(), ParseError> {
         && min > max
     {
         return conflict("min_protocol_version", "above max_protocol_version");
+    }
+    let (fewest, most) = config.credentials.scram_iterations;
+    if fewest > most {
+        return conflict("scram_min_iterations", "above scram_max_iterations");
     }
     if config.dialect == Dialect::OpenGauss && config.max_protocol_version.is_some() {
         return conflict("max_protocol_version", "dialect=opengauss speaks 3.51");
@@ -367,12 +387,13 @@ mod tests {
 
     #[test]
     fn every_keyword_is_found_and_has_a_bit_of_its_own() {
-        let mut seen = 0;
+        let mut seen = Named::default();
         for name in names() {
             let keyword = find(name).unwrap();
             assert_eq!(keyword.name(), name);
-            assert_eq!(seen & keyword.bit(), 0, "{name}");
-            seen |= keyword.bit();
+            assert!(!seen.includes(keyword), "{name}");
+            seen.add(keyword);
+            assert!(seen.includes(keyword), "{name}");
         }
         assert_eq!(find("database").map(Keyword::name), Some("dbname"));
     }

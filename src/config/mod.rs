@@ -113,8 +113,9 @@ impl<'a> Config<'a> {
 
     /// Reads a connection string: `keyword=value` pairs or a URI that begins with
     /// `postgresql://`, `postgres://` or `opengauss://`. A keyword means what it means to libpq 18;
-    /// `database` is another name of `dbname`; `dialect`, `gauss_keys` and
-    /// the limits that the server keeps are this driver's own.
+    /// `database` is another name of `dbname`; `dialect`, `gauss_keys`, `password_prepared`,
+    /// `scram_min_iterations`, `scram_max_iterations` and the limits that the server keeps are this
+    /// driver's own.
     ///
     /// Values are borrowed from `text` where nothing has to be unescaped, and unescaped into
     /// `scratch` otherwise; `text.len()` bytes of scratch are always enough. Nothing is cut.

@@ -106,6 +106,26 @@ fn numbers_and_defaults() {
 }
 
 #[test]
+fn scram_can_be_allowed_other_iterations_than_the_default_ones() {
+    let defaults = (limits::SCRAM_MIN_ITERATIONS, limits::SCRAM_MAX_ITERATIONS);
+    for (text, expected) in [
+        ("user=u", defaults),
+        ("scram_min_iterations=1", (1, defaults.1)),
+        ("scram_max_iterations=1000000", (defaults.0, 1_000_000)),
+        ("postgresql://h/?scram_min_iterations=8&scram_max_iterations=8", (8, 8)),
+    ] {
+        assert_eq!(parse(text).unwrap().get_scram_iterations(), expected, "{text}");
+    }
+    for text in ["scram_max_iterations=4095", "scram_min_iterations=20001", "scram_min_iterations="]
+    {
+        assert_eq!(parse(text).unwrap_err().keyword(), Some("scram_min_iterations"), "{text}");
+    }
+    assert!(parse("password_prepared=1").unwrap().get_password_prepared());
+    assert!(!parse("password_prepared=0").unwrap().get_password_prepared());
+    assert!(parse("password_prepared=yes").is_err());
+}
+
+#[test]
 fn contradictions_are_found() {
     assert_eq!(parse("sslrootcert=system").unwrap().sslmode, SslMode::VerifyFull);
     assert_eq!(parse("sslrootcert=system sslmode=require").unwrap_err().keyword(), Some("sslmode"));

@@ -25,6 +25,8 @@ pub(crate) type KeyDecoder = fn(&str, &mut [u8; 32]) -> Option<()>;
 pub(crate) struct Credentials<'a> {
     pub(crate) user: Option<&'a str>,
     pub(crate) password: Option<Secret<'a>>,
+    /// The password is in SASLprep's form.
+    pub(crate) password_prepared: bool,
     pub(crate) scram_client_key: Option<Secret<'a>>,
     pub(crate) scram_server_key: Option<Secret<'a>>,
     // defmt's own form is not for functions of any lifetime.
@@ -46,6 +48,7 @@ impl Credentials<'_> {
     pub(crate) const NONE: Self = Self {
         user: None,
         password: None,
+        password_prepared: false,
         scram_client_key: None,
         scram_server_key: None,
         scram_key_decoder: None,

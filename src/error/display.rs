@@ -51,11 +51,11 @@ impl Display for ErrorKind {
 
 /// One text a value.
 macro_rules! texts {
-    ($($type:ty { $($variant:ident $text:literal)* })*) => {$(
+    ($($type:ty { $($(#[$cfg:meta])? $variant:ident $text:literal)* })*) => {$(
         impl Display for $type {
             fn fmt(&self, f: &mut Formatter<'_>) -> Result {
                 f.write_str(match self {
-                    $(Self::$variant => $text,)*
+                    $($(#[$cfg])? Self::$variant => $text,)*
                 })
             }
         }
@@ -87,6 +87,7 @@ texts! {
         BufferTooSmall "a buffer is below its minimum"
         Nul "a parameter holds a NUL byte"
         BadKey "a SCRAM key is not 32 bytes in base64"
+        #[cfg(feature = "std")]
         RevocationList "a list of revoked certificates is given, and none are checked"
         Hosts "the lists of hosts, addresses and ports do not match"
         ConnectionString "the connection string cannot be read"
@@ -138,7 +139,7 @@ impl Display for DialError {
         match self {
             Self::NoMoreAddresses => f.write_str("no more addresses"),
             Self::UnknownHost => f.write_str("the name has no address"),
-            Self::NotAnAddress => f.write_str("hostaddr is not a numeric address"),
+            Self::NotAnAddress => f.write_str("hostaddr is no address"),
             Self::TimedOut => f.write_str("timed out"),
             Self::Failed(kind) => Debug::fmt(kind, f),
             Self::PasswordTooLong => f.write_str("the password found is too long"),

@@ -171,20 +171,21 @@ impl core::fmt::Debug for Fault {
 /// Both ways between the values of an enum and their numbers, which are counted here. Too many
 /// for the class do not compile.
 macro_rules! numbered {
-    ($decode:ident $base:ident $size:literal $error:ty: $($variant:ident)* $(; else $other:ident)?) => {
+    ($decode:ident $base:ident $size:literal $error:ty:
+        $($(#[$cfg:meta])? $variant:ident)* $(; else $other:ident)?) => {
         /// The numbers, from 0 on.
         #[allow(non_upper_case_globals, clippy::as_conversions, reason = "names and numbers of an enum")]
         mod $decode {
-            enum Number { $($variant,)* Count }
+            enum Number { $($(#[$cfg])? $variant,)* Count }
             const _: () = assert!(Number::Count as u32 <= $size, "the class is full");
-            $(pub(super) const $variant: u32 = Number::$variant as u32;)*
+            $($(#[$cfg])? pub(super) const $variant: u32 = Number::$variant as u32;)*
         }
 
         impl From<$error> for Fault {
             #[inline]
             fn from(error: $error) -> Self {
                 Self::number($base | match error {
-                    $(<$error>::$variant => $decode::$variant,)*
+                    $($(#[$cfg])? <$error>::$variant => $decode::$variant,)*
                     $(_ => $decode::$other,)?
                 })
             }
@@ -192,7 +193,7 @@ macro_rules! numbered {
 
         fn $decode(payload: u32) -> Option<$error> {
             match payload {
-                $($decode::$variant => Some(<$error>::$variant),)*
+                $($(#[$cfg])? $decode::$variant => Some(<$error>::$variant),)*
                 _ => None,
             }
         }
@@ -233,7 +234,8 @@ numbered!(auth AUTH 16 AuthError:
     Malformed Dialect GaussMd5Sha256 StaleKeys ChannelBinding Rejected);
 numbered!(config CONFIG 16 ConfigError:
     NoUser NoPassword TlsUnavailable NoRootCertificate RootCertificate NoHost
-    ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString RevocationList);
+    ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString
+    #[cfg(feature = "std")] RevocationList);
 numbered!(transport TRANSPORT 256 IoKind:
     Other NotFound PermissionDenied ConnectionRefused ConnectionReset
     ConnectionAborted NotConnected AddrInUse AddrNotAvailable BrokenPipe

@@ -38,6 +38,7 @@ pub enum ConfigError {
     Hosts,
     /// A list of revoked certificates is given (libpq's `~/.postgresql/root.crl` is there), and this
     /// driver checks none: remove it to go without, or let something else check.
+    #[cfg(feature = "std")]
     RevocationList,
     /// The connection string cannot be read. `ParseError`, of which `?` made this, says why.
     ConnectionString,

@@ -2,6 +2,8 @@
 
 use core::ops::{Deref, DerefMut};
 
+use zeroize::Zeroizing;
+
 use crate::client::{Client, Storage};
 use crate::config::{Config, ParseError};
 use crate::connect::{CancelToken, Channel};
@@ -24,19 +26,25 @@ const SCRATCH: usize = 4096;
 /// Receive and send buffer of a [`Host`], in bytes, unless it says otherwise.
 pub const BUFFER: usize = 8192;
 
-/// Bytes for certificates and key of a [`Host`], unless it says otherwise: about thirty roots.
-pub const CERTIFICATES: usize = 32 * 1024;
+/// Bytes for certificates and key of a [`Host`], unless it says otherwise: the 150 roots of an
+/// operating system (`sslrootcert=system`) are some 160 KB.
+pub const CERTIFICATES: usize = 256 * 1024;
 
 /// Record buffers for any TLS record that a server may send, in bytes.
 #[cfg(feature = "tls")]
 const RECORDS: (usize, usize) = (16_640, 8192);
 
 /// The memory of one client: buffers, scratch, dialler, clock, and with feature `tls` record
-/// buffers and certificates. 80 KiB with all of it.
+/// buffers and certificates.
+///
+/// It takes 22 KiB, with feature `tls` 302 KiB, of which 256 are for certificates: `CERTS` of 16,384
+/// bytes hold a root of one's own, a client certificate and its key, and leave 62 KiB. It may live on
+/// the stack of `main` or of a thread with Rust's usual 2 MiB; where stacks are smaller, in a
+/// `static` or a `Box`. It is `Send`: a thread that is given it makes the client. What held
+/// passwords and keys is wiped when it is dropped.
 ///
 /// Certificate and key files are those of `sslrootcert`, `sslcert` and `sslkey`, or those of
-/// libpq's default names below `~/.postgresql` that are there. For `sslrootcert=system` take
-/// `CERTS` of 262,144 bytes.
+/// libpq's default names below `~/.postgresql` that are there.
 ///
 /// ```no_run
 /// let mut host = barepg::host::Host::new();
@@ -51,7 +59,8 @@ pub struct Host<
     const CERTS: usize = CERTIFICATES,
 > {
     storage: Storage<RX, TX>,
-    scratch: [u8; SCRATCH],
+    /// Unescaped values, passwords among them.
+    scratch: Zeroizing<[u8; SCRATCH]>,
     platform: SystemPlatform,
     dialler: Dialler,
     #[cfg(feature = "tls")]
@@ -73,7 +82,7 @@ impl<const RX: usize, const TX: usize, const CERTS: usize> Host<RX, TX, CERTS> {
     pub fn with_buffers() -> Self {
         Self {
             storage: Storage::new(),
-            scratch: [0; SCRATCH],
+            scratch: Zeroizing::new([0; SCRATCH]),
             platform: SystemPlatform::new(),
             dialler: Dialler::new(),
             #[cfg(feature = "tls")]
@@ -93,7 +102,7 @@ impl<const RX: usize, const TX: usize, const CERTS: usize> Host<RX, TX, CERTS> {
         conninfo: &'h str,
     ) -> core::result::Result<HostClient<'h>, ParseError> {
         let Self { scratch, .. } = self;
-        let config = super::parse(conninfo, scratch)?;
+        let config = super::parse(conninfo, scratch.as_mut_slice())?;
         #[cfg(feature = "tls")]
         self.certificates.set_defaults(true);
         let client = Client::owning(self.storage.buffers(), config, &self.platform);
@@ -114,6 +123,16 @@ impl<const RX: usize, const TX: usize, const CERTS: usize> Host<RX, TX, CERTS> {
         HostClient { client, dialler: &mut self.dialler }
     }
 }
+
+/// What its documentation promises, in KiB.
+const SIZE: usize = if cfg!(feature = "tls") { 302 } else { 22 };
+const _: () = assert!(size_of::<Host>() <= SIZE * 1024 && size_of::<Host>() > (SIZE - 2) * 1024);
+#[cfg(feature = "tls")]
+const _: () = assert!(size_of::<Host<BUFFER, BUFFER, 16_384>>() <= 62 * 1024);
+
+/// A thread may be given one.
+const fn is_send<T: Send>() {}
+const _: () = is_send::<Host>();
 
 impl Default for Host {
     fn default() -> Self {

@@ -1,5 +1,7 @@
 //! The environment: `PG*` variables fill in what a connection string leaves out.
 
+use zeroize::Zeroize as _;
+
 use crate::config::{Config, ParseError, parse_with};
 
 use super::files;
@@ -58,7 +60,11 @@ pub fn parse<'a>(text: &'a str, scratch: &'a mut [u8]) -> Result<Config<'a>, Par
                 continue;
             }
             if let Some(value) = std::env::var_os(variable) {
-                sink.set_copy(keyword, value.as_encoded_bytes())?;
+                let mut value = value.into_encoded_bytes();
+                let stored = sink.set_copy(keyword, &value);
+                // It may be a password.
+                value.as_mut_slice().zeroize();
+                stored?;
             }
         }
         if !sink.names("user") {
