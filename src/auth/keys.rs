@@ -4,6 +4,7 @@
 
 #[cfg(feature = "opengauss")]
 use super::gauss::GaussRequest;
+use super::saslprep::prepared;
 use super::scram::salted_password;
 use super::{HmacKey, Tick, wipe};
 use crate::credentials::Credentials;
@@ -28,7 +29,7 @@ pub struct ScramKeys {
 }
 
 impl ScramKeys {
-    /// Derives the keys from the password: 2 × `iterations` SHA-256 blocks. `idle` is called
+    /// Derives the keys from the password, in SASLprep's form: 2 × `iterations` SHA-256 blocks. `idle` is called
     /// every [`limits::HASH_SLICE`] iterations.
     ///
     /// # Errors
@@ -237,7 +238,9 @@ impl<'a> Secrets<'a, '_> {
         if iterations < least || iterations > most {
             return Err(AuthError::Iterations.into());
         }
-        keys.derive(self.password()?, salt, iterations, tick)?;
+        prepared(self.password()?, credentials, &mut |password| {
+            keys.derive(password, salt, iterations, tick)
+        })?;
         if let Some(cache) = &mut self.cache {
             cache.keep_scram(salt, iterations, keys);
         }

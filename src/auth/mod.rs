@@ -12,6 +12,7 @@ mod hash;
 mod keys;
 #[cfg(feature = "md5")]
 mod md5;
+mod saslprep;
 mod scram;
 
 #[cfg(test)]

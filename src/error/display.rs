@@ -89,6 +89,7 @@ texts! {
         BadKey "a SCRAM key is not 32 bytes in base64"
         #[cfg(feature = "std")]
         RevocationList "a list of revoked certificates is given, and none are checked"
+        PasswordForm "the password may not be in SASLprep's form"
         Hosts "the lists of hosts, addresses and ports do not match"
         ConnectionString "the connection string cannot be read"
     }

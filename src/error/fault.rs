@@ -234,7 +234,7 @@ numbered!(auth AUTH 16 AuthError:
     Malformed Dialect GaussMd5Sha256 StaleKeys ChannelBinding Rejected);
 numbered!(config CONFIG 16 ConfigError:
     NoUser NoPassword TlsUnavailable NoRootCertificate RootCertificate NoHost
-    ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString
+    ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString PasswordForm
     #[cfg(feature = "std")] RevocationList);
 numbered!(transport TRANSPORT 256 IoKind:
     Other NotFound PermissionDenied ConnectionRefused ConnectionReset

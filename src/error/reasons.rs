@@ -40,6 +40,10 @@ pub enum ConfigError {
     /// driver checks none: remove it to go without, or let something else check.
     #[cfg(feature = "std")]
     RevocationList,
+    /// SCRAM hashes a password in SASLprep's form (RFC 4013), and whether this one is in that form
+    /// cannot be told: it has characters beyond ASCII and the letters of Latin-1. Give it in that
+    /// form with `password_prepared`, or build with feature `saslprep` on a host.
+    PasswordForm,
     /// The connection string cannot be read. `ParseError`, of which `?` made this, says why.
     ConnectionString,
 }
