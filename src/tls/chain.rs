@@ -3,15 +3,16 @@
 //!
 //! Anchors are whole certificates and are trusted as they are given: a root, an intermediate, or
 //! the server's own certificate byte for byte. Beside these, what libpq 15 with OpenSSL 3 accepts
-//! is accepted and the rest refused. Stricter on purpose: names are compared byte for byte, and a
-//! certificate of version 3 that signs others needs basicConstraints.
+//! is accepted and the rest refused. Stricter on purpose: a certificate of version 3 that signs
+//! others needs basicConstraints.
 
 use super::CertificateError;
 use super::der::Der;
-use super::name;
 use super::signature::{KeyKind, Scheme};
+use super::work::{Budget, Pulse};
 use super::x509::{Certificate, key_usage};
-use crate::limits::{TLS_CHAIN_DEPTH, TLS_SIGNATURE_CHECKS};
+use super::{dn, name};
+use crate::limits::TLS_CHAIN_DEPTH;
 
 /// What a chain is checked against.
 #[derive(Clone, Copy)]
@@ -31,13 +32,14 @@ pub(super) struct Trust<'a> {
 pub(super) fn verify<'c>(
     chain: &[&'c [u8]],
     trust: &Trust<'_>,
+    pulse: Pulse<'_>,
 ) -> Result<Certificate<'c>, CertificateError> {
     let (leaf_der, others) = chain.split_first().ok_or(CertificateError::Missing)?;
     let leaf = Certificate::parse(leaf_der)?;
     check_common(&leaf, trust)?;
     check_server_key_usage(&leaf)?;
     if !anchors(trust.anchors).any(|anchor| anchor == leaf.der) {
-        build_path(&leaf, others, trust)?;
+        build_path(&leaf, others, trust, &Budget::new(pulse))?;
     }
     if let Some(host) = trust.host {
         name::check_host(&leaf, host)?;
@@ -102,8 +104,14 @@ impl<'a> Path<'a> {
         self.steps().last().map_or(0, |step| step.counted)
     }
 
-    fn push(&mut self, cert: &Certificate<'a>, candidate: usize) -> Result<(), CertificateError> {
-        let counted = self.counted().saturating_add(u8::from(!cert.is_self_issued()));
+    fn push(
+        &mut self,
+        cert: &Certificate<'a>,
+        candidate: usize,
+        budget: &Budget<'_>,
+    ) -> Result<(), CertificateError> {
+        let counts = u8::from(!dn::same(cert.issuer, cert.subject, budget)?);
+        let counted = self.counted().saturating_add(counts);
         let slot = self.steps.get_mut(self.length).ok_or(CertificateError::TooMuchWork)?;
         *slot = Step { der: cert.der, candidate, counted };
         self.length = self.length.saturating_add(1);
@@ -118,32 +126,33 @@ impl<'a> Path<'a> {
 }
 
 /// Looks for a way from the leaf to an anchor, issuer by issuer, the anchors first. Where one
-/// leads nowhere the next is tried: with cross-signed authorities several have the same name. The
-/// budget of signature checks bounds it all.
+/// leads nowhere, for whatever reason, the next is tried: with cross-signed authorities several
+/// have the same name. The budget bounds it all.
 fn build_path(
     leaf: &Certificate<'_>,
     others: &[&[u8]],
     trust: &Trust<'_>,
+    budget: &Budget<'_>,
 ) -> Result<(), CertificateError> {
-    let mut budget = TLS_SIGNATURE_CHECKS;
     let mut path = Path::new();
     let mut current = *leaf;
     let mut from = 0;
     let mut reason = CertificateError::UnknownIssuer;
     'up: loop {
-        let scheme = Scheme::from_algorithm(current.signature_algorithm)?;
         let roots = anchors(trust.anchors).map(|der| (der, true));
         let sent = others.iter().map(|der| (*der, false));
         for (candidate, (der, is_anchor)) in roots.chain(sent).enumerate().skip(from) {
             let Ok(issuer) = Certificate::parse(der) else { continue };
             // A root that the server sends has signed itself: once in the path is enough.
-            if issuer.subject != current.issuer || !is_anchor && path.contains(der) {
+            if !is_anchor && path.contains(der) || !is_name(&issuer, &current, budget)? {
                 continue;
             }
-            budget = budget.checked_sub(1).ok_or(CertificateError::TooMuchWork)?;
-            let checked = check_issuer(&issuer, &current, scheme, &path, is_anchor, trust)
-                .and_then(|()| check_constraints(&issuer, leaf, &path))
-                .and_then(|()| if is_anchor { Ok(()) } else { path.push(&issuer, candidate) });
+            let checked = check_issuer(&issuer, &current, &path, is_anchor, trust, budget)
+                .and_then(|()| check_constraints(&issuer, leaf, &path, budget))
+                .and_then(|()| match is_anchor {
+                    true => Ok(()),
+                    false => path.push(&issuer, candidate, budget),
+                });
             match checked {
                 Ok(()) if is_anchor => return Ok(()),
                 Ok(()) => {
@@ -151,6 +160,7 @@ fn build_path(
                     from = 0;
                     continue 'up;
                 }
+                Err(error) if budget.is_spent() => return Err(error),
                 Err(error) => reason = error,
             }
         }
@@ -162,20 +172,32 @@ fn build_path(
     }
 }
 
+/// Whether `issuer` is the name that `signed` gives its issuer.
+fn is_name(
+    issuer: &Certificate<'_>,
+    signed: &Certificate<'_>,
+    budget: &Budget<'_>,
+) -> Result<bool, CertificateError> {
+    match dn::same(issuer.subject, signed.issuer, budget) {
+        Err(error) if budget.is_spent() => Err(error),
+        same => Ok(same == Ok(true)),
+    }
+}
+
 /// Whether `issuer` may sign others here, and did sign `signed`.
 fn check_issuer(
     issuer: &Certificate<'_>,
     signed: &Certificate<'_>,
-    scheme: Scheme,
     path: &Path<'_>,
     is_anchor: bool,
     trust: &Trust<'_>,
+    budget: &Budget<'_>,
 ) -> Result<(), CertificateError> {
     let extensions = &issuer.extensions;
     // The PostgreSQL manual's recipe makes version 3 roots, older ones made version 1, which has
     // no extensions: trusted as a root only because the user says so.
-    let is_v1_root = is_anchor && !extensions.v3 && issuer.is_self_issued();
-    if !extensions.ca && !is_v1_root {
+    let is_v1_root = is_anchor && !extensions.v3;
+    if !(extensions.ca || is_v1_root && dn::same(issuer.issuer, issuer.subject, budget)?) {
         return Err(CertificateError::NotCa);
     }
     if extensions.key_usage.is_some_and(|bits| bits & key_usage::KEY_CERT_SIGN == 0) {
@@ -185,12 +207,10 @@ fn check_issuer(
         return Err(CertificateError::PathLength);
     }
     check_common(issuer, trust)?;
-    KeyKind::from_algorithm(issuer.key_algorithm)?.verify(
-        issuer.key,
-        scheme,
-        &[signed.tbs],
-        signed.signature,
-    )
+    let scheme = Scheme::from_algorithm(signed.signature_algorithm)?;
+    let kind = KeyKind::from_algorithm(issuer.key_algorithm)?;
+    budget.signature()?;
+    kind.verify(issuer.key, scheme, &[signed.tbs], signed.signature, budget.pulse)
 }
 
 /// What every certificate of the chain must pass, the anchor too.
@@ -223,13 +243,14 @@ fn check_constraints(
     issuer: &Certificate<'_>,
     leaf: &Certificate<'_>,
     path: &Path<'_>,
+    budget: &Budget<'_>,
 ) -> Result<(), CertificateError> {
     let Some(constraints) = issuer.extensions.name_constraints else { return Ok(()) };
-    name::check_constraints(constraints, leaf, true)?;
+    name::check_constraints(constraints, leaf, true, budget)?;
     for step in path.steps() {
         let between = Certificate::parse(step.der)?;
-        if !between.is_self_issued() {
-            name::check_constraints(constraints, &between, false)?;
+        if !dn::same(between.issuer, between.subject, budget)? {
+            name::check_constraints(constraints, &between, false, budget)?;
         }
     }
     Ok(())

@@ -82,6 +82,14 @@ impl Shared {
         self.fault.set(None);
     }
 
+    /// One turn of a loop that computes.
+    pub(super) fn pulse(&self, platform: &dyn Platform) -> Result<(), Fault> {
+        let mut countdown = self.countdown.get();
+        let result = countdown.pulse(platform);
+        self.countdown.set(countdown);
+        result
+    }
+
     /// Remembers why, unless something was wrong before.
     pub(super) fn fail(&self, kind: Fault) {
         if self.fault.get().is_none() {

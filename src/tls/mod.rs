@@ -36,13 +36,14 @@
 //!
 //! `files` is where roots, certificate and key come from.
 //!
-//! Layers, each using only those before it: `der`, `time`, `x509`, `name`, `rsa`,
+//! Layers, each using only those before it: `der`, `time`, `x509`, `work`, `dn`, `name`, `rsa`,
 //! `signature`, `chain`, `key`, `message`, `pem` turn bytes into decisions; `drbg`, `cipher`, `guard`,
 //! `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
 mod chain;
 mod cipher;
 mod der;
+mod dn;
 mod drbg;
 mod ecdsa;
 mod files;
@@ -63,6 +64,7 @@ mod signature;
 mod stream;
 mod time;
 mod verifier;
+mod work;
 mod x509;
 
 #[cfg(test)]

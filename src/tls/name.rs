@@ -7,8 +7,11 @@ use core::net::IpAddr;
 
 use super::CertificateError;
 use super::der::{self, Der};
+use super::dn::{self, To};
+use super::work::Budget;
 use super::x509::Certificate;
 
+const RFC822_NAME: u8 = 0x81;
 const DNS_NAME: u8 = 0x82;
 const DIRECTORY_NAME: u8 = 0xa4;
 const IP_ADDRESS: u8 = 0x87;
@@ -69,23 +72,16 @@ pub(super) fn check_host(cert: &Certificate<'_>, host: &str) -> Result<(), Certi
     Err(CertificateError::HostName)
 }
 
-/// The first commonName of a Name.
+/// The first commonName of a Name, which is the one that libpq looks at. `None` if it is a string
+/// of a type that is not compared with host names.
 fn common_name(subject: &[u8]) -> Result<Option<&[u8]>, CertificateError> {
-    let mut subject = Der::new(subject);
-    while !subject.is_empty() {
-        let mut set = subject.nested(der::SET)?;
-        while !set.is_empty() {
-            let mut attribute = set.nested(der::SEQUENCE)?;
-            let is_common_name = attribute.value(der::OID)? == [0x55, 0x04, 0x03];
-            let text = attribute.any()?;
-            attribute.finish()?;
-            // UTF8String, PrintableString, TeletexString, IA5String: one byte per ASCII character.
-            if is_common_name && matches!(text.tag, 0x0c | 0x13 | 0x14 | 0x16) {
-                return Ok(Some(text.value));
-            }
-        }
-    }
-    Ok(None)
+    let mut first = None;
+    dn::values(subject, dn::COMMON_NAME, &mut |text| {
+        first.get_or_insert(text);
+        Ok(())
+    })?;
+    // UTF8String, PrintableString, TeletexString, IA5String: one byte per ASCII character.
+    Ok(first.filter(|text| matches!(text.tag, 0x0c | 0x13 | 0x14 | 0x16)).map(|text| text.value))
 }
 
 /// Equal without regard to ASCII case, or `*.` in place of the first label. A wildcard never
@@ -106,44 +102,57 @@ fn dns_matches(pattern: &[u8], host: &str, is_ip: bool) -> Result<bool, Certific
 
 /// Checks the names of `cert` against the nameConstraints of a certificate above it. Where a
 /// kind of name is constrained that is not known here, a name of that kind is refused.
+///
+/// Every text that [`check_host`] may compare with a host is bound as that host would be.
 pub(super) fn check_constraints(
     constraints: &[u8],
     cert: &Certificate<'_>,
     is_leaf: bool,
+    budget: &Budget<'_>,
 ) -> Result<(), CertificateError> {
     let mut lists = Der::new(constraints);
     let permitted = lists.optional(0xa0)?.unwrap_or(&[]);
     let excluded = lists.optional(0xa1)?.unwrap_or(&[]);
     lists.finish()?;
-    let check = |tag: u8, name: &[u8]| check_name(permitted, excluded, tag, name);
+    let check = |tag: u8, name: &[u8]| check_name(permitted, excluded, tag, name, budget);
+    let check_address = |text: &[u8]| match as_address(text) {
+        Some(ip) => check(IP_ADDRESS, ip.as_slice()),
+        None => Ok(()),
+    };
 
     if !cert.subject.is_empty() {
         check(DIRECTORY_NAME, cert.subject)?;
     }
-    let mut has_dns_name = false;
+    let (mut has_dns_name, mut has_address) = (false, false);
     let mut names = Der::new(cert.extensions.san.unwrap_or(&[]));
     while !names.is_empty() {
         let name = names.any()?;
         has_dns_name |= name.tag == DNS_NAME;
+        has_address |= name.tag == IP_ADDRESS;
         // directoryName is a CHOICE and therefore tagged explicitly.
         let value = match name.tag {
             DIRECTORY_NAME => Der::new(name.value).value(der::SEQUENCE)?,
             _ => name.value,
         };
         check(name.tag, value)?;
+        if name.tag == DNS_NAME && is_leaf {
+            check_address(value)?;
+        }
     }
-    // A common name that may serve as host name is bound by the same constraints.
-    if is_leaf
-        && !has_dns_name
-        && let Some(name) = common_name(cert.subject)?
-    {
-        let ip = core::str::from_utf8(name).ok().and_then(IpBytes::parse);
-        match ip {
-            Some(ip) => check(IP_ADDRESS, ip.as_slice())?,
-            None => check(DNS_NAME, name)?,
+    dn::values(cert.subject, dn::EMAIL_ADDRESS, &mut |mail| check(RFC822_NAME, mail.value))?;
+    if is_leaf && let Some(name) = common_name(cert.subject)? {
+        if !has_address {
+            check_address(name)?;
+        }
+        if !has_dns_name && as_address(name).is_none() {
+            check(DNS_NAME, name)?;
         }
     }
     Ok(())
+}
+
+fn as_address(text: &[u8]) -> Option<IpBytes> {
+    IpBytes::parse(core::str::from_utf8(text).ok()?)
 }
 
 fn check_name(
@@ -151,30 +160,35 @@ fn check_name(
     excluded: &[u8],
     tag: u8,
     name: &[u8],
+    budget: &Budget<'_>,
 ) -> Result<(), CertificateError> {
     let mut constrained = false;
     let mut inside = false;
-    for (list, exclude) in [(permitted, false), (excluded, true)] {
+    for (list, to) in [(permitted, To::Allow), (excluded, To::Forbid)] {
         let mut subtrees = Der::new(list);
         while !subtrees.is_empty() {
+            budget.name()?;
             let mut subtree = subtrees.nested(der::SEQUENCE)?;
             let base = subtree.any()?;
             subtree.finish()?; // minimum and maximum are not used (RFC 5280)
             if base.tag != tag {
                 continue;
             }
-            let within = match tag {
-                DNS_NAME if exclude => dns_may_be_within(name, base.value),
-                DNS_NAME => dns_within(name, base.value),
-                IP_ADDRESS => ip_within(name, base.value)?,
-                DIRECTORY_NAME => name.starts_with(Der::new(base.value).value(der::SEQUENCE)?),
+            let within = match (tag, to) {
+                (DNS_NAME, To::Forbid) => dns_may_be_within(name, base.value),
+                (DNS_NAME, To::Allow) => dns_within(name, base.value),
+                (RFC822_NAME, _) => mail_within(name, base.value, to),
+                (IP_ADDRESS, _) => ip_within(name, base.value)?,
+                (DIRECTORY_NAME, _) => {
+                    dn::within(name, Der::new(base.value).value(der::SEQUENCE)?, to, budget)?
+                }
                 _ => return Err(CertificateError::NameConstraints),
             };
-            if exclude && within {
+            if to == To::Forbid && within {
                 return Err(CertificateError::NameConstraints);
             }
-            constrained |= !exclude;
-            inside |= !exclude && within;
+            constrained |= to == To::Allow;
+            inside |= to == To::Allow && within;
         }
     }
     if constrained && !inside { Err(CertificateError::NameConstraints) } else { Ok(()) }
@@ -188,19 +202,46 @@ fn dns_within(name: &[u8], base: &[u8]) -> bool {
         && (left.is_empty() || base.is_empty() || left.ends_with(b".") || base.starts_with(b"."))
 }
 
-/// Some host that `name` stands for is `base` or below it.
+/// Some host that `name` stands for is `base` or below it. A dot at the end makes no other host.
 fn dns_may_be_within(name: &[u8], base: &[u8]) -> bool {
+    let bare = |name: &'_ [u8]| name.len().saturating_sub(usize::from(name.ends_with(b".")));
+    let name = name.get(..bare(name)).unwrap_or(name);
+    let base = base.get(..bare(base)).unwrap_or(base);
     dns_within(name, base)
         || name.strip_prefix(b"*.").is_some_and(|parent| dns_within(base, parent))
 }
 
-/// `base` is an address and a mask.
+/// A mailbox is `base`, or at the host `base`, or at one below `.base` (RFC 5280 section
+/// 4.2.1.10). What is no mailbox is within nothing, and may not be where something is excluded.
+fn mail_within(name: &[u8], base: &[u8], to: To) -> bool {
+    let Some(at) = name.iter().rposition(|&b| b == b'@') else { return to == To::Forbid };
+    let (local, host) = name.split_at_checked(at).unwrap_or((name, &[]));
+    let host = host.get(1..).unwrap_or(&[]);
+    match base.iter().rposition(|&b| b == b'@').and_then(|at| base.split_at_checked(at)) {
+        Some((wanted, rest)) => {
+            let same = local == wanted || to == To::Forbid && local.eq_ignore_ascii_case(wanted);
+            same && rest.get(1..).is_some_and(|rest| host.eq_ignore_ascii_case(rest))
+        }
+        None if base.starts_with(b".") => dns_within(host, base),
+        None => base.is_empty() || host.eq_ignore_ascii_case(base),
+    }
+}
+
+/// `base` is an address and a mask, whose ones stand before its zeros.
 fn ip_within(name: &[u8], base: &[u8]) -> Result<bool, CertificateError> {
     let half = base.len().checked_div(2).unwrap_or(0);
     if !matches!(base.len(), 8 | 32) {
         return Err(CertificateError::Malformed);
     }
     let (address, mask) = base.split_at_checked(half).ok_or(CertificateError::Malformed)?;
+    let rest = mask.iter().skip_while(|&&m| m == 0xff);
+    let sparse = rest.enumerate().any(|(i, m)| {
+        let ones = m.leading_ones().saturating_add(m.trailing_zeros());
+        if i == 0 { ones != 8 } else { *m != 0 }
+    });
+    if sparse {
+        return Err(CertificateError::NameConstraints);
+    }
     let same = name.iter().zip(address).zip(mask).all(|((n, a), m)| (n ^ a) & m == 0);
     Ok(name.len() == half && same)
 }
@@ -266,5 +307,40 @@ mod tests {
         assert_eq!(ip_within(&[10, 2, 2, 3], &[10, 1, 0, 0, 255, 255, 0, 0]), Ok(false));
         assert_eq!(ip_within(&[0; 16], &[10, 1, 0, 0, 255, 255, 0, 0]), Ok(false));
         assert!(ip_within(&[0; 4], &[0; 4]).is_err());
+        assert!(dns_may_be_within(b"secret.example.test.", b"example.test"));
+        for (mask, good) in [
+            ([0, 0, 0, 0], true),
+            ([255, 255, 255, 255], true),
+            ([255, 255, 254, 0], true),
+            ([128, 0, 0, 0], true),
+            ([255, 0, 255, 0], false),
+            ([255, 253, 0, 0], false),
+            ([0, 0, 0, 1], false),
+            ([255, 240, 0, 128], false),
+        ] {
+            let base = [&[10, 0, 0, 0][..], &mask].concat();
+            assert_eq!(ip_within(&[10, 0, 0, 0], &base).is_ok(), good, "{mask:?}");
+            // Of an address of the other family it is not asked.
+            assert_eq!(ip_within(&[0; 16], &base).is_ok(), good, "{mask:?}");
+        }
+    }
+
+    #[test]
+    fn places_mailboxes_in_subtrees() {
+        for (name, base, allow, forbid) in [
+            ("a@example.test", "example.test", true, true),
+            ("a@Example.test", "example.TEST", true, true),
+            ("a@b.example.test", "example.test", false, false),
+            ("a@b.example.test", ".example.test", true, true),
+            ("a@example.test", ".example.test", false, false),
+            ("a@example.test", "a@example.test", true, true),
+            ("A@example.test", "a@example.test", false, true),
+            ("b@example.test", "a@example.test", false, false),
+            ("a@example.test", "", true, true),
+            ("example.test", "example.test", false, true),
+        ] {
+            let is = |to| mail_within(name.as_bytes(), base.as_bytes(), to);
+            assert_eq!((is(To::Allow), is(To::Forbid)), (allow, forbid), "{name} in {base}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::CertificateError;
 use super::der::{self, Der};
 use super::modular::{Modulus, load, store, words_of};
 use super::signature::Hash;
+use super::work::Pulse;
 use crate::limits::{RSA_MAX_BYTES, RSA_MIN_BYTES};
 
 const WORDS: usize = RSA_MAX_BYTES / 4;
@@ -16,6 +17,8 @@ pub(super) struct PublicKey<'a> {
     modulus: &'a [u8],
     exponent: u32,
 }
+
+const BAD: Result<(), CertificateError> = Err(CertificateError::BadSignature);
 
 /// How the digest is padded.
 #[derive(Clone, Copy)]
@@ -58,6 +61,7 @@ impl<'a> PublicKey<'a> {
         hash: Hash,
         digest: &[u8],
         signature: &[u8],
+        pulse: Pulse<'_>,
     ) -> Result<(), CertificateError> {
         let mut power = [0; WORDS];
         let words = self.modulus.len().div_ceil(4);
@@ -65,34 +69,44 @@ impl<'a> PublicKey<'a> {
         if signature.len() != self.modulus.len() {
             return Err(CertificateError::BadSignature);
         }
-        self.public_operation(signature, power).ok_or(CertificateError::BadSignature)?;
+        self.public_operation(signature, power, pulse)?;
         match self.is_encoded(power, padding, hash, digest) {
             true => Ok(()),
             false => Err(CertificateError::BadSignature),
         }
     }
 
-    /// `power = signature ^ exponent mod modulus`. `None` when the signature is not below it.
+    /// `power = signature ^ exponent mod modulus`. Fails when the signature is not below it.
     #[inline(never)]
-    fn public_operation(&self, signature: &[u8], power: &mut [u32]) -> Option<()> {
+    fn public_operation(
+        &self,
+        signature: &[u8],
+        power: &mut [u32],
+        pulse: Pulse<'_>,
+    ) -> Result<(), CertificateError> {
         // Of the same length, so their bytes compare as the numbers do.
         if signature >= self.modulus {
-            return None;
+            return BAD;
         }
         let words = power.len();
         let (mut n, mut scratch) = ([0u32; WORDS], [0u32; WORDS]);
-        let n = n.get_mut(..words)?;
-        let scratch = scratch.get_mut(..words)?;
+        let (Some(n), Some(scratch)) = (n.get_mut(..words), scratch.get_mut(..words)) else {
+            return BAD;
+        };
         load(self.modulus, n);
-        let n = Modulus::new(n)?;
+        let Some(n) = Modulus::new(n) else { return BAD };
 
-        n.radix_squared(power, scratch)?;
-        n.multiply_by(power, &mut words_of(signature), scratch)?;
-        power.copy_from_slice(scratch); // the signature in Montgomery form
-        if self.exponent.count_ones() == 2 {
-            return self.raise(&n, signature, &[], power, scratch);
+        let in_montgomery_form = n
+            .radix_squared(power, scratch)
+            .and_then(|()| n.multiply_by(power, &mut words_of(signature), scratch));
+        if in_montgomery_form.is_none() {
+            return BAD;
         }
-        self.raise_to_any(&n, signature, power, scratch)
+        power.copy_from_slice(scratch);
+        if self.exponent.count_ones() == 2 {
+            return self.raise(&n, signature, &[], power, scratch, pulse);
+        }
+        self.raise_to_any(&n, signature, power, scratch, pulse)
     }
 
     /// The exponents in use are 3 and 65537, whose bits but the first and the last are zero. The
@@ -104,11 +118,12 @@ impl<'a> PublicKey<'a> {
         signature: &[u8],
         power: &mut [u32],
         scratch: &mut [u32],
-    ) -> Option<()> {
+        pulse: Pulse<'_>,
+    ) -> Result<(), CertificateError> {
         let mut base = [0; WORDS];
-        let base = base.get_mut(..power.len())?;
+        let Some(base) = base.get_mut(..power.len()) else { return BAD };
         base.copy_from_slice(power);
-        self.raise(n, signature, base, power, scratch)
+        self.raise(n, signature, base, power, scratch, pulse)
     }
 
     /// `power ^ exponent` out of Montgomery form, which the last multiplication, by the signature
@@ -120,19 +135,25 @@ impl<'a> PublicKey<'a> {
         base: &[u32],
         power: &mut [u32],
         scratch: &mut [u32],
-    ) -> Option<()> {
-        let below_top = 31u32.checked_sub(self.exponent.leading_zeros())?;
-        for bit in (1..below_top).rev() {
-            n.multiply(power, power, scratch)?;
+        pulse: Pulse<'_>,
+    ) -> Result<(), CertificateError> {
+        let below_top = 31u32.saturating_sub(self.exponent.leading_zeros());
+        // The lowest bit is the last: the exponent is odd.
+        for bit in (0..below_top).rev() {
+            // Two multiplications of 4096 bits are 700,000 instructions.
+            pulse()?;
+            let Some(()) = n.multiply(power, power, scratch) else { return BAD };
+            if bit == 0 {
+                break;
+            }
             power.copy_from_slice(scratch);
-            if self.exponent.checked_shr(bit)? & 1 == 1 {
-                n.multiply(power, base, scratch)?;
+            if self.exponent.wrapping_shr(bit) & 1 == 1 {
+                let Some(()) = n.multiply(power, base, scratch) else { return BAD };
                 power.copy_from_slice(scratch);
             }
         }
-        // The lowest bit; the exponent is odd.
-        n.multiply(power, power, scratch)?;
         n.multiply_by(scratch, &mut words_of(signature), power)
+            .ok_or(CertificateError::BadSignature)
     }
 
     /// Whether `power` is the digest, padded.
@@ -229,7 +250,8 @@ mod tests {
     /// `base ^ exponent`, in bytes.
     fn raise(modulus: &[u8], base: &[u8], exponent: u32) -> std::vec::Vec<u8> {
         let mut power = std::vec![0; modulus.len().div_ceil(4)];
-        PublicKey { modulus, exponent }.public_operation(base, &mut power).unwrap();
+        let key = PublicKey { modulus, exponent };
+        key.public_operation(base, &mut power, &|| Ok(())).unwrap();
         let mut out = std::vec![0; modulus.len()];
         store(&power, &mut out);
         out
@@ -257,6 +279,6 @@ mod tests {
         let modulus = [0xff; 256];
         let mut power = [0; 64];
         let key = PublicKey { modulus: &modulus, exponent: 3 };
-        assert_eq!(key.public_operation(&modulus, &mut power), None);
+        assert_eq!(key.public_operation(&modulus, &mut power, &|| Ok(())), BAD);
     }
 }

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha384, Sha512};
 
 use super::CertificateError;
 use super::der::{self, Der};
+use super::work::Pulse;
 use super::{ecdsa, rsa};
 use crate::auth::Sha256;
 
@@ -191,13 +192,14 @@ impl KeyKind {
     }
 
     /// Checks `signature` over `message` (parts, one after the other). The scheme must be one
-    /// for this kind of key.
+    /// for this kind of key. `pulse` is called every few million instructions.
     pub(super) fn verify(
         self,
         key: &[u8],
         scheme: Scheme,
         message: &[&[u8]],
         signature: &[u8],
+        pulse: Pulse<'_>,
     ) -> Result<(), CertificateError> {
         let mut buffer = [0; 64];
         let mut digest = |hash: Hash| {
@@ -208,12 +210,12 @@ impl KeyKind {
         match (self, scheme) {
             (Self::P256, Scheme::Ecdsa(hash)) => {
                 let length = digest(hash)?;
-                p256_verify(key, buffer.get(..length).unwrap_or(&[]), signature)
+                p256_verify(key, buffer.get(..length).unwrap_or(&[]), signature, pulse)
             }
             #[cfg(feature = "tls-p384")]
             (Self::P384, Scheme::Ecdsa(hash)) => {
                 let length = digest(hash)?;
-                p384_verify(key, buffer.get(..length).unwrap_or(&[]), signature)
+                p384_verify(key, buffer.get(..length).unwrap_or(&[]), signature, pulse)
             }
             #[cfg(feature = "tls-ed25519")]
             (Self::Ed25519, Scheme::Ed25519) => match message {
@@ -227,7 +229,7 @@ impl KeyKind {
                     _ => rsa::Padding::Pkcs1,
                 };
                 let digest = buffer.get(..length).unwrap_or(&[]);
-                rsa::PublicKey::parse(key)?.verify(padding, hash, digest, signature)
+                rsa::PublicKey::parse(key)?.verify(padding, hash, digest, signature, pulse)
             }
             _ => Err(CertificateError::UnsupportedAlgorithm),
         }
@@ -246,26 +248,26 @@ fn ecdsa_integers(signature: &[u8]) -> Result<(&[u8], &[u8]), CertificateError> 
 
 // Out of line, as RSA's is: the memory of one is not the other's to carry.
 #[inline(never)]
-fn p256_verify(key: &[u8], digest: &[u8], signature: &[u8]) -> Result<(), CertificateError> {
+fn p256_verify(
+    key: &[u8],
+    digest: &[u8],
+    signature: &[u8],
+    pulse: Pulse<'_>,
+) -> Result<(), CertificateError> {
     let (r, s) = ecdsa_integers(signature).map_err(|_| CertificateError::BadSignature)?;
-    ecdsa::verify(key, digest, r, s)
+    ecdsa::verify::<8, p256::ProjectivePoint>(key, digest, r, s, pulse)
 }
 
 #[cfg(feature = "tls-p384")]
-fn p384_verify(key: &[u8], digest: &[u8], signature: &[u8]) -> Result<(), CertificateError> {
-    use p384::ecdsa::signature::hazmat::PrehashVerifier;
-    use p384::ecdsa::{Signature, VerifyingKey};
-    let bad = CertificateError::BadSignature;
-    let key = VerifyingKey::from_sec1_bytes(key).map_err(|_| CertificateError::BadKey)?;
-    let (r, s) = ecdsa_integers(signature).map_err(|_| bad)?;
-    let right = |bytes: &[u8]| {
-        let mut out = [0; 48];
-        let start = out.len().checked_sub(bytes.len()).ok_or(bad)?;
-        out.get_mut(start..).ok_or(bad)?.copy_from_slice(bytes);
-        Ok(out)
-    };
-    let signature = Signature::from_scalars(right(r)?, right(s)?).map_err(|_| bad)?;
-    key.verify_prehash(digest, &signature).map_err(|_| bad)
+#[inline(never)]
+fn p384_verify(
+    key: &[u8],
+    digest: &[u8],
+    signature: &[u8],
+    pulse: Pulse<'_>,
+) -> Result<(), CertificateError> {
+    let (r, s) = ecdsa_integers(signature).map_err(|_| CertificateError::BadSignature)?;
+    ecdsa::verify::<12, p384::ProjectivePoint>(key, digest, r, s, pulse)
 }
 
 #[cfg(feature = "tls-ed25519")]

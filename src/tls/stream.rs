@@ -101,7 +101,7 @@ impl<'a, T: Transport> TlsStream<'a, T> {
         let config = configure(&handshake, self.fragment);
         let mut provider = Provider {
             rng: Drbg::new(platform).map_err(|_| Fault::from(AuthError::NoEntropy))?,
-            verifier: Verifier::new(handshake.trust, self.shared),
+            verifier: Verifier::new(handshake.trust, self.shared, platform),
             #[cfg(feature = "tls-client-cert")]
             identity: handshake.identity,
             #[cfg(feature = "tls-client-cert")]
@@ -302,7 +302,10 @@ impl CryptoProvider for Provider<'_> {
     #[cfg(not(feature = "tls-client-cert"))]
     type Signature = [u8; 0];
 
+    /// Asked before each key share is made.
     fn rng(&mut self) -> impl CryptoRngCore {
+        // A deadline that has passed is noted: nothing is sent any more.
+        let _ = self.verifier.pulse();
         &mut self.rng
     }
 

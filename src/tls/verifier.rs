@@ -14,6 +14,7 @@ use super::message::Transcript;
 use super::policy::buffer_for;
 use super::signature::{Hash, KeyKind, Scheme};
 use super::x509::Certificate;
+use crate::Platform;
 use crate::error::Fault;
 use crate::error::{CertificateError, TlsError};
 use crate::limits::TLS_LEAF_KEY;
@@ -44,6 +45,7 @@ pub(super) struct Verifier<'a> {
     /// `None`: any certificate will do (`sslmode=require` without roots), but its key must sign.
     trust: Option<Trust<'a>>,
     shared: &'a Shared,
+    platform: &'a dyn Platform,
     state: State,
     /// The handshake up to and with the certificate, which the signature covers.
     transcript: Option<Transcript>,
@@ -63,10 +65,15 @@ enum State {
 
 impl<'a> Verifier<'a> {
     #[inline(never)]
-    pub(super) fn new(trust: Option<Trust<'a>>, shared: &'a Shared) -> Self {
+    pub(super) fn new(
+        trust: Option<Trust<'a>>,
+        shared: &'a Shared,
+        platform: &'a dyn Platform,
+    ) -> Self {
         Self {
             trust,
             shared,
+            platform,
             state: State::Start,
             transcript: None,
             kind: KeyKind::P256,
@@ -74,6 +81,15 @@ impl<'a> Verifier<'a> {
             key_len: 0,
             end_point: None,
         }
+    }
+
+    /// Feeds the watchdog in the midst of computing, and looks at the deadline. When that has
+    /// passed, the reason is noted here and the error is one for form's sake.
+    pub(super) fn pulse(&self) -> Result<(), CertificateError> {
+        self.shared.pulse(self.platform).map_err(|fault| {
+            self.shared.fail(fault);
+            CertificateError::TooMuchWork
+        })
     }
 
     /// Moves on from `from`; anything else was out of order, and nothing counts any more.
@@ -106,7 +122,7 @@ impl<'a> Verifier<'a> {
             return Err(self.too_long(u32::from_be_bytes([0, a, b, c])));
         }
         let leaf = match &self.trust {
-            Some(trust) => chain::verify(chain, trust),
+            Some(trust) => chain::verify(chain, trust, &|| self.pulse()),
             None => chain
                 .first()
                 .ok_or(CertificateError::Missing)
@@ -150,7 +166,7 @@ impl<'a> Verifier<'a> {
         }
         let key = self.key.get(..self.key_len).unwrap_or(&[]);
         self.kind
-            .verify(key, scheme, &[&content], sent.signature)
+            .verify(key, scheme, &[&content], sent.signature, &|| self.pulse())
             .map_err(|_| TlsError::Unauthenticated)?;
         self.shared.authenticated.set(true);
         self.shared.expected.set(expect::FINISHED);

@@ -122,11 +122,6 @@ impl<'a> Certificate<'a> {
             extensions,
         })
     }
-
-    /// Issuer and subject are the same name.
-    pub(super) fn is_self_issued(&self) -> bool {
-        self.issuer == self.subject
-    }
 }
 
 impl<'a> Extensions<'a> {

@@ -17,7 +17,7 @@ pub struct Case {
     pub differs: Option<&'static str>,
 }
 
-const fn case(
+pub const fn case(
     name: &'static str,
     sent: &'static [&'static str],
     trusted: &'static [&'static str],
@@ -27,7 +27,7 @@ const fn case(
     Case { name, sent, trusted, host: Some(host), barepg, differs: None }
 }
 
-const fn differs(mut case: Case, reason: &'static str) -> Case {
+pub const fn differs(mut case: Case, reason: &'static str) -> Case {
     case.differs = Some(reason);
     case
 }
@@ -37,9 +37,9 @@ const fn any_host(mut case: Case) -> Case {
     case
 }
 
-const LEAF: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n\
+pub const LEAF: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n\
     extendedKeyUsage=serverAuth\nsubjectAltName=";
-const CA: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign";
+pub const CA: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign";
 const PSS: &str = "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:";
 
 /// Makes every certificate the cases name.

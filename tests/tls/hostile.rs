@@ -11,7 +11,9 @@ use barepg_testkit::pki::{Spec, Workshop};
 use p256::ecdsa::SigningKey;
 
 use crate::harness::{Setup, Table};
-use crate::rogue::{DIRECT, Identity, REQUEST, Seen, Step, WHOLE, Wire, extension, serve};
+use crate::rogue::{
+    DIRECT, Identity, REQUEST, Seen, Step, WHOLE, Wire, extension, serve, signing_key,
+};
 
 /// Time for the login, and for a round trip after it. The server waits longer.
 const DEADLINE_MS: u32 = 2000;
@@ -32,13 +34,7 @@ impl Cast {
         w.make(&Spec { key: "rsa:2048", ..Spec::leaf("rsa", "root") });
         let extensions = "extendedKeyUsage=clientAuth";
         w.make(&Spec { subject: "/CN=secret_user", extensions, ..Spec::leaf("client", "root") });
-        let text = std::fs::read(w.path("leaf", "key")).unwrap();
-        let mut der = vec![0; 512];
-        let length = barepg::tls::pem::decode(&text, &mut der).unwrap();
-        // ECPrivateKey: version 1, then the scalar.
-        let mark = [2, 1, 1, 4, 32];
-        let at = der[..length].windows(5).position(|w| w == mark).unwrap() + 5;
-        let key = SigningKey::from_slice(&der[at..at + 32]).unwrap();
+        let key = signing_key(&w, "leaf");
         Self {
             server: Identity { chain: vec![w.der("leaf")], key },
             files: Table::default()

@@ -5,6 +5,8 @@ mod common;
 
 mod cases;
 mod client_cert;
+mod constraints;
+mod deadline;
 mod harness;
 mod hostile;
 mod live;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aes_gcm::aead::{AeadInPlace, KeyInit};
 use aes_gcm::{Aes128Gcm, Nonce};
+use barepg_testkit::pki::Workshop;
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use p256::ecdh::diffie_hellman;
@@ -21,6 +22,17 @@ use sha2::{Digest, Sha256};
 pub struct Identity {
     pub chain: Vec<Vec<u8>>,
     pub key: SigningKey,
+}
+
+/// The P-256 key of a workshop's certificate.
+pub fn signing_key(w: &Workshop, name: &str) -> SigningKey {
+    let text = std::fs::read(w.path(name, "key")).unwrap();
+    let mut der = vec![0; 512];
+    let length = barepg::tls::pem::decode(&text, &mut der).unwrap();
+    // ECPrivateKey: version 1, then the scalar.
+    let mark = [2, 1, 1, 4, 32];
+    let at = der[..length].windows(5).position(|w| w == mark).unwrap() + 5;
+    SigningKey::from_slice(&der[at..at + 32]).unwrap()
 }
 
 /// One thing the server does.

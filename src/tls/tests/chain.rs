@@ -9,7 +9,7 @@ use crate::tls::chain::{self, Trust};
 /// Verifies for `localhost` on a day when nothing is expired.
 fn verify(chain: &[&[u8]], anchors: &[u8]) -> Result<(), CertificateError> {
     let trust = Trust { anchors, earliest: 0, latest: u64::MAX, host: Some("localhost") };
-    chain::verify(chain, &trust).map(|_| ())
+    chain::verify(chain, &trust, &|| Ok(())).map(|_| ())
 }
 
 #[test]
@@ -64,6 +64,56 @@ fn many_certificates_of_one_name_cost_a_bounded_number_of_checks() {
     let (leaf, a, b) = (w.der("under-a"), w.der("a"), w.der("b"));
     assert!(verify(&[&leaf, &a, &b], &w.der("root")).is_err());
     assert_eq!(verify(&[&leaf, &a, &b], &w.der("a0")), Ok(()));
+}
+
+#[test]
+fn names_and_constraints_without_end_cost_a_bounded_number_of_comparisons() {
+    let w = Workshop::new();
+    let list = |count: usize, kind: &str| -> std::string::String {
+        (0..count).map(|n| std::format!(",{kind}DNS:host-{n}.test")).collect()
+    };
+    for (names, constraints, wanted) in [
+        (100, 100, Err(CertificateError::NameConstraints)),
+        (200, 200, Err(CertificateError::TooMuchWork)),
+    ] {
+        // Each name is compared with all of them. None is excluded, the last is not permitted.
+        let excluded = list(constraints, "excluded;").replace("host", "other");
+        let rules = std::format!("permitted;DNS:test{excluded}");
+        let root = std::format!("root-{names}");
+        w.make(&Spec {
+            extensions: &std::format!(
+                "basicConstraints=critical,CA:TRUE\nnameConstraints=critical,{rules}"
+            ),
+            ..Spec::root(&root, "/CN=Root")
+        });
+        let leaf = std::format!("leaf-{names}");
+        let alternatives = list(names, "");
+        w.make(&Spec {
+            extensions: &std::format!(
+                "subjectAltName=DNS:localhost.test{alternatives},DNS:localhost"
+            ),
+            ..Spec::leaf(&leaf, &root)
+        });
+        assert_eq!(verify(&[&w.der(&leaf)], &w.der(&root)), wanted, "{names}");
+    }
+}
+
+#[test]
+fn an_unknown_algorithm_is_one_way_that_leads_nowhere() {
+    let w = Workshop::new();
+    w.make(&Spec::root("root", "/CN=Root"));
+    w.make(&Spec { issuer: Some("root"), ..Spec::root("int", "/CN=Int") });
+    let strange = Spec { key: "=int", issuer: Some("root"), ..Spec::root("strange", "/CN=Int") };
+    w.make(&Spec { sign: "-sha224", ..strange });
+    w.make(&Spec { key: "P-521", ..Spec::root("root-521", "/CN=Root") });
+    w.make(&Spec::leaf("leaf", "int"));
+    let (leaf, int, strange) = (w.der("leaf"), w.der("int"), w.der("strange"));
+    let roots = [w.der("root-521"), w.der("root")].concat();
+    for sent in [[&leaf[..], &strange, &int], [&leaf[..], &int, &strange]] {
+        assert_eq!(verify(&sent, &roots), Ok(()));
+    }
+    let refused = Err(CertificateError::UnsupportedAlgorithm);
+    assert_eq!(verify(&[&leaf, &strange], &roots), refused);
 }
 
 #[test]

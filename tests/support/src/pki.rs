@@ -26,7 +26,7 @@ pub struct Spec<'a> {
     pub subject: &'a str,
     /// Name of the issuer's files; `None` signs with its own key.
     pub issuer: Option<&'a str>,
-    /// `P-256`, `P-384`, `P-521`, `ed25519`, `rsa:2048`, or `=other` to share the key of `other`.
+    /// `P-256`, `P-384`, `P-521`, `ed25519`, `rsa:2048` (options of `openssl genpkey` may follow), or `=other` to share the key of `other`.
     pub key: &'a str,
     /// Extensions, one `name=value` a line, as in a configuration file of OpenSSL. None at all
     /// makes an X.509 version 1 certificate.
@@ -152,8 +152,9 @@ impl Workshop {
         match kind {
             "ed25519" => run.args(["ed25519"]).run(),
             kind if kind.starts_with("rsa:") => {
-                let bits = kind.replace("rsa:", "rsa_keygen_bits:");
-                run.args(["RSA", "-pkeyopt", &bits]).run();
+                let options = kind.replace("rsa:", "rsa_keygen_bits:");
+                let options = options.split(' ').flat_map(|option| ["-pkeyopt", option]);
+                run.args(["RSA"]).args(options).run();
             }
             curve => run.args(["EC", "-pkeyopt", &format!("ec_paramgen_curve:{curve}")]).run(),
         }

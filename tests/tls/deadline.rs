@@ -1,0 +1,128 @@
+//! Chains that are made to be expensive: the deadline and the watchdog are looked after while
+//! they are computed on.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use barepg::tls::{Tls, TlsStorage};
+use barepg::{Client, Config, ErrorKind, NoEntropy, Platform, SslMode, Storage};
+use barepg_testkit::pki::{Spec, Workshop};
+
+use crate::common::tcp;
+use crate::harness::{Machine, Table};
+use crate::rogue::{Identity, Step, WHOLE, serve, signing_key};
+
+const DEADLINE: Duration = Duration::from_millis(100);
+/// What may pass after the deadline.
+const LATE: Duration = Duration::from_millis(150);
+/// Longest time without a call of [`Platform::idle`]: far below any watchdog's. On a Cortex-M3 the
+/// board's test counts instructions.
+const GAP: Duration = Duration::from_millis(60);
+
+/// The host, which notes when it was called.
+struct Watched {
+    machine: Machine,
+    last: Cell<Instant>,
+    longest: Cell<Duration>,
+    calls: Cell<u32>,
+}
+
+impl Platform for Watched {
+    fn now_ms(&self) -> u64 {
+        self.machine.now_ms()
+    }
+
+    fn idle(&self) {
+        let now = Instant::now();
+        self.longest.set(self.longest.get().max(now - self.last.replace(now)));
+        self.calls.set(self.calls.get() + 1);
+    }
+
+    fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
+        self.machine.entropy(buf)
+    }
+
+    fn unix_time(&self) -> Option<u64> {
+        self.machine.unix_time()
+    }
+}
+
+/// A leaf below four authorities and a root, all with one key of the authority's.
+fn chain(w: &Workshop, label: &str, key: &str, sign: &str) -> (Identity, Vec<u8>) {
+    let root = format!("{label}-0");
+    w.make(&Spec { key, sign, ..Spec::root(&root, &format!("/CN={root}")) });
+    let shared = format!("={root}");
+    for n in 1..=4 {
+        let (name, issuer) = (format!("{label}-{n}"), format!("{label}-{}", n - 1));
+        let subject = format!("/CN={name}");
+        w.make(&Spec { key: &shared, issuer: Some(&issuer), sign, ..Spec::root(&name, &subject) });
+    }
+    let leaf = format!("{label}-leaf");
+    w.make(&Spec { sign, ..Spec::leaf(&leaf, &format!("{label}-4")) });
+    let mut chain = vec![w.der(&leaf)];
+    chain.extend((1..=4).rev().map(|n| w.der(&format!("{label}-{n}"))));
+    (Identity { chain, key: signing_key(w, &leaf) }, w.der(&root))
+}
+
+#[test]
+fn expensive_chains_end_at_the_deadline() {
+    let w = Workshop::new();
+    let large = "rsa:4096 rsa_keygen_pubexp:4294967295";
+    for (label, key, sign) in
+        [("P-384", "P-384", "-sha384"), ("RSA", "rsa:4096", "-sha512"), ("e", large, "-sha512")]
+    {
+        let (identity, root) = chain(&w, label, key, sign);
+        let files = Table::default().with("root.crt", root);
+        // Others may be using this machine: the best of a few counts.
+        let mut seen = Vec::new();
+        for timeout in [30_000, 100, 100, 100, 100, 100] {
+            let script = vec![
+                Step::Hello,
+                Step::Extensions,
+                Step::Certificate,
+                Step::Verify(0x0403, identity.key.clone()),
+                Step::Finished,
+                Step::LetIn,
+                Step::Wait,
+            ];
+            let (port, thread) = serve(identity.clone(), b"S", script, WHOLE);
+            let config = Config::new()
+                .user("user")
+                .host("localhost")
+                .sslmode(SslMode::VerifyFull)
+                .sslrootcert("root.crt")
+                .connect_timeout_ms(timeout);
+            let platform = Watched {
+                machine: Machine::now(),
+                last: Cell::new(Instant::now()),
+                longest: Cell::new(Duration::ZERO),
+                calls: Cell::new(0),
+            };
+            let mut storage = Storage::<512, 512>::new();
+            let mut records = Box::new(TlsStorage::<16640, 1024>::new());
+            let mut client = Client::new(storage.buffers(), &config, &platform)
+                .with_tls(Tls::new(&mut records).files(&files));
+            let transport = tcp(port);
+            platform.last.set(Instant::now());
+            let begun = Instant::now();
+            let result = client.connect(transport).map(|_| ()).map_err(|error| error.kind());
+            let took = begun.elapsed();
+            let (calls, longest) = (platform.calls.get(), platform.longest.get());
+            let _ = thread.join();
+            println!(
+                "{label}, {timeout} ms: {result:?} in {took:?}, {calls} calls, {longest:?} apart"
+            );
+            if timeout > 1000 {
+                assert_eq!(result, Ok(()), "{label}");
+                assert!(calls > 60, "{label}: {calls} calls");
+            } else {
+                assert!(matches!(result, Ok(()) | Err(ErrorKind::TimedOut)), "{label} {result:?}");
+                seen.push((took, longest, result.is_err()));
+            }
+        }
+        assert!(seen.iter().any(|(took, ..)| *took < DEADLINE + LATE), "{label}: {seen:?}");
+        assert!(seen.iter().any(|(_, longest, _)| *longest < GAP), "{label}: {seen:?}");
+        // RSA of the usual exponent is done in time.
+        assert!(label == "RSA" || seen.iter().all(|(.., ended)| *ended), "{label}: {seen:?}");
+    }
+}
