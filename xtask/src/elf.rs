@@ -1,8 +1,12 @@
-//! Reads what a firmware image costs, and where its marks are, from a 32-bit little-endian ELF
-//! file (System V ABI, chapter 4).
+//! Reads what a firmware image costs, and where its symbols are, from an ELF file.
 
 use std::fs;
 use std::path::Path;
+
+use object::read::elf::{ElfFile32, ElfFile64};
+use object::{
+    Endianness, File, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf,
+};
 
 /// A section that occupies memory on the target.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,19 +17,30 @@ pub struct Section {
     pub in_file: bool,
 }
 
+/// A function or an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Symbol {
+    /// As the linker knows it.
+    pub name: String,
+    /// The lowest bit of a Thumb function's address is cleared.
+    pub address: u32,
+    pub size: u32,
+    /// It is in memory that is written.
+    pub writable: bool,
+}
+
 /// The parts of an image that are measured.
 #[derive(Debug, Default)]
 pub struct Image {
     pub sections: Vec<Section>,
-    /// Name and address; the lowest bit of a Thumb function's address is cleared.
-    pub symbols: Vec<(String, u32)>,
+    pub symbols: Vec<Symbol>,
 }
 
 impl Image {
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Image, String> {
         let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        parse(&bytes).ok_or(format!("{} is not a 32-bit little-endian ELF file", path.display()))
+        parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
     }
 
     /// Bytes of flash: code, constants and the initial values of variables.
@@ -44,79 +59,46 @@ impl Image {
     }
 }
 
-const SHT_SYMTAB: u32 = 2;
-const SHT_NOBITS: u32 = 8;
-const SHF_WRITE: u32 = 1;
-const SHF_ALLOC: u32 = 2;
-
-struct Header {
-    name: u32,
-    kind: u32,
-    flags: u32,
-    offset: usize,
-    size: u32,
-    link: u32,
-}
-
-fn parse(bytes: &[u8]) -> Option<Image> {
-    if bytes.get(..6)? != b"\x7fELF\x01\x01" {
-        return None;
-    }
-    let table = usize::try_from(word(bytes, 32)?).ok()?;
-    let entry = usize::from(half(bytes, 46)?);
-    let count = usize::from(half(bytes, 48)?);
-    let names = usize::from(half(bytes, 50)?);
-    let mut headers = Vec::new();
-    for index in 0..count {
-        let at = table.checked_add(index.checked_mul(entry)?)?;
-        let field = |n: usize| word(bytes, at.checked_add(n * 4)?);
-        headers.push(Header {
-            name: field(0)?,
-            kind: field(1)?,
-            flags: field(2)?,
-            offset: usize::try_from(field(4)?).ok()?,
-            size: field(5)?,
-            link: field(6)?,
-        });
-    }
-    let names = headers.get(names)?.offset;
+fn parse(bytes: &[u8]) -> Result<Image, String> {
+    let file = ElfFile32::<Endianness>::parse(bytes)
+        .map(File::Elf32)
+        .or_else(|_| ElfFile64::<Endianness>::parse(bytes).map(File::Elf64))
+        .map_err(|_| "not an ELF file".to_string())?;
+    let small = |size: u64| u32::try_from(size).map_err(|_| "larger than 4 GB".to_string());
     let mut image = Image::default();
-    for header in &headers {
-        if header.flags & SHF_ALLOC != 0 && header.size > 0 {
+    for section in file.sections().filter(|section| section.size() > 0) {
+        let (allocated, writable) = flags(&section);
+        if allocated {
             image.sections.push(Section {
-                name: string(bytes, names, header.name)?,
-                size: header.size,
-                writable: header.flags & SHF_WRITE != 0,
-                in_file: header.kind != SHT_NOBITS,
+                name: section.name().unwrap_or("").to_string(),
+                size: small(section.size())?,
+                writable,
+                in_file: section.file_range().is_some(),
             });
         }
-        if header.kind == SHT_SYMTAB {
-            let strings = headers.get(usize::try_from(header.link).ok()?)?.offset;
-            for index in 0..usize::try_from(header.size).ok()? / 16 {
-                let at = header.offset + index * 16;
-                let name = string(bytes, strings, word(bytes, at)?)?;
-                // A section or file symbol has no use here.
-                if !name.is_empty() {
-                    image.symbols.push((name, word(bytes, at + 4)? & !1));
-                }
-            }
-        }
     }
-    Some(image)
+    for symbol in file.symbols() {
+        let name = symbol.name().unwrap_or("");
+        // A section or file symbol has no use here, nor has a mapping symbol.
+        if name.is_empty() || name.starts_with('$') || symbol.kind() == SymbolKind::File {
+            continue;
+        }
+        let section = symbol.section_index().and_then(|index| file.section_by_index(index).ok());
+        image.symbols.push(Symbol {
+            name: name.to_string(),
+            // Of an address of 64 bits the lower half is enough to find it again.
+            address: small(symbol.address() & 0xffff_fffe)?,
+            size: small(symbol.size())?,
+            writable: section.is_some_and(|section| flags(&section).1),
+        });
+    }
+    Ok(image)
 }
 
-fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn string(bytes: &[u8], table: usize, at: u32) -> Option<String> {
-    let rest = bytes.get(table.checked_add(usize::try_from(at).ok()?)?..)?;
-    let end = rest.iter().position(|byte| *byte == 0)?;
-    Some(String::from_utf8_lossy(rest.get(..end)?).into_owned())
+/// Whether a section is in memory, and in memory that is written.
+fn flags(section: &object::Section<'_, '_>) -> (bool, bool) {
+    let SectionFlags::Elf { sh_flags, .. } = section.flags() else { return (false, false) };
+    (sh_flags.contains(elf::SHF_ALLOC), sh_flags.contains(elf::SHF_WRITE))
 }
 
 #[cfg(test)]
@@ -143,10 +125,17 @@ mod tests {
     }
 
     #[test]
+    fn a_program_of_this_machine_is_read() {
+        let image = Image::read(&std::env::current_exe().unwrap()).unwrap();
+        assert!(image.flash() > 100_000);
+        let own = image.symbols.iter().find(|symbol| symbol.name.contains("a_program_of_this"));
+        assert!(own.is_some_and(|symbol| symbol.size > 0 && !symbol.writable));
+    }
+
+    #[test]
     fn refuses_what_is_not_a_firmware_image() {
-        assert!(parse(b"").is_none());
-        assert!(parse(b"\x7fELF\x02\x01").is_none());
-        assert!(parse(b"\x7fELF\x01\x01").is_none());
-        assert!(parse(&std::fs::read("/proc/self/exe").unwrap()).is_none());
+        for bytes in [&b""[..], b"\x7fELF", b"\x7fELF\x01\x01", b"MZ and more than sixteen bytes"] {
+            assert!(parse(bytes).is_err());
+        }
     }
 }

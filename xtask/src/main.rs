@@ -2,6 +2,7 @@
 
 mod bare;
 mod bench;
+mod bill;
 mod boards;
 mod budgets;
 mod cuts;
@@ -54,6 +55,12 @@ const COMMANDS: &[Command] = &[
         about: "instructions of barepg beside libpq, rust-postgres, tokio-postgres",
         usage: bench::usage,
         run: |words| bench::run(&bench::Options::parse(words)?),
+    },
+    Command {
+        name: "bill",
+        about: "what is in a firmware image, yours too, and what grew",
+        usage: || bill::USAGE.into(),
+        run: |words| bill::run(&bill::Options::parse(words)?),
     },
     Command {
         name: "cuts",

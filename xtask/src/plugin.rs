@@ -51,8 +51,8 @@ impl Counter {
         }
         let address = |mark: &str| {
             let name = format!("{PREFIX}{mark}");
-            let symbol = image.symbols.iter().find(|(symbol, _)| *symbol == name);
-            symbol.map(|(_, address)| *address).ok_or(format!("the firmware has no {name}"))
+            let symbol = image.symbols.iter().find(|symbol| symbol.name == name);
+            symbol.map(|symbol| symbol.address).ok_or(format!("the firmware has no {name}"))
         };
         let (begin, end) = (address(BEGIN)?, address(END)?);
         if begin == end {

@@ -9,6 +9,7 @@ use barepg_testkit::provision::{USUAL_MAJOR, root};
 use barepg_testkit::{gauss, pg};
 
 use super::{Checked, Context, host};
+use crate::bill;
 use crate::boards::{self, BOARDS, Board, Link};
 use crate::budgets::Budgets;
 use crate::elf::Image;
@@ -242,10 +243,21 @@ pub fn driver(context: &Context) -> Checked {
         println!("        flash{suffix}: {}", costs.join(", "));
         match budgets.compare(&format!("driver{suffix}"), &figures) {
             Ok(count) => checked += count,
-            Err(error) => over.push_str(&error),
+            Err(error) => {
+                over.push_str(&error);
+                over.push_str(&grown(context, features, &error));
+            }
         }
     }
     if over.is_empty() { Ok(checked) } else { Err(over) }
+}
+
+/// What grew in the first program that is over its budget, by symbol.
+fn grown(context: &Context, features: &str, error: &str) -> String {
+    let over = |name: &&&str| error.contains(&format!(": {name} is "));
+    let Some(program) = PROGRAMS.iter().find(over) else { return String::new() };
+    let grown = bill::since_budgets(&context.compiler, features, program);
+    grown.unwrap_or_else(|error| format!("what grew is not known: {error}\n"))
 }
 
 /// Misbehaving servers on every board that has a network: the right error in time, and a good
