@@ -295,7 +295,6 @@ impl Session<'_> {
 
     /// From AuthenticationOk to ReadyForQuery.
     fn settle_in(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        let mut keyed = false;
         loop {
             // Most of what comes.
             while self.link.try_take(tag::PARAMETER_STATUS) {
@@ -303,7 +302,8 @@ impl Session<'_> {
             }
             self.next(io)?;
             match self.link.tag {
-                tag::BACKEND_KEY_DATA if !core::mem::replace(&mut keyed, true) => {
+                // Of several the last counts, as in libpq.
+                tag::BACKEND_KEY_DATA => {
                     self.link.body(io)?;
                     let BackendKeyData { pid, key } = BackendKeyData::decode(self.link.taken())?;
                     self.server.backend_key(pid, key);

@@ -141,10 +141,11 @@ impl Session<'_> {
         }
     }
 
-    /// Reads the answer to a Query to its end.
-    pub(crate) fn read_answer(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+    /// Reads the answer to a Query to its end. `empty`: there was no statement in it, and nothing
+    /// need come before ReadyForQuery.
+    pub(crate) fn read_answer(&mut self, io: &mut Lent<'_>, empty: bool) -> Result<(), Fault> {
         self.rows = 0;
-        let mut completed = false;
+        let mut completed = empty;
         // The message that began the result which is discarded: `T`, `H`, or none.
         let mut open = 0;
         loop {

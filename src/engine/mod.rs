@@ -355,7 +355,7 @@ impl<'b> Session<'b> {
     ) -> Result<(), Fault> {
         self.ledger.sending(may_end);
         self.send_query(io, sql)?;
-        self.read_answer(io)
+        self.read_answer(io, sql == [""])
     }
 
     /// Terminate.

@@ -244,12 +244,21 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// After an error comes ReadyForQuery; further errors are what they may be.
+    /// After an error comes ReadyForQuery. Of further errors the first is what the user sees.
     fn until_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        self.next(io)?;
-        match self.link.tag {
-            tag::READY_FOR_QUERY => self.ready(io),
-            _ => Err(ProtocolError::UnexpectedMessage.into()),
+        loop {
+            self.next(io)?;
+            match self.link.tag {
+                tag::READY_FOR_QUERY => return self.ready(io),
+                tag::ERROR_RESPONSE => {
+                    // The severity comes first, and ends a session that nothing else will.
+                    self.link.take(io, self.link.left().min(self.link.room()))?;
+                    if ServerError::new(self.link.taken(), true).is_fatal() {
+                        return Err(Fault::SERVER);
+                    }
+                }
+                _ => return Err(ProtocolError::UnexpectedMessage.into()),
+            }
         }
     }
 

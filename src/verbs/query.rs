@@ -104,7 +104,9 @@ impl<'b> Connection<'_, 'b> {
     pub fn batch_execute(&mut self, sql: &str) -> Result<()> {
         let io = &mut lent(&mut self.io);
         let session = &mut *self.session;
-        let result = session.simple_query(io, sql).and_then(|()| session.read_answer(io));
+        let result = session
+            .simple_query(io, sql)
+            .and_then(|()| session.read_answer(io, sql.trim_ascii().is_empty()));
         result.map_err(|fault| session.into_error(fault))
     }
 

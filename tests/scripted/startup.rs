@@ -262,3 +262,55 @@ fn a_link_is_local_because_of_what_it_is_and_not_because_of_its_host() {
         assert!(written.windows(PASSWORD.len()).any(|bytes| bytes == PASSWORD.as_bytes()));
     }
 }
+
+/// What libpq takes, though no server of today sends it.
+#[test]
+fn answers_that_libpq_takes_are_taken() {
+    let kilobytes = "x".repeat(60_000);
+    let tag = "y".repeat(300);
+    let error =
+        |state: &str| format!("<<< E 'SERROR' #00 'VERROR' #00 'C{state}' #00 'Mx' #00 #00");
+    let ping = ">>> Q \"\"\n<<< I\n<<< Z 'I'";
+    for (name, text, state) in [
+        (
+            "a large notice after AuthenticationOk",
+            format!(
+                "@start\n<<< R 0\n<<< N 'SNOTICE' #00 'C00000' #00 'M{kilobytes}' #00 #00\n\
+                 <<< S \"server_version\" \"15.18\"\n<<< K 77 #01020304\n<<< Z 'I'\n{ping}\n@bye"
+            ),
+            None,
+        ),
+        (
+            "two cancel keys",
+            format!(
+                "@start\n<<< R 0\n<<< K 1 #05060708\n<<< K 77 #01020304\n<<< Z 'I'\n{ping}\n@bye"
+            ),
+            None,
+        ),
+        ("nothing for an empty query", String::from("@login\n>>> Q \"\"\n<<< Z 'I'\n@bye"), None),
+        ("a long tag", format!("@login\n>>> Q \"\"\n<<< C \"{tag}\"\n<<< Z 'I'\n@bye"), None),
+        (
+            "two errors",
+            format!("@login\n>>> Q \"\"\n{}\n{}\n<<< Z 'I'\n@bye", error("42601"), error("42602")),
+            Some("42601"),
+        ),
+    ] {
+        let look = |connection: &mut Conn<'_, '_>, log: &mut Log| {
+            let state = match connection.ping() {
+                Ok(()) => None,
+                Err(error) => Some(error.sqlstate().ok_or(error)?.to_string()),
+            };
+            let (usable, token) = (connection.is_usable(), connection.cancel_token());
+            log.push(format!("{state:?} {usable} {token:?}"));
+            Ok(())
+        };
+        let played = Scenario { work: look, rx: 512, ..scenario(name, config(), &text) };
+        let key = "true Some(CancelToken(77))";
+        let state = state.map(String::from);
+        assert_eq!(played.play(Delivery::WHOLE).log, [format!("{state:?} {key}")], "{name}");
+        // A cut after an error is another matter, and 60 kB byte by byte take long.
+        if state.is_none() && text.len() < 10_000 {
+            played.sweep(&[]);
+        }
+    }
+}

@@ -204,7 +204,7 @@ impl CopyIn<'_, '_> {
         session.link.limit(session.timeout_ms);
         session.stage(&mut self.io, &frontend::copy_done)?;
         session.send(&mut self.io)?;
-        session.read_answer(&mut self.io)?;
+        session.read_answer(&mut self.io, false)?;
         Ok(session.rows)
     }
 

@@ -118,7 +118,7 @@ impl CopyOut<'_, '_> {
             match session.link.tag {
                 tag::COPY_DATA => {}
                 tag::COPY_DONE => {
-                    session.read_answer(io)?;
+                    session.read_answer(io, false)?;
                     self.rows = session.rows;
                     self.done = true;
                 }
