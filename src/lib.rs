@@ -12,6 +12,7 @@
         clippy::arithmetic_side_effects
     )
 )]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![doc = include_str!("../README.md")]
 
 #[cfg(any(test, feature = "std"))]
