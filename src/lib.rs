@@ -13,7 +13,7 @@
     )
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![doc = include_str!("../README.md")]
+#![doc = include_str!("lib.md")]
 
 #[cfg(any(test, feature = "std"))]
 extern crate std;

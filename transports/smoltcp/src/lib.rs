@@ -27,6 +27,11 @@ pub use smoltcp;
 pub use stack::{KEEP_ALIVE_MS, SLICE_MS, Stack, TIMEOUT_MS};
 pub use stream::{StreamError, TcpStream};
 
+/// The program of the repository's README is one with this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 /// The board as the stack sees it: the driver's [`Platform`](barepg::Platform), and a place to sleep.
 ///
 /// `impl barepg_smoltcp::Sleep for Board {}` is enough.
