@@ -150,6 +150,7 @@ impl<'b> Client<'b> {
         if let Some(keys) = self.session.keys.as_deref_mut() {
             keys.clear();
         }
+        self.session.forget_database();
         self.config = Held::Lent(config);
     }
 

@@ -2,7 +2,7 @@
 
 use core::ops::{Deref, DerefMut};
 
-use crate::engine::{Session, Stats, TransactionStatus};
+use crate::engine::{Fact, Session, Stats, TransactionStatus};
 use crate::error::ServerError;
 use crate::transport::Transport;
 
@@ -79,7 +79,7 @@ impl Connection<'_, '_> {
 
     /// Whether the session goes over TLS; libpq's `PQsslInUse`.
     pub const fn ssl_in_use(&self) -> bool {
-        self.session.server.encrypted
+        self.session.server.is(Fact::Encrypted)
     }
 
     /// The server's version as libpq counts it (150018 is 15.18), 0 while unknown. openGauss says

@@ -89,7 +89,7 @@ pub use transport::{NoReadReady, Transport};
 pub use types::{FromSql, Oid, ToSql};
 pub use verbs::{
     Column, ColumnIndex, Columns, CopyFields, CopyIn, CopyOut, CopyRow, EncodedParams, FromRow,
-    IsolationLevel, Notification, Parameter, Params, Pipeline, Portal, Row, Rows, Savepoint, Sql,
-    Statement, StaticStatement, Streamed, StreamedColumn, StreamedRow, Transaction,
+    IsolationLevel, Notification, Parameter, Params, PerDialect, Pipeline, Portal, Row, Rows,
+    Savepoint, Sql, Statement, StaticStatement, Streamed, StreamedColumn, StreamedRow, Transaction,
     TransactionBuilder, Values,
 };

@@ -24,6 +24,11 @@ pub const DEFAULT_TIMEOUT_MS: u32 = 10_000;
 /// than an operation's: 4096 rounds of SCRAM take seconds on a small core.
 pub const DEFAULT_CONNECT_TIMEOUT_MS: u32 = 30_000;
 
+/// How long `connect_with` waits for a first answer where openGauss's protocol version is offered by
+/// guess, in milliseconds, and no longer than half of `connect_timeout`: then it asks for 3.0. Some that
+/// speak PostgreSQL's protocol say nothing to a version that they do not know.
+pub const GUESS_MS: u32 = 5_000;
+
 /// Fewest SCRAM iterations accepted: what RFC 7677 section 4 demands.
 pub const SCRAM_MIN_ITERATIONS: u32 = 4096;
 

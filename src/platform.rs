@@ -79,6 +79,18 @@ impl Countdown {
         self.runs
     }
 
+    /// Leaves this much at most. Returns the rest.
+    pub(crate) fn hold_back(&mut self, left_ms: u32) -> u32 {
+        let rest = self.left_ms.saturating_sub(left_ms);
+        self.left_ms = self.left_ms.saturating_sub(rest);
+        rest
+    }
+
+    /// Adds what was held back.
+    pub(crate) fn give_back(&mut self, ms: u32) {
+        self.left_ms = self.left_ms.saturating_add(ms);
+    }
+
     /// One turn of a loop that computes.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn pulse(&mut self, platform: &dyn Platform) -> Result<(), Fault> {

@@ -134,9 +134,16 @@ impl Config<'_> {
         }
     }
 
+    /// Whether the version to ask for is the driver's to choose.
+    pub(crate) fn may_guess(&self) -> bool {
+        cfg!(feature = "opengauss")
+            && self.dialect == Dialect::Auto
+            && self.max_protocol_version.is_none()
+    }
+
     /// Whether the version asked for may be one that a PostgreSQL-only peer does not know.
     pub(crate) fn is_guessing(&self, refused: bool) -> bool {
-        self.dialect == Dialect::Auto && self.asked_version(refused) == PROTOCOL_3_51
+        self.may_guess() && self.asked_version(refused) == PROTOCOL_3_51
     }
 }
 

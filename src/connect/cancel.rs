@@ -4,7 +4,7 @@ use super::dial::{Dial, Target};
 use super::open::{TlsSlot, channel, lend, negotiate, protect};
 use crate::config::{Config, SslMode};
 use crate::connection::Connection;
-use crate::engine::{Place, ServerInfo, Session};
+use crate::engine::{Fact, Place, ServerInfo, Session};
 use crate::error::{ConfigError, Error, Fault, Outcome, Result};
 use crate::limits;
 use crate::platform::{Countdown, Platform};
@@ -129,7 +129,7 @@ fn send_cancel<'b, D: Dial>(
     dialler: &mut D,
 ) -> core::result::Result<core::result::Result<(), Fault>, Fault> {
     let mut config = *config;
-    config.sslmode = match (token.server.encrypted, config.sslmode) {
+    config.sslmode = match (token.server.is(Fact::Encrypted), config.sslmode) {
         (false, _) => SslMode::Disable,
         (true, mode) if mode.demands_tls() => mode,
         (true, _) => SslMode::Require,

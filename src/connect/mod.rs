@@ -15,6 +15,7 @@
 mod cancel;
 mod channel;
 mod dial;
+mod guess;
 mod open;
 mod protection;
 mod search;
@@ -28,7 +29,7 @@ pub(crate) use open::TlsSlot;
 
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::engine::Session;
+use crate::engine::{Fact, Session};
 use crate::error::Result;
 use crate::transport::{Transport, lent};
 use open::{Loan, channel, lend, log_in, negotiate};
@@ -46,6 +47,7 @@ pub(crate) fn connect<'c, 'b, T: Transport>(
     let mut transport = transport;
     let mut loan = lend(tls);
     let begun = session.open(config).and_then(|()| {
+        session.server.set(Fact::Redials, false);
         negotiate(session, &mut loan, config, host, local, &mut lent(&mut transport))
     });
     let over_tls = match begun {

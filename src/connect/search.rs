@@ -6,11 +6,9 @@ use super::dial::{Dial, Target};
 use super::open::{TlsSlot, channel, lend, log_in, negotiate};
 use crate::config::{Config, HostSpec, Hosts, LoadBalanceHosts, SslMode, TargetSessionAttrs};
 use crate::credentials::Secret;
-use crate::engine::{Place, Session};
+use crate::engine::{Fact, Place, Session};
 use crate::error::{ConfigError, DialError, Fault};
 use crate::transport::{Lent, lent};
-use crate::wire::Reader;
-use crate::wire::backend::tag;
 
 type Outcome<T> = core::result::Result<T, Fault>;
 
@@ -67,6 +65,7 @@ fn attempt<'c, 'b: 'c, D: Dial>(
     wanted: TargetSessionAttrs,
 ) -> Outcome<Channel<'c, D::Transport>> {
     session.open(config)?;
+    session.server.set(Fact::Redials, true);
     let target = Target::at(session.place, host, config);
     let mut transport = dialler.dial(&target).map_err(Fault::from)?;
     let is_local = dialler.is_local(&transport);
@@ -100,8 +99,8 @@ struct Candidates<'a> {
     /// What the server was known to refuse when the current attempt began.
     minor_refused: bool,
     plaintext_refused: bool,
-    /// That the server refuses the protocol version is a guess.
-    guessed: bool,
+    /// How often the current address was asked again for another protocol version.
+    again: u8,
     last: Fault,
 }
 
@@ -117,7 +116,7 @@ impl<'a> Candidates<'a> {
             wanted: config.target_session_attrs,
             minor_refused: false,
             plaintext_refused: false,
-            guessed: false,
+            again: 0,
             last: Fault::NO_SUITABLE_HOST,
         })
     }
@@ -141,18 +140,22 @@ impl<'a> Candidates<'a> {
             }?;
             self.host = self.hosts.clone().nth(turn);
             self.place = Place::new(turn, self.order.rotation());
+            self.again = 0;
             // What one server refused says nothing of another.
             let same = session.place.host == self.place.host;
-            session.server.minor_refused &= same;
             session.server.plaintext_refused &= same;
+            if !same {
+                session.forget_guess();
+            }
         }
         session.place = self.place;
-        self.minor_refused = session.server.minor_refused;
+        self.minor_refused = session.server.is(Fact::MinorRefused);
         self.plaintext_refused = session.server.plaintext_refused;
         self.host.map(|host| (host, self.wanted))
     }
 
     fn next_address(&mut self) {
+        self.again = 0;
         if !self.place.next() {
             self.host = None;
         }
@@ -193,19 +196,16 @@ impl<'a> Candidates<'a> {
                 self.host = None;
             }
             // Again, with the version it may know, or with TLS.
-            Fault::SERVER if server.minor_refused && !self.minor_refused => {}
+            _ if server.is(Fact::MinorRefused) != self.minor_refused
+                && self.again < if server.is(Fact::WasGauss) { 2 } else { 1 } =>
+            {
+                self.again = self.again.saturating_add(1);
+            }
             Fault::SERVER
                 if config.sslmode == SslMode::Allow
                     && server.plaintext_refused
                     && !self.plaintext_refused => {}
-            // Some poolers hang up on a version they do not know.
-            Fault::HUNG_UP if config.is_guessing(self.minor_refused) => {
-                self.guessed = true;
-                server.minor_refused = true;
-            }
             _ => {
-                // It was not the version.
-                server.minor_refused &= !core::mem::take(&mut self.guessed);
                 if !session.lets_go_on(fault) {
                     return Err(fault);
                 }
@@ -242,7 +242,7 @@ impl Session<'_> {
             TargetSessionAttrs::ReadWrite | TargetSessionAttrs::ReadOnly => {
                 let read_only = match (standby, server.read_only) {
                     (Some(standby), Some(read_only)) => standby || read_only,
-                    _ => self.ask(io, "SHOW transaction_read_only", b"on")?,
+                    _ => self.begin_and_ask(io, "SHOW transaction_read_only", b"on")?,
                 };
                 Ok(read_only == (wanted == TargetSessionAttrs::ReadOnly))
             }
@@ -251,33 +251,20 @@ impl Session<'_> {
             | TargetSessionAttrs::PreferStandby => {
                 let standby = match standby {
                     Some(standby) => standby,
-                    None => self.ask(io, "SELECT pg_catalog.pg_is_in_recovery()", b"t")?,
+                    None => {
+                        self.begin_and_ask(io, "SELECT pg_catalog.pg_is_in_recovery()", b"t")?
+                    }
                 };
                 Ok(standby == (wanted != TargetSessionAttrs::Primary))
             }
         }
     }
+}
 
-    /// Whether the answer to a question is `yes`.
-    fn ask(&mut self, io: &mut Lent<'_>, question: &str, yes: &[u8]) -> Outcome<bool> {
+impl Session<'_> {
+    fn begin_and_ask(&mut self, io: &mut Lent<'_>, question: &str, yes: &[u8]) -> Outcome<bool> {
         self.begin(io)?;
-        self.send_query(io, &[question])?;
-        let mut answer = false;
-        loop {
-            self.next(io)?;
-            match self.link.tag {
-                tag::ROW_DESCRIPTION | tag::COMMAND_COMPLETE => self.link.skip(io)?,
-                tag::DATA_ROW => {
-                    // Number of columns, then length and bytes of the only one.
-                    self.link.body(io)?;
-                    let mut reader = Reader::new(self.link.taken());
-                    reader.bytes(6)?;
-                    answer = reader.rest() == yes;
-                }
-                tag::READY_FOR_QUERY => return self.ready(io).map(|()| answer),
-                _ => return Err(self.unexpected(io)),
-            }
-        }
+        self.ask(io, question, yes)
     }
 }
 

@@ -10,7 +10,7 @@ use super::protection::{Protection, allowed_methods, binding};
 use crate::auth::gauss::GaussRequest;
 use crate::auth::{Binding, Family, NONCE, Request, Scram, Secrets};
 use crate::config::{ChannelBinding, Config};
-use crate::engine::Session;
+use crate::engine::{Fact, Session};
 use crate::error::{AuthError, ConfigError, Error, Fault, Outcome, ProtocolError};
 use crate::limits;
 use crate::transport::Lent;
@@ -44,6 +44,7 @@ impl Session<'_> {
         let mut authenticated = false;
         let result = self.start(io, config, protection, &mut authenticated);
         let result = result.map_err(|fault| self.salvage(io, fault));
+        let result = result.map_err(|fault| self.reconsider(config, fault));
         // A password may have been in the send buffer.
         self.link.wipe_tx();
         // Keys that were not accepted are of no use; any other failure says nothing of them.
@@ -84,13 +85,13 @@ impl Session<'_> {
         protection: Protection<'_>,
         authenticated: &mut bool,
     ) -> Result<(), Fault> {
-        let version = config.asked_version(self.server.minor_refused);
+        let version = config.asked_version(self.server.is(Fact::MinorRefused));
         [_, _, _, self.server.minor] = version.to_be_bytes();
-        self.server.encrypted = protection.encrypted;
+        self.server.set(Fact::Encrypted, protection.encrypted);
         self.server.expect(config.dialect);
         #[cfg(feature = "opengauss")]
         {
-            self.server.batch_binds = config.batch_bind;
+            self.server.set(Fact::BatchBinds, config.batch_bind);
         }
         let user = config.credentials.user.unwrap_or("");
         // In one piece: some poolers take no packet that comes in two.
@@ -105,7 +106,8 @@ impl Session<'_> {
             })
         })?;
         let heard = self.link.stats.bytes_in;
-        self.authenticate(io, config, protection, version).map_err(|fault| {
+        let kept_ms = self.limit_guess(config);
+        self.authenticate(io, config, protection, kept_ms).map_err(|fault| {
             let silent = self.link.stats.bytes_in == heard;
             if fault.is_end() && silent { Fault::HUNG_UP } else { fault }
         })?;
@@ -120,8 +122,9 @@ impl Session<'_> {
         io: &mut Lent<'_>,
         config: &Config<'_>,
         protection: Protection<'_>,
-        version: u32,
+        kept_ms: u32,
     ) -> Result<(), Fault> {
+        let version = config.asked_version(self.server.is(Fact::MinorRefused));
         let allowed = allowed_methods(config, protection);
         let must_bind = config.channel_binding == ChannelBinding::Require;
         if must_bind && cfg!(not(feature = "tls")) {
@@ -133,14 +136,14 @@ impl Session<'_> {
             self.next(io)?;
             match self.link.tag {
                 tag::AUTHENTICATION => {}
-                tag::NEGOTIATE_PROTOCOL_VERSION if !asked && !self.server.negotiated => {
+                tag::NEGOTIATE_PROTOCOL_VERSION if !asked && !self.server.is(Fact::Negotiated) => {
                     self.negotiate(io, version)?;
                     continue;
                 }
                 tag::ERROR_RESPONSE => {
                     self.take_error(io)?;
                     if !asked {
-                        self.refused_at_once(protection, version);
+                        self.refused_at_once(protection);
                     }
                     return Err(Fault::SERVER);
                 }
@@ -151,7 +154,9 @@ impl Session<'_> {
             {
                 return Err(Fault::from(ProtocolError::BadVersion));
             }
-            asked = true;
+            if !core::mem::replace(&mut asked, true) {
+                self.settle_guess(kept_ms);
+            }
             let code = self.link.number(io, 4)?;
             self.link.body(io)?;
             let begun = exchange.has_begun();
@@ -206,14 +211,11 @@ impl Session<'_> {
     }
 
     /// The server refused before it asked for anything: another try may do better.
-    fn refused_at_once(&mut self, protection: Protection<'_>, version: u32) {
+    fn refused_at_once(&mut self, protection: Protection<'_>) {
         let state = self.sqlstate();
         // No line of pg_hba.conf for a login without encryption.
         self.server.plaintext_refused |=
             cfg!(feature = "tls") && !protection.encrypted && state.is(b"28000");
-        self.server.minor_refused |= cfg!(feature = "opengauss")
-            && version != frontend::PROTOCOL_3_0
-            && (state.is(b"08P01") || state.is(b"0A000"));
     }
 
     // The answers are functions of their own, so that what one needs is not on the stack of the
@@ -288,7 +290,7 @@ impl Session<'_> {
         if version < frontend::PROTOCOL_3_0 || version > asked || options != 0 {
             return Err(Fault::from(ProtocolError::BadVersion));
         }
-        self.server.negotiated = true;
+        self.server.set(Fact::Negotiated, true);
         [_, _, _, self.server.minor] = version.to_be_bytes();
         Ok(self.server.saw(Family::PostgreSql)?)
     }
@@ -310,6 +312,11 @@ impl Session<'_> {
                 }
                 tag::READY_FOR_QUERY => {
                     self.identify();
+                    #[cfg(feature = "opengauss")]
+                    if self.server.is_opengauss() {
+                        self.link.rules.enter();
+                        self.server.set(Fact::WasGauss, true);
+                    }
                     return self.ready(io);
                 }
                 tag::ERROR_RESPONSE => {

@@ -4,7 +4,7 @@ use super::{ResultState, Session};
 use crate::error::{Fault, ProtocolError, UsageError};
 use crate::transport::Lent;
 use crate::wire::backend::{CommandTag, ReadyForQuery, legal, tag};
-use crate::wire::frontend;
+use crate::wire::{Reader, frontend};
 
 impl Session<'_> {
     /// Goes to the next message that is not asynchronous. Its body is still to be taken.
@@ -245,6 +245,32 @@ impl Session<'_> {
         }
     }
 
+    /// Whether the answer to a question is `yes`.
+    pub(crate) fn ask(
+        &mut self,
+        io: &mut Lent<'_>,
+        question: &str,
+        yes: &[u8],
+    ) -> Result<bool, Fault> {
+        self.ledger.sending(false);
+        self.send_query(io, &[question])?;
+        let mut answer = false;
+        loop {
+            self.next(io)?;
+            match self.link.tag {
+                tag::ROW_DESCRIPTION | tag::COMMAND_COMPLETE => self.link.skip(io)?,
+                tag::DATA_ROW => {
+                    // Number of columns, then length and bytes of the only one.
+                    self.link.body(io)?;
+                    let mut reader = Reader::new(self.link.taken());
+                    reader.bytes(6)?;
+                    answer = reader.rest() == yes;
+                }
+                tag::READY_FOR_QUERY => return self.ready(io).map(|()| answer),
+                _ => return Err(self.unexpected(io)),
+            }
+        }
+    }
     /// A message that is not the one awaited: an error or a violation.
     #[cold]
     #[inline(never)]

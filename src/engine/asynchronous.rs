@@ -74,6 +74,12 @@ impl Session<'_> {
         if let Some(handler) = self.events.handler {
             handler(Event::Parameter { name, value });
         }
+        #[cfg(feature = "opengauss")]
+        if name == b"behavior_compat_options" {
+            let mut rules = self.link.rules;
+            rules.set_options(value);
+            self.link.rules = rules;
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 
 use crate::error::{Buffer, ErrorKind, Fault};
 use crate::platform::{Countdown, Platform};
+use crate::wire::Rules;
 
 /// What went over the transport since the client was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub(crate) struct Framed<'b> {
     #[cfg(feature = "tls")]
     pub(crate) record: (u16, u16),
     pub(crate) stats: Stats,
+    /// How values are written.
+    pub(crate) rules: Rules,
 }
 
 impl<'b> Framed<'b> {
@@ -94,6 +97,7 @@ impl<'b> Framed<'b> {
             #[cfg(feature = "tls")]
             record: (0, 0),
             stats: Stats::default(),
+            rules: Rules::NONE,
         }
     }
 
@@ -101,6 +105,7 @@ impl<'b> Framed<'b> {
     pub(crate) fn reset(&mut self) {
         (self.pinned, self.start, self.end) = (0, 0, 0);
         (self.body, self.staged, self.sent) = (0, 0, false);
+        self.rules.leave();
     }
 
     /// Starts an operation that must end within `timeout_ms`.
@@ -129,6 +134,16 @@ impl<'b> Framed<'b> {
             false => Countdown::from_first_turn(timeout_ms),
         };
         self.received = false;
+    }
+
+    /// Leaves this time until the deadline, and returns what there was beyond it.
+    pub(crate) fn hold_back(&mut self, left_ms: u32) -> u32 {
+        self.countdown.hold_back(left_ms)
+    }
+
+    /// Adds time that was held back.
+    pub(crate) fn give_back(&mut self, ms: u32) {
+        self.countdown.give_back(ms);
     }
 
     /// Whether a byte left since `start`.

@@ -44,7 +44,7 @@ pub(crate) use names::{Known, Name, NameHash};
 pub use notifications::{Event, NotificationQueue};
 pub(crate) use outcome::{may_end, may_end_of_many};
 pub(crate) use send::in_pieces;
-pub(crate) use server::{Place, ServerInfo};
+pub(crate) use server::{Fact, Place, ServerInfo};
 
 use crate::auth::KeyStore;
 use crate::error::{Fault, SqlState};
@@ -113,12 +113,12 @@ pub(crate) struct Session<'b> {
     identity: u32,
     /// Deadline of one operation, in milliseconds.
     pub(crate) timeout_ms: u32,
-    /// Items of the last batch that the server answered.
-    pub(crate) batch_done: u32,
     /// Statements in flash that are prepared, where a place was lent for them.
     pub(crate) statics: Option<&'b mut StaticStatements>,
     /// Rows that the last command touched.
     pub(crate) rows: u64,
+    /// Items of the last batch that the server answered.
+    pub(crate) batch_done: u32,
     /// Who wants to see notices, parameter changes and notifications.
     pub(crate) events: Events<'b>,
     pub(crate) server: ServerInfo,
@@ -166,6 +166,15 @@ impl<'b> Session<'b> {
         self.forget_description();
         self.forget_statements();
         self.server.forget();
+    }
+
+    /// The next session may be with another database.
+    pub(crate) fn forget_database(&mut self) {
+        self.server.set(Fact::MinorRefused, false);
+        self.server.set(Fact::Settled, false);
+        self.server.set(Fact::WasGauss, false);
+        #[cfg(feature = "opengauss")]
+        self.link.rules.forget_database();
     }
 
     /// Starts a verb: checks that the link lives, starts the deadline, looks at what has arrived,

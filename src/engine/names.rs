@@ -160,7 +160,7 @@ impl Session<'_> {
         if !lost {
             return false;
         }
-        self.server.mixed = true;
+        self.server.set(super::Fact::Mixed, true);
         self.ledger.status() == super::TransactionStatus::Idle
     }
 }

@@ -4,7 +4,7 @@ use super::Framed;
 use super::framed::low;
 use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::{Beyond, Body, Drain, Part, WireError, Writer};
+use crate::wire::{Beyond, Body, Drain, Part, Rules, WireError, Writer};
 
 impl Framed<'_> {
     /// Stages messages after those staged already. What does not fit the send buffer is checked
@@ -28,7 +28,7 @@ impl Framed<'_> {
         at: usize,
         inline: impl FnOnce(&mut Writer<'_>) -> Result<(), WireError>,
     ) -> Result<(), WireError> {
-        let mut writer = Writer::append(self.tx, at);
+        let mut writer = Writer::append(self.tx, at).under(self.rules);
         inline(&mut writer)?;
         self.staged = writer.len();
         Ok(())
@@ -68,7 +68,7 @@ impl Framed<'_> {
     pub(super) fn fill(&mut self, at: usize, part: Part<'_>) -> Result<(), Fault> {
         let (start, end) = self.taken;
         let source = self.rx.get(start..end).unwrap_or(&[]);
-        let mut writer = Writer::append(self.tx, at);
+        let mut writer = Writer::append(self.tx, at).under(self.rules);
         part.encode(&mut writer, source)?;
         self.staged = writer.len();
         Ok(())
@@ -101,7 +101,8 @@ impl Framed<'_> {
     #[cfg(feature = "opengauss")]
     pub(crate) fn append<F: Body>(&mut self, reserve: usize, part: &F) -> Result<bool, Fault> {
         let room = self.tx.len().saturating_sub(reserve);
-        let mut writer = Writer::append(self.tx.get_mut(..room).unwrap_or(&mut []), self.staged);
+        let tx = self.tx.get_mut(..room).unwrap_or(&mut []);
+        let mut writer = Writer::append(tx, self.staged).under(self.rules);
         match part(&mut writer) {
             Ok(()) => {
                 self.staged = writer.len();
@@ -141,7 +142,9 @@ impl Framed<'_> {
         let ((start, end), (tx, _)) = (self.taken, self.take_tx());
         let rx = core::mem::take(&mut self.rx);
         let source = rx.get(start..end).unwrap_or(&[]);
-        let written = in_pieces(tx, part, source, &mut |bytes: &[u8]| self.write_all(io, bytes));
+        let rules = self.rules;
+        let written =
+            in_pieces(tx, part, (source, rules), &mut |bytes: &[u8]| self.write_all(io, bytes));
         self.rx = rx;
         self.put_tx(tx, written.unwrap_or(0));
         written.map(|_| ())
@@ -159,7 +162,7 @@ impl Framed<'_> {
 
     /// The bytes that a part takes. Checks all of it.
     fn measure(&self, part: Part<'_>) -> Result<usize, Fault> {
-        Ok(Writer::measure(part, self.taken())?)
+        Ok(Writer::measure(part, self.taken(), self.rules)?)
     }
 
     fn lacks(&mut self, needed: usize) -> Fault {
@@ -285,12 +288,12 @@ impl Framed<'_> {
 pub(crate) fn in_pieces(
     buf: &mut [u8],
     part: Part<'_>,
-    source: &[u8],
+    (source, rules): (&[u8], Rules),
     send: &mut dyn Sink,
 ) -> Result<usize, Fault> {
     let mut sender = Sender { send, failure: Fault::TRUNCATED };
     let mut beyond = Beyond::Drain { buf, used: 0, drain: &mut sender };
-    let mut writer = Writer::beyond(&mut beyond);
+    let mut writer = Writer::beyond(&mut beyond).under(rules);
     let result = part.encode(&mut writer, source);
     let left = writer.len();
     result.map(|()| left).map_err(|_| sender.failure)

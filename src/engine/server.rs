@@ -19,25 +19,48 @@ pub(crate) struct ServerInfo {
     /// `in_hot_standby` and `default_transaction_read_only`, where they are reported.
     pub(crate) in_hot_standby: Option<bool>,
     pub(crate) read_only: Option<bool>,
-    /// A parameter that only openGauss reports was seen.
-    gauss_parameter: bool,
+    /// What is so of the session: one bit for each [`Fact`].
+    facts: u16,
     /// As far as it is known from the configuration or the login.
     family: Family,
-    /// The session is under TLS.
-    pub(crate) encrypted: bool,
     /// Minor version of the protocol asked for, or what the server made of it: 2 is 3.2.
     pub(crate) minor: u8,
-    /// The server negotiated the protocol version: only PostgreSQL does.
-    pub(crate) negotiated: bool,
-    /// The server refused the minor version that was offered: ask for 3.0 next time.
-    pub(crate) minor_refused: bool,
     /// The server refused a login without TLS: `sslmode=allow` asks for TLS next time.
     pub(crate) plaintext_refused: bool,
+}
+
+/// Something that is so of a session or is not; together they take two bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// The session is under TLS.
+    Encrypted = 1,
+    /// The server negotiated the protocol version: only PostgreSQL does.
+    Negotiated = 2,
     /// The configuration allows batch binds at openGauss.
     #[cfg(feature = "opengauss")]
-    pub(crate) batch_binds: bool,
+    BatchBinds = 4,
     /// Something mixes sessions, or forgets prepared statements: a pooler, `discard all`.
-    pub(crate) mixed: bool,
+    Mixed = 8,
+    /// A parameter that only openGauss reports was seen.
+    GaussParameter = 16,
+    /// An authentication request came, in this login.
+    Asked = 32,
+    /// An authentication request came before, to the version that is asked for now.
+    Settled = 64,
+    /// It was an openGauss before.
+    WasGauss = 128,
+    /// The server refused the protocol version that was offered, or it is taken to have done so: ask
+    /// for 3.0.
+    MinorRefused = 256,
+    /// A dialler opens the links: another attempt can follow in the same call.
+    Redials = 512,
+}
+
+impl Fact {
+    #[allow(clippy::as_conversions, reason = "a bit of a word")]
+    const fn bit(self) -> u16 {
+        self as u16
+    }
 }
 
 impl ServerInfo {
@@ -49,23 +72,33 @@ impl ServerInfo {
             key_length: 0,
             in_hot_standby: None,
             read_only: None,
-            gauss_parameter: false,
+            facts: 0,
             family: Family::Either,
-            encrypted: false,
             minor: 0,
-            negotiated: false,
-            minor_refused: false,
             plaintext_refused: false,
-            #[cfg(feature = "opengauss")]
-            batch_binds: true,
-            mixed: false,
         }
     }
 
     /// Forgets all but what the next login must know.
     pub(crate) fn forget(&mut self) {
-        let Self { minor_refused, plaintext_refused, mixed, .. } = *self;
-        *self = Self { minor_refused, plaintext_refused, mixed, ..Self::new() };
+        const KEPT: u16 = Fact::Mixed.bit()
+            | Fact::Settled.bit()
+            | Fact::WasGauss.bit()
+            | Fact::MinorRefused.bit();
+        let Self { plaintext_refused, facts, .. } = *self;
+        *self = Self { plaintext_refused, facts: facts & KEPT, ..Self::new() };
+    }
+
+    /// Whether a fact is so.
+    #[inline]
+    pub(crate) const fn is(&self, fact: Fact) -> bool {
+        self.facts & fact.bit() != 0
+    }
+
+    /// Says whether a fact is so.
+    #[inline]
+    pub(crate) const fn set(&mut self, fact: Fact, is_so: bool) {
+        self.facts = if is_so { self.facts | fact.bit() } else { self.facts & !fact.bit() };
     }
 
     /// Whether the server is openGauss: it says version 9.2.4 and reports parameters that
@@ -75,7 +108,7 @@ impl ServerInfo {
             _ if cfg!(not(feature = "opengauss")) => false,
             Family::OpenGauss => true,
             Family::PostgreSql => false,
-            Family::Either => self.gauss_parameter && self.version == GAUSS_VERSION,
+            Family::Either => self.is(Fact::GaussParameter) && self.version == GAUSS_VERSION,
         }
     }
 
@@ -146,7 +179,7 @@ impl ServerInfo {
             Some(1) => self.version = version(value),
             Some(2) => self.in_hot_standby = Some(value == b"on"),
             Some(3) => self.read_only = Some(value == b"on"),
-            Some(4..) => self.gauss_parameter = true,
+            Some(4..) => self.set(Fact::GaussParameter, true),
             _ => {}
         }
         Ok(())

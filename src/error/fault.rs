@@ -220,6 +220,7 @@ fn wire(payload: u32) -> Option<WireError> {
         5 => Some(WireError::Value),
         6 => Some(WireError::Source),
         7 => Some(WireError::Drain),
+        8 => Some(WireError::Empty),
         _ => None,
     }
 }

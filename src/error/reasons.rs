@@ -127,7 +127,7 @@ pub enum UsageError {
     Copy,
     /// The statement, which was run, is not a COPY in the direction of the verb.
     NotCopy,
-    /// Rows of a COPY need `with (format binary)`.
+    /// Rows of a COPY need `with (format binary)`, and binary values: no text for the server to parse.
     CopyFormat,
     /// The pipeline has as many statements as it can, or its results were asked for.
     PipelineFull,

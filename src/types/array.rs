@@ -234,7 +234,7 @@ impl<T: ToSql + ArrayElement> ToSql for Dimensioned<'_, T> {
         out.u32(u32::try_from(self.dimensions.len()).map_err(|_| WireError::TooLong)?)?;
         out.i32(i32::from(self.elements.iter().any(ToSql::is_null)))?;
         // An element whose own type is inferred is text here: an array has to name a type.
-        out.u32(if T::OID == 0 { oid::TEXT } else { T::OID })?;
+        out.u32(if T::OID == 0 { oid::TEXT } else { super::declared(T::OID, out.rules()) })?;
         for dimension in self.dimensions {
             out.i32(i32::try_from(dimension.len).map_err(|_| WireError::TooLong)?)?;
             out.i32(dimension.lower)?;

@@ -146,7 +146,7 @@ macro_rules! tuples {
                 let ($($field,)*) = &self.0;
                 out.u32($count)?;
                 $(
-                    out.u32($field::OID)?;
+                    out.u32(super::declared($field::OID, out.rules()))?;
                     $field.param(out)?;
                 )*
                 Ok(())
@@ -252,8 +252,8 @@ impl ToSql for Hstore<'_> {
         out.i32(i32::try_from(self.len()).map_err(|_| WireError::TooLong)?)?;
         self.iter().try_for_each(|pair| {
             let (key, value) = pair.map_err(|_| WireError::Value)?;
-            key.param(out)?;
-            value.param(out)
+            super::ExactText(key).param(out)?;
+            value.map(super::ExactText).param(out)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Small types: uuid, pg_lsn, transaction ids, tid, money, void, and openGauss's integers.
+//! Small types: uuid, pg_lsn, transaction ids, tid, money, void.
 
 use core::fmt::{self, Write};
 
@@ -96,8 +96,8 @@ impl ToSql for PgLsn {
     }
 }
 
-/// A transaction id: PostgreSQL's `xid8` and `xid`, and openGauss's `xid`, which has 8 bytes (the
-/// low half first). Sent as `xid8`, which openGauss does not have.
+/// A transaction id: PostgreSQL's `xid8` and `xid`, openGauss's `xid`, which has 8 bytes (the low
+/// half first), and its `xid32`. Sent as `xid8`, to openGauss as its `xid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Xid(pub u64);
@@ -106,7 +106,7 @@ impl<'a> FromSql<'a> for Xid {
     const OID: Oid = oid::XID8;
 
     fn accepts(oid: Oid) -> bool {
-        matches!(oid, oid::XID8 | oid::XID)
+        matches!(oid, oid::XID8 | oid::XID | oid::XID32)
     }
 
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
@@ -128,7 +128,7 @@ impl ToSql for Xid {
     const OID: Oid = oid::XID8;
 
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        out.u64(self.0)
+        out.u64(if out.rules().is_gauss() { self.0.rotate_left(32) } else { self.0 })
     }
 }
 
@@ -208,53 +208,6 @@ impl<'a> FromSql<'a> for () {
 
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
         if value.bytes.is_empty() { Ok(()) } else { Err(TypeError::Malformed) }
-    }
-}
-
-/// openGauss's `int1` (`tinyint`): 0 to 255. PostgreSQL has no such type, and refuses it as a
-/// parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Int1(pub u8);
-
-impl<'a> FromSql<'a> for Int1 {
-    const OID: Oid = oid::INT1;
-
-    fn accepts(oid: Oid) -> bool {
-        oid == oid::INT1
-    }
-
-    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        value.fixed().map(u8::from_be_bytes).map(Self)
-    }
-}
-
-impl ToSql for Int1 {
-    const OID: Oid = oid::INT1;
-
-    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        out.u8(self.0)
-    }
-}
-
-/// openGauss's `int16`, an integer of 128 bits. PostgreSQL has no such type.
-impl<'a> FromSql<'a> for i128 {
-    const OID: Oid = oid::INT16;
-
-    fn accepts(oid: Oid) -> bool {
-        oid == oid::INT16
-    }
-
-    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        value.fixed().map(i128::from_be_bytes)
-    }
-}
-
-impl ToSql for i128 {
-    const OID: Oid = oid::INT16;
-
-    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        out.bytes(&self.to_be_bytes())
     }
 }
 

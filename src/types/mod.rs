@@ -10,11 +10,11 @@
 //! |---|---|---|
 //! | `bool` | `bool` | 98 |
 //! | `int2`, `int4`, `int8` | `i16`, `i32`, `i64` (both formats) | |
-//! | `oid`, `reg…`, `xid`, `cid` | `u32` (both formats) | |
+//! | `oid`, `reg…`, `xid`, `cid`, openGauss's `xid32` | `u32` (both formats) | |
 //! | `xid8`, `xid` | [`Xid`] | |
 //! | `float4`, `float8` | `f32`, `f64` | |
 //! | `numeric` | [`Scaled`]`<i64, 2>`, [`Numeric`] | 764, 570 |
-//! | `text`, `varchar`, `char(n)`, `name`, `xml` | `&str` (both formats) | 668 |
+//! | `text`, `varchar`, `char(n)`, `name`, `xml` | `&str` (both formats), [`ExactText`] | 668 |
 //! | enums, unknown types as text | [`AnyText`] (both formats) | |
 //! | `"char"` | [`Char`] (both formats) | |
 //! | `bytea` | `&[u8]`, `[u8; N]`; of text [`bytes_from_text`] | |
@@ -37,8 +37,9 @@
 //! | any type as it came | [`RawValue`] | |
 //!
 //! openGauss: `int1` is [`Int1`], `int16` is `i128`, `nvarchar2` and `clob` are `&str`, `blob` and
-//! `raw` are `&[u8]`, `smalldatetime` is [`Timestamp`], its 8-byte `xid` is [`Xid`], and the `DATE`
-//! of a database of compatibility `A`, a `timestamp(0)`, can be read as [`Date`] too.
+//! `raw` are `&[u8]` (or [`Blob`] and [`Raw`], which name the type), `smalldatetime` is
+//! [`Timestamp`], its 8-byte `xid` is [`Xid`], `xid32` is [`Xid32`], and the `DATE` of a database of
+//! compatibility `A`, a `timestamp(0)`, can be read as [`Date`] too. Its vectors are [`RawValue`]s.
 //!
 //! The flash is what one read of the type adds on a Cortex-M3 (`opt-level = "s"`, fat LTO); what a
 //! second type shares with the first is counted in both. Printing and parsing are linked only
@@ -52,6 +53,7 @@ mod basic;
 mod bits;
 mod composite;
 mod datetime;
+mod gauss;
 pub mod geo;
 mod json;
 mod misc;
@@ -66,12 +68,16 @@ pub use array::{Array, ArrayElement, Dimension, Dimensioned, Elements};
 pub use bits::Bits;
 pub use composite::{Composite, Fields, Hstore, Pair, Pairs, Record};
 pub use datetime::{Date, Interval, Time, TimeTz, Timestamp, TimestampTz};
+pub(crate) use gauss::declared;
+pub use gauss::{Blob, Int1, Raw, Xid32};
 pub use json::{Json, JsonPath, Jsonb};
-pub use misc::{Int1, Money, PgLsn, Tid, Uuid, Xid};
+pub use misc::{Money, PgLsn, Tid, Uuid, Xid};
 pub use net::{Cidr, Inet, MacAddr, MacAddr8};
 pub use numeric::{Numeric, Scaled};
 pub use range::{Multirange, Range, RangeElement, Ranges};
-pub use text::{AnyFormat, AnyText, Char, bytes_from_text};
+#[cfg(feature = "opengauss")]
+pub(crate) use text::is_text;
+pub use text::{AnyFormat, AnyText, Char, ExactText, bytes_from_text};
 #[cfg(feature = "with-serde-json-core")]
 pub use with::JsonError;
 
@@ -241,11 +247,12 @@ pub trait FromSql<'a>: Sized {
 /// A Rust value that can be sent as a parameter.
 pub trait ToSql {
     /// The type that is sent to the server. 0 lets it infer one, which is safe only where the binary
-    /// layout of the inferred type is what [`to_sql`](Self::to_sql) writes.
+    /// layout of the inferred type is what [`to_sql`](Self::to_sql) writes; with [`oid::AS_TEXT`] it
+    /// parses text as the type that it infers.
     const OID: Oid;
 
-    /// Writes the value in binary format, without its length. May be called more than once and
-    /// must write the same bytes each time.
+    /// Writes the value in binary format ([`oid::AS_TEXT`]: as text), without its length. May be called more than once and must
+    /// write the same bytes each time.
     ///
     /// # Errors
     /// What [`Writer`] returns, or [`WireError::Value`] when the value has no encoding.

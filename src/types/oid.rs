@@ -7,6 +7,10 @@ use super::Oid;
 /// extensions lie here, with another OID in every database.
 pub const FIRST_USER: Oid = 16384;
 
+/// No type: the server infers it, and the value is text that it parses as such. What
+/// [`AnyText`](super::AnyText) goes as.
+pub const AS_TEXT: Oid = Oid::MAX;
+
 macro_rules! oids {
     ($($name:ident = $value:literal $what:literal),* $(,)?) => {$(
         #[doc = concat!("`", $what, "`")]
@@ -147,6 +151,7 @@ oids! {
 
 // Only in openGauss (`pg_type.h`).
 oids! {
+    XID32 = 31 "xid32",
     INT16 = 34 "int16",
     RAW = 86 "raw",
     BLOB = 88 "blob",
@@ -154,6 +159,9 @@ oids! {
     NVARCHAR2 = 3969 "nvarchar2",
     INT1 = 5545 "int1",
     SMALLDATETIME = 9003 "smalldatetime",
+    VECTOR = 8305 "vector",
+    HALFVEC = 8306 "halfvec",
+    SPARSEVEC = 8307 "sparsevec",
     INT16_ARRAY = 1234 "int16[]",
     RAW_ARRAY = 87 "raw[]",
     BLOB_ARRAY = 3201 "blob[]",

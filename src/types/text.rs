@@ -19,7 +19,8 @@ impl<'a> FromSql<'a> for &'a str {
     }
 }
 
-/// Sent as `text`, which every string type of the server accepts by assignment.
+/// Sent as `text`, which every string type of the server accepts by assignment. At openGauss, in a
+/// database to which `''` is NULL (compatibility A), `""` is sent as NULL; [`ExactText`] is not.
 impl ToSql for str {
     const OID: Oid = oid::TEXT;
 
@@ -34,6 +35,9 @@ impl ToSql for str {
     #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline)]
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        if cfg!(feature = "opengauss") && self.is_empty() {
+            return out.empty_text();
+        }
         if has_nul(self.as_bytes()) {
             return Err(WireError::Nul);
         }
@@ -68,7 +72,9 @@ impl<'a> FromSql<'a> for &'a [u8] {
     }
 }
 
-/// Sent as `bytea`.
+/// Sent as `bytea`; at openGauss as `blob` or `raw` where that is what the parameter is. There a
+/// statement that is not prepared costs one more round trip for it, and in a pipeline it is always
+/// `bytea`: [`Blob`](super::Blob) and [`Raw`](super::Raw) name the type.
 impl ToSql for [u8] {
     const OID: Oid = oid::BYTEA;
 
@@ -157,9 +163,9 @@ impl ToSql for Char {
 /// Text of any type: what the server prints in a simple query, and the types whose binary format
 /// is their text, among them every enum. Use it for types this crate does not know.
 ///
-/// As a parameter its type is left for the server to infer. That is right for enums and for the
-/// string types. For anything else write a cast in the statement and send a `&str`:
-/// `$1::text::mytype`.
+/// As a parameter its type is left for the server to infer, which parses the text as that type: the
+/// text is what one would write between quotes in the statement. A binary COPY has no place for it;
+/// there, enums and strings are `&str`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AnyText<'a>(pub &'a str);
@@ -189,7 +195,38 @@ fn is_textual(value: &RawValue<'_>) -> bool {
 }
 
 impl ToSql for AnyText<'_> {
-    const OID: Oid = 0;
+    const OID: Oid = oid::AS_TEXT;
+
+    fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        self.0.to_sql(out)
+    }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        self.0.param(out)
+    }
+}
+
+/// Text that is sent as it is, always. It differs from `&str` only for `""` at openGauss, in a
+/// database to which `''` is NULL (compatibility A): this is an empty string there that is not NULL.
+/// Such a string is found by its length only, for `s = ''` compares with NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ExactText<'a>(pub &'a str);
+
+impl<'a> FromSql<'a> for ExactText<'a> {
+    const OID: Oid = oid::TEXT;
+
+    fn accepts(oid: Oid) -> bool {
+        is_text(oid)
+    }
+
+    fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
+        <&str>::from_sql(value).map(Self)
+    }
+}
+
+impl ToSql for ExactText<'_> {
+    const OID: Oid = oid::TEXT;
 
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         self.0.to_sql(out)
@@ -263,7 +300,7 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, TypeError> {
 
 /// Types whose text and binary formats are both the text itself.
 #[inline]
-fn is_text(oid: Oid) -> bool {
+pub(crate) fn is_text(oid: Oid) -> bool {
     oid == oid::TEXT || is_other_text(oid)
 }
 

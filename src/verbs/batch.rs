@@ -1,11 +1,12 @@
 //! One statement for many items, in one batch.
 
 use crate::connection::Connection;
+#[cfg(feature = "opengauss")]
+use crate::engine::Fact;
 use crate::engine::Session;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
-use crate::types::Oid;
 use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
 use crate::verbs::query::{bind, parse};
@@ -46,19 +47,48 @@ struct Batch {
     waiting: u16,
     /// ParseComplete was not read yet.
     parse: bool,
-    /// Types of parameters that were checked: those that are known when compiling are checked once.
-    checked: Option<&'static [Oid]>,
+    like: Like,
 }
 
-impl Batch {
-    /// Whether parameters of the same types were checked before: the same list, that is.
+/// What the items of a batch must be like: the statement is parsed once, for the types of the first.
+#[derive(Clone, Copy)]
+pub(crate) struct Like {
+    /// Types of the first item, folded; 0 where they are known when compiling,
+    /// so that all items have the same.
+    shape: u32,
+    count: usize,
+}
+
+impl Like {
+    pub(crate) fn new<P: Params>(first: &P) -> Self {
+        let shape = if first.types().is_some() { 0 } else { shape(first) };
+        Self { shape, count: first.count() }
+    }
+
+    /// Checks that an item is like the first.
     #[inline]
-    fn checked_before<P: Params + ?Sized>(&self, item: &P) -> bool {
-        match (self.checked, item.types()) {
-            (Some(checked), Some(types)) => core::ptr::eq(checked, types),
-            _ => false,
+    pub(crate) fn check<P: Params>(self, item: &P) -> Result<(), UsageError> {
+        match self.shape {
+            0 => Ok(()),
+            expected => self.compare(expected, item),
         }
     }
+
+    #[inline(never)]
+    fn compare(self, expected: u32, item: &dyn Params) -> Result<(), UsageError> {
+        match shape(item) {
+            _ if item.count() != self.count => Err(UsageError::ParameterCount),
+            found if found != expected => Err(UsageError::ParameterType),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Types, folded; never 0.
+fn shape(params: &dyn Params) -> u32 {
+    (0..params.count())
+        .fold(1, |sum: u32, index| (sum ^ params.oid(index)).wrapping_mul(0x0100_0193))
+        | 1
 }
 
 impl Session<'_> {
@@ -75,14 +105,14 @@ impl Session<'_> {
         let Some(first) = items.next() else { return self.begin(io).map(|()| 0) };
         self.start_batch(io, sql, &first)?;
         #[cfg(feature = "opengauss")]
-        if self.server.is_opengauss() && self.server.batch_binds && first.count() > 0 {
+        if self.link.rules.is_gauss() && self.server.is(Fact::BatchBinds) && first.count() > 0 {
             return self.batch_bind(io, sql, first, items);
         }
-        let checked = if cfg!(target_os = "none") { None } else { first.types() };
-        let mut batch = Batch { rows: 0, waiting: 0, parse: true, checked };
+        let mut batch = Batch { rows: 0, waiting: 0, parse: true, like: Like::new(&first) };
         let mut next = Some(first);
         while let Some(item) = next {
-            self.add_to_batch(io, sql, erased!(item), &mut batch)?;
+            let fits = batch.like.check(&item).map_err(Fault::from);
+            self.add_to_batch(io, sql, erased!(item), &mut batch, fits)?;
             next = items.next();
         }
         self.send_sync(io)?;
@@ -98,6 +128,10 @@ impl Session<'_> {
         first: &dyn Params,
     ) -> Result<(), Fault> {
         self.begin_statement(io, sql, first, false)?;
+        #[cfg(feature = "opengauss")]
+        if self.link.rules.is_gauss() {
+            self.learn_for_many(io, first)?;
+        }
         let part = |w: &mut Writer<'_>| parse(w, sql, first, Run::Text);
         self.stage_part_of_batch(io, part, &part, false)
     }
@@ -162,6 +196,7 @@ impl Session<'_> {
         sql: Sql<'_>,
         item: &P,
         batch: &mut Batch,
+        fits: Result<(), Fault>,
     ) -> Result<(), Fault> {
         if batch.waiting >= limits::PIPELINE_WINDOW {
             self.flush_batch(io)?;
@@ -171,8 +206,6 @@ impl Session<'_> {
             bind(w, sql, item, Run::Text)?;
             frontend::execute(w)
         };
-        let checked = !cfg!(target_os = "none") && batch.checked_before(item);
-        let fits = if checked { Ok(()) } else { self.check_item(sql, &item) };
         let written = fits.and_then(|()| {
             self.stage_part_of_batch(io, |w| in_line::item(w, sql, item), &part, false)
         });

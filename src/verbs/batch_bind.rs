@@ -10,7 +10,8 @@ use crate::engine::Session;
 use crate::error::Fault;
 use crate::limits;
 use crate::transport::Lent;
-use crate::verbs::params::Params;
+use crate::verbs::batch::Like;
+use crate::verbs::params::{Params, formats};
 use crate::verbs::query::bind;
 use crate::verbs::sql::{Run, Sql};
 use crate::wire::backend::tag;
@@ -44,9 +45,11 @@ impl Session<'_> {
             waiting: [0; limits::BATCH_BIND_WINDOW],
             sent: 0,
         };
+        let like = Like::new(&first);
         let mut next = Some(first);
         while let Some(item) = next {
-            self.add_row(io, sql, &item, &mut batch)?;
+            let fits = like.check(&item).map_err(Fault::from);
+            self.add_row(io, sql, &item, &mut batch, fits)?;
             next = items.next();
         }
         self.close_message(&mut batch);
@@ -62,8 +65,9 @@ impl Session<'_> {
         sql: Sql<'_>,
         item: &dyn Params,
         batch: &mut Batch,
+        fits: Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let added = self.check_item(sql, item).and_then(|()| self.gather(io, sql, item, batch));
+        let added = fits.and_then(|()| self.gather(io, sql, item, batch));
         match added {
             Err(fault) if fault.is_unsendable() => {
                 if let Some((start, _)) = batch.open {
@@ -97,7 +101,7 @@ impl Session<'_> {
         for _ in 0..2 {
             let start = self.link.staged();
             let fits = self.link.append(TRAILER.len(), &|w| {
-                header(w, item.count())?;
+                header(w, item)?;
                 item.values(w)
             })?;
             if fits {
@@ -149,10 +153,11 @@ impl Session<'_> {
 const TRAILER: &[u8; 6] = b"E\0\0\0\0\0";
 
 /// The message up to its first row; length and row count come later.
-fn header(w: &mut Writer<'_>, parameters: usize) -> Result<(), WireError> {
+fn header(w: &mut Writer<'_>, item: &dyn Params) -> Result<(), WireError> {
     w.bytes(b"U\0\0\0\0\0\0\0\0\0")?;
     w.bytes(frontend::UNNAMED)?;
-    // One format code for all parameters, and one for all results: binary.
-    w.bytes(&[0, 1, 0, 1, 0, 1, 0, 1])?;
-    w.count(parameters)
+    formats(w, item)?;
+    // One format code for all results: binary.
+    w.bytes(&[0, 1, 0, 1])?;
+    w.count(item.count())
 }

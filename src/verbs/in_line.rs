@@ -26,7 +26,9 @@ pub(crate) fn parse<P: Params + ?Sized>(
     #[cfg(not(target_os = "none"))]
     match sql.0 {
         Source::Text(text) => {
-            if let Some(types) = params.types() {
+            if let (Some(types), false) =
+                (params.types(), w.rules().is_gauss() || params.has_text())
+            {
                 if has_nul(text.as_bytes()) {
                     return Err(WireError::Nul);
                 }
@@ -38,8 +40,8 @@ pub(crate) fn parse<P: Params + ?Sized>(
     w.apart(|w| query::parse(w, sql, &params, run))
 }
 
-/// What is known of a statement with a name whose parameters fit: its text, the types given, and
-/// whether it may end an open transaction. On bare targets nothing.
+/// What is known of a statement with a name whose parameters fit: its text, their types, and whether
+/// it may end an open transaction. On bare targets nothing.
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub(crate) fn known<'q, P: Params + ?Sized>(
     session: &Session<'_>,
@@ -47,8 +49,11 @@ pub(crate) fn known<'q, P: Params + ?Sized>(
     params: &P,
 ) -> Option<(&'q str, &'q [Oid], bool)> {
     #[cfg(not(target_os = "none"))]
-    if let (Source::Named(statement), Some(types)) = (sql.0, params.types()) {
-        return statement.text(session, types);
+    if let (Source::Named(statement), Some(types), false) =
+        (sql.0, params.types(), session.link.rules.is_gauss())
+    {
+        let (text, may_end) = statement.text(session, types)?;
+        return Some((text, types, may_end));
     }
     let _ = (session, sql, params);
     None
@@ -64,6 +69,9 @@ pub(crate) fn bind<P: Params + ?Sized>(
 ) -> Result<(), WireError> {
     #[cfg(not(target_os = "none"))]
     {
+        if params.has_text() {
+            return w.apart(|w| query::bind(w, sql, params, run));
+        }
         let name = match sql.0 {
             Source::Named(statement) if run != Run::Text => Some(statement.name()),
             _ => None,

@@ -9,8 +9,11 @@
 //! | `params`, `row`, `rows` | what goes in, what comes out |
 //! | `sql`, `named` | what runs: SQL text, or a statement by its name |
 //! | `statement` | prepared statements, statements in flash |
+//! | `fit` | whether values fit a statement's types |
 //! | `in_line` | the common messages, compiled in line on hosts |
 //! | `batch`, `batch_bind` | one statement for many items; at openGauss in one message |
+//! | `gauss` | what must be asked of openGauss before parameters are sent |
+//! | `per_dialect` | what is written otherwise for openGauss |
 //! | `pipeline` | many statements in one round trip |
 //! | `portal` | rows in slices |
 //! | `stream` | values of any size |
@@ -46,10 +49,14 @@ mod batch;
 #[cfg(feature = "opengauss")]
 mod batch_bind;
 mod copy;
+mod fit;
+#[cfg(feature = "opengauss")]
+mod gauss;
 mod in_line;
 mod named;
 mod notify;
 mod params;
+mod per_dialect;
 mod pipeline;
 mod portal;
 mod query;
@@ -64,6 +71,7 @@ mod transaction;
 pub use copy::{CopyFields, CopyIn, CopyOut, CopyRow};
 pub use notify::Notification;
 pub use params::{EncodedParams, Parameter, Params};
+pub use per_dialect::PerDialect;
 pub use pipeline::Pipeline;
 pub use portal::Portal;
 pub use row::{Column, ColumnIndex, Columns, FromRow, Row, Values};

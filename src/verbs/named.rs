@@ -1,7 +1,7 @@
 //! Statements with a name: what is done for them alone, through one table of functions, so that it is
 //! linked only where there are any.
 
-use crate::engine::{Name, NameHash, Session, TransactionStatus};
+use crate::engine::{Fact, Name, NameHash, Session, TransactionStatus};
 use crate::error::{Fault, UsageError};
 use crate::transport::Lent;
 #[cfg(not(target_os = "none"))]
@@ -17,10 +17,10 @@ pub(crate) trait Named {
 
     fn name(&self) -> &Name;
 
-    /// Its text, which holds no NUL, the types given for its parameters, and whether it may end an
-    /// open transaction: where parameters of these types fit it.
+    /// Its text, which holds no NUL, and whether it may end an open transaction: where it is a
+    /// statement for parameters of just these types.
     #[cfg(not(target_os = "none"))]
-    fn text(&self, session: &Session<'_>, sent: &[Oid]) -> Option<(&str, &[Oid], bool)>;
+    fn text(&self, session: &Session<'_>, sent: &'static [Oid]) -> Option<(&str, bool)>;
 
     /// Whether it may end an open transaction.
     fn may_end(&self) -> bool;
@@ -28,8 +28,11 @@ pub(crate) trait Named {
     /// How it is run: checks that it is this session's, and that the parameters fit.
     fn check(&self, session: &Session<'_>, params: &dyn Params) -> Result<Run, UsageError>;
 
-    /// Parse, as the unnamed statement or by its name.
-    fn parse(&self, w: &mut Writer<'_>, named: bool) -> Result<(), WireError>;
+    /// Parse by its name, which the server forgets before: Close is no error where there is none.
+    fn parse(&self, w: &mut Writer<'_>) -> Result<(), WireError>;
+
+    /// Parse as the unnamed statement, for these parameters.
+    fn parse_with(&self, w: &mut Writer<'_>, params: &dyn Params) -> Result<(), WireError>;
 
     /// The server has prepared it.
     fn prepared(&self, session: &mut Session<'_>);
@@ -48,7 +51,7 @@ pub(crate) trait Named {
     ) -> Result<Run, Fault> {
         session.begin_with(io, self.hash())?;
         let mut run = self.check(session, params)?;
-        if session.server.mixed {
+        if session.server.is(Fact::Mixed) {
             run = session.run_where_mixed(run);
         }
         if rows && run == Run::Named && session.has_description() {

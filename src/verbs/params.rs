@@ -1,7 +1,7 @@
 //! The parameters `$1`, `$2`, … of one statement.
 
-use crate::types::{Oid, ToSql};
-use crate::wire::{Reader, WireError, Writer};
+use crate::types::{Format, Oid, RawValue, ToSql, oid};
+use crate::wire::{Reader, Rules, WireError, Writer};
 
 /// Parameters of one execution: a tuple of up to 16 values, `()` for none, or a slice of
 /// `&dyn` [`Parameter`] where their number is only known at run time.
@@ -20,6 +20,11 @@ pub trait Params {
         None
     }
 
+    /// Whether any of them is text, for the server to parse: [`oid::AS_TEXT`].
+    fn has_text(&self) -> bool {
+        (0..self.count()).any(|index| self.oid(index) == oid::AS_TEXT)
+    }
+
     /// Writes length and value of each.
     ///
     /// # Errors
@@ -27,7 +32,8 @@ pub trait Params {
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError>;
 }
 
-/// A [`ToSql`] value by a reference of unknown type.
+/// A [`ToSql`] value by a reference of unknown type; a [`RawValue`] is one too, of the type that it
+/// has; text is parsed as the type that the server infers.
 pub trait Parameter {
     /// As [`ToSql::OID`].
     fn oid(&self) -> Oid;
@@ -46,6 +52,21 @@ impl<T: ToSql> Parameter for T {
 
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         ToSql::param(self, out)
+    }
+}
+
+/// A value as it came from a row, of any type.
+impl Parameter for RawValue<'_> {
+    fn oid(&self) -> Oid {
+        if self.format == Format::Text { oid::AS_TEXT } else { self.oid }
+    }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        #[cfg(feature = "opengauss")]
+        if out.rules().is_gauss() && self.format == Format::Binary {
+            return super::gauss::value(self.oid, self.bytes, out);
+        }
+        out.counted(self.bytes)
     }
 }
 
@@ -76,8 +97,12 @@ impl<'a> EncodedParams<'a> {
     /// Encodes parameters into `buf`, for [`new`](Self::new) later. Returns how many bytes it took.
     ///
     /// # Errors
-    /// [`WireError::Full`] when the buffer is too small, or what the values return.
+    /// [`WireError::Full`] when the buffer is too small, [`WireError::Value`] for text that is left
+    /// to the server to parse ([`AnyText`](crate::types::AnyText)), or what the values return.
     pub fn encode(params: &dyn Params, buf: &mut [u8]) -> Result<usize, WireError> {
+        if params.has_text() {
+            return Err(WireError::Value);
+        }
         let mut writer = Writer::new(buf);
         params.values(&mut writer)?;
         Ok(writer.len())
@@ -94,6 +119,10 @@ impl Params for EncodedParams<'_> {
     }
 
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        #[cfg(feature = "opengauss")]
+        if out.rules().is_gauss() {
+            return super::gauss::encoded(self.types, self.block, out);
+        }
         out.bytes(self.block)
     }
 }
@@ -126,6 +155,11 @@ impl<P: Params + ?Sized> Params for &P {
         P::oid(self, index)
     }
 
+    #[inline]
+    fn has_text(&self) -> bool {
+        P::has_text(self)
+    }
+
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         P::values(self, out)
     }
@@ -149,6 +183,37 @@ macro_rules! erased {
 }
 
 pub(crate) use erased;
+
+/// The type that parameter `index` goes as: the one that its value has, but for what openGauss
+/// calls otherwise.
+#[inline]
+pub(crate) fn sent_as(index: usize, oid: Oid, rules: Rules) -> Oid {
+    #[cfg(feature = "opengauss")]
+    if rules.is_gauss() {
+        return super::gauss::sent_as(index, oid, rules);
+    }
+    let _ = (index, rules);
+    if oid == oid::AS_TEXT { 0 } else { oid }
+}
+
+/// Formats of parameters, their number, and their lengths and values: a part of Bind.
+pub(crate) fn parameters<P: Params + ?Sized>(
+    w: &mut Writer<'_>,
+    params: &P,
+) -> Result<(), WireError> {
+    formats(w, &params)?;
+    w.count(params.count())?;
+    params.values(w)
+}
+
+/// The formats of parameters.
+pub(crate) fn formats(w: &mut Writer<'_>, params: &dyn Params) -> Result<(), WireError> {
+    if !params.has_text() {
+        return crate::wire::frontend::binary_parameters(w);
+    }
+    w.count(params.count())?;
+    (0..params.count()).try_for_each(|index| w.u16(u16::from(params.oid(index) != oid::AS_TEXT)))
+}
 
 impl Params for () {
     fn count(&self) -> usize {
@@ -183,6 +248,11 @@ macro_rules! tuple {
             #[inline]
             fn types(&self) -> Option<&'static [Oid]> {
                 Some(const { &[$($name::OID),*] })
+            }
+
+            #[inline]
+            fn has_text(&self) -> bool {
+                const { false $(|| $name::OID == oid::AS_TEXT)* }
             }
 
             #[allow(non_snake_case)]

@@ -67,7 +67,7 @@ impl<'b> Connection<'_, 'b> {
     /// As [`query`](Self::query).
     pub fn pipeline(&mut self) -> Result<Pipeline<'_, 'b>> {
         let (session, mut io) = (&mut *self.session, lent(&mut self.io));
-        match session.begin(&mut io) {
+        match session.begin_pipeline(&mut io) {
             Ok(()) => {
                 session.batch_done = 0;
                 Ok(Pipeline { session, io, waiting: 0, state: State::Filling })
@@ -226,6 +226,19 @@ impl<'b> Pipeline<'_, 'b> {
         session.expect_empty(io, tag::BIND_COMPLETE)?;
         self.state = State::Lent;
         session.described(io, NameHash::NONE)
+    }
+}
+
+impl Session<'_> {
+    fn begin_pipeline(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.begin(io)?;
+        #[cfg(feature = "opengauss")]
+        if self.link.rules.is_gauss() {
+            // There is no asking later on.
+            self.link.rules.forget_bytes();
+            self.learn_what_empty_is(io)?;
+        }
+        Ok(())
     }
 }
 

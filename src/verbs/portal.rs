@@ -4,7 +4,7 @@ use crate::engine::{COLUMN_HEAD, NameHash, Session};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
-use crate::verbs::params::Params;
+use crate::verbs::params::{Params, parameters};
 use crate::verbs::query::parse;
 use crate::verbs::rows::{PartOf, Rows};
 use crate::verbs::sql::{Run, Sql};
@@ -188,5 +188,5 @@ fn bind_portal(
     params: &dyn Params,
     run: Run,
 ) -> Result<(), WireError> {
-    frontend::bind(w, portal, sql.name(run), params.count(), &|w: &mut Writer<'_>| params.values(w))
+    frontend::bind(w, portal, sql.name(run), &|w: &mut Writer<'_>| parameters(w, params))
 }

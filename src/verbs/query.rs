@@ -5,7 +5,7 @@ use crate::engine::{NameHash, ResultState, Session, TransactionStatus, may_end_o
 use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
 use crate::transport::{Lent, lent};
 use crate::verbs::in_line;
-use crate::verbs::params::{Params, erased};
+use crate::verbs::params::{Params, erased, parameters, sent_as};
 use crate::verbs::row::Row;
 use crate::verbs::rows::Rows;
 use crate::verbs::sql::{Run, Source, Sql};
@@ -269,6 +269,10 @@ impl Session<'_> {
             Source::Text(_) => self.begin(io)?,
             Source::Named(statement) => run = statement.begin(self, io, params, rows)?,
         }
+        #[cfg(feature = "opengauss")]
+        if self.link.rules.is_gauss() && params.count() > 0 {
+            run = self.learn(io, sql, run, params)?;
+        }
         self.note_statement(sql);
         Ok(run)
     }
@@ -330,11 +334,12 @@ pub(crate) fn parse(
         (Source::Text(text), _) => {
             let count = params.count();
             frontend::parse(w, frontend::UNNAMED, text, count, &|w| {
-                (0..count).try_for_each(|i| w.u32(params.oid(i)))
+                (0..count).try_for_each(|i| w.u32(sent_as(i, params.oid(i), w.rules())))
             })
         }
         (Source::Named(_), Run::Named | Run::Described) => Ok(()),
-        (Source::Named(statement), run) => statement.parse(w, run == Run::Anew),
+        (Source::Named(statement), Run::Anew) => statement.parse(w),
+        (Source::Named(statement), Run::Text) => statement.parse_with(w, params),
     }
 }
 
@@ -345,7 +350,7 @@ pub(crate) fn bind<P: Params + ?Sized>(
     params: &P,
     run: Run,
 ) -> Result<(), WireError> {
-    frontend::bind_unnamed(w, sql.name(run), params.count(), &|w: &mut Writer<'_>| params.values(w))
+    frontend::bind_unnamed(w, sql.name(run), &|w: &mut Writer<'_>| parameters(w, params))
 }
 
 /// Everything that runs a statement.

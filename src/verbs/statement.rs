@@ -5,16 +5,17 @@ use crate::engine::{Known, Name, NameHash, Session, may_end};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
-use crate::types::Oid;
+use crate::types::{Oid, declared};
+use crate::verbs::fit::{are_given, are_same, are_told, check_types, given, is_told};
 #[cfg(not(target_os = "none"))]
 use crate::verbs::in_line;
 use crate::verbs::named::Named;
-use crate::verbs::params::Params;
+use crate::verbs::params::{Params, sent_as};
 use crate::verbs::sql::{Run, Source, Sql};
 use crate::wire::backend::tag;
 #[cfg(not(target_os = "none"))]
 use crate::wire::has_nul;
-use crate::wire::{WireError, Writer, frontend};
+use crate::wire::{Rules, WireError, Writer, frontend};
 
 /// A prepared statement, of one session: its text, and what the server said of its parameters.
 ///
@@ -78,7 +79,7 @@ pub struct StaticStatement {
 }
 
 impl StaticStatement {
-    /// A statement. Types that are not given, or 0, the server infers.
+    /// A statement. Types not given, or 0, are those of the values; then it is parsed each time.
     pub const fn new(sql: &'static str, types: &'static [Oid]) -> Self {
         let hash = NameHash::new(sql, types);
         Self { sql, types, hash, name: hash.name() }
@@ -102,12 +103,12 @@ impl Named for Statement<'_> {
     }
 
     #[cfg(not(target_os = "none"))]
-    fn text(&self, session: &Session<'_>, sent: &[Oid]) -> Option<(&str, &[Oid], bool)> {
+    fn text(&self, session: &Session<'_>, sent: &'static [Oid]) -> Option<(&str, bool)> {
         // It was sent when it was prepared, so there is no NUL.
         let fits = self.identity == session.identity()
             && usize::from(self.count) == sent.len()
             && in_line::are_same(&self.types, sent);
-        fits.then(|| (self.sql, self.given, may_end(self.sql)))
+        fits.then(|| (self.sql, may_end(self.sql)))
     }
 
     fn may_end(&self) -> bool {
@@ -122,12 +123,26 @@ impl Named for Statement<'_> {
         if usize::from(self.count) != params.count() {
             return Err(UsageError::ParameterCount);
         }
-        check_types(&self.types, params)?;
-        Ok(Run::Named)
+        let rules = session.link.rules;
+        if are_same(&self.types, params) || are_told(&self.types, params, rules) {
+            return Ok(Run::Named);
+        }
+        // Of types that were given, the caller is held to them. Of others it is run as its text is.
+        check_types(self.given, params, rules)?;
+        Ok(Run::Text)
     }
 
-    fn parse(&self, w: &mut Writer<'_>, named: bool) -> Result<(), WireError> {
-        parse(w, named.then_some(&self.name), self.sql, self.given)
+    fn parse(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
+        parse(w, &self.name, self.sql, self.given)
+    }
+
+    fn parse_with(&self, w: &mut Writer<'_>, params: &dyn Params) -> Result<(), WireError> {
+        let types = |index, sent, rules| {
+            let told = self.types.get(index).copied().unwrap_or(0);
+            let given = given(self.given, index);
+            if given == 0 && is_told(told, sent, rules) { told } else { given }
+        };
+        parse_with(w, self.sql, params, &types)
     }
 
     fn prepared(&self, _: &mut Session<'_>) {}
@@ -149,9 +164,9 @@ impl Named for StaticStatement {
     }
 
     #[cfg(not(target_os = "none"))]
-    fn text(&self, _: &Session<'_>, sent: &[Oid]) -> Option<(&str, &[Oid], bool)> {
+    fn text(&self, _: &Session<'_>, sent: &'static [Oid]) -> Option<(&str, bool)> {
         let fits = in_line::are_same(self.types, sent) && !has_nul(self.sql.as_bytes());
-        fits.then(|| (self.sql, self.types, may_end(self.sql)))
+        fits.then(|| (self.sql, may_end(self.sql)))
     }
 
     fn may_end(&self) -> bool {
@@ -160,16 +175,25 @@ impl Named for StaticStatement {
 
     #[cfg_attr(not(target_os = "none"), inline(always))]
     fn check(&self, session: &Session<'_>, params: &dyn Params) -> Result<Run, UsageError> {
-        check_types(self.types, params)?;
+        let same = are_same(self.types, params);
+        if !same {
+            check_types(self.types, params, session.link.rules)?;
+        }
         Ok(match session.statics.as_ref().map(|statics| statics.find(self.hash)) {
+            // What the server infers may be another type than that of the value.
+            _ if !same && !are_given(self.types, params) => Run::Text,
             Some(Known::Prepared) => Run::Named,
             Some(Known::NotYet) => Run::Anew,
             Some(Known::NoPlace) | None => Run::Text,
         })
     }
 
-    fn parse(&self, w: &mut Writer<'_>, named: bool) -> Result<(), WireError> {
-        parse(w, named.then_some(&self.name), self.sql, self.types)
+    fn parse(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
+        parse(w, &self.name, self.sql, self.types)
+    }
+
+    fn parse_with(&self, w: &mut Writer<'_>, params: &dyn Params) -> Result<(), WireError> {
+        parse_with(w, self.sql, params, &|index, _, _| given(self.types, index))
     }
 
     fn prepared(&self, session: &mut Session<'_>) {
@@ -181,46 +205,31 @@ impl Named for StaticStatement {
     }
 }
 
-/// Checks that values have the layout of the types known.
-#[cfg_attr(not(target_os = "none"), inline(always))]
-fn check_types(types: &[Oid], params: &dyn Params) -> Result<(), UsageError> {
-    let fit = match params.types() {
-        #[cfg(not(target_os = "none"))]
-        Some(sent) if in_line::are_same(types, sent) => true,
-        Some(sent) => types.iter().zip(sent).all(|(wanted, sent)| fits(*wanted, *sent)),
-        None => {
-            let known = types.iter().take(params.count()).enumerate();
-            known.into_iter().all(|(index, wanted)| fits(*wanted, params.oid(index)))
-        }
-    };
-    if fit { Ok(()) } else { Err(UsageError::ParameterType) }
+/// Close and Parse of a statement with a name, for the types given.
+fn parse(w: &mut Writer<'_>, name: &Name, sql: &str, types: &[Oid]) -> Result<(), WireError> {
+    frontend::close_statement(w, name)?;
+    frontend::parse(w, name, sql, types.len(), &|w| {
+        types.iter().try_for_each(|&oid| w.u32(declared(oid, w.rules())))
+    })
 }
 
-/// Whether a value sent as `sent` has the binary layout of a parameter of type `wanted`.
-const fn fits(wanted: Oid, sent: Oid) -> bool {
-    use crate::types::oid::{BPCHAR, NAME, TEXT, UNKNOWN, VARCHAR};
-    const fn is_text(oid: Oid) -> bool {
-        matches!(oid, TEXT | VARCHAR | BPCHAR | NAME | UNKNOWN)
-    }
-    wanted == sent || sent == 0 || wanted == 0 || (is_text(wanted) && is_text(sent))
-}
-
-/// Parse. With a name, a statement that has it is closed before: Close is no error where there is
-/// none.
-fn parse(
+/// Parse of the unnamed statement: `types` says what is known of a parameter, or 0.
+fn parse_with(
     w: &mut Writer<'_>,
-    name: Option<&Name>,
     sql: &str,
-    types: &[Oid],
+    params: &dyn Params,
+    types: &dyn Fn(usize, Oid, Rules) -> Oid,
 ) -> Result<(), WireError> {
-    let name: &[u8] = match name {
-        Some(name) => {
-            frontend::close_statement(w, name)?;
-            name
-        }
-        None => frontend::UNNAMED,
-    };
-    frontend::parse(w, name, sql, types.len(), &|w| types.iter().try_for_each(|&oid| w.u32(oid)))
+    let count = params.count();
+    frontend::parse(w, frontend::UNNAMED, sql, count, &|w| {
+        (0..count).try_for_each(|index| {
+            let (sent, rules) = (params.oid(index), w.rules());
+            match types(index, sent, rules) {
+                0 => w.u32(sent_as(index, sent, rules)),
+                known => w.u32(declared(known, rules)),
+            }
+        })
+    })
 }
 
 impl Connection<'_, '_> {
@@ -264,7 +273,7 @@ impl Session<'_> {
         };
         self.begin(io)?;
         self.stage(io, &|w| {
-            statement.parse(w, true)?;
+            statement.parse(w)?;
             frontend::describe_statement(w, &statement.name)?;
             frontend::sync(w)
         })?;

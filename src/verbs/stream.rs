@@ -60,6 +60,13 @@ impl<R: Read, const OID: Oid> ToSql for Streamed<R, OID> {
             reader.read(room).map_err(|_| WireError::Source)
         })
     }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        if cfg!(feature = "opengauss") && self.length == 0 && OID == oid::TEXT {
+            return out.empty_text();
+        }
+        out.prefixed(&|out| self.to_sql(out))
+    }
 }
 
 impl<'b> Rows<'_, 'b> {

@@ -94,35 +94,31 @@ pub fn parse<F: Body>(
     })
 }
 
-/// Bind: parameters and results in binary format. `values` writes length and value of `count`
-/// parameters.
-pub fn bind(
-    w: &mut Writer<'_>,
-    portal: &[u8],
-    statement: &[u8],
-    count: usize,
-    values: Part<'_>,
-) -> Done {
+/// Bind: results in binary format. `parameters` writes their formats, their number, and length and
+/// value of each.
+pub fn bind(w: &mut Writer<'_>, portal: &[u8], statement: &[u8], parameters: Part<'_>) -> Done {
     w.message(b'B', &|w| {
         w.bytes(portal)?;
         w.bytes(statement)?;
-        w.literal(BINARY)?;
-        w.count(count)?;
-        values.encode(w, &[])?;
+        parameters.encode(w, &[])?;
         w.literal(BINARY)
     })
 }
 
 /// As [`bind`], of the unnamed portal.
-pub fn bind_unnamed(w: &mut Writer<'_>, statement: &[u8], count: usize, values: Part<'_>) -> Done {
+pub fn bind_unnamed(w: &mut Writer<'_>, statement: &[u8], parameters: Part<'_>) -> Done {
     w.message(b'B', &|w| {
         w.u8(0)?;
         w.bytes(statement)?;
-        w.literal(BINARY)?;
-        w.count(count)?;
-        values.encode(w, &[])?;
+        parameters.encode(w, &[])?;
         w.literal(BINARY)
     })
+}
+
+/// Formats of parameters that are all binary.
+#[inline]
+pub fn binary_parameters(w: &mut Writer<'_>) -> Done {
+    w.literal(BINARY)
 }
 
 /// As [`parse`] of the unnamed statement, into a slice, compiled in line. There is no NUL in the
@@ -299,7 +295,11 @@ mod tests {
         #[cfg(feature = "tls")]
         assert_eq!(bytes(ssl_request), b"\0\0\0\x08\x04\xd2\x16\x2f");
         assert_eq!(
-            bytes(|w| bind(w, UNNAMED, b"s1\0", 1, &|w: &mut Writer<'_>| w.i32(-1))),
+            bytes(|w| bind(w, UNNAMED, b"s1\0", &|w: &mut Writer<'_>| {
+                binary_parameters(w)?;
+                w.count(1)?;
+                w.i32(-1)
+            })),
             b"B\0\0\0\x16\0s1\0\0\x01\0\x01\0\x01\xff\xff\xff\xff\0\x01\0\x01"
         );
         assert_eq!(

@@ -14,6 +14,7 @@ mod encode;
 pub(crate) mod frontend;
 mod nul;
 mod reader;
+mod rules;
 mod writer;
 
 pub use reader::Reader;
@@ -21,6 +22,9 @@ pub use reader::Reader;
 pub use encode::Body;
 pub(crate) use encode::{Drain, Encode, Part};
 pub(crate) use nul::{first_nul, has_nul};
+#[cfg(feature = "opengauss")]
+pub(crate) use rules::Empty;
+pub(crate) use rules::Rules;
 pub(crate) use writer::Beyond;
 pub use writer::Writer;
 
@@ -44,6 +48,9 @@ pub enum WireError {
     Source,
     /// The drain refused the bytes: the link failed in the middle.
     Drain,
+    /// openGauss: a string without characters, and it is not known what that is to the database.
+    /// Inside the driver only: it asks the server then.
+    Empty,
 }
 
 impl WireError {
@@ -67,6 +74,7 @@ impl core::fmt::Display for WireError {
             Self::Value => "the value has no encoding",
             Self::Source => "the source of a streamed value failed or ended early",
             Self::Drain => "the link failed",
+            Self::Empty => "a string without characters",
         })
     }
 }

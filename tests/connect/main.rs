@@ -1,5 +1,8 @@
 //! Connecting as psycopg2 does: every spelling, every way of reaching a server, several hosts.
 
+#[path = "../common/mod.rs"]
+mod common;
+mod guess;
 mod hosts;
 mod pooler;
 mod spellings;

@@ -135,7 +135,10 @@ fn batches_prepared_statements_and_their_errors() {
             assert_eq!(statement.parameter_type(0), Some(oid::INT4));
             assert_eq!(c.query_one(&statement, (7,)).unwrap().get::<&str>(0), Ok("name"));
             assert!(c.query_opt(&statement, (-7,)).unwrap().is_none());
-            let error = c.execute(&statement, (7_i64,)).unwrap_err();
+            // A type that was not given is the value's, as when the text is executed.
+            assert_eq!(c.execute(&statement, (7_i64,)), Ok(1));
+            let given = c.prepare("select name from t where id = $1", &[oid::INT4]).unwrap();
+            let error = c.execute(&given, (7_i64,)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage(UsageError::ParameterType));
             let error = c.execute(&statement, ()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Usage(UsageError::ParameterCount));

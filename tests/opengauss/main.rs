@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod guide;
 #[cfg(feature = "std")]
 mod hosts;
 #[cfg(feature = "std")]
@@ -13,9 +14,11 @@ mod peer;
 #[cfg(feature = "std")]
 #[path = "../host/programs.rs"]
 mod programs;
+mod refusals;
 mod scripted;
 #[cfg(feature = "tls")]
 mod tls;
+mod values;
 mod verbs;
 mod work;
 

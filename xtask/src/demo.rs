@@ -6,6 +6,7 @@ use barepg_testkit::gauss;
 use barepg_testkit::pg::{self, Cluster};
 
 use crate::boards::{self, BOARDS, Board};
+use crate::existing::{self, Access};
 use crate::measure::{self, Costs, Plan, Server};
 use crate::proxy::Traffic;
 use crate::setup;
@@ -25,9 +26,10 @@ Builds a board's firmware, runs it against a real PostgreSQL, shows the session 
   --show NAME         one of the shows below
   --server CONNINFO   an existing server instead of a private one, keyword=value;
                       nothing stays there
-  --tls               over TLS, the server's certificate verified
-  --opengauss         an openGauss front before the private server
-  --keys              with login keys instead of a password (openGauss)
+  --tls               over TLS, the server's certificate verified: with --server by the
+                      sslrootcert=FILE of CONNINFO, sslmode=verify-full or verify-ca
+  --opengauss         an openGauss front before the private server; with --server: it is one
+  --keys              with login keys instead of a password (openGauss, or --server)
 
 boards
 "
@@ -112,20 +114,12 @@ impl Options {
                 other => return Err(format!("unknown argument of demo: {other}")),
             }
         }
-        if options.tls && options.opengauss {
+        if options.tls && (options.opengauss || options.server.is_some()) {
             // Login keys and the other keywords that only the parser knows.
             options.features.push("conninfo");
         }
-        if options.keys && !options.opengauss {
-            return Err("--keys goes with --opengauss".to_string());
-        }
-        if options.server.is_some() {
-            if options.tls {
-                return Err("--tls goes with the private PostgreSQL server only".to_string());
-            }
-            if options.keys {
-                return Err("--keys goes with the private server only".to_string());
-            }
+        if options.keys && !options.opengauss && options.server.is_none() {
+            return Err("--keys goes with --opengauss, or with --server".to_string());
         }
         options.check_show()?;
         options.features.extend(options.show.feature);
@@ -142,7 +136,9 @@ pub fn run(options: &Options) -> Result<(), String> {
     let image = board.build(&compiler, features, true)?;
     let (mut cluster, mut front) = (None, None);
     let mut server = match &options.server {
-        Some(conninfo) => Server::existing(conninfo)?,
+        Some(conninfo) => {
+            existing::server(conninfo, Access { tls: options.tls, keys: options.keys })?
+        }
         None => {
             let begun = Instant::now();
             let started = cluster.insert(Cluster::try_start(pg::Options::default())?);
@@ -273,9 +269,10 @@ mod tests {
         assert!(Options::parse(&["--keys"]).is_err());
         assert!(Options::parse(&["--keys", "--opengauss"]).unwrap().opengauss);
         assert!(Options::parse(&["--board"]).is_err());
-        for more in [&["--tls"][..], &["--opengauss", "--keys"], &["--show", "command"]] {
-            assert!(Options::parse(&[&["--server", "host=h"], more].concat()).is_err(), "{more:?}");
+        for more in [&["--tls"][..], &["--opengauss", "--keys"], &["--keys", "--tls"]] {
+            assert!(Options::parse(&[&["--server", "host=h"], more].concat()).is_ok(), "{more:?}");
         }
+        assert!(Options::parse(&["--server", "host=h", "--show", "command"]).is_err());
         assert!(Options::parse(&["--server", "host=h", "--show", "upload"]).is_ok());
         assert!(Options::parse(&["--bored"]).is_err());
     }

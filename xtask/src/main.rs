@@ -8,6 +8,7 @@ mod budgets;
 mod cuts;
 mod demo;
 mod elf;
+mod existing;
 mod layers;
 mod measure;
 mod plugin;

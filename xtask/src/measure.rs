@@ -1,7 +1,7 @@
 //! One measured run of a board against a server: what it printed and what it cost.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::path::Path;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use barepg_testkit::gauss;
@@ -31,6 +31,21 @@ pub struct Server {
     /// An openGauss front: its certificate names no host, as openGauss's manual has it made, and
     /// the PostgreSQL that it forwards to knows nothing of TLS.
     front: bool,
+    /// How an existing server's certificate is verified, when the board is to use TLS.
+    pub verified: Option<Verified>,
+}
+
+/// How the certificate of a server is verified that was there before.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// The name of the host, which the certificate must have with `verify-full`.
+    pub name: String,
+    /// `sslmode`
+    pub mode: String,
+    /// The root certificate, in the file that was named.
+    pub file: String,
+    /// The same in DER, for the board.
+    pub root: PathBuf,
 }
 
 impl Server {
@@ -77,18 +92,15 @@ impl Server {
         }
     }
 
-    /// A server that was there before, by a connection string as [`parse`](Self::parse) takes it.
-    /// What the boards create there is temporary, and their tables hide what has the same name.
-    pub fn existing(conninfo: &str) -> Result<Server, String> {
-        let mut server = Server::parse(conninfo)?;
-        if server.rest.split(' ').any(|word| word.starts_with("options=")) {
-            return Err("options is what keeps the boards away from your tables".to_string());
-        }
-        server.rest.push_str(" options=-csearch_path=pg_temp");
-        // The relay could only hang up on the board.
-        TcpStream::connect_timeout(&server.address, Duration::from_secs(10))
-            .map_err(|error| format!("{}: {error}", server.address))?;
-        Ok(server)
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Adds a keyword and its value.
+    pub fn add(&mut self, word: &str) {
+        self.rest.push(' ');
+        self.rest.push_str(word);
     }
 
     /// A server by a connection string of `keyword=value` pairs without spaces in the values.
@@ -115,6 +127,7 @@ impl Server {
             name: None,
             root: None,
             front: false,
+            verified: None,
         })
     }
 
@@ -123,6 +136,11 @@ impl Server {
     fn conninfo(&self, link: Link, port: u16) -> String {
         let address = if link == Link::Host { "127.0.0.1" } else { HOST_FROM_GUEST };
         let rest = &self.rest;
+        if let Some(Verified { name, mode, .. }) = &self.verified {
+            return format!(
+                "host={name} hostaddr={address} port={port} {rest} sslmode={mode} sslrootcert=root"
+            );
+        }
         match (self.before, &self.root) {
             (None, None) => format!("host={address} port={port} {rest}"),
             (Some(first), _) => {
@@ -213,7 +231,9 @@ pub fn run(plan: &Plan<'_>, on_line: &mut dyn FnMut(&str)) -> Result<(Outcome, C
     let relay = Relay::start(plan.server.address)?;
     let conninfo = plan.server.conninfo(plan.board.link, relay.port());
     let mut arguments = plan.arguments.to_vec();
-    if let Some(root) = &plan.server.root {
+    let verified =
+        plan.server.verified.as_ref().map(|verified| verified.root.display().to_string());
+    if let Some(root) = plan.server.root.as_ref().or(verified.as_ref()) {
         arguments.push(("root", root));
     }
     arguments.push(("conninfo", &conninfo));
@@ -260,10 +280,6 @@ mod tests {
         assert_eq!(inside, "host=10.0.2.2 port=9 dbname=d user=u password=p");
         assert!(server.conninfo(Link::Host, 9).starts_with("host=127.0.0.1 port=9 "));
         assert!(Server::parse("nonsense").is_err());
-        let taken = Server::existing("host=127.0.0.1 port=7 options=-cwork_mem=1MB").unwrap_err();
-        assert!(taken.contains("options"), "{taken}");
-        let error = Server::existing("host=127.0.0.1 port=1 user=u").unwrap_err();
-        assert!(error.starts_with("127.0.0.1:1: "), "{error}");
         assert!(Server::parse("port=many").is_err());
     }
 }

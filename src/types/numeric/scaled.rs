@@ -66,7 +66,10 @@ pub(super) fn split(text: &[u8]) -> Result<(bool, &[u8], &[u8]), TypeError> {
         Some(_) => return Err(TypeError::Malformed),
         None => (text, &[][..]),
     };
-    if whole.is_empty() || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
+    // openGauss prints no zero before the point.
+    if whole.is_empty() && fraction.is_empty()
+        || !whole.iter().chain(fraction).all(u8::is_ascii_digit)
+    {
         return Err(TypeError::Malformed);
     }
     Ok((negative, whole, fraction))

@@ -39,7 +39,8 @@ fn encode<T: ToSql + ?Sized>(value: &T) -> Result<String, WireError> {
     let mut out = Writer::new(&mut buf);
     value.to_sql(&mut out)?;
     let len = out.len();
-    let counted = Writer::measure(&|w: &mut Writer<'_>| value.to_sql(w), &[])?;
+    let counted =
+        Writer::measure(&|w: &mut Writer<'_>| value.to_sql(w), &[], crate::wire::Rules::NONE)?;
     assert_eq!(counted, len);
     Ok(buf[..len].iter().map(|byte| std::format!("{byte:02x}")).collect())
 }

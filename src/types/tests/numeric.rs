@@ -119,10 +119,18 @@ fn nothing_is_rounded_and_nothing_wraps() {
     assert_eq!(decode::<Money>("00000000c0000000"), Err(TypeError::Range));
     assert_eq!(Numeric::<2>::from_i128(100_000_000_001, 4), Err(TypeError::Capacity));
     assert_eq!(Numeric::<2>::from_i128(1, 16_384), Err(TypeError::Range));
-    for bad in ["", "-", ".", "1.", ".1", "+1", "1e5", "1.2.3", "--1", "1 "] {
+    for bad in ["", "-", ".", "-.", "1.", "+1", "1e5", "1.2.3", "--1", "1 "] {
         assert_eq!(bad.parse::<Numeric>(), Err(TypeError::Malformed), "{bad}");
         assert_eq!(bad.parse::<Money>(), Err(TypeError::Malformed), "{bad}");
     }
+    // openGauss prints no zero before the point.
+    assert_eq!(
+        (".05".parse(), "-.05".parse()),
+        (Ok(Scaled::<i64, 2>(5)), Ok(Scaled::<i64, 2>(-5)))
+    );
+    let (less, more) = ("-.05".parse::<Numeric>(), ".1".parse::<Numeric>());
+    assert_eq!(less.map(|n| n.to_string()).as_deref(), Ok("-0.05"));
+    assert_eq!(more.map(|n| n.to_string()).as_deref(), Ok("0.1"));
     assert_eq!("00001.50".parse::<Numeric<2>>().map(|n| n.to_string()).as_deref(), Ok("1.50"));
 }
 

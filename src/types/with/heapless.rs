@@ -27,6 +27,10 @@ impl<const N: usize> ToSql for String<N> {
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         self.as_str().to_sql(out)
     }
+
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        self.as_str().param(out)
+    }
 }
 
 impl<const N: usize> ArrayElement for String<N> {

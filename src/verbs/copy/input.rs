@@ -8,7 +8,7 @@ use crate::limits;
 use crate::transport::{Lent, lent};
 use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
-use crate::wire::backend::{CopyResponse, tag};
+use crate::wire::backend::CopyResponse;
 use crate::wire::{Body, Part, WireError, Writer, frontend};
 
 /// A COPY into a table, begun by [`Connection::copy_in`](crate::Connection::copy_in).
@@ -51,7 +51,7 @@ impl<'b> Connection<'_, 'b> {
     /// run.
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_, 'b>> {
         let (session, mut io) = (&mut *self.session, lent(&mut self.io));
-        match session.start_copy(&mut io, sql, tag::COPY_IN_RESPONSE) {
+        match session.start_copy_in(&mut io, sql) {
             Ok(layout) => {
                 let abandon = |session: &mut Session<'_>, io: &mut Lent<'_>| {
                     session.fail_copy(io, "abandoned")
@@ -66,7 +66,7 @@ impl<'b> Connection<'_, 'b> {
 }
 
 impl CopyIn<'_, '_> {
-    /// How many columns the server expects; openGauss and PostgreSQL both tell.
+    /// How many columns the server expects.
     pub const fn columns(&self) -> u16 {
         self.layout.columns
     }
@@ -157,8 +157,10 @@ impl CopyIn<'_, '_> {
 
     #[cfg_attr(not(target_os = "none"), inline)]
     fn row<P: Params + ?Sized>(&mut self, row: &P) -> Result<(), Fault> {
-        if row.count() != usize::from(self.layout.columns) {
-            return Err(UsageError::ParameterCount.into());
+        match row.count() == usize::from(self.layout.columns) {
+            true if row.has_text() => return Err(UsageError::CopyFormat.into()),
+            true => {}
+            false => return Err(UsageError::ParameterCount.into()),
         }
         if self.content != Content::Rows {
             self.start_rows()?;
@@ -252,12 +254,13 @@ impl CopyIn<'_, '_> {
 
     #[inline(never)]
     fn put_in_pieces(&mut self, part: Part<'_>) -> Result<(), Fault> {
-        Writer::measure(part, &[])?;
         let (session, io) = (&mut *self.session, &mut self.io);
+        let rules = session.link.rules;
+        Writer::measure(part, &[], rules)?;
         session.link.limit(session.timeout_ms);
         let (tx, _) = session.link.take_tx();
         let (head, room) = tx.split_at_mut_checked(HEAD).unwrap_or((&mut [], &mut []));
-        let written = in_pieces(room, part, &[], &mut |payload: &[u8]| {
+        let written = in_pieces(room, part, (&[], rules), &mut |payload: &[u8]| {
             fill_head(head, payload.len());
             session.send_listening(io, head)?;
             session.send_listening(io, payload)

@@ -34,6 +34,16 @@ fn fill_head(frame: &mut [u8], payload: usize) {
 }
 
 impl Session<'_> {
+    /// Sends a COPY into a table and reads to its CopyInResponse.
+    fn start_copy_in(&mut self, io: &mut Lent<'_>, sql: &str) -> Result<CopyResponse, Fault> {
+        #[cfg(feature = "opengauss")]
+        if self.link.rules.is_gauss() {
+            self.begin(io)?;
+            self.learn_what_empty_is(io)?;
+        }
+        self.start_copy(io, sql, tag::COPY_IN_RESPONSE)
+    }
+
     /// Sends a COPY statement and reads to its CopyInResponse or CopyOutResponse: `wanted`.
     fn start_copy(
         &mut self,

@@ -85,7 +85,8 @@ impl<'w> Writer<'w> {
         if cfg!(target_os = "none") || self.beyond.is_some() {
             return body(self);
         }
-        let mut other = Self { rest: take(&mut self.rest), size: self.size, beyond: None };
+        let (size, rules) = (self.size, self.rules);
+        let mut other = Self { rest: take(&mut self.rest), size, beyond: None, rules };
         let written = body(&mut other);
         self.rest = other.rest;
         written
@@ -144,7 +145,7 @@ impl<'w> Writer<'w> {
     fn sized_by_counting(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
         let field = match &self.beyond {
             Some(Beyond::Drain { .. }) if PIECES => {
-                length_field(Writer::measure(body, &[])?, extra)?
+                length_field(Writer::measure(body, &[], self.rules)?, extra)?
             }
             _ => [0; 4],
         };

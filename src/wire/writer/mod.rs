@@ -20,6 +20,7 @@ use core::mem::take;
 use super::WireError;
 use super::encode::Part;
 use super::nul::has_nul;
+use super::rules::{Empty, Rules};
 
 mod beyond;
 mod message;
@@ -39,30 +40,46 @@ pub struct Writer<'w> {
     size: usize,
     /// What goes on where the slice ends.
     beyond: Option<&'w mut Beyond<'w>>,
+    /// What the server wants otherwise.
+    rules: Rules,
 }
 
 impl<'w> Writer<'w> {
     /// A writer into `buf`.
     #[inline]
     pub const fn new(buf: &'w mut [u8]) -> Self {
-        Self { size: buf.len(), rest: buf, beyond: None }
+        Self { size: buf.len(), rest: buf, beyond: None, rules: Rules::NONE }
     }
 
     /// A writer into `buf` after the `len` bytes that are already there.
     #[inline]
     pub(crate) fn append(buf: &'w mut [u8], len: usize) -> Self {
-        Self { size: buf.len(), rest: buf.get_mut(len..).unwrap_or(&mut []), beyond: None }
+        let (size, rest) = (buf.len(), buf.get_mut(len..).unwrap_or(&mut []));
+        Self { size, rest, beyond: None, rules: Rules::NONE }
+    }
+
+    /// The same writer for a server that wants it so.
+    #[inline]
+    pub(crate) const fn under(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// What the server wants otherwise.
+    #[inline]
+    pub(crate) const fn rules(&self) -> Rules {
+        self.rules
     }
 
     /// A writer that counts, or hands a buffer on whenever it is full.
     pub(crate) const fn beyond(beyond: &'w mut Beyond<'w>) -> Self {
-        Self { rest: &mut [], size: 0, beyond: Some(beyond) }
+        Self { rest: &mut [], size: 0, beyond: Some(beyond), rules: Rules::NONE }
     }
 
     /// The bytes that a part takes. Checks all of it.
-    pub(crate) fn measure(part: Part<'_>, taken: &[u8]) -> Result<usize, WireError> {
+    pub(crate) fn measure(part: Part<'_>, taken: &[u8], rules: Rules) -> Result<usize, WireError> {
         let mut count = Beyond::Count(0);
-        let mut counter = Writer::beyond(&mut count);
+        let mut counter = Writer::beyond(&mut count).under(rules);
         part.encode(&mut counter, taken)?;
         Ok(counter.len())
     }
@@ -217,6 +234,20 @@ impl<'w> Writer<'w> {
         }
         overflow(self.beyond.as_deref_mut(), &length)?;
         overflow(self.beyond.as_deref_mut(), bytes)
+    }
+
+    /// A parameter that is a string without characters, with its length: NULL where `''` is.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes).
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn empty_text(&mut self) -> Result<(), WireError> {
+        match self.rules.empty() {
+            Empty::Kept => self.i32(0),
+            Empty::Null => self.i32(-1),
+            Empty::Unknown => Err(WireError::Empty),
+        }
     }
 
     /// A count as a 16-bit field.

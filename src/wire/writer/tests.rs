@@ -24,7 +24,7 @@ fn slice_patches_lengths() {
 
 #[test]
 fn counter_and_drain_agree_with_slice_for_every_buffer_size() {
-    assert_eq!(Writer::measure(&sample, &[]), Ok(SAMPLE.len()));
+    assert_eq!(Writer::measure(&sample, &[], Rules::NONE), Ok(SAMPLE.len()));
     for size in 1..SAMPLE.len() + 2 {
         let mut out = Vec::new();
         let mut buf = std::vec![0; size];

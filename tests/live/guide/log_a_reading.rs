@@ -1,10 +1,10 @@
 use barepg::types::oid;
-use barepg::{Connection, Outcome, Remedy, StaticStatement};
+use barepg::{Connection, Outcome, PerDialect, Remedy, StaticStatement, insert_once};
 
 // In flash. Device and number make a row unique, so that a reading
 // that is sent twice is stored once.
-static INSERT: StaticStatement = StaticStatement::new(
-    "insert into reading (device, seq, celsius) values ($1, $2, $3) on conflict do nothing",
+static INSERT: PerDialect<StaticStatement> = insert_once!(
+    "insert into reading (device, seq, celsius) values ($1, $2, $3)",
     &[oid::INT4, oid::INT8, oid::FLOAT4],
 );
 
@@ -18,7 +18,7 @@ pub enum Fate {
 }
 
 pub fn log(conn: &mut Connection, device: i32, seq: i64, celsius: f32) -> Fate {
-    match conn.execute(&INSERT, (device, seq, celsius)) {
+    match conn.execute(conn.pick(&INSERT), (device, seq, celsius)) {
         Ok(_) => Fate::Stored,
         Err(error) => match (error.outcome(), error.remedy()) {
             (Outcome::NotSent | Outcome::Refused, Remedy::SetAside) => Fate::SetAside,

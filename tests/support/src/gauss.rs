@@ -5,7 +5,10 @@
 //! written by others log in through it in the test run ([`clients`]), and recorded logins of the
 //! real server are replayed against it byte for byte.
 //!
-//! What it does not do: protocol 2.0, SQL of its own (types, `''` as NULL, MERGE), GSSAPI.
+//! Its types have their names, OIDs and binary formats there, made of PostgreSQL's (`types.sql`);
+//! `''` is NULL, numbers are printed as `.05`.
+//!
+//! What it does not do: protocol 2.0, GSSAPI, SQL of its own beyond what `rewrite` knows.
 //!
 //! ```no_run
 //! use barepg_testkit::{gauss, pg};
@@ -31,6 +34,8 @@ mod rewrite;
 mod session;
 mod stored;
 mod tls;
+mod types;
+mod values;
 
 pub use login::{Access, Hba, User};
 pub use stored::{Kind, Stored};
@@ -52,6 +57,10 @@ pub struct Options {
     pub tls: bool,
     /// `require_ssl`: plaintext sessions are refused.
     pub require_ssl: bool,
+    /// `enable_thread_pool`: a session whose time is over ends without a message.
+    pub thread_pool: bool,
+    /// The database has compatibility A, the default: `''` is NULL in it. True by default.
+    pub empty_is_null: bool,
     /// `session_timeout`: an idle session ends after it. Zero is none. 600 s by default.
     pub session_timeout: Duration,
     /// `failed_login_attempts`: a user is locked after so many wrong passwords. 10 by default.
@@ -79,8 +88,15 @@ pub enum Trouble {
     /// Closed before a byte is read: the address is in no line of `pg_hba.conf`, or no slot is
     /// free.
     SilentEof,
+    /// The same with a reset: the other end that such an address may see.
+    Reset,
     /// An ErrorResponse whatever the first packet is, also SSLRequest: too many clients.
     TooManyClients,
+    /// All slots are taken, which is said after a right password.
+    SlotsTaken,
+    /// The server's key or certificate may be read by others than its owner: `S` to SSLRequest, and
+    /// then an ErrorResponse in clear.
+    KeyReadable,
     /// The text of protocol 2 that the postmaster writes when it cannot fork.
     OldError,
 }
@@ -93,6 +109,8 @@ impl Options {
             users: users(),
             tls: false,
             require_ssl: false,
+            thread_pool: false,
+            empty_is_null: true,
             session_timeout: Duration::from_secs(600),
             failed_login_attempts: 10,
             remote: false,

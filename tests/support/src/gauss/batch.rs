@@ -1,6 +1,7 @@
 //! openGauss's batch bind ('U'): one statement, many rows of parameters, one answer.
 
 use super::fields::message;
+use super::values::{self, Column, Statement};
 
 /// A batch bind, taken apart.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,10 +56,24 @@ impl<'a> Batch<'a> {
         self.rows.len()
     }
 
+    /// The name of its statement.
+    pub(super) fn statement(&self) -> &[u8] {
+        self.statement
+    }
+
+    /// The columns of its results.
+    pub(super) fn columns(&self, statement: &Statement) -> Vec<Column> {
+        let formats = values::codes(&mut &*self.result_formats).unwrap_or_default();
+        values::columns(statement, &formats)
+    }
+
     /// The same work for PostgreSQL: Bind and Execute for every row.
-    pub(super) fn translate(&self) -> Vec<u8> {
+    pub(super) fn translate(&self, statement: &Statement, nulls: bool) -> Vec<u8> {
         let mut out = Vec::new();
+        let count = usize::from(u16::from_be_bytes(self.parameters.try_into().expect("2 bytes")));
         for (index, row) in self.rows.iter().enumerate() {
+            let row = &values::parameters(&mut &**row, count, statement, nulls)
+                .expect("rows that were parsed")[..];
             let bind = [
                 b"\0",
                 self.statement,
@@ -130,7 +145,10 @@ mod tests {
         let execute = b"E\0\0\0\x09\0\0\0\0\0".as_slice();
         let first = b"B\0\0\0\x15\0s\0\0\x01\0\x01\0\x01\0\0\0\x02ab\0\0".as_slice();
         let second = b"B\0\0\0\x13\0s\0\0\x01\0\x01\0\x01\xff\xff\xff\xff\0\0".as_slice();
-        assert_eq!(batch.translate(), [first, execute, second, execute].concat());
+        assert_eq!(
+            batch.translate(&Statement::default(), true),
+            [first, execute, second, execute].concat()
+        );
         for end in 0..body.len() {
             assert_eq!(Batch::parse(&body[..end]), None, "{end}");
         }

@@ -26,9 +26,23 @@ pub(super) fn translate(body: &[u8]) -> Vec<u8> {
     let find = |tag| fields.iter().find(|field| field.0 == tag).map_or(&b""[..], |field| field.1);
     let code = find(b'C');
     let mut text = find(b'M').to_vec();
-    if code == b"25P02" {
-        text.extend_from_slice(b", firstChar[Q]");
+    match code {
+        b"25P02" => text.extend_from_slice(b", firstChar[Q]"),
+        b"42P01" if text.ends_with(b" does not exist") => {
+            text.extend_from_slice(b" on single node")
+        }
+        _ => {}
     }
+    // What was sent in place of the type that there is not.
+    let cached = format!("cache lookup failed for type {}", super::values::NO_TYPE);
+    let code = match code {
+        b"34000" => b"34001",
+        _ if text == cached.as_bytes() => {
+            text = format!("cache lookup failed for type {}", super::values::XID8).into_bytes();
+            b"29P01"
+        }
+        code => code,
+    };
     let own = code == b"0A000" && text.ends_with(b" statement is not yet supported.");
     let mut out = Vec::new();
     let mut put = |tag: u8, value: &[u8]| {
@@ -62,6 +76,8 @@ fn body(severity: &str, code: &str, text: &str) -> Vec<u8> {
 fn internal(text: &[u8]) -> &'static [u8] {
     match text {
         b"division by zero" => b"10692",
+        _ if text.starts_with(b"cache lookup failed for type ") => b"9037",
+        _ if text.starts_with(b"portal \"") => b"15700",
         b"LISTEN statement is not yet supported." => b"15819",
         b"NOFITY statement is not yet supported." => b"15818",
         _ => b"0",

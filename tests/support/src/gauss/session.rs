@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::fields::{error, message, translate};
 use super::login::{self, Startup};
 use super::rewrite;
+use super::types;
 use super::{Shared, Trouble, relay, stored};
 
 const SSL_REQUEST: u32 = 80_877_103;
@@ -19,8 +20,10 @@ const CANCEL_REQUEST: u32 = 80_877_102;
 /// client certificate's common name in a first line.
 pub(super) fn serve(shared: &Shared, mut stream: TcpStream, inner: bool) -> io::Result<()> {
     let tls = if inner { Some(first_line(&mut stream)?) } else { None };
-    if let Some(trouble) = shared.options.trouble.filter(|_| !inner) {
-        return refuse(trouble, stream);
+    let trouble = shared.options.trouble.filter(|_| !inner);
+    match trouble {
+        None | Some(Trouble::SlotsTaken | Trouble::KeyReadable) => {}
+        Some(trouble) => return refuse(trouble, stream),
     }
     let mut asked = inner;
     loop {
@@ -36,6 +39,10 @@ pub(super) fn serve(shared: &Shared, mut stream: TcpStream, inner: bool) -> io::
         match u32::from_be_bytes(*code) {
             SSL_REQUEST if !asked => {
                 asked = true;
+                if trouble == Some(Trouble::KeyReadable) {
+                    stream.write_all(b"S")?;
+                    return stream.write_all(&key_is_readable());
+                }
                 let Some(terminator) = &shared.tls else {
                     stream.write_all(b"N")?;
                     continue;
@@ -81,6 +88,12 @@ fn start(
     if !login::authenticate(shared, &mut stream, &startup)? {
         return Ok(());
     }
+    if shared.options.trouble == Some(Trouble::SlotsTaken) {
+        let text = "Too many clients already, current: 60, max_connections/reserved: 60/3.";
+        return fail(stream, "53300", text);
+    }
+    let user = startup.get("user").unwrap_or_default();
+    types::install(shared, startup.get("database").unwrap_or(user))?;
     let mut postgres = BufReader::new(upstream(shared)?);
     postgres.get_mut().write_all(&upstream_startup(&startup))?;
     let slot = shared.next_slot.fetch_add(1, Ordering::Relaxed);
@@ -200,7 +213,7 @@ fn parameters(body: &[u8]) -> Option<Vec<(String, String)>> {
     }
 }
 
-fn upstream(shared: &Shared) -> io::Result<UnixStream> {
+pub(super) fn upstream(shared: &Shared) -> io::Result<UnixStream> {
     let (directory, port) = &shared.options.upstream;
     UnixStream::connect(directory.join(format!(".s.PGSQL.{port}")))
 }
@@ -214,6 +227,7 @@ fn upstream_startup(startup: &Startup) -> Vec<u8> {
     let user = startup.get("user").unwrap_or_default();
     put("user", "postgres");
     put("database", startup.get("database").unwrap_or(user));
+    put("client_min_messages", "debug1");
     if startup.get("TimeZone").is_none() {
         put("TimeZone", "UCT");
     }
@@ -225,9 +239,20 @@ fn upstream_startup(startup: &Startup) -> Vec<u8> {
             name => put(&rewrite::settings(name), &rewrite::settings(value)),
         }
     }
+    if startup.get("search_path").is_none() {
+        put("search_path", "\"$user\", public, gauss");
+    }
     body.push(0);
     let length = u32::try_from(body.len() + 4).expect("a short packet");
     [&length.to_be_bytes()[..], &body].concat()
+}
+
+/// What is said in clear after `S`, as recorded.
+fn key_is_readable() -> Vec<u8> {
+    let text = "certificate file \"server.crt\" has group or world access";
+    let mut fields = format!("SFATAL\0c0\0M{text}\0CF0000\0dBACKEND\0").into_bytes();
+    fields.extend_from_slice(b"DPermissions should be u=rw (0600) or less.\0\0");
+    message(b'E', &fields)
 }
 
 /// Passes a cancel request on. openGauss closes without a word, right or wrong.
@@ -251,6 +276,12 @@ fn refuse(trouble: Trouble, mut stream: TcpStream) -> io::Result<()> {
             stream.read_exact(&mut first)?;
             stream.write_all(&error("FATAL", "53300", "sorry, too many clients already"))
         }
+        Trouble::Reset => {
+            // Closed with bytes unread, it resets.
+            stream.peek(&mut [0])?;
+            Ok(())
+        }
+        Trouble::SlotsTaken | Trouble::KeyReadable => Ok(()),
         Trouble::OldError => {
             let mut first = [0; 8];
             stream.read_exact(&mut first)?;

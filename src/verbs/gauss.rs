@@ -1,0 +1,244 @@
+//! What openGauss wants otherwise, found out before a statement is sent.
+//!
+//! Two questions, each asked once where it matters. What is `''` in this database? In one of
+//! compatibility A, the default, it is NULL, but the server makes NULL only of parameters declared
+//! as `varchar`, not of `text`, and not in a binary COPY: so the driver does it, everywhere alike.
+//! And is a parameter of bytes `bytea`, `blob` or `raw`? openGauss converts none into another, so
+//! where the caller does not say it, the server is asked what it infers.
+//!
+//! Source: openGauss-server `src/gausskernel/process/tcop/postgres.cpp` (`exec_bind_message`),
+//! `src/include/catalog/pg_cast.h`; openGauss 7.0.0-RC2 on the wire.
+
+use crate::engine::Session;
+use crate::error::{Fault, UsageError};
+use crate::transport::Lent;
+use crate::types::{Oid, declared, is_text, oid};
+use crate::verbs::params::Params;
+use crate::verbs::sql::{Run, Source, Sql};
+use crate::wire::backend::tag;
+use crate::wire::{Empty, Reader, Rules, WireError, Writer, frontend};
+
+/// Types for bytes, by their number in [`Rules`].
+const BYTES: [Oid; 3] = [oid::BYTEA, oid::BLOB, oid::RAW];
+
+impl Session<'_> {
+    /// Finds out what must be known before parameters are written. Returns how the statement is run
+    /// then: a question takes the place of a description that was kept.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn learn(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        mut run: Run,
+        params: &dyn Params,
+    ) -> Result<Run, Fault> {
+        self.link.rules.forget_bytes();
+        let rules = self.link.rules;
+        let part = |w: &mut Writer<'_>| params.values(w);
+        if Writer::measure(&part, &[], rules) == Err(WireError::Empty) {
+            self.ask_what_empty_is(io)?;
+            if run == Run::Described {
+                run = Run::Named;
+            }
+        }
+        let has_bytes = (0..params.count()).any(|index| params.oid(index) == oid::BYTEA);
+        if has_bytes && (run == Run::Text || matches!(sql.0, Source::Text(_))) {
+            self.ask_for_types(io, sql, params)?;
+        }
+        Ok(run)
+    }
+
+    /// The same for items that are not there yet: only a string can be without characters.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn learn_for_many(
+        &mut self,
+        io: &mut Lent<'_>,
+        first: &dyn Params,
+    ) -> Result<(), Fault> {
+        let textual = |oid| matches!(oid, 0 | oid::AS_TEXT) || is_text(oid);
+        let any = (0..first.count()).any(|index| textual(first.oid(index)));
+        if any { self.learn_what_empty_is(io) } else { Ok(()) }
+    }
+
+    /// Finds out what `''` is, if that is not known.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn learn_what_empty_is(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        match self.link.rules.empty() {
+            Empty::Unknown => self.ask_what_empty_is(io),
+            Empty::Kept | Empty::Null => Ok(()),
+        }
+    }
+
+    fn ask_what_empty_is(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        let null = self.ask(io, "select ''::text is null", b"t")?;
+        self.link.rules.set_empty(if null { Empty::Null } else { Empty::Kept });
+        self.begin_again();
+        Ok(())
+    }
+
+    /// Has the statement parsed with the types of its parameters of bytes left open, and keeps what
+    /// the server makes of them. One round trip.
+    fn ask_for_types(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        params: &dyn Params,
+    ) -> Result<(), Fault> {
+        let open = Open(params);
+        self.stage(io, &|w| {
+            super::query::parse(w, sql, &open, Run::Text)?;
+            frontend::describe_statement(w, frontend::UNNAMED)?;
+            frontend::sync(w)
+        })?;
+        self.ledger.sending(false);
+        self.exchange.sync_sent();
+        self.send(io)?;
+        match self.take_types(io, params) {
+            // Outside of a transaction nothing is lost: the statement itself says what is wrong.
+            Err(Fault::SERVER) if self.is_untouched() => {}
+            result => result?,
+        }
+        self.begin_again();
+        Ok(())
+    }
+
+    /// Whether the session is as it was before a statement that failed.
+    fn is_untouched(&self) -> bool {
+        use crate::engine::TransactionStatus::Idle;
+        self.exchange.is_alive() && self.ledger.status() == Idle
+    }
+
+    fn take_types(&mut self, io: &mut Lent<'_>, params: &dyn Params) -> Result<(), Fault> {
+        self.expect_empty(io, tag::PARSE_COMPLETE)?;
+        self.next(io)?;
+        if self.link.tag != tag::PARAMETER_DESCRIPTION {
+            return Err(self.unexpected(io));
+        }
+        let count = usize::from(self.link.count(io)?);
+        if count != params.count() {
+            self.finish_types(io)?;
+            return Err(UsageError::ParameterCount.into());
+        }
+        for index in 0..count {
+            let told = self.link.number(io, 4)?;
+            let kind = BYTES.iter().position(|oid| *oid == told);
+            if params.oid(index) == oid::BYTEA
+                && let Some(kind) = kind.and_then(|kind| u16::try_from(kind).ok())
+            {
+                self.link.rules.set_bytes(index, kind);
+            }
+        }
+        self.finish_types(io)
+    }
+
+    /// RowDescription or NoData, and the end.
+    fn finish_types(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.link.skip(io)?;
+        self.next(io)?;
+        match self.link.tag {
+            tag::ROW_DESCRIPTION | tag::NO_DATA => self.link.skip(io)?,
+            _ => return Err(self.unexpected(io)),
+        }
+        self.expect_ready(io)
+    }
+}
+
+/// Parameters whose types are left open where they are bytes.
+struct Open<'p>(&'p dyn Params);
+
+impl Params for Open<'_> {
+    fn count(&self) -> usize {
+        self.0.count()
+    }
+
+    fn oid(&self, index: usize) -> Oid {
+        match self.0.oid(index) {
+            oid::BYTEA => 0,
+            oid => oid,
+        }
+    }
+
+    fn values(&self, _: &mut Writer<'_>) -> Result<(), WireError> {
+        Err(WireError::Value)
+    }
+}
+
+/// The type that parameter `index` goes as.
+pub(crate) fn sent_as(index: usize, oid: Oid, rules: Rules) -> Oid {
+    match oid {
+        oid::BYTEA => {
+            let kind = usize::from(rules.bytes(index));
+            BYTES.get(kind).copied().unwrap_or(oid::BYTEA)
+        }
+        oid::AS_TEXT => 0,
+        oid => declared(oid, rules),
+    }
+}
+
+/// Writes parameters that were encoded for any server, of these types.
+pub(crate) fn encoded(types: &[Oid], block: &[u8], out: &mut Writer<'_>) -> Result<(), WireError> {
+    let mut values = Reader::new(block);
+    let mut types = types.iter();
+    while !values.is_empty() {
+        let (value, oid) = (values.value()?, types.next().copied().unwrap_or(0));
+        match value {
+            None => out.i32(-1)?,
+            Some([]) if is_text(oid) => out.empty_text()?,
+            Some(bytes) => self::value(oid, bytes, out)?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes a value as it was encoded for PostgreSQL.
+pub(crate) fn value(oid: Oid, bytes: &[u8], out: &mut Writer<'_>) -> Result<(), WireError> {
+    match *bytes {
+        [a, b, c, d, e, f, g, h] if oid == oid::XID8 => out.fixed([e, f, g, h, a, b, c, d]),
+        _ => out.counted(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn encoded_parameters_follow_the_servers_rules() {
+        let block = b"\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x05\xff\xff\xff\xff";
+        let types = [oid::TEXT, oid::BYTEA, oid::XID8, oid::TEXT];
+        let written = |empty| -> Result<Vec<u8>, WireError> {
+            let mut rules = Rules::NONE;
+            rules.enter();
+            rules.set_empty(empty);
+            let mut buf = [0; 64];
+            let mut out = Writer::new(&mut buf).under(rules);
+            encoded(&types, block, &mut out)?;
+            let len = out.len();
+            Ok(buf[..len].to_vec())
+        };
+        let rest = b"\0\0\0\0\0\0\0\x08\0\0\0\x05\0\0\0\0\xff\xff\xff\xff";
+        assert_eq!(written(Empty::Null), Ok([&b"\xff\xff\xff\xff"[..], rest].concat()));
+        assert_eq!(written(Empty::Kept), Ok([&b"\0\0\0\0"[..], rest].concat()));
+        assert_eq!(written(Empty::Unknown), Err(WireError::Empty));
+    }
+
+    #[test]
+    fn types_are_those_of_the_server() {
+        let mut rules = Rules::NONE;
+        rules.enter();
+        rules.set_bytes(1, 1);
+        rules.set_bytes(7, 2);
+        rules.set_bytes(8, 1);
+        let named = |index| sent_as(index, oid::BYTEA, rules);
+        let names = [named(0), named(1), named(7), named(8), named(99)];
+        assert_eq!(names, [oid::BYTEA, oid::BLOB, oid::RAW, oid::BYTEA, oid::BYTEA]);
+        assert_eq!(sent_as(1, oid::XID8, rules), oid::XID);
+        assert_eq!(sent_as(1, oid::INT4, rules), oid::INT4);
+        rules.forget_bytes();
+        assert_eq!(sent_as(1, oid::BYTEA, rules), oid::BYTEA);
+    }
+}

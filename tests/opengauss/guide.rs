@@ -1,0 +1,96 @@
+//! The code of the guide's pages at openGauss, as it runs at PostgreSQL.
+
+#[path = "../live/guide/big_values.rs"]
+mod big_values;
+#[path = "../live/guide/bulk_upload.rs"]
+mod bulk_upload;
+#[path = "../live/guide/log_a_reading.rs"]
+mod log_a_reading;
+#[path = "../live/guide/read_a_recipe.rs"]
+mod read_a_recipe;
+
+use barepg::types::Timestamp;
+use barepg::{Connection, PerDialect, StaticStatement, insert_once, types::oid};
+use barepg_testkit::pg;
+
+use crate::common::{role, with_session};
+use crate::{front, user};
+
+/// Runs `f` at both families.
+fn on_both(f: impl Fn(&mut Connection)) {
+    let front = front();
+    with_session(front.port(), user("sha256_2048_user"), &f);
+    with_session(pg::shared(15).port(), role("scram_user"), &f);
+}
+
+#[test]
+fn readings_are_stored_once() {
+    use log_a_reading::{Fate, log};
+    on_both(|c| {
+        c.batch_execute(
+            "create temp table reading (device int, seq bigint, celsius real check (celsius < 200),
+            primary key (device, seq))",
+        )
+        .unwrap();
+        for seq in [1, 2, 2, 3] {
+            assert_eq!(log(c, 7, seq, 21.5), Fate::Stored);
+        }
+        assert_eq!(log(c, 7, 4, 1000.0), Fate::SetAside);
+        let row = c.query_one("select count(*) from reading", ()).unwrap();
+        assert_eq!(row.get::<i64>(0), Ok(3));
+    });
+}
+
+static ONCE: PerDialect<StaticStatement> =
+    insert_once!("insert into k (id, name) values ($1, $2)", &[oid::INT4, oid::TEXT]);
+
+#[test]
+fn the_clause_is_that_of_the_sessions_server() {
+    on_both(|c| {
+        c.batch_execute("create temp table k (id int4 primary key, name text)").unwrap();
+        assert_eq!(c.execute(c.pick(&ONCE), (1, "a")), Ok(1));
+        assert_eq!(c.execute(c.pick(&ONCE), (1, "b")), Ok(0));
+        assert_eq!(c.execute_many(c.pick(&ONCE), [(1, "c"), (2, "d"), (2, "e")]), Ok(1));
+        let (wrong, right) = match c.is_opengauss() {
+            true => (&ONCE.postgresql, &ONCE.opengauss),
+            false => (&ONCE.opengauss, &ONCE.postgresql),
+        };
+        assert_eq!(c.pick(&ONCE).sql(), right.sql());
+        let error = c.execute(wrong, (3, "f")).unwrap_err();
+        assert_eq!(error.sqlstate().unwrap().as_str(), "42601");
+        let row = c.query_one("select string_agg(name, ',' order by id) from k", ()).unwrap();
+        assert_eq!(row.get::<&str>(0), Ok("a,d"));
+    });
+}
+
+#[test]
+fn the_other_pages() {
+    on_both(|c| {
+        use bulk_upload::{Sample, upload};
+        use read_a_recipe::{Step, recipe};
+        c.batch_execute(
+            "create temp table recipe (id int, name text);
+            create temp table step (recipe int, position int, celsius real, seconds int);
+            insert into recipe values (1, 'bread'), (2, 'pizza');
+            insert into step values (1, 2, 180, null), (1, 1, 220.5, 600), (2, 1, 300, 90);
+            create temp table sample (at timestamp, sensor int2, value float4);
+            create temp table image (name text, content bytea)",
+        )
+        .unwrap();
+        let mut steps = [Step::default(); 4];
+        assert_eq!(recipe(c, "bread", &mut steps), Ok(Some(2)));
+        assert_eq!(steps[0], Step { celsius: 220.5, seconds: 600 });
+        let samples = (0..1000).map(|n| Sample {
+            at: Timestamp::from_unix_micros(1_000_000 * n).unwrap(),
+            sensor: 3,
+            value: (n % 10 != 0).then_some(0.5),
+        });
+        assert_eq!(upload(c, samples), Ok(1000));
+        let image = vec![0x5a; 20_000];
+        big_values::store(c, "door", image.len(), &*image).unwrap();
+        let mut seen = Vec::new();
+        let length = big_values::load(c, "door", |piece| seen.extend_from_slice(piece));
+        assert_eq!(length, Ok(Some(20_000)));
+        assert_eq!(seen, image);
+    });
+}

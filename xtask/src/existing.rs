@@ -1,0 +1,162 @@
+//! A server that was there before: what a board must be told of it.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use barepg_testkit::provision;
+
+use crate::measure::{Server, Verified};
+
+/// How to use an existing server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Over TLS: the connection string names `sslrootcert`.
+    pub tls: bool,
+    /// With login keys, which a login from here makes of the password.
+    pub keys: bool,
+}
+
+/// The server of a connection string of `keyword=value` pairs without spaces in the values. What the
+/// boards create there is temporary, and their tables hide what has the same name.
+pub fn server(conninfo: &str, access: Access) -> Result<Server, String> {
+    if has(conninfo, "options") {
+        return Err("options is what keeps the boards away from your tables".to_string());
+    }
+    let (conninfo, verified) = if access.tls { over_tls(conninfo)? } else { plain(conninfo)? };
+    let mut server = Server::parse(&conninfo)?;
+    // The relay could only hang up on the board.
+    TcpStream::connect_timeout(&server.address(), Duration::from_secs(10))
+        .map_err(|error| format!("{}: {error}", server.address()))?;
+    if access.keys {
+        server = Server::parse(&with_keys(&conninfo, verified.as_ref())?)?;
+    }
+    server.verified = verified;
+    server.add("options=-csearch_path=pg_temp");
+    Ok(server)
+}
+
+fn has(conninfo: &str, keyword: &str) -> bool {
+    value(conninfo, keyword).is_some()
+}
+
+fn value<'c>(conninfo: &'c str, keyword: &str) -> Option<&'c str> {
+    let mut words = conninfo.split_whitespace().filter_map(|word| word.split_once('='));
+    words.find(|(known, _)| *known == keyword).map(|(_, value)| value)
+}
+
+/// The connection string without some keywords.
+fn without(conninfo: &str, keywords: &[&str]) -> String {
+    let words = conninfo.split_whitespace().filter(|word| {
+        let keyword = word.split_once('=').map_or(*word, |(keyword, _)| keyword);
+        !keywords.contains(&keyword)
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn plain(conninfo: &str) -> Result<(String, Option<Verified>), String> {
+    match value(conninfo, "sslmode") {
+        None | Some("disable" | "allow" | "prefer") => {
+            Ok((without(conninfo, &["sslmode", "sslrootcert"]), None))
+        }
+        Some(mode) => Err(format!("sslmode={mode} goes with --tls")),
+    }
+}
+
+fn over_tls(conninfo: &str) -> Result<(String, Option<Verified>), String> {
+    let root = value(conninfo, "sslrootcert")
+        .ok_or("--tls needs sslrootcert=FILE in the connection string: whose word counts")?;
+    let mode = value(conninfo, "sslmode").unwrap_or("verify-full");
+    if !matches!(mode, "verify-ca" | "verify-full") {
+        return Err(format!("sslmode={mode}: --tls verifies, by verify-ca or verify-full"));
+    }
+    let verified = Verified {
+        name: value(conninfo, "host").unwrap_or("localhost").to_string(),
+        mode: mode.to_string(),
+        file: root.to_string(),
+        root: in_der(Path::new(root))?,
+    };
+    Ok((without(conninfo, &["sslmode", "sslrootcert"]), Some(verified)))
+}
+
+/// The first certificate of a PEM file, as boards take it; a DER file as it is.
+fn in_der(root: &Path) -> Result<PathBuf, String> {
+    let bytes = fs::read(root).map_err(|error| format!("{}: {error}", root.display()))?;
+    if !bytes.starts_with(b"-----") {
+        return root.canonicalize().map_err(|error| format!("{}: {error}", root.display()));
+    }
+    let out = provision::root().join("target/demo-root.der");
+    let mut command = Command::new(provision::program("openssl", "openssl")?);
+    command.args(["x509", "-outform", "DER", "-in"]).arg(root).arg("-out").arg(&out);
+    provision::run(&mut command).map(|_| out)
+}
+
+/// The connection string with keys in place of its password: those of a login from here.
+fn with_keys(conninfo: &str, verified: Option<&Verified>) -> Result<String, String> {
+    if !has(conninfo, "password") {
+        return Err("--keys makes keys of the password in the connection string".to_string());
+    }
+    println!("logging in once, for the keys");
+    let mut login = conninfo.to_string();
+    if let Some(Verified { mode, file, .. }) = verified {
+        login.push_str(&format!(" sslmode={mode} sslrootcert={file}"));
+    }
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    command.current_dir(provision::root());
+    command.args([
+        "run",
+        "-q",
+        "--features",
+        "std,sm3,tls-p384",
+        "--example",
+        "keys",
+        "--",
+        &login,
+    ]);
+    let secret = value(conninfo, "password").unwrap_or_default();
+    let printed = provision::run(&mut command).map_err(|error| error.replace(secret, "…"))?;
+    let keys = keys(&printed).ok_or(format!("no keys in what example keys printed: {printed}"))?;
+    Ok(format!("{} {keys}", without(conninfo, &["password"])))
+}
+
+/// The line with the keys.
+fn keys(printed: &str) -> Option<&str> {
+    let known = ["gauss_keys=", "scram_client_key="];
+    printed.lines().find(|line| known.iter().any(|keyword| line.starts_with(keyword)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_connection_string_must_say() {
+        let tls = Access { tls: true, keys: false };
+        for (conninfo, access, words) in [
+            ("host=127.0.0.1 port=7 options=-cwork_mem=1MB", Access::default(), "options"),
+            ("host=127.0.0.1 port=1 user=u", Access::default(), "127.0.0.1:1: "),
+            ("host=h sslmode=verify-ca", Access::default(), "--tls"),
+            ("host=h", tls, "sslrootcert"),
+            ("host=h sslrootcert=/nowhere", tls, "/nowhere: "),
+            ("host=h sslrootcert=/dev/null sslmode=require", tls, "verifies"),
+        ] {
+            let error = server(conninfo, access).unwrap_err();
+            assert!(error.contains(words), "{conninfo}: {error}");
+        }
+        assert!(with_keys("host=h user=u", None).is_err());
+    }
+
+    #[test]
+    fn keys_take_the_place_of_the_password() {
+        let printed = "gauss_keys=abc\nstatic KEYS: …\n";
+        assert_eq!(keys(printed), Some("gauss_keys=abc"));
+        assert_eq!(
+            keys("scram_client_key=a scram_server_key=b"),
+            Some("scram_client_key=a scram_server_key=b")
+        );
+        assert_eq!(keys("error"), None);
+        assert_eq!(without("host=h password=p user=u", &["password"]), "host=h user=u");
+    }
+}
