@@ -45,6 +45,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "dependencies", quick: true, run: rules::dependencies },
     Stage { name: "clippy", quick: true, run: host::clippy },
     Stage { name: "documentation", quick: false, run: host::documentation },
+    Stage { name: "packages", quick: false, run: host::packages },
     Stage { name: "bare targets", quick: true, run: host::bare_targets },
     Stage { name: "tests, default features", quick: false, run: host::tests_default },
     Stage { name: "tests, all features", quick: true, run: host::tests_all },

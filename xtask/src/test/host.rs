@@ -6,14 +6,21 @@ use super::{Checked, Context};
 use crate::bare::TARGETS;
 
 /// Features that need `std`, and so do not build for a bare target.
-const HOST_ONLY: &[&str] = &["std"];
+const HOST_ONLY: &[&str] = &["saslprep", "std"];
 
 /// Features that need an atomic compare-and-swap. ARMv6-M has none; there the firmware chooses a
 /// substitute for it (features of the crate `portable-atomic`), which a library may not.
 const ATOMIC: &[&str] = &["with-jiff"];
 
 /// The crates below `transports`.
-const TRANSPORTS: &[&str] = &["barepg-smoltcp", "barepg-transport-tests"];
+const TRANSPORTS: &[&str] = &["barepg-smoltcp", "barepg-transport-tests", "barepg-w5500"];
+
+/// The crates that are published, in the order in which each finds those it needs.
+const PUBLISHED: &[&str] =
+    &["barepg-derive", "barepg", "barepg-smoltcp", "barepg-w5500", "barepg-transport-tests"];
+
+/// The most that a package may hold, compressed and in bytes.
+const PACKAGE: u64 = 400_000;
 
 /// Features of smoltcp that another crate of the firmware may turn on.
 const FOREIGN: &[&[&str]] = &[
@@ -54,9 +61,10 @@ pub fn clippy(context: &Context) -> Checked {
 
 /// `cargo doc` with warnings denied, private items too: their links must hold as well.
 pub fn documentation(context: &Context) -> Checked {
+    let names: Vec<&str> = PUBLISHED.iter().flat_map(|name| ["--package", name]).collect();
     for private in [&[] as &[&str], &["--document-private-items"]] {
-        let mut command = context.cargo(&["doc", "--package", "barepg", "--no-deps"]);
-        command.arg("--all-features").args(private).env("RUSTDOCFLAGS", "-D warnings");
+        let mut command = context.cargo(&["doc", "--no-deps", "--all-features"]);
+        command.args(&names).args(private).env("RUSTDOCFLAGS", "-D warnings");
         context.run(&mut command)?;
     }
     Ok(2)
@@ -80,8 +88,54 @@ pub fn bare_targets(context: &Context) -> Checked {
             command.args(["--target", target, "--features", features]);
             context.run(&mut command)?;
         }
+        let mut command = context.compiler.cargo();
+        command.args(["check", "--package", "barepg-w5500", "--features", "ipv6"]);
+        command.current_dir(root()).args(["--target", target]);
+        context.run(&mut command)?;
     }
-    Ok(2 * u32::try_from(TARGETS.len()).unwrap_or(0))
+    Ok(3 * u32::try_from(TARGETS.len()).unwrap_or(0))
+}
+
+/// Every crate that is published builds from its package alone, which holds its licences, its README and
+/// sources, and nothing else.
+pub fn packages(context: &Context) -> Checked {
+    let names: Vec<&str> = PUBLISHED.iter().flat_map(|name| ["--package", name]).collect();
+    context.run(context.cargo(&["package", "--allow-dirty"]).args(&names))?;
+    let mut checked = 0;
+    for name in PUBLISHED {
+        let list = ["package", "--list", "--allow-dirty", "--package", name];
+        packaged(name, &context.run(&mut context.cargo(&list))?)?;
+        let path = root().join("target/package").join(format!("{name}-0.1.0.crate"));
+        let size = std::fs::metadata(&path).map_err(|e| format!("{}: {e}", path.display()))?.len();
+        if size > PACKAGE {
+            return Err(format!("{name}: its package has {size} bytes; {PACKAGE} are allowed"));
+        }
+        checked += 1;
+    }
+    Ok(checked)
+}
+
+/// Looks at the files of one package.
+fn packaged(name: &str, list: &str) -> Result<(), String> {
+    // cargo's own messages have spaces.
+    let files: Vec<&str> = list.lines().filter(|line| !line.contains(' ')).collect();
+    for needed in ["Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "src/lib.rs"] {
+        if !files.contains(&needed) {
+            return Err(format!("the package of {name} lacks {needed}"));
+        }
+    }
+    let known = |file: &str| {
+        let plain = ["Cargo.toml", "Cargo.toml.orig", "Cargo.lock", ".cargo_vcs_info.json"];
+        let text = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
+        plain.contains(&file)
+            || text.contains(&file)
+            || file.starts_with("src/")
+            || file.starts_with("examples/")
+    };
+    match files.into_iter().find(|file| !known(file)) {
+        Some(file) => Err(format!("the package of {name} holds {file}")),
+        None => Ok(()),
+    }
 }
 
 /// Every test with the default features, and those of the driver's own that a build without
@@ -160,6 +214,14 @@ pub fn count(output: &str) -> Checked {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_hold_what_users_need() {
+        let good = "Cargo.toml\nLICENSE-APACHE\nLICENSE-MIT\nREADME.md\nsrc/lib.rs\n";
+        packaged("x", good).unwrap();
+        assert!(packaged("x", &format!("{good}tests/a.rs\n")).unwrap_err().contains("tests/a.rs"));
+        assert!(packaged("x", &good.replace("LICENSE-MIT\n", "")).unwrap_err().contains("lacks"));
+    }
 
     #[test]
     fn adds_up_what_cargo_reports() {

@@ -79,6 +79,12 @@ impl Wire {
         self.queues[to].push((at, frame));
     }
 
+    /// A frame for the stack under test, from nowhere.
+    #[allow(dead_code)] // each test binary uses a part
+    pub fn inject(&mut self, frame: Vec<u8>) {
+        self.queues[1].push((self.now + 1, frame));
+    }
+
     fn receive(&mut self, end: usize) -> Option<Vec<u8>> {
         let now = self.now;
         let index = self.queues[end].iter().position(|(at, _)| *at <= now)?;
