@@ -238,7 +238,7 @@ impl<'a> Secrets<'a, '_> {
         if iterations < least || iterations > most {
             return Err(AuthError::Iterations.into());
         }
-        prepared(self.password()?, credentials, &mut |password| {
+        prepared(self.password()?, credentials, |password| {
             keys.derive(password, salt, iterations, tick)
         })?;
         if let Some(cache) = &mut self.cache {

@@ -14,10 +14,11 @@ use crate::error::{ConfigError, Fault};
 const LONGEST: usize = 4096;
 
 /// Calls `hash` with the form to be hashed.
+#[inline]
 pub(super) fn prepared<T>(
     password: &[u8],
     credentials: &Credentials<'_>,
-    hash: &mut dyn FnMut(&[u8]) -> Result<T, Fault>,
+    hash: impl FnOnce(&[u8]) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     if credentials.password_prepared || is_its_own_form(password) {
         return hash(password);
@@ -84,14 +85,8 @@ fn normalize(text: &str, place: &mut [u8; LONGEST]) -> Option<usize> {
 /// characters it is not taken, and its bytes are hashed), and the letters of Latin-1 (U+00C0 to
 /// U+00FF), which NFKC keeps and none of which combines with what stands before it.
 fn is_its_own_form(password: &[u8]) -> bool {
-    let mut bytes = password.iter();
-    while let Some(byte) = bytes.next() {
-        let ends = byte.is_ascii() || *byte == 0xc3 && matches!(bytes.next(), Some(0x80..=0xbf));
-        if !ends {
-            return false;
-        }
-    }
-    true
+    // Of UTF-8: all but those of two bytes that begin with another one, and of three and four.
+    password.iter().all(|byte| *byte < 0xc0 || *byte == 0xc3)
 }
 
 #[cfg(test)]
@@ -100,7 +95,7 @@ mod tests {
     use std::string::String;
 
     fn form(password: &str, credentials: &Credentials<'_>) -> Result<String, Fault> {
-        prepared(password.as_bytes(), credentials, &mut |bytes| {
+        prepared(password.as_bytes(), credentials, |bytes| {
             Ok(String::from_utf8(bytes.into()).unwrap())
         })
     }

@@ -203,7 +203,7 @@ impl Session<'_> {
         if failed { Err(Fault::EARLIER) } else { Ok(()) }
     }
 
-    fn forget_error(&mut self) {
+    pub(super) fn forget_error(&mut self) {
         self.error = None;
         self.link.unpin(0);
     }

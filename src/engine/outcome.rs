@@ -244,16 +244,16 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// After an error comes ReadyForQuery. Of further errors the first is what the user sees.
+    /// After an error comes ReadyForQuery. Of further errors the last is what the user sees, as in
+    /// libpq.
     fn until_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         loop {
             self.next(io)?;
             match self.link.tag {
                 tag::READY_FOR_QUERY => return self.ready(io),
                 tag::ERROR_RESPONSE => {
-                    // The severity comes first, and ends a session that nothing else will.
-                    self.link.take(io, self.link.left().min(self.link.room()))?;
-                    if ServerError::new(self.link.taken(), true).is_fatal() {
+                    self.forget_error();
+                    if self.take_error(io)? {
                         return Err(Fault::SERVER);
                     }
                 }

@@ -292,7 +292,7 @@ fn answers_that_libpq_takes_are_taken() {
         (
             "two errors",
             format!("@login\n>>> Q \"\"\n{}\n{}\n<<< Z 'I'\n@bye", error("42601"), error("42602")),
-            Some("42601"),
+            Some("42602"),
         ),
     ] {
         let look = |connection: &mut Conn<'_, '_>, log: &mut Log| {
