@@ -23,7 +23,8 @@ pub enum ConfigError {
     /// `sslcert` or `sslkey` names something that is not there or cannot be used: the
     /// certificate must be DER, the key P-256 in PKCS#8 or SEC1 and not encrypted, and the build
     /// must have feature `tls-client-cert`. On a host
-    /// `HostClient::certificate_problem` says which and why.
+    /// `HostClient::certificate_problem` says which and why; where it says nothing, the key is not
+    /// the certificate's.
     ClientCertificate,
     /// `sslnegotiation=direct` needs an `sslmode` of `require` or stronger.
     DirectTls,

@@ -54,12 +54,12 @@ impl<const N: usize> CertificateFiles<N> {
         (self.ends, self.problem) = ([0; 3], None);
     }
 
-    fn load_all(&mut self, config: &Config<'_>) -> Result<(), Problem> {
+    fn load_all(&mut self, config: &Config<'_>, key: bool) -> Result<(), Problem> {
         let roots = self.load_roots(config)?;
         self.ends = [roots; 3];
         let certificate = self.load_certificate(config, roots)?;
         self.ends = [roots, certificate, certificate];
-        if certificate > roots {
+        if certificate > roots && key {
             self.ends = [roots, certificate, self.load_key(config, certificate)?];
         }
         Ok(())
@@ -165,9 +165,9 @@ impl<const N: usize> CertificateFiles<N> {
 }
 
 impl<const N: usize> LoadFiles for CertificateFiles<N> {
-    fn load(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
+    fn load(&mut self, config: &Config<'_>, key: bool) -> Result<(), ConfigError> {
         self.forget();
-        self.load_all(config).map_err(|Problem { role, file, problem }| {
+        self.load_all(config, key).map_err(|Problem { role, file, problem }| {
             self.forget();
             self.problem = Some((file, problem));
             role

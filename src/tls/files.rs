@@ -55,10 +55,11 @@ impl Role {
 #[cfg(feature = "std")]
 pub trait LoadFiles {
     /// Reads the files of a configuration, named or default. What was read before is forgotten.
+    /// `key`: a client certificate needs one, for nothing else signs.
     ///
     /// # Errors
     /// A file that is there cannot be used, or one that must be there is not. Nothing is loaded then.
-    fn load(&mut self, config: &Config<'_>) -> Result<(), ConfigError>;
+    fn load(&mut self, config: &Config<'_>, key: bool) -> Result<(), ConfigError>;
 
     /// What was read, in DER. `None` where no file is named and none is in its default place.
     fn loaded(&self, role: Role) -> Option<&[u8]>;
@@ -79,10 +80,10 @@ impl Source<'_> {
 
     /// To be called before each handshake.
     #[cfg(feature = "std")]
-    pub(super) fn load(&mut self, config: &Config<'_>) -> Result<(), Fault> {
+    pub(super) fn load(&mut self, config: &Config<'_>, key: bool) -> Result<(), Fault> {
         match self {
             Self::Table(_) => Ok(()),
-            Self::Loaded(files) => Ok(files.load(config)?),
+            Self::Loaded(files) => Ok(files.load(config, key)?),
         }
     }
 

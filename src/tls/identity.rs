@@ -1,5 +1,7 @@
 //! What this side shows the server: its certificate and a signature with its key.
 
+#[cfg(feature = "std")]
+use p256::ecdsa::VerifyingKey;
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::ecdsa::signature::{Error as SignatureError, Signer as SignatureSigner};
 use p256::ecdsa::{Signature, SigningKey};
@@ -9,6 +11,8 @@ use zeroize::Zeroizing;
 use super::Signer;
 use super::guard::Shared;
 use super::key;
+#[cfg(feature = "std")]
+use super::x509::Certificate;
 use crate::error::Fault;
 use crate::error::{CertificateError, TlsError};
 
@@ -32,6 +36,19 @@ impl<'a> ClientKey<'a> {
         // Zero and numbers beyond the curve's order are no keys.
         SigningKey::from_slice(&*scalar).map_err(|_| CertificateError::BadKey)?;
         Ok(Self::Scalar(scalar))
+    }
+
+    /// Whether it is the key of this certificate, in DER. A secure element is not asked.
+    #[cfg(feature = "std")]
+    pub(super) fn belongs_to(&self, certificate: &[u8]) -> bool {
+        let Self::Scalar(scalar) = self else { return true };
+        let (Ok(key), Ok(certificate)) =
+            (SigningKey::from_slice(&**scalar), Certificate::parse(certificate))
+        else {
+            return false;
+        };
+        VerifyingKey::from_sec1_bytes(certificate.key)
+            .is_ok_and(|public| public == *key.verifying_key())
     }
 
     /// `r` and `s`, 32 bytes each.

@@ -115,7 +115,11 @@ impl Settings<'_> {
     /// Reads the files anew, where they are files.
     #[cfg(feature = "std")]
     pub(crate) fn load(&mut self, config: &Config<'_>) -> Result<(), Fault> {
-        self.files.load(config)
+        #[cfg(feature = "tls-client-cert")]
+        let key = self.signer.is_none();
+        #[cfg(not(feature = "tls-client-cert"))]
+        let key = true;
+        self.files.load(config, key)
     }
 
     /// The first file that could not be used, by its keyword, and why.

@@ -91,6 +91,11 @@ fn identity<'h>(
             ClientKey::from_der(key).map_err(|_| wrong)?
         }
     };
+    // As libpq does, for a server may not ask for it. The table of a board is its maker's.
+    #[cfg(feature = "std")]
+    if !key.belongs_to(certificate) {
+        return Err(wrong);
+    }
     Ok(Some(Identity { certificate, key }))
 }
 

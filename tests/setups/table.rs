@@ -1,5 +1,6 @@
 //! The set-ups. `{scram}` and `{cert}` stand for connecting as these users to the server with TLS,
-//! `{plain}` for the one without, `{to}` for the same without a user; `{P}` is the port, `{H}` the
+//! `{plain}` for the one without, `{unasking}` for one that asks for no client
+//! certificate, `{to}` for the same without a user; `{P}` is the port, `{H}` the
 //! home directory, which is the working directory too, `{F}` the directory of the files to choose from.
 
 mod certificates;

@@ -56,7 +56,10 @@ impl Outcome {
 
 pub struct World {
     cluster: Cluster,
+    /// Without TLS.
     plain: Cluster,
+    /// With TLS, and asks for no client certificate.
+    unasking: Cluster,
     /// Files that set-ups copy.
     store: Scratch,
     psql: PathBuf,
@@ -72,9 +75,13 @@ impl World {
         cluster.append_conf(&format!("unix_socket_directories = '{sockets}'")).expect("a setting");
         cluster.restart(StopMode::Fast);
         let plain = Cluster::start(Options { ssl: false, ..Options::major(15) });
+        let unasking = Cluster::start(Options {
+            extra_conf: vec![String::from("ssl_ca_file = ''")],
+            ..Options::major(15)
+        });
         let store = Scratch::new("barepg-setups", "").expect("a directory");
         let psql = provision::client("psql").expect("psql");
-        let world = Self { cluster, plain, store, psql, count: AtomicUsize::new(0) };
+        let world = Self { cluster, plain, unasking, store, psql, count: AtomicUsize::new(0) };
         world.make_store();
         world
     }
@@ -236,10 +243,12 @@ impl World {
         let to = "host=localhost hostaddr=127.0.0.1 port={P} dbname=test connect_timeout=5";
         text.replace("{scram}", &format!("{to} {scram}"))
             .replace("{cert}", &format!("{to} user=cert_user"))
+            .replace("{unasking}", &format!("{} {scram}", to.replace("{P}", "{U}")))
             .replace("{plain}", &format!("{} {scram}", to.replace("{P}", "{Q}")))
             .replace("{to}", to)
             .replace("{P}", &self.cluster.port().to_string())
             .replace("{Q}", &self.plain.port().to_string())
+            .replace("{U}", &self.unasking.port().to_string())
             .replace("{H}", &home.display().to_string())
             .replace("{F}", &self.store.path().display().to_string())
     }

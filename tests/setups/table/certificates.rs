@@ -156,6 +156,24 @@ pub fn all() -> Vec<Setup> {
             .copy("crt", &["crt"])
             .copy("key", &["key"])
             .wants(CERT),
+        setup("a certificate that no one asks for", "{unasking} sslcert={H}/crt sslkey={H}/key")
+            .copy("crt", &["crt"])
+            .copy("key", &["key"])
+            .wants("scram_user test tls"),
+        setup(
+            "no one asks for it, key of another",
+            "{unasking} sslmode=require sslcert={H}/crt sslkey={H}/key",
+        )
+        .copy("crt", &["crt"])
+        .copy("key", &["other.key"])
+        .says("sslkey"),
+        setup(
+            "no one asks for it, key is garbage",
+            "{unasking} sslmode=require sslcert={H}/crt sslkey={H}/key",
+        )
+        .copy("crt", &["crt"])
+        .copy("key", &["garbage"])
+        .says("sslkey"),
         key("key owned by root, 0640", Copy(&["key"]))
             .owned_by_root("key")
             .mode("key", 0o640)
