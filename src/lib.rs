@@ -61,6 +61,10 @@ mod verbs;
 // From an address to a session: diallers, the search over hosts, start-up, cancel requests.
 mod connect;
 
+// Rows that wait in flash until the server has them.
+#[cfg(feature = "outbox")]
+pub mod outbox;
+
 // What the firmware holds; and the same for machines with an operating system.
 mod client;
 #[cfg(feature = "std")]

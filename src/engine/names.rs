@@ -43,6 +43,14 @@ impl NameHash {
         self.0 == 0
     }
 
+    /// 15 bits of it, to recognise a statement by.
+    #[cfg(feature = "outbox")]
+    pub(crate) const fn tag(self) -> u16 {
+        let [a, b, c, d, e, f, g, h] = self.0.to_le_bytes();
+        let [a, b] = [a ^ c ^ e ^ g, b ^ d ^ f ^ h];
+        u16::from_le_bytes([a, b & 0x7f])
+    }
+
     /// As bytes.
     #[inline]
     pub(super) const fn to_bytes(self) -> [u8; 8] {

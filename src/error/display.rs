@@ -45,6 +45,8 @@ impl Display for ErrorKind {
             #[cfg(feature = "tls")]
             Self::Tls(error) => write!(f, "TLS: {error}"),
             Self::Usage(error) => Display::fmt(error, f),
+            #[cfg(feature = "outbox")]
+            Self::Outbox(error) => write!(f, "outbox: {error}"),
         }
     }
 }
@@ -74,6 +76,7 @@ texts! {
         Tx "the send buffer"
         Config "the scratch buffer"
         TlsRecord "the TLS record buffer"
+        Outbox "the buffer of the outbox"
     }
     ConfigError {
         NoUser "no user"

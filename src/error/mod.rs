@@ -5,6 +5,8 @@
 
 mod display;
 mod fault;
+#[cfg(feature = "outbox")]
+mod outbox;
 mod reasons;
 mod remedy;
 mod server;
@@ -13,6 +15,8 @@ mod sqlstate;
 mod tls;
 
 pub use fault::Fault;
+#[cfg(feature = "outbox")]
+pub use outbox::OutboxError;
 pub use reasons::{AuthError, ConfigError, DialError, ProtocolError, UsageError};
 pub use remedy::Remedy;
 pub use server::ServerError;
@@ -139,6 +143,9 @@ pub enum ErrorKind {
     Tls(TlsError),
     /// The call does not fit the connection's state or the statement: see the reason.
     Usage(UsageError),
+    /// The outbox, or the flash that it is in: see the reason. The connection is as it was.
+    #[cfg(feature = "outbox")]
+    Outbox(OutboxError),
 }
 
 /// What became of the work of the call that failed. The rules are in
@@ -173,6 +180,8 @@ pub enum Buffer {
     Config,
     /// A TLS record buffer.
     TlsRecord,
+    /// The buffer of an outbox.
+    Outbox,
 }
 
 impl core::error::Error for Error {}
@@ -181,6 +190,13 @@ impl core::error::Error for Error {}
 impl From<TypeError> for Error {
     fn from(error: TypeError) -> Self {
         Self::local(ErrorKind::Value(error))
+    }
+}
+
+#[cfg(feature = "outbox")]
+impl From<OutboxError> for Error {
+    fn from(error: OutboxError) -> Self {
+        Self::new(ErrorKind::Outbox(error), Outcome::NotSent, true)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What to do about an error: three answers.
 
+#[cfg(feature = "outbox")]
+use super::OutboxError;
 #[cfg(feature = "tls")]
 use super::TlsError;
 use super::{AuthError, DialError, Error, ErrorKind, Outcome, ProtocolError, SqlState};
@@ -87,6 +89,12 @@ impl Error {
             ) => Remedy::Retry,
             #[cfg(feature = "tls")]
             ErrorKind::Tls(_) => Remedy::Operator,
+            #[cfg(feature = "outbox")]
+            ErrorKind::Outbox(OutboxError::Full | OutboxError::NoEntropy | OutboxError::Worn) => {
+                Remedy::Retry
+            }
+            #[cfg(feature = "outbox")]
+            ErrorKind::Outbox(_) => Remedy::Operator,
             _ => Remedy::Retry,
         }
     }

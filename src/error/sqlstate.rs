@@ -81,6 +81,12 @@ impl SqlState {
         core::str::from_utf8(&self.0).unwrap_or("XX000")
     }
 
+    /// The five characters, as bytes.
+    #[cfg(feature = "outbox")]
+    pub(crate) const fn to_bytes(self) -> [u8; 5] {
+        self.0
+    }
+
     /// The first two characters, the class.
     pub const fn class(&self) -> [u8; 2] {
         [self.0[0], self.0[1]]

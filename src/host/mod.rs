@@ -10,6 +10,8 @@ mod client;
 mod dialler;
 mod env;
 mod files;
+#[cfg(feature = "outbox")]
+mod flash;
 mod link;
 mod passfile;
 #[cfg(feature = "tls")]
@@ -23,6 +25,8 @@ pub use certificates::CertificateFiles;
 pub use client::{BUFFER, Host, HostClient};
 pub use dialler::Dialler;
 pub use env::parse;
+#[cfg(feature = "outbox")]
+pub use flash::FileFlash;
 pub use link::Link;
 pub use passfile::PassfileProblem;
 pub use platform::SystemPlatform;

@@ -91,6 +91,29 @@ impl StaticStatement {
     }
 }
 
+#[cfg(feature = "outbox")]
+impl StaticStatement {
+    /// What a row in an outbox keeps of it.
+    pub(crate) const fn tag(&self) -> u16 {
+        self.hash.tag()
+    }
+
+    /// Checks parameters in three parts that become one.
+    pub(crate) fn check_parts(&self, parts: [&dyn Params; 3]) -> Result<(), UsageError> {
+        let mut types = self.types;
+        for part in parts {
+            check_types(types, part, Rules::NONE)?;
+            types = types.get(part.count()..).ok_or(UsageError::ParameterCount)?;
+        }
+        if types.is_empty() { Ok(()) } else { Err(UsageError::ParameterCount) }
+    }
+
+    /// How many parameters it has, by the types given.
+    pub(crate) const fn given(&self) -> usize {
+        self.types.len()
+    }
+}
+
 impl Named for Statement<'_> {
     #[cfg_attr(not(target_os = "none"), inline)]
     fn hash(&self) -> NameHash {

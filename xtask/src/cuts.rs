@@ -44,10 +44,11 @@ impl Options {
     }
 }
 
-/// Runs the tests that cut links, and shows what they print.
+/// Runs the tests that cut links and power, and shows what they print.
 pub fn run(options: &Options) -> Result<(), String> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    command.args(["test", "--package", "barepg", "--features", "std", "--test", "outcomes"]);
+    command.args(["test", "--package", "barepg", "--features", "std,outbox"]);
+    command.args(["--test", "outcomes", "--test", "outbox"]);
     command.args(["cuts::", "--", "--nocapture"]).current_dir(provision::root());
     command.env("BAREPG_CUTS", options.links.to_string());
     command.env("BAREPG_SEED", options.seed.to_string());

@@ -110,6 +110,61 @@ impl Write for Machine {
     }
 }
 
+#[cfg(feature = "outbox")]
+mod flash {
+    use super::{ErrorKind, Machine, outcome, show_bytes, unknown};
+    use embedded_storage::nor_flash as nor;
+
+    impl nor::NorFlashError for Failed {
+        fn kind(&self) -> nor::NorFlashErrorKind {
+            match self.0 {
+                ErrorKind::TimedOut => nor::NorFlashErrorKind::NotAligned,
+                _ => nor::NorFlashErrorKind::Other,
+            }
+        }
+    }
+
+    /// What the flash reports.
+    #[derive(Debug)]
+    pub struct Failed(ErrorKind);
+
+    impl nor::ErrorType for Machine {
+        type Error = Failed;
+    }
+
+    impl nor::ReadNorFlash for Machine {
+        const READ_SIZE: usize = 1;
+
+        fn read(&mut self, _: u32, bytes: &mut [u8]) -> Result<(), Failed> {
+            for byte in bytes {
+                [*byte, ..] = unknown().to_le_bytes();
+            }
+            outcome(0).map(drop).map_err(Failed)
+        }
+
+        fn capacity(&self) -> usize {
+            1 << 16
+        }
+    }
+
+    impl nor::NorFlash for Machine {
+        const WRITE_SIZE: usize = 4;
+        const ERASE_SIZE: usize = 4096;
+
+        fn erase(&mut self, from: u32, to: u32) -> Result<(), Failed> {
+            show_bytes(&from.to_le_bytes());
+            show_bytes(&to.to_le_bytes());
+            outcome(0).map(drop).map_err(Failed)
+        }
+
+        fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Failed> {
+            show_bytes(&at.to_le_bytes());
+            show_bytes(bytes);
+            outcome(0).map(drop).map_err(Failed)
+        }
+    }
+}
+
 /// The entry of a program: `entry!(work)` runs `work(Client)` for ever.
 #[macro_export]
 macro_rules! entry {

@@ -100,10 +100,12 @@ impl Relay {
         }
     }
 
-    /// Takes back what was armed, if it did not come due. The counts begin again.
-    pub fn disarm(&self) {
+    /// Takes back what was armed, if it did not come due. The counts begin again. `true`: there is
+    /// nothing to take back, for the cut has come, or none was armed.
+    pub fn disarm(&self) -> bool {
         let mut state = self.shared.state();
-        (state.count, state.armed) = (Count::default(), None);
+        state.count = Count::default();
+        state.armed.take().is_none()
     }
 
     /// What went through since the relay was armed or disarmed.

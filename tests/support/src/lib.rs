@@ -20,6 +20,7 @@ pub mod account;
 pub mod certs;
 pub mod cut;
 pub mod faults;
+pub mod flash;
 pub mod gauss;
 pub mod libpq;
 pub mod names;

@@ -30,7 +30,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["engine"],
     &["connection"],
     &["verbs"],
-    &["connect"],
+    &["connect", "outbox"],
     &["client"],
     &["host"],
 ];

@@ -35,6 +35,10 @@ const PROGRAMS: &[&str] = &[
     "words", "types",
 ];
 
+/// What a device on its own uses, in a build with what it needs; `login` and `batch` are the same
+/// without.
+const SURVIVE: &[&str] = &["login", "batch", "outbox"];
+
 /// All boards, or two of them for a quick run.
 fn chosen(context: &Context) -> impl Iterator<Item = &'static Board> {
     let quick = context.quick;
@@ -222,10 +226,15 @@ pub fn driver(context: &Context) -> Checked {
     let budgets = Budgets::read()?;
     let mut checked = 0;
     let mut over = String::new();
-    let kinds =
-        [("small-sha256,pieces", "_small"), ("pieces", ""), ("opengauss,sm3,pieces", "_opengauss")];
-    // `--quick`: the first.
-    for (features, suffix) in kinds.into_iter().take(if context.quick { 1 } else { kinds.len() }) {
+    let kinds = [
+        ("small-sha256,pieces", "_small", PROGRAMS),
+        ("outbox,small-sha256,pieces", "_survive", SURVIVE),
+        ("pieces", "", PROGRAMS),
+        ("opengauss,sm3,pieces", "_opengauss", PROGRAMS),
+    ];
+    // `--quick`: the first two.
+    let count = if context.quick { 2 } else { kinds.len() };
+    for (features, suffix, names) in kinds.into_iter().take(count) {
         let mut build = context.compiler.cargo();
         build.args(["build", "--release", "--package", "barepg-bare", "--target", BARE]);
         build.args(["--features", features]);
@@ -235,7 +244,7 @@ pub fn driver(context: &Context) -> Checked {
         let flash = |name: &str| Image::read(&programs.join(name)).map(|image| image.flash());
         let nothing = flash("empty")?;
         let mut figures = Vec::new();
-        for name in PROGRAMS {
+        for name in names {
             figures.push((*name, u64::from(flash(name)?.saturating_sub(nothing))));
         }
         let costs: Vec<String> =

@@ -150,8 +150,11 @@ pub fn tests_default(context: &Context) -> Checked {
 /// driver's own, those on scripted peers and those of work on a real server.
 pub fn tests_all(context: &Context) -> Checked {
     if context.quick {
-        let kinds = ["--lib", "--test=api", "--test=scripted", "--test=live", "--test=outcomes"];
-        return tests(context, &[&["--package", "barepg", "--all-features"], &kinds[..]].concat());
+        let kinds = ["api", "scripted", "live", "outcomes", "outbox"];
+        let kinds: Vec<String> = kinds.iter().map(|kind| format!("--test={kind}")).collect();
+        let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+        let whole = ["--package", "barepg", "--all-features", "--lib"];
+        return tests(context, &[&whole[..], &kinds[..]].concat());
     }
     let rest: Vec<&str> = TRANSPORTS.iter().flat_map(|name| ["--exclude", name]).collect();
     tests(context, &[&["--workspace", "--all-features"], &rest[..]].concat())

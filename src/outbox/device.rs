@@ -1,0 +1,100 @@
+//! The flash as the log uses it: errors of this driver, and what it costs, counted.
+
+use embedded_storage::nor_flash::{NorFlash, NorFlashError, NorFlashErrorKind};
+
+use crate::error::OutboxError;
+
+/// Bytes read at a time, on the stack.
+pub(super) const CHUNK: u32 = 32;
+
+/// A flash, and what was done with it.
+#[derive(Debug)]
+pub(super) struct Device<F> {
+    pub(super) flash: F,
+    pub(super) writes: u32,
+    pub(super) bytes: u32,
+    pub(super) erasures: u32,
+}
+
+impl<F: NorFlash> Device<F> {
+    pub(super) const fn new(flash: F) -> Self {
+        Self { flash, writes: 0, bytes: 0, erasures: 0 }
+    }
+
+    /// Everything that is written is a multiple of this, and begins at one. 4 at least: the first
+    /// word of a record is then never all ones.
+    #[allow(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        reason = "checked: at most 32"
+    )]
+    pub(super) const WORD: u32 = {
+        let mut word = 4;
+        if F::WRITE_SIZE > word {
+            word = F::WRITE_SIZE;
+        }
+        if F::READ_SIZE > word {
+            word = F::READ_SIZE;
+        }
+        assert!(word.is_power_of_two() && word <= 32, "words of up to 32 bytes are supported");
+        assert!(F::WRITE_SIZE.is_power_of_two() && F::READ_SIZE.is_power_of_two());
+        assert!(F::READ_SIZE <= 8, "reads begin after a head of 8 bytes");
+        word as u32
+    };
+
+    /// The next multiple of a word.
+    pub(super) const fn round(length: u32) -> u32 {
+        let mask = Self::WORD.wrapping_sub(1);
+        length.wrapping_add(mask) & !mask
+    }
+
+    /// The next multiple of what can be read.
+    #[allow(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        reason = "checked: at most 8"
+    )]
+    pub(super) const fn round_read(length: u32) -> u32 {
+        let mask = const { (F::READ_SIZE as u32).wrapping_sub(1) };
+        length.wrapping_add(mask) & !mask
+    }
+
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), OutboxError> {
+        self.flash.read(at, bytes).map_err(|error| fault(&error))
+    }
+
+    /// Programs words, and reads them again: a cell that is worn out does not hold what it was given.
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), OutboxError> {
+        self.writes = self.writes.wrapping_add(1);
+        let length = u32::try_from(bytes.len()).unwrap_or(0);
+        self.bytes = self.bytes.wrapping_add(length);
+        self.flash.write(at, bytes).map_err(|error| fault(&error))?;
+        let mut at = at;
+        for written in bytes.chunks(32) {
+            let mut found = [0; 32];
+            let found = found.get_mut(..written.len()).unwrap_or_default();
+            self.read(at, found)?;
+            if found != written {
+                return Err(OutboxError::Worn);
+            }
+            at = at.wrapping_add(CHUNK);
+        }
+        Ok(())
+    }
+
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn erase(&mut self, from: u32, to: u32) -> Result<(), OutboxError> {
+        self.erasures = self.erasures.wrapping_add(1);
+        self.flash.erase(from, to).map_err(|error| fault(&error))
+    }
+}
+
+fn fault(error: &impl NorFlashError) -> OutboxError {
+    match error.kind() {
+        NorFlashErrorKind::NotAligned => OutboxError::FlashAlignment,
+        NorFlashErrorKind::OutOfBounds => OutboxError::FlashBounds,
+        _ => OutboxError::Flash,
+    }
+}

@@ -1,0 +1,266 @@
+//! What lies in flash, as bytes. Pure.
+//!
+//! A page begins with a header of 32 bytes; records follow, each aligned to the flash's words and
+//! programmed once:
+//!
+//! ```text
+//! header   magic u16, version u8, log u8, pages u16, page size / 256 u16, sequence u32,
+//!          first number u64, not done u32, server u32, CRC u32
+//! record   length u16, kind u16, check u32, content, 0xff up to the next word
+//! ```
+//! All of it little-endian. `check` is a CRC over the page's sequence number, length, kind and
+//! content, exclusive-or how far the record's number is beyond the page's first one. So a number
+//! takes no bytes, and a record of another page, or from before the last erasure, is none.
+
+/// Bytes of a page's header.
+pub(super) const HEADER: u32 = 32;
+
+/// Bytes before a record's content.
+pub(super) const HEAD: u32 = 8;
+
+/// Of records that are no rows.
+pub(super) const CONTROL: u16 = 0x8000;
+
+/// Content: everything below this number is done, u64.
+pub(super) const DONE: u16 = CONTROL | 1;
+
+/// Content: which server the rows are at, u32.
+pub(super) const SERVER: u16 = CONTROL | 2;
+
+const MAGIC: u16 = 0x4270;
+
+/// The format described above.
+const VERSION: u8 = 1;
+
+/// How far a record's number may be beyond the expected one where something was cut before it:
+/// enough for some resets in a row, few enough that chance does not hit one.
+pub(super) const WINDOW: u64 = 16;
+
+/// The header of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Which log, how many pages it has, and their size in units of 256 bytes.
+    pub(super) shape: Shape,
+    /// Rises by one from page to page.
+    pub(super) sequence: u32,
+    /// The number of the first row in the page.
+    pub(super) first: u64,
+    /// How many numbers before `first` were not done when the page was begun.
+    pub(super) waiting: u32,
+    /// Which server the rows are at, 0 where that was never asked.
+    pub(super) server: u32,
+}
+
+/// What must be the same whenever a log is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) log: u8,
+    pub(super) pages: u16,
+    pub(super) units: u16,
+}
+
+/// What a page begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// Nothing of this driver's.
+    Blank,
+    /// A header, of this log.
+    Header(Header),
+    /// A header of another version, or of a log with another shape.
+    Foreign,
+}
+
+impl Header {
+    pub(super) fn encode(&self) -> [u8; 32] {
+        let Self { shape: Shape { log, pages, units }, sequence, first, waiting, server } = *self;
+        let ([m, n], version) = (MAGIC.to_le_bytes(), VERSION);
+        let ([p, q], [u, v]) = (pages.to_le_bytes(), units.to_le_bytes());
+        let [a, b, c, d] = sequence.to_le_bytes();
+        let [e, f, g, h, i, j, k, l] = first.to_le_bytes();
+        let ([r, s, t, w], [x, y, z, o]) = (waiting.to_le_bytes(), server.to_le_bytes());
+        let mut bytes = [
+            m, n, version, log, p, q, u, v, a, b, c, d, e, f, g, h, i, j, k, l, r, s, t, w, x, y,
+            z, o, 0, 0, 0, 0,
+        ];
+        let crc = whole(&bytes);
+        if let Some(end) = bytes.last_chunk_mut::<4>() {
+            *end = crc.to_le_bytes();
+        }
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8; 32], shape: Shape) -> Begins {
+        let [m, n, version, log, p, q, u, v, a, b, c, d, e, f, g, h, rest @ ..] = *bytes;
+        let [i, j, k, l, r, s, t, w, x, y, z, o, crc @ ..] = rest;
+        let (pages, units) = (u16::from_le_bytes([p, q]), u16::from_le_bytes([u, v]));
+        // A later version keeps magic, version and CRC where they are.
+        if u16::from_le_bytes([m, n]) != MAGIC || whole(bytes) != u32::from_le_bytes(crc) {
+            Begins::Blank
+        } else if version != VERSION || shape != (Shape { log, pages, units }) {
+            Begins::Foreign
+        } else {
+            Begins::Header(Self {
+                shape,
+                sequence: u32::from_le_bytes([a, b, c, d]),
+                first: u64::from_le_bytes([e, f, g, h, i, j, k, l]),
+                waiting: u32::from_le_bytes([r, s, t, w]),
+                server: u32::from_le_bytes([x, y, z, o]),
+            })
+        }
+    }
+}
+
+/// The CRC of a header.
+fn whole(bytes: &[u8; 32]) -> u32 {
+    bytes.first_chunk::<28>().map_or(0, |head| Crc::new().with(head).end())
+}
+
+/// The head of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) length: u16,
+    pub(super) kind: u16,
+    check: u32,
+}
+
+impl Head {
+    pub(super) const fn decode([a, b, c, d, e, f, g, h]: [u8; 8]) -> Self {
+        let (length, kind) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+        Self { length, kind, check: u32::from_le_bytes([e, f, g, h]) }
+    }
+
+    /// The head of a record: `crc` is that of its content, `beyond` its number less the page's first.
+    pub(super) fn encode(length: u16, kind: u16, crc: Crc, beyond: u32) -> [u8; 8] {
+        let ([a, b], [c, d]) = (length.to_le_bytes(), kind.to_le_bytes());
+        let [e, f, g, h] = (crc.end() ^ beyond).to_le_bytes();
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// How far the record's number is beyond the page's first, if this is the CRC of its content.
+    pub(super) const fn beyond(&self, crc: Crc) -> u32 {
+        self.check ^ crc.end()
+    }
+
+    pub(super) const fn is_row(&self) -> bool {
+        self.kind & CONTROL == 0
+    }
+}
+
+/// A CRC-32 (IEEE 802.3) in the making.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crc(u32);
+
+impl Crc {
+    pub(super) const fn new() -> Self {
+        Self(u32::MAX)
+    }
+
+    /// Of a record of this page, up to its content.
+    pub(super) fn of_record(sequence: u32, length: u16, kind: u16) -> Self {
+        let ([a, b, c, d], [e, f]) = (sequence.to_le_bytes(), length.to_le_bytes());
+        let [g, h] = kind.to_le_bytes();
+        Self::new().with(&[a, b, c, d, e, f, g, h])
+    }
+
+    #[must_use]
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn with(mut self, bytes: &[u8]) -> Self {
+        // By halves of bytes: 64 bytes of table, a quarter of the steps of one bit at a time.
+        const TABLE: [u32; 16] = table();
+        for &byte in bytes {
+            self.0 ^= u32::from(byte);
+            for _ in 0..2 {
+                let [low, ..] = (self.0 & 15).to_le_bytes();
+                let step = TABLE.get(usize::from(low)).copied().unwrap_or(0);
+                self.0 = self.0 >> 4 ^ step;
+            }
+        }
+        self
+    }
+
+    pub(super) const fn end(self) -> u32 {
+        !self.0
+    }
+}
+
+/// The CRC of each half of a byte.
+#[allow(
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "made when compiling"
+)]
+const fn table() -> [u32; 16] {
+    let mut table = [0; 16];
+    let mut n = 0;
+    while n < 16 {
+        let mut crc = n as u32;
+        let mut bit = 0;
+        while bit < 4 {
+            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+            bit += 1;
+        }
+        table[n] = crc;
+        n += 1;
+    }
+    table
+}
+
+/// Fixed fields in sequence; 0 after the end.
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        match self.0.split_first_chunk() {
+            Some((field, rest)) => {
+                self.0 = rest;
+                *field
+            }
+            None => [0; N],
+        }
+    }
+
+    pub(super) fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take())
+    }
+
+    pub(super) fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crc_is_that_of_ieee_802_3() {
+        // Known answer: the check value of CRC-32/ISO-HDLC.
+        assert_eq!(Crc::new().with(b"123456789").end(), 0xcbf4_3926);
+        assert_eq!(Crc::new().with(b"1234").with(b"56789").end(), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn headers_go_both_ways_and_others_are_refused() {
+        let shape = Shape { log: 0, pages: 16, units: 16 };
+        let header = Header { shape, sequence: 7, first: 1 << 40, waiting: 3, server: 9 };
+        let bytes = header.encode();
+        assert_eq!(Header::decode(&bytes, shape), Begins::Header(header));
+        for other in
+            [Shape { log: 1, ..shape }, Shape { pages: 15, ..shape }, Shape { units: 1, ..shape }]
+        {
+            assert_eq!(Header::decode(&bytes, other), Begins::Foreign);
+        }
+        for bit in 0..256 {
+            let mut bytes = bytes;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Header::decode(&bytes, shape), Begins::Blank, "{bit}");
+        }
+        let mut later = bytes;
+        later[2] = VERSION + 1;
+        let crc = Crc::new().with(&later[..28]).end();
+        later[28..].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(Header::decode(&later, shape), Begins::Foreign);
+        assert_eq!(Header::decode(&[0xff; 32], shape), Begins::Blank);
+    }
+}

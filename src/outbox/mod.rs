@@ -1,0 +1,339 @@
+//! Rows that wait in flash until the server has them (feature `outbox`).
+//!
+//! [`Outbox::push`] returns when a row is safe: power may fail at any moment from then on.
+//! [`Outbox::drain`] sends what waits, in batches, and forgets only what the server has acknowledged.
+//! Rows are kept as they travel, so nothing is encoded twice, and they are read from flash while
+//! they are sent: a batch takes no RAM.
+//!
+//! ```
+//! use barepg::outbox::{Options, Outbox, RamFlash};
+//! use barepg::types::oid;
+//! use barepg::{Connection, Platform, Result, StaticStatement};
+//!
+//! // First the device, then the row's number, then the values that are pushed.
+//! static INSERT: StaticStatement = StaticStatement::new(
+//!     "insert into reading (device, key, at, celsius) values ($1, $2, to_timestamp($3), $4)
+//!      on conflict do nothing",
+//!     &[oid::INT4, oid::INT8, oid::FLOAT8, oid::FLOAT4],
+//! );
+//! static STATEMENTS: &[&StaticStatement] = &[&INSERT];
+//!
+//! # fn f(platform: &dyn Platform, conn: &mut Connection) -> Result<()> {
+//! let (mut flash, mut buffer) = ([0; 4096], [0; 128]);
+//! let options = Options::new(STATEMENTS).device(&(7_i32,));
+//! let mut outbox = Outbox::open(RamFlash::new(&mut flash), &mut buffer, options, platform)?;
+//! outbox.push(&INSERT, (1.7e9_f64, 21.5_f32))?;
+//! outbox.drain(conn)?;
+//! # Ok(()) }
+//! ```
+//!
+//! # The key
+//! Each row has a number that no other row of this device ever had or will have, across resets and
+//! power cuts. It is sent as a `bigint`. A new outbox begins at a random one of 2³¹ places, 2³²
+//! numbers apart, so that an outbox that was lost with its flash does not meet its old numbers again.
+//! The table's primary key is device and number, and the statement says `on conflict do nothing` (or
+//! openGauss's `on duplicate key update nothing`): then a row that is sent twice is stored once.
+//! Numbers rise with time, and some are left out.
+//!
+//! # What the flash must do
+//! What [`NorFlash`] says: a word that is written is written once between two erasures. An erasure
+//! that is cut may leave anything. Words of up to 32 bytes are supported, erasures of any size.
+//!
+//! | file | what |
+//! |---|---|
+//! | `format` | the bytes in flash |
+//! | `device` | the flash, with words, errors and counters |
+//! | `cursor` | from record to record |
+//! | `ring`, `recover` | one log in a ring of pages: append, done; after a reset |
+//! | `drain` | sending: batches, refused rows, sending again |
+//! | `ram` | RAM as a flash |
+
+mod cursor;
+mod device;
+mod drain;
+mod format;
+mod options;
+mod ram;
+mod recover;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+pub use embedded_storage::nor_flash::NorFlash;
+pub use options::{Full, Options};
+pub use ram::RamFlash;
+
+use cursor::{Reading, to_usize};
+use device::Device;
+use drain::Sending;
+use format::{Fields, HEAD, HEADER};
+use ring::Ring;
+
+use crate::error::{Buffer, Error, ErrorKind, OutboxError, Outcome, Result, SqlState, UsageError};
+use crate::platform::Platform;
+use crate::verbs::{Params, StaticStatement};
+use crate::wire::{Rules, WireError, Writer};
+
+/// Bytes before the values of a row that is set aside: its number, the SQLSTATE.
+const ASIDE: u32 = 16;
+
+/// Rows in flash, RAM or a file that wait until the server has them.
+#[derive(Debug)]
+pub struct Outbox<'b, F> {
+    device: Device<F>,
+    buffer: &'b mut [u8],
+    options: Options<'b>,
+    rows: Ring,
+    aside: Option<Ring>,
+    sending: Sending,
+    counters: Counters,
+}
+
+/// What an outbox has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Counters {
+    /// Rows that were pushed and are safe.
+    pub pushed: u32,
+    /// Rows that the server has acknowledged.
+    pub stored: u32,
+    /// Rows that were given up because the outbox was full: the oldest, or the newest.
+    pub dropped: u32,
+    /// Rows that the server refused for their own values, set aside.
+    pub refused: u32,
+    /// Rows set aside that were given up because there was no more room for them.
+    pub aside_dropped: u32,
+    /// Rows that were acknowledged once and are sent again, because the server is another one.
+    pub resent: u32,
+    /// Rows that the server acknowledged without storing them, although they were never sent before:
+    /// another row has their key. Look for a second device with this one's identity.
+    pub swallowed: u32,
+    /// Batches that ended with an error.
+    pub failures: u32,
+    /// Calls that programmed flash.
+    pub flash_writes: u32,
+    /// Bytes that were programmed.
+    pub flash_bytes: u32,
+    /// Pages that were erased.
+    pub erasures: u32,
+}
+
+/// A row that the server refused for its own values.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Aside<'a> {
+    /// The row's number.
+    pub key: i64,
+    /// Why it was refused; `XX000` where it could not be sent at all.
+    pub sqlstate: SqlState,
+    /// The values, encoded: see [`EncodedParams`](crate::EncodedParams).
+    pub values: &'a [u8],
+    number: u64,
+}
+
+impl<'b, F: NorFlash> Outbox<'b, F> {
+    /// Opens the outbox in a flash, and makes one where there is none. Reads all of it once.
+    ///
+    /// `buffer` holds the largest row as it travels (4 bytes and the value for each) and 56 bytes
+    /// more. `platform` is asked for 4 random bytes where an outbox is made.
+    ///
+    /// # Errors
+    /// [`OutboxError::Region`], [`OutboxError::Foreign`], [`OutboxError::SameStatement`],
+    /// [`OutboxError::NoEntropy`], and what the flash reports. Nothing was written.
+    pub fn open(
+        flash: F,
+        buffer: &'b mut [u8],
+        options: Options<'b>,
+        platform: &dyn Platform,
+    ) -> Result<Self> {
+        options.check_statements()?;
+        let (rows, aside) = options.places::<F>(flash.capacity())?;
+        let mut device = Device::new(flash);
+        let longest = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+        let smallest = Device::<F>::round(HEAD.wrapping_add(ASIDE));
+        if longest < smallest || HEADER.saturating_add(longest) > rows.page {
+            return Err(OutboxError::Region.into());
+        }
+        let mut first = || {
+            let mut random = [0; 4];
+            platform.entropy(&mut random).map_err(|_| OutboxError::NoEntropy)?;
+            // Positive as a bigint.
+            Ok(u64::from(u32::from_le_bytes(random) >> 1) << 32)
+        };
+        let rows = Ring::open(&mut device, rows, longest, &mut first)?;
+        let aside = match aside {
+            Some(place) => Some(Ring::open(&mut device, place, longest, &mut || Ok(0))?),
+            None => None,
+        };
+        let sending = Sending::new(&rows);
+        let counters = Counters::default();
+        Ok(Self { device, buffer, options, rows, aside, sending, counters })
+    }
+
+    /// Erases the outbox in a flash, with all that waits in it. The next [`open`](Self::open) makes
+    /// a new one, with numbers of its own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn erase(flash: F, options: &Options<'_>) -> Result<F> {
+        let (rows, aside) = options.places::<F>(flash.capacity())?;
+        let mut device = Device::new(flash);
+        for place in [Some(rows), aside].into_iter().flatten() {
+            for index in 0..place.shape.pages {
+                device.erase(place.at(index, 0), place.at(index, place.page))?;
+            }
+        }
+        Ok(device.flash)
+    }
+
+    /// Puts a row into the outbox: `values` are the statement's parameters after device and number.
+    /// When this returns, the row is safe. Returns its number, the key.
+    ///
+    /// # Errors
+    /// [`OutboxError::Full`] as the policy says: the row is not in the outbox then.
+    /// [`UsageError::ParameterCount`], [`UsageError::ParameterType`]: the values are not what the
+    /// statement has. [`ErrorKind::Encode`], [`ErrorKind::Capacity`]: the buffer is too small. The
+    /// flash's errors: the row is not in the outbox; push it again.
+    pub fn push(
+        &mut self,
+        statement: &'static StaticStatement,
+        values: impl Params,
+    ) -> Result<i64> {
+        self.push_row(statement, &values)
+    }
+
+    fn push_row(
+        &mut self,
+        statement: &'static StaticStatement,
+        values: &dyn Params,
+    ) -> Result<i64> {
+        if self.options.find(statement.tag()).is_none() {
+            return Err(OutboxError::UnknownStatement.into());
+        }
+        let number: &dyn Params = &(0_i64,);
+        statement.check_parts([self.options.device, number, values]).map_err(of_usage)?;
+        let length = self.encode(values)?;
+        let room = self.options.full.room();
+        match self.rows.append(&mut self.device, statement.tag(), self.buffer, length, room) {
+            Ok(appended) => {
+                self.counters.dropped = self.counters.dropped.wrapping_add(appended.given_up);
+                self.counters.pushed = self.counters.pushed.wrapping_add(1);
+                Ok(appended.number.cast_signed())
+            }
+            Err(error) => {
+                if error == OutboxError::Full && self.options.full == Full::DropNewest {
+                    self.counters.dropped = self.counters.dropped.wrapping_add(1);
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Encodes values to where a record's content is.
+    fn encode(&mut self, values: &dyn Params) -> Result<u16> {
+        let have = to_usize(self.longest());
+        let (from, most) = (to_usize(HEAD), to_usize(HEAD).saturating_add(have));
+        let content = self.buffer.get_mut(from..most).unwrap_or_default();
+        let mut writer = Writer::new(content);
+        let length = match values.values(&mut writer) {
+            Ok(()) => writer.len(),
+            Err(WireError::Full) => {
+                let needed =
+                    Writer::measure(&|w: &mut Writer<'_>| values.values(w), &[], Rules::NONE)?;
+                let figure = |n| u32::try_from(n).unwrap_or(u32::MAX);
+                let (have, needed) = (figure(have), figure(needed));
+                let kind = ErrorKind::Capacity { buffer: Buffer::Outbox, have, needed };
+                return Err(Error::new(kind, Outcome::NotSent, true));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        // Below the length of erased flash.
+        u16::try_from(length).ok().filter(|&n| n < u16::MAX).ok_or(WireError::TooLong.into())
+    }
+
+    /// Bytes of the largest row.
+    fn longest(&self) -> u32 {
+        let buffer = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
+        // Whole words, and what is before the values of a row that is set aside.
+        let words = buffer & !Device::<F>::WORD.wrapping_sub(1);
+        words.saturating_sub(HEAD.wrapping_add(ASIDE))
+    }
+
+    /// How many rows wait.
+    pub const fn waiting(&self) -> u32 {
+        self.rows.waiting
+    }
+
+    /// How many rows are set aside.
+    pub fn set_aside(&self) -> u32 {
+        self.aside.as_ref().map_or(0, |aside| aside.waiting)
+    }
+
+    /// What was done since the outbox was opened.
+    pub const fn counters(&self) -> Counters {
+        let Device { writes, bytes, erasures, .. } = self.device;
+        Counters { flash_writes: writes, flash_bytes: bytes, erasures, ..self.counters }
+    }
+
+    /// Gives the flash back.
+    pub fn into_flash(self) -> F {
+        self.device.flash
+    }
+
+    /// The oldest row that is set aside.
+    ///
+    /// # Errors
+    /// What the flash reports.
+    pub fn next_aside(&mut self) -> Result<Option<Aside<'_>>> {
+        let Some(aside) = &self.aside else { return Ok(None) };
+        let mut cursor = aside.tail;
+        let Some(found) = aside.step(&mut self.device, &mut cursor)? else { return Ok(None) };
+        let length = read(&mut self.device, found.content, found.head.length, self.buffer)?;
+        let content = self.buffer.get(..length).unwrap_or_default();
+        let (head, values) = content.split_at_checked(to_usize(ASIDE)).unwrap_or((&[], content));
+        let key = Fields(head).u64().cast_signed();
+        let sqlstate = SqlState::from_field(head.get(8..13).unwrap_or_default());
+        Ok(Some(Aside { key, sqlstate, values, number: found.number }))
+    }
+
+    /// Forgets the oldest row that is set aside: [`next_aside`](Self::next_aside) goes on with the
+    /// next one. `false`: there is none.
+    ///
+    /// # Errors
+    /// What the flash reports.
+    pub fn discard_aside(&mut self) -> Result<bool> {
+        let Some(aside) = &mut self.aside else { return Ok(false) };
+        let mut cursor = aside.tail;
+        let found = aside.step(&mut self.device, &mut cursor)?;
+        if found.is_some() {
+            aside.finish(&mut self.device, cursor, 1)?;
+        }
+        Ok(found.is_some())
+    }
+}
+
+/// Reads a record's content to the beginning of a buffer. Returns its length.
+fn read<F: NorFlash>(
+    device: &mut Device<F>,
+    content: u32,
+    length: u16,
+    buffer: &mut [u8],
+) -> Result<usize, OutboxError> {
+    let (mut reading, mut chunk, mut at) = (Reading::new(content, length), [0; 32], 0_usize);
+    while let Some(bytes) = reading.next(device, &mut chunk)? {
+        let end = at.saturating_add(bytes.len());
+        let to = buffer.get_mut(at..end).ok_or(OutboxError::Region)?;
+        to.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        at = end;
+    }
+    Ok(at)
+}
+
+fn of_usage(error: UsageError) -> Error {
+    Error::new(ErrorKind::Usage(error), Outcome::NotSent, true)
+}
+
+impl core::fmt::Debug for Aside<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Aside({}, {}, {} bytes)", self.key, self.sqlstate, self.values.len())
+    }
+}

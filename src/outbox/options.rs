@@ -1,0 +1,211 @@
+//! How an outbox is set up.
+
+use embedded_storage::nor_flash::NorFlash;
+
+use super::cursor::Place;
+use super::device::Device;
+use super::drain::{end_others, which_server};
+use super::format::Shape;
+use super::ring::Room;
+use crate::connection::Connection;
+use crate::error::{OutboxError, Result};
+use crate::verbs::{Params, StaticStatement};
+
+/// What to do with a row for which there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Full {
+    /// Give up the oldest rows, a page of them, and count them.
+    DropOldest,
+    /// Give up the new row, and count it. `push` returns [`OutboxError::Full`].
+    DropNewest,
+    /// Refuse the new row: the caller keeps it. `push` returns [`OutboxError::Full`].
+    Refuse,
+}
+
+impl Full {
+    pub(super) const fn room(self) -> Room {
+        match self {
+            Self::DropOldest => Room::Make,
+            Self::DropNewest | Self::Refuse => Room::Have,
+        }
+    }
+}
+
+/// Asks which server this is.
+pub(super) type WhichServer = fn(&mut Connection) -> Result<Option<u32>>;
+
+/// Ends the sessions that an earlier link left at the server.
+pub(super) type EndOthers = fn(&mut Connection) -> Result<()>;
+
+/// How an [`Outbox`](super::Outbox) is set up.
+#[derive(Clone, Copy)]
+pub struct Options<'b> {
+    pub(super) statements: &'b [&'static StaticStatement],
+    pub(super) device: &'b dyn Params,
+    region: Option<(u32, u32)>,
+    page: u32,
+    aside_pages: u16,
+    pub(super) full: Full,
+    pub(super) aside_full: Full,
+    pub(super) resend: u32,
+    // Pointers, so that what is not asked for is not in the image.
+    pub(super) which_server: Option<WhichServer>,
+    pub(super) end_others: Option<EndOthers>,
+    pub(super) batch: u16,
+}
+
+impl<'b> Options<'b> {
+    /// An outbox for the rows of these statements: all of the flash, pages as they are erased, two
+    /// of them for rows that are set aside; when it is full the oldest rows are given up.
+    ///
+    /// Each statement has all types of its parameters: those of the device, if there are any, then
+    /// `INT8` for the row's number, then those of the values. Rows know their statement by its text
+    /// and types. After a firmware update give the old statements too, until their rows are sent.
+    pub const fn new(statements: &'b [&'static StaticStatement]) -> Self {
+        Self {
+            statements,
+            device: &(),
+            region: None,
+            page: 0,
+            aside_pages: 2,
+            full: Full::DropOldest,
+            aside_full: Full::Refuse,
+            resend: 0,
+            which_server: None,
+            end_others: None,
+            batch: crate::limits::PIPELINE_WINDOW,
+        }
+    }
+
+    /// The parameters before each row's number: which device this is.
+    #[must_use]
+    pub const fn device(mut self, device: &'b dyn Params) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// The part of the flash to use, in bytes from its beginning: from here to here.
+    #[must_use]
+    pub const fn region(mut self, from: u32, to: u32) -> Self {
+        self.region = Some((from, to));
+        self
+    }
+
+    /// Bytes of a page: a multiple of 256 and of what is erased at a time, which is the default. A
+    /// page is erased and given up as a whole.
+    #[must_use]
+    pub const fn page(mut self, bytes: u32) -> Self {
+        self.page = bytes;
+        self
+    }
+
+    /// Pages for rows that the server refuses for their own values: two, or more, or 0. With 0 such
+    /// a row holds up all others until a person has acted.
+    #[must_use]
+    pub const fn aside_pages(mut self, pages: u16) -> Self {
+        self.aside_pages = pages;
+        self
+    }
+
+    /// What to do when the outbox is full. Default: [`Full::DropOldest`].
+    #[must_use]
+    pub const fn full(mut self, full: Full) -> Self {
+        self.full = full;
+        self
+    }
+
+    /// What to do when there is no room to set a row aside. Default: [`Full::Refuse`], which holds up
+    /// all others ([`OutboxError::AsideFull`]): so many refused rows are no accident.
+    #[must_use]
+    pub const fn aside_full(mut self, full: Full) -> Self {
+        self.aside_full = full;
+        self
+    }
+
+    /// Sends up to so many of the last rows again when the server is another one, or its timeline
+    /// is: what a primary acknowledged just before it failed may be missing at its successor. The
+    /// rows are those that the flash still holds; their keys make doubles harmless. 0, the default,
+    /// never does. It costs one more round trip in each session, and wants a role that may call
+    /// `pg_current_wal_lsn()` (everyone may).
+    #[must_use]
+    pub const fn resend(mut self, rows: u32) -> Self {
+        self.resend = rows;
+        self.which_server = if rows > 0 { Some(which_server) } else { None };
+        self
+    }
+
+    /// Whether no other session has this one's user and `application_name`. After a batch whose
+    /// outcome is unknown, and after a reset, sessions of that name that are left at the server are
+    /// ended first (`pg_terminate_backend`): one that waits for the rest of a batch on a dead link
+    /// keeps its rows locked, and each new attempt would wait for it. Default: `false`.
+    #[must_use]
+    pub const fn sole_session(mut self, sole: bool) -> Self {
+        self.end_others = if sole { Some(end_others) } else { None };
+        self
+    }
+
+    /// Most rows in a batch, one transaction. Default: [`PIPELINE_WINDOW`](crate::limits::PIPELINE_WINDOW),
+    /// which are one round trip.
+    #[must_use]
+    pub const fn batch(mut self, rows: u16) -> Self {
+        self.batch = rows;
+        self
+    }
+
+    /// The statement that a row belongs to.
+    pub(super) fn find(&self, tag: u16) -> Option<&'static StaticStatement> {
+        self.statements.iter().copied().find(|statement| statement.tag() == tag)
+    }
+
+    /// Whether rows can be assigned to statements.
+    pub(super) fn check_statements(&self) -> Result<(), OutboxError> {
+        let mut rest = self.statements;
+        while let [statement, others @ ..] = rest {
+            if others.iter().any(|other| other.tag() == statement.tag()) {
+                return Err(OutboxError::SameStatement);
+            }
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// Where the two logs are: that of rows set aside comes first.
+    pub(super) fn places<F: NorFlash>(
+        &self,
+        capacity: usize,
+    ) -> Result<(Place, Option<Place>), OutboxError> {
+        let whole = (0, u32::try_from(capacity).unwrap_or(u32::MAX));
+        let (from, to) = self.region.unwrap_or(whole);
+        let erased = u32::try_from(F::ERASE_SIZE).unwrap_or(u32::MAX);
+        let page = match self.page {
+            0 if erased < 256 => 256,
+            0 => erased,
+            page => page,
+        };
+        let fits = |n: u32| n.checked_rem(erased) == Some(0);
+        let size = to.checked_sub(from).ok_or(OutboxError::Region)?;
+        if !fits(from) || !fits(page) || page & 0xff != 0 || to > whole.1 {
+            return Err(OutboxError::Region);
+        }
+        let pages = size.checked_div(page).and_then(|pages| u16::try_from(pages).ok());
+        let units = u16::try_from(page >> 8).map_err(|_| OutboxError::Region)?;
+        let rows = pages.and_then(|pages| pages.checked_sub(self.aside_pages));
+        let rows = rows.filter(|&pages| pages >= 2 && self.aside_pages != 1);
+        let rows = rows.ok_or(OutboxError::Region)?;
+        let aside = u32::from(self.aside_pages).wrapping_mul(page);
+        // A row's number must be within 32 bits of its page's first one.
+        let place = |start, log, pages| Place { start, page, shape: Shape { log, pages, units } };
+        let aside_place = (self.aside_pages > 0).then(|| place(from, 1, self.aside_pages));
+        let _ = Device::<F>::WORD;
+        Ok((place(from.wrapping_add(aside), 0, rows), aside_place))
+    }
+}
+
+impl core::fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mut out = f.debug_struct("Options");
+        out.field("statements", &self.statements.len()).field("full", &self.full);
+        out.finish_non_exhaustive()
+    }
+}

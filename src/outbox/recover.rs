@@ -1,0 +1,179 @@
+//! The state of a log after a reset, found again by reading.
+//!
+//! Nothing is taken for granted that a power cut can have touched:
+//! * a page without a record is none: its header may read otherwise the next time. A page is
+//!   erased right before it is begun, whatever it seems to hold;
+//! * writing goes on after the last word that is programmed, and a gap as long as the longest record: a
+//!   write that was cut may have left words that still read as erased;
+//! * a record that was cut may read as valid, now or later, so its number is never given to another:
+//!   each remainder of a record counts as one number, and one is left out after each reset.
+
+use embedded_storage::nor_flash::NorFlash;
+
+use super::cursor::{Cursor, Found, Place, Reading};
+use super::device::Device;
+use super::format::{Begins, DONE, Fields, HEAD, HEADER, Header, SERVER};
+use super::ring::Ring;
+use crate::error::OutboxError;
+
+impl Ring {
+    /// Finds the state of a log. `first` makes the number of the first row of a new one.
+    pub(super) fn open<F: NorFlash>(
+        device: &mut Device<F>,
+        place: Place,
+        longest: u32,
+        first: &mut dyn FnMut() -> Result<u64, OutboxError>,
+    ) -> Result<Self, OutboxError> {
+        let gap = Device::<F>::round(longest.max(HEAD.wrapping_add(8)));
+        let mut last: Option<(u16, Header)> = None;
+        for index in 0..place.shape.pages {
+            match place.header(device, index)? {
+                Begins::Foreign => return Err(OutboxError::Foreign),
+                Begins::Header(header)
+                    if last.is_none_or(|(_, other)| header.sequence > other.sequence) =>
+                {
+                    last = Some((index, header));
+                }
+                _ => {}
+            }
+        }
+        // The last page that has something written to it. The first row of one that has not may have
+        // been cut, and read as valid before.
+        let mut least = 0;
+        while let Some((index, header)) = last {
+            let mut ring = Self::at_page(place, index, &header, gap);
+            if ring.read_head(device)? {
+                ring.next = ring.next.max(least);
+                ring.find_tail(device)?;
+                return Ok(ring);
+            }
+            least = least.max(header.first.wrapping_add(1));
+            last = ring.before(device, index, &header)?;
+        }
+        let first = first()?;
+        let none = Header { shape: place.shape, sequence: 0, first, waiting: 0, server: 0 };
+        let mut ring = Self::at_page(place, place.shape.pages.wrapping_sub(1), &none, gap);
+        (ring.used, ring.at) = (0, place.page);
+        Ok(ring)
+    }
+
+    fn at_page(place: Place, index: u16, header: &Header, gap: u32) -> Self {
+        let Header { sequence, first, waiting, server, .. } = *header;
+        let done = first.saturating_sub(u64::from(waiting));
+        Self {
+            place,
+            head: index,
+            sequence,
+            first,
+            used: 1,
+            at: place.page,
+            expected: first,
+            gap,
+            shaken: true,
+            next: first,
+            tail: Cursor::new(index, header),
+            done,
+            kept: done,
+            waiting: 0,
+            server,
+        }
+    }
+
+    /// The page before, if it is of this chain.
+    fn before<F: NorFlash>(
+        &self,
+        device: &mut Device<F>,
+        index: u16,
+        header: &Header,
+    ) -> Result<Option<(u16, Header)>, OutboxError> {
+        let before = self.place.before(index);
+        Ok(match self.place.header(device, before)? {
+            Begins::Header(found) if found.sequence.wrapping_add(1) == header.sequence => {
+                Some((before, found))
+            }
+            _ => None,
+        })
+    }
+
+    /// Reads the last page to its end. `false`: nothing was written to it.
+    fn read_head<F: NorFlash>(&mut self, device: &mut Device<F>) -> Result<bool, OutboxError> {
+        let mut cursor = self.tail;
+        while let Some(found) = cursor.step(device, &self.place, self.place.page)? {
+            self.note(device, found)?;
+        }
+        if cursor.solid == HEADER {
+            return Ok(false);
+        }
+        self.expected = cursor.next;
+        self.next = cursor.next.wrapping_add(u64::from(cursor.cuts)).wrapping_add(1);
+        self.at = cursor.solid.saturating_add(self.gap).min(self.place.page);
+        self.kept = self.done;
+        Ok(true)
+    }
+
+    /// Takes what a record says that is no row.
+    fn note<F: NorFlash>(
+        &mut self,
+        device: &mut Device<F>,
+        found: Found,
+    ) -> Result<(), OutboxError> {
+        if found.head.is_row() {
+            return Ok(());
+        }
+        let mut chunk = [0; 32];
+        let content = Reading::new(found.content, found.head.length).next(device, &mut chunk)?;
+        let mut fields = Fields(content.unwrap_or(&[]));
+        match found.head.kind {
+            DONE => self.done = fields.u64(),
+            SERVER => self.server = fields.u32(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Counts the pages, and finds the first row that is not done.
+    fn find_tail<F: NorFlash>(&mut self, device: &mut Device<F>) -> Result<(), OutboxError> {
+        let (mut index, mut header) = (self.head, self.head_header());
+        while self.used < self.place.shape.pages
+            && let Some(before) = self.before(device, index, &header)?
+        {
+            (index, header) = before;
+            self.used = self.used.saturating_add(1);
+        }
+        self.tail = Cursor::new(index, &header);
+        self.rewind(device, self.done)
+    }
+
+    /// The first row that is there, of this number or above, becomes the tail.
+    pub(super) fn rewind<F: NorFlash>(
+        &mut self,
+        device: &mut Device<F>,
+        number: u64,
+    ) -> Result<(), OutboxError> {
+        if self.used == 0 {
+            return Ok(());
+        }
+        // From the oldest page on; those wholly below are passed over.
+        let mut index = self.oldest();
+        let mut cursor = None;
+        for _ in 0..self.used {
+            if let Begins::Header(header) = self.place.header(device, index)?
+                && (cursor.is_none() || header.first <= number)
+            {
+                cursor = Some(Cursor::new(index, &header));
+            }
+            index = self.place.after(index);
+        }
+        let mut cursor = cursor.unwrap_or(self.tail);
+        self.tail = cursor;
+        (self.waiting, self.done) = (0, number);
+        while let Some(found) = self.step(device, &mut cursor)? {
+            if found.number >= number {
+                self.waiting = self.waiting.saturating_add(1);
+            } else {
+                self.tail = cursor;
+            }
+        }
+        Ok(())
+    }
+}

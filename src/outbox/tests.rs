@@ -1,0 +1,212 @@
+//! The log without a server: flash that loses its power at any byte.
+
+use std::collections::BTreeMap;
+use std::vec;
+use std::vec::Vec;
+
+use barepg_testkit::flash::Flash;
+use barepg_testkit::random::Random;
+use embedded_storage::nor_flash::NorFlash;
+
+use super::cursor::Place;
+use super::device::Device;
+use super::format::Shape;
+use super::ring::{Ring, Room};
+use crate::error::OutboxError;
+
+/// The longest record, in bytes, with its head.
+const LONGEST: usize = 64;
+
+/// What is known outside of the flash.
+struct World {
+    random: Random,
+    /// What the server has, by number.
+    server: BTreeMap<u64, Vec<u8>>,
+    /// Rows that are safe, in the order of their pushes, with their numbers.
+    safe: Vec<(u64, Vec<u8>)>,
+    /// Rows whose push was cut.
+    cut: Vec<Vec<u8>>,
+    /// Rows that were pushed, by a number of this test's.
+    pushed: u32,
+    given_up: u64,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let (server, safe, cut) = (BTreeMap::new(), vec![], vec![]);
+        Self { random: Random(seed), server, safe, cut, pushed: 0, given_up: 0 }
+    }
+
+    fn open<F: NorFlash>(&mut self, device: &mut Device<F>, page: u32) -> Ring {
+        let pages = u16::try_from(device.flash.capacity() as u32 / page).unwrap();
+        let shape = Shape { log: 0, pages, units: (page / 256) as u16 };
+        let place = Place { start: 0, page, shape };
+        let first = self.random.below(1 << 31) << 32;
+        Ring::open(device, place, LONGEST as u32, &mut || Ok(first)).unwrap()
+    }
+
+    /// Pushes a row, or sends some; `None` when power has failed.
+    fn act<F: NorFlash>(
+        &mut self,
+        device: &mut Device<F>,
+        ring: &mut Ring,
+        room: Room,
+    ) -> Option<()> {
+        if self.random.below(4) == 0 {
+            let count = self.random.below(12);
+            return self.send(device, ring, count);
+        }
+        self.pushed += 1;
+        let length = 4 + self.random.below(LONGEST as u64 - 8 - 3 - 4) as usize;
+        // Many words of ones: they read as erased.
+        let fill = self.random.pick(&[0xff, 0, 0x55]);
+        let mut row = vec![fill; length];
+        row[..4].copy_from_slice(&self.pushed.to_le_bytes());
+        let mut record = [0; LONGEST];
+        record[8..8 + length].copy_from_slice(&row);
+        match ring.append(device, 7, &mut record, length as u16, room) {
+            Ok(appended) => {
+                self.given_up += u64::from(appended.given_up);
+                if appended.given_up > 0 {
+                    let done = ring.done;
+                    self.safe
+                        .retain(|(number, _)| *number >= done || self.server.contains_key(number));
+                }
+                self.safe.push((appended.number, row));
+                Some(())
+            }
+            Err(OutboxError::Full) => self.send(device, ring, 8),
+            Err(error) => {
+                assert_eq!(error, OutboxError::Flash);
+                if room == Room::Make {
+                    let done = ring.done;
+                    self.safe
+                        .retain(|(number, _)| *number >= done || self.server.contains_key(number));
+                    self.given_up += 1;
+                }
+                self.cut.push(row);
+                None
+            }
+        }
+    }
+
+    /// The server takes rows, and then the log says that they are done.
+    fn send<F: NorFlash>(
+        &mut self,
+        device: &mut Device<F>,
+        ring: &mut Ring,
+        count: u64,
+    ) -> Option<()> {
+        let mut cursor = ring.tail;
+        let mut sent = 0;
+        let before = ring.waiting;
+        for _ in 0..count {
+            let Some(found) = ring.step(device, &mut cursor).unwrap() else { break };
+            let mut row = [0; LONGEST];
+            let length = super::read(device, found.content, found.head.length, &mut row).unwrap();
+            let row = &row[..length];
+            if let Some(other) = self.server.get(&found.number) {
+                assert_eq!(other, row, "number {} was used twice", found.number);
+            }
+            self.server.insert(found.number, row.to_vec());
+            sent += 1;
+        }
+        if sent > 0 {
+            // The link may be cut before the answer.
+            if self.random.below(8) == 0 {
+                return Some(());
+            }
+            ring.finish(device, cursor, sent).ok()?;
+            assert_eq!(ring.waiting, before - sent);
+        }
+        Some(())
+    }
+
+    /// Everything that was pushed is at the server, once, in order.
+    fn check(&self) {
+        let mut last = None;
+        for (number, row) in &self.safe {
+            assert!(last < Some(*number), "{number} after {last:?}");
+            last = Some(*number);
+            let there = self.server.get(number);
+            assert_eq!(there, Some(row), "row {number} of {}", self.pushed);
+        }
+        let safe: BTreeMap<_, _> = self.safe.iter().cloned().collect();
+        for (number, row) in &self.server {
+            let is_cut = self.cut.contains(row);
+            assert!(
+                is_cut || self.given_up > 0 || safe.get(number) == Some(row),
+                "{number} {row:?}"
+            );
+        }
+        let rows: Vec<_> = self.server.values().map(|row| &row[..4]).collect();
+        let mut unique = rows.clone();
+        unique.sort();
+        unique.dedup();
+        assert_eq!(unique.len(), rows.len(), "a row has two numbers");
+    }
+}
+
+/// So many cuts of a flash of this kind.
+fn cut<const WORD: usize, const PAGE: usize>(
+    pages: usize,
+    page: u32,
+    cuts: u64,
+    seed: u64,
+    room: Room,
+) {
+    let mut flash = Flash::<WORD, PAGE>::new(pages, seed);
+    let mut world = World::new(seed);
+    while flash.cuts().0 + flash.cuts().1 < cuts {
+        flash.start();
+        let budget = 1 + world.random.below(6 * PAGE as u64);
+        flash.arm(budget);
+        let mut device = Device::new(&mut flash);
+        let mut ring = world.open(&mut device, page);
+        let mut acts = 0;
+        while world.act(&mut device, &mut ring, room).is_some() {
+            acts += 1;
+            assert!(acts < 100_000, "{ring:?} {:?}", world.pushed);
+        }
+        assert!(flash.is_dead());
+    }
+    flash.start();
+    let mut device = Device::new(&mut flash);
+    let mut ring = world.open(&mut device, page);
+    while ring.waiting > 0 {
+        world.send(&mut device, &mut ring, 100).unwrap();
+    }
+    assert!(!world.safe.is_empty());
+    if room == Room::Have {
+        assert_eq!(world.given_up, 0);
+    }
+    world.check();
+    let (writing, erasing) = flash.cuts();
+    assert!(flash.rewritten() < cuts / 4, "{} words were written twice", flash.rewritten());
+    assert!(erasing > cuts / 100 && writing > cuts / 4, "{writing} {erasing}");
+}
+
+/// Cuts of each kind of flash and seed; `BAREPG_CUTS` sets it.
+fn cuts() -> u64 {
+    let number = std::env::var("BAREPG_CUTS").ok();
+    number.map_or(250, |number| number.parse().unwrap())
+}
+
+#[test]
+fn rows_survive_power_cuts() {
+    for seed in 1..=4 {
+        cut::<4, 256>(8, 256, cuts(), seed, Room::Have);
+        cut::<1, 256>(3, 256, cuts(), seed, Room::Have);
+        cut::<8, 512>(4, 512, cuts(), seed, Room::Have);
+        cut::<32, 1024>(2, 1024, cuts(), seed, Room::Have);
+        cut::<4, 256>(8, 512, cuts(), seed, Room::Have);
+    }
+}
+
+#[test]
+fn the_rows_that_stay_survive_while_the_oldest_are_given_up() {
+    for seed in 1..=4 {
+        cut::<4, 256>(4, 256, cuts(), seed, Room::Make);
+        cut::<32, 512>(3, 512, cuts(), seed, Room::Make);
+    }
+}

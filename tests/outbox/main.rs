@@ -1,0 +1,6 @@
+//! Rows that wait in flash, and a real server: cuts of power and link, rows that are refused, servers
+//! that change.
+
+mod cuts;
+mod device;
+mod work;
