@@ -14,6 +14,7 @@ mod peer;
 #[cfg(feature = "std")]
 #[path = "../host/programs.rs"]
 mod programs;
+mod recorded;
 mod refusals;
 mod scripted;
 #[cfg(feature = "tls")]

@@ -16,8 +16,9 @@ pub(super) fn notice(severity: &str, code: &str, text: &str) -> Vec<u8> {
     message(b'N', &body(severity, code, text))
 }
 
-/// Rewrites the body of PostgreSQL's ErrorResponse or NoticeResponse.
-pub(super) fn translate(body: &[u8]) -> Vec<u8> {
+/// Rewrites the body of PostgreSQL's ErrorResponse or NoticeResponse. `first`: the type of the message
+/// from the client that it answers.
+pub(super) fn translate(body: &[u8], first: u8) -> Vec<u8> {
     let fields: Vec<(u8, &[u8])> = body
         .split(|&byte| byte == 0)
         .take_while(|field| !field.is_empty())
@@ -27,10 +28,9 @@ pub(super) fn translate(body: &[u8]) -> Vec<u8> {
     let code = find(b'C');
     let mut text = find(b'M').to_vec();
     match code {
-        b"25P02" => text.extend_from_slice(b", firstChar[Q]"),
-        b"42P01" if text.ends_with(b" does not exist") => {
-            text.extend_from_slice(b" on single node")
-        }
+        b"25P02" => text.extend_from_slice(&[b", firstChar[", &[first][..], b"]"].concat()),
+        // The name of the node.
+        b"42P01" if text.ends_with(b" does not exist") => text.extend_from_slice(b" on single"),
         _ => {}
     }
     // What was sent in place of the type that there is not.
@@ -51,7 +51,7 @@ pub(super) fn translate(body: &[u8]) -> Vec<u8> {
         out.push(0);
     };
     put(b'S', find(b'S'));
-    put(b'c', internal(&text));
+    put(b'c', internal(&text, first));
     put(b'M', &text);
     put(b'C', code);
     put(b'd', b"BACKEND");
@@ -62,6 +62,9 @@ pub(super) fn translate(body: &[u8]) -> Vec<u8> {
         }
         if !find(tag).is_empty() {
             put(tag, find(tag));
+        } else if tag == b'W' && code == b"42846" {
+            let target = text.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+            put(b'W', &[b"referenced column: ", target].concat());
         }
     }
     out.push(0);
@@ -73,9 +76,10 @@ fn body(severity: &str, code: &str, text: &str) -> Vec<u8> {
 }
 
 /// openGauss's own error number, for the few that were seen; "0" is common.
-fn internal(text: &[u8]) -> &'static [u8] {
+fn internal(text: &[u8], first: u8) -> &'static [u8] {
     match text {
-        b"division by zero" => b"10692",
+        b"division by zero" if first == b'Q' => b"10692",
+        b"division by zero" => b"10685",
         _ if text.starts_with(b"cache lookup failed for type ") => b"9037",
         _ if text.starts_with(b"portal \"") => b"15700",
         b"LISTEN statement is not yet supported." => b"15819",
@@ -92,7 +96,7 @@ mod tests {
     fn fields_are_reordered_and_some_dropped() {
         let postgres = b"SERROR\0VERROR\0C22012\0Mdivision by zero\0Hh\0P8\0Fint.c\0L1\0Rdiv\0\0";
         assert_eq!(
-            translate(postgres),
+            translate(postgres, b'Q'),
             b"SERROR\0c10692\0Mdivision by zero\0C22012\0dBACKEND\0Hh\0P8\0\0"
         );
     }

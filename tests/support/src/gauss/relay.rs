@@ -236,10 +236,13 @@ fn backend(
         match tag {
             // What openGauss says at a higher level.
             b'N' if body.starts_with(b"SDEBUG") => match implicit_index(&body) {
-                Some(notice) => body = translate(&notice),
+                Some(notice) => body = translate(&notice, b'Q'),
                 None => continue,
             },
-            b'E' | b'N' => body = translate(&body),
+            b'E' | b'N' => {
+                let simple = lock(queue).expected.front() == Some(&Expect::Ready);
+                body = translate(&body, if simple { b'Q' } else { b'P' });
+            }
             b'C' if body == b"DO\0" => body = b"ANONYMOUS BLOCK EXECUTE\0".to_vec(),
             b'S' => {
                 let name = body.split(|&byte| byte == 0).next().unwrap_or_default();
@@ -248,6 +251,13 @@ fn backend(
                 }
             }
             b'Z' if long_ready => body.push(0),
+            // A binary COPY: its header goes alone, and there is no trailer.
+            b'd' if body == [255, 255] => continue,
+            b'd' if body.starts_with(b"PGCOPY\n\xff\r\n\0") && body.len() > 19 => {
+                let row = body.split_off(19);
+                out.write_all(&message(b'd', &body))?;
+                body = row;
+            }
             _ => {}
         }
         if let Some(body) = answered(queue, tag, body) {

@@ -48,6 +48,9 @@ fn statements(sql: &str) -> Cow<'_, str> {
 
 /// Words and literals that mean something else there.
 fn words(sql: &str, nulls: bool) -> Cow<'_, str> {
+    let lower = sql.to_ascii_lowercase();
+    let table = lower.split_once("insert into ").map_or("", |(_, rest)| rest);
+    let table = table.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
     let mut out = String::new();
     let mut rest = sql;
     while let Some(at) = rest.find('\'') {
@@ -56,7 +59,7 @@ fn words(sql: &str, nulls: bool) -> Cow<'_, str> {
         let end = literal_end(literal, escapes);
         let (literal, after) = literal.split_at(end);
         let bytes = ["::blob", "::raw"].iter().any(|cast| after.starts_with(cast));
-        out.push_str(&code_words(code));
+        out.push_str(&code_words(code, table));
         match literal {
             "''" if nulls => out.push_str("null"),
             // Bytes are hexadecimal digits alone.
@@ -67,7 +70,7 @@ fn words(sql: &str, nulls: bool) -> Cow<'_, str> {
         }
         rest = after;
     }
-    out.push_str(&code_words(rest));
+    out.push_str(&code_words(rest, table));
     if out == sql { Cow::Borrowed(sql) } else { Cow::Owned(out) }
 }
 
@@ -86,8 +89,8 @@ fn literal_end(literal: &str, escapes: bool) -> usize {
     literal.len()
 }
 
-/// What lies between literals.
-fn code_words(code: &str) -> Cow<'_, str> {
+/// What lies between literals. `table`: the one that the statement inserts into.
+fn code_words<'c>(code: &'c str, table: &str) -> Cow<'c, str> {
     let lower = code.to_ascii_lowercase();
     let known = ["tinyint", "on conflict", "on duplicate key update", "::date"];
     if !known.iter().any(|word| lower.contains(word)) {
@@ -102,8 +105,6 @@ fn code_words(code: &str) -> Cow<'_, str> {
     // A syntax error there, and so made one here.
     replace("on conflict", "conflicts");
     replace("on duplicate key update nothing", "on conflict do nothing");
-    let table = lower.split_once("insert into ").map_or("", |(_, rest)| rest);
-    let table = table.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
     let update = format!("on conflict on constraint {table}_pkey do update set");
     replace("on duplicate key update", &update);
     replace("tinyint", "int1");

@@ -136,10 +136,10 @@ fn greet(
                 shared.state().sessions.insert(slot, (key, theirs));
             }
             b'E' => {
-                ready.extend_from_slice(&message(b'E', &translate(&body)));
+                ready.extend_from_slice(&message(b'E', &translate(&body, b'Q')));
                 return Ok(false);
             }
-            b'N' => ready.extend_from_slice(&message(b'N', &translate(&body))),
+            b'N' => ready.extend_from_slice(&message(b'N', &translate(&body, b'Q'))),
             b'Z' => break,
             _ => {}
         }

@@ -172,6 +172,9 @@ pub(super) fn row_description(body: &mut [u8]) -> Vec<Column> {
             tail[6..10].copy_from_slice(&XID.to_be_bytes());
             tail[10..12].copy_from_slice(&8_u16.to_be_bytes());
         }
+        if oid == RAW {
+            tail[12..16].copy_from_slice(&(-1_i32).to_be_bytes());
+        }
         all.push((oid, tail[17] == 1));
         at += 18;
     }
