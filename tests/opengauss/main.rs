@@ -17,6 +17,8 @@ mod programs;
 mod recorded;
 mod refusals;
 mod scripted;
+#[cfg(feature = "std")]
+mod spellings;
 #[cfg(feature = "tls")]
 mod tls;
 mod values;

@@ -19,7 +19,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -42,6 +43,7 @@ pub use stored::{Kind, Stored};
 pub use tls::{Certificates, SERVER_NAME};
 
 use crate::pg::Cluster;
+use crate::scratch::Scratch;
 
 /// The password of every user of [`users`]: long and mixed enough for openGauss's policy.
 pub const PASSWORD: &str = "Gauss_1234";
@@ -170,6 +172,8 @@ pub struct Attempt {
 pub struct Front {
     shared: Arc<Shared>,
     port: u16,
+    /// Where its UNIX socket is.
+    scratch: Scratch,
 }
 
 impl Front {
@@ -197,12 +201,26 @@ impl Front {
         });
         accept(listener, Arc::clone(&shared), false);
         accept(inner, Arc::clone(&shared), true);
-        Ok(Front { shared, port })
+        let scratch = Scratch::new("barepg-front", "").map_err(failed)?;
+        let path = scratch.path().join(format!(".s.PGSQL.{port}"));
+        let local = UnixListener::bind(path).map_err(failed)?;
+        thread::spawn(move || {
+            for client in local.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { return };
+                forward(client, server);
+            }
+        });
+        Ok(Front { shared, port, scratch })
     }
 
     /// The TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The directory with the UNIX socket.
+    pub fn socket_dir(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// The authority and certificates of TLS. Panics if the front offers none.
@@ -301,6 +319,23 @@ impl Shared {
             None => stored::random(),
         }
     }
+}
+
+/// Copies bytes both ways between a UNIX socket and the front's port.
+fn forward(client: UnixStream, server: TcpStream) {
+    let (Ok(mut from_client), Ok(mut from_server)) = (client.try_clone(), server.try_clone())
+    else {
+        return;
+    };
+    let (mut to_client, mut to_server) = (client, server);
+    thread::spawn(move || {
+        let _ = io::copy(&mut from_client, &mut to_server);
+        let _ = to_server.shutdown(Shutdown::Write);
+    });
+    thread::spawn(move || {
+        let _ = io::copy(&mut from_server, &mut to_client);
+        let _ = to_client.shutdown(Shutdown::Both);
+    });
 }
 
 fn accept(listener: TcpListener, shared: Arc<Shared>, inner: bool) {
