@@ -4,6 +4,7 @@ mod boards;
 mod counted;
 mod fuzz;
 mod host;
+mod outside;
 pub mod rules;
 
 use std::collections::VecDeque;
@@ -46,6 +47,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "clippy", quick: true, run: host::clippy },
     Stage { name: "documentation", quick: false, run: host::documentation },
     Stage { name: "packages", quick: false, run: host::packages },
+    Stage { name: "oldest compiler", quick: false, run: outside::oldest_compiler },
     Stage { name: "bare targets", quick: true, run: host::bare_targets },
     Stage { name: "tests, default features", quick: false, run: host::tests_default },
     Stage { name: "tests, all features", quick: true, run: host::tests_all },
@@ -55,6 +57,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, driver alone", quick: true, run: boards::driver },
     Stage { name: "boards, instructions", quick: true, run: counted::instructions },
     Stage { name: "boards, build and lints", quick: true, run: boards::build },
+    Stage { name: "boards, template", quick: false, run: outside::template },
     Stage { name: "boards, tests", quick: true, run: boards::tests },
     Stage { name: "boards, common operations", quick: true, run: boards::common },
     Stage { name: "boards, an existing server", quick: false, run: boards::existing },

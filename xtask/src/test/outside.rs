@@ -1,0 +1,164 @@
+//! The stages that see the crates as their users do: with the oldest compiler they promise, and
+//! from a project outside the repository.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use barepg_testkit::provision::{root, which};
+use barepg_testkit::scratch::Scratch;
+
+use super::rules::read;
+use super::{Checked, Context};
+use crate::bare::Compiler;
+use crate::boards;
+use crate::budgets::Budgets;
+use crate::elf::Image;
+
+/// The crates that are published, and their manifests.
+const PUBLISHED: &[(&str, &str)] = &[
+    ("barepg-derive", "derive/Cargo.toml"),
+    ("barepg", "Cargo.toml"),
+    ("barepg-transport-tests", "transports/tests/Cargo.toml"),
+    ("barepg-smoltcp", "transports/smoltcp/Cargo.toml"),
+    ("barepg-w5500", "transports/w5500/Cargo.toml"),
+];
+
+/// The target of the template.
+const TARGET: &str = "thumbv7m-none-eabi";
+
+/// Every crate that is published compiles, with all features, on the Rust version its manifest
+/// promises. That compiler comes from rustup; where rustup cannot get it, the stage says so, and checks
+/// that no dependency promises less.
+pub fn oldest_compiler(context: &Context) -> Checked {
+    let mut checked = 0;
+    for (name, manifest) in PUBLISHED {
+        let text = read(&root().join(manifest))?;
+        let version = promised(&text).ok_or(format!("{manifest} promises no Rust version"))?;
+        let toolchain = format!("{version}.0");
+        if let Err(error) = obtain(context, &toolchain) {
+            println!("        {name}: Rust {version} is not available here: {error}");
+            checked += dependencies(context, name, version)?;
+            continue;
+        }
+        // Not through a cargo of another version: rustup chooses both by the first word.
+        let mut command = Command::new("cargo");
+        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").current_dir(root());
+        command.env("CARGO_TARGET_DIR", root().join("target").join(format!("rust-{version}")));
+        command.args([&format!("+{toolchain}"), "check", "--lib", "--all-features"]);
+        context.run(command.args(["--package", name]))?;
+        checked += 1;
+    }
+    Ok(checked)
+}
+
+/// Gets a toolchain, if it is not there.
+fn obtain(context: &Context, toolchain: &str) -> Result<(), String> {
+    let rustup = which("rustup").ok_or("rustup is not installed")?;
+    let installed = context.run(Command::new(&rustup).args(["toolchain", "list"]))?;
+    if installed.lines().any(|line| line.starts_with(&format!("{toolchain}-"))) {
+        return Ok(());
+    }
+    println!("        installing Rust {toolchain}");
+    let install = ["toolchain", "install", "--profile", "minimal", toolchain];
+    let result = context.run(Command::new(&rustup).args(install));
+    result.map(|_| ()).map_err(|error| error.lines().next().unwrap_or("").to_string())
+}
+
+/// `rust-version` of a manifest.
+fn promised(manifest: &str) -> Option<&str> {
+    let line = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \""))?;
+    line.strip_suffix('"')
+}
+
+/// No dependency needs a newer Rust than is promised; how many say what they need.
+fn dependencies(context: &Context, name: &str, version: &str) -> Checked {
+    let list = ["tree", "--package", name, "--all-features", "--edges", "normal"];
+    let mut command = context.cargo(&list);
+    command.args(["--prefix", "none", "--format", "{p} needs {rust-version}", "--target", "all"]);
+    newest(&context.run(&mut command)?, version)
+}
+
+fn newest(tree: &str, version: &str) -> Checked {
+    let number = |text: &str| -> Option<(u32, u32)> {
+        let mut parts = text.split('.').map(|part| part.parse().ok());
+        Some((parts.next()??, parts.next()??))
+    };
+    let most = number(version).ok_or(format!("not a version: {version}"))?;
+    let mut checked = 0;
+    for line in tree.lines() {
+        let Some((package, needs)) = line.split_once(" needs ") else { continue };
+        let Some(needs) = number(needs) else { continue };
+        if needs > most {
+            return Err(format!("{package} needs Rust {}.{}, not {version}", needs.0, needs.1));
+        }
+        checked += 1;
+    }
+    Ok(checked)
+}
+
+/// The template for a new board, copied to a directory outside the repository: it builds there, and its
+/// flash is within budget.
+pub fn template(context: &Context) -> Checked {
+    let scratch =
+        Scratch::new("barepg-template", "").map_err(|error| format!("scratch: {error}"))?;
+    let from = root().join("boards").join("template");
+    copy(&from, scratch.path())?;
+    // What its comments tell a user to do, but with the crates of this repository.
+    let path = scratch.path().join("Cargo.toml");
+    let manifest =
+        read(&path)?.replace("path = \"../..", &format!("path = \"{}", root().display()));
+    fs::write(&path, manifest).map_err(|error| format!("{}: {error}", path.display()))?;
+    let target = root().join("boards").join("target").join("template");
+    let run = |compiler: &Compiler, arguments: &[&str]| {
+        let mut command = compiler.cargo();
+        command.args(arguments).args(["--release", "--target", TARGET]);
+        boards::workspace(&mut command);
+        command.current_dir(scratch.path()).env("CARGO_TARGET_DIR", &target);
+        context.run(&mut command).map(|_| ())
+    };
+    run(&context.compiler, &["build"])?;
+    let image = Image::read(&target.join(TARGET).join("release").join("my-board"))?;
+    run(&context.compiler, &["clippy"])?;
+    let figures = [("flash", u64::from(image.flash()))];
+    println!("        flash {}", image.flash());
+    Ok(1 + Budgets::read()?.compare("template", &figures)?)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let failed = |error| format!("{}: {error}", from.display());
+    fs::create_dir_all(to).map_err(failed)?;
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().ok_or("a file without a name")?;
+        if path.is_dir() {
+            if name != "target" {
+                copy(&path, &to.join(name))?;
+            }
+        } else {
+            fs::copy(&path, to.join(name)).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_published_crate_promises_a_compiler() {
+        for (name, manifest) in PUBLISHED {
+            let text = read(&root().join(manifest)).unwrap();
+            assert!(text.contains(&format!("name = \"{name}\"")), "{manifest}");
+            assert!(promised(&text).is_some(), "{manifest}");
+        }
+    }
+
+    #[test]
+    fn a_dependency_may_not_need_more() {
+        let tree = "barepg v0.1.0 (/x) needs 1.88\nsha2 v0.10.9 needs 1.72\nsubtle v2.6.1 needs \n";
+        assert_eq!(newest(tree, "1.88"), Ok(2));
+        assert!(newest(tree, "1.87").unwrap_err().contains("barepg v0.1.0"));
+    }
+}
