@@ -69,6 +69,7 @@ pub mod outbox;
 mod client;
 #[cfg(feature = "std")]
 pub mod host;
+mod supervise;
 
 pub use auth::{KeyCache, ScramKeys};
 #[cfg(feature = "derive")]
@@ -89,6 +90,7 @@ pub use error::{
     Result, ServerError, SqlState, UsageError,
 };
 pub use platform::{NoEntropy, Platform};
+pub use supervise::{Backoff, Health, Pause, Policy, Supervisor};
 pub use transport::{NoReadReady, Transport};
 pub use types::{FromSql, Oid, ToSql};
 pub use verbs::{

@@ -113,6 +113,11 @@ impl Countdown {
         if self.still > limits::STILL_TURNS { self.find_motion(platform) } else { Ok(()) }
     }
 
+    /// What is left, in milliseconds.
+    pub(crate) const fn left_ms(&self) -> u32 {
+        self.left_ms
+    }
+
     /// Something arrived: it was no waiting in vain.
     pub(crate) const fn moved(&mut self) {
         self.still = 0;

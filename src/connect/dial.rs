@@ -19,6 +19,10 @@ pub trait Dial {
     ///
     /// Names are looked up here, each time anew: addresses change while firmware runs.
     ///
+    /// What waits here must feed the watchdog and let samples be taken as the driver does: call
+    /// [`Platform::idle`](crate::Platform::idle) of the board in each turn, at least every 50 ms. A
+    /// dialler that is asked to stop returns an error.
+    ///
     /// # Errors
     /// Any error makes the driver try the next address or host, except that
     /// [`DialError::NoMoreAddresses`] ends the addresses of this host.

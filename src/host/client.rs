@@ -1,6 +1,7 @@
 //! A client with everything it needs of the host, in one piece of memory.
 
-use core::ops::{Deref, DerefMut};
+use core::ops::{ControlFlow, Deref, DerefMut};
+use core::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -9,6 +10,7 @@ use crate::config::{Config, ParseError};
 use crate::connect::{CancelToken, Channel};
 use crate::connection::Connection;
 use crate::error::Result;
+use crate::supervise::{Pause, Supervisor};
 #[cfg(feature = "tls")]
 use crate::tls::{FileProblem, Tls, TlsStorage};
 
@@ -29,6 +31,9 @@ pub const BUFFER: usize = 8192;
 /// Bytes for certificates and key of a [`Host`], unless it says otherwise: the 150 roots of an
 /// operating system (`sslrootcert=system`) are some 160 KB.
 pub const CERTIFICATES: usize = 256 * 1024;
+
+/// Between two calls of what is done in a pause, in milliseconds.
+const PAUSE_MS: u32 = 10;
 
 /// Record buffers for any TLS record that a server may send, in bytes.
 #[cfg(feature = "tls")]
@@ -169,6 +174,22 @@ impl<'h> HostClient<'h> {
     /// As [`Client::cancel_interrupted`].
     pub fn cancel_interrupted(&mut self) -> Result<bool> {
         self.client.cancel_interrupted(self.dialler)
+    }
+
+    /// Keeps a session running, as [`Client::supervise`]; sleeps while it pauses.
+    pub fn supervise<S, B>(
+        &mut self,
+        supervisor: &mut Supervisor,
+        state: &mut S,
+        session: impl FnMut(&mut S, &mut Connection<'_, 'h>) -> Result<ControlFlow<B>>,
+        mut pause: impl FnMut(&mut S, &Pause<'_>) -> ControlFlow<B>,
+    ) -> B {
+        let pause = |state: &mut S, now: &Pause<'_>| {
+            let flow = pause(state, now);
+            std::thread::sleep(Duration::from_millis(now.left_ms.min(PAUSE_MS).into()));
+            flow
+        };
+        self.client.supervise(self.dialler, supervisor, state, session, pause)
     }
 
     /// Why the password file was not used, where it could not be.

@@ -3,4 +3,5 @@
 
 mod cuts;
 mod device;
+mod supervised;
 mod work;

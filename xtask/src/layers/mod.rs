@@ -32,6 +32,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["verbs"],
     &["connect", "outbox"],
     &["client"],
+    &["supervise"],
     &["host"],
 ];
 

@@ -35,9 +35,9 @@ const PROGRAMS: &[&str] = &[
     "words", "types",
 ];
 
-/// What a device on its own uses, in a build with what it needs; `login` and `batch` are the same
+/// What a device on its own uses, in a build with what it needs; `dial` and `batch` are the same
 /// without.
-const SURVIVE: &[&str] = &["login", "batch", "outbox"];
+const SURVIVE: &[&str] = &["dial", "supervised", "batch", "outbox"];
 
 /// All boards, or two of them for a quick run.
 fn chosen(context: &Context) -> impl Iterator<Item = &'static Board> {

@@ -1,0 +1,365 @@
+//! A session that is kept running: dial, log in, work, and after a failure a pause and again, for
+//! years.
+
+use core::ops::ControlFlow;
+
+use crate::client::Client;
+use crate::connect::Dial;
+use crate::connection::Connection;
+use crate::error::{Error, ErrorKind, Outcome, Remedy, Result, ServerError};
+use crate::platform::{Countdown, Platform};
+
+/// How long to pause after how many failures in a row.
+///
+/// The first pause is half of `first_ms` and a random part, so that a fleet that lost its server at
+/// the same moment does not come back at the same moment. The next ones are `first_ms`, until
+/// `steady` pauses have passed; from then on each is twice as long as the one before, up to
+/// `longest_ms`, half of it fixed and half random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Backoff {
+    /// The first pauses, in milliseconds.
+    pub first_ms: u32,
+    /// The random part of the very first one, in milliseconds. With N devices on a server of C
+    /// cores, N × 3.6 ÷ C spreads their logins over the time that they take.
+    pub spread_ms: u32,
+    /// How many pauses are not longer than `first_ms`.
+    pub steady: u32,
+    /// The longest pause, in milliseconds.
+    pub longest_ms: u32,
+}
+
+/// How long to pause after which kind of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Policy {
+    /// Links that are lost or refused, servers that start, stop or do not answer.
+    pub lost: Backoff,
+    /// SQLSTATE class 53: no connection slot is free, or the server has no memory or disk. A login
+    /// that is refused costs the server as much as one that is not.
+    pub overloaded: Backoff,
+    /// [`Remedy::Operator`]: it cannot succeed until a person has acted. openGauss locks an account
+    /// after ten wrong passwords.
+    pub hopeless: Backoff,
+}
+
+impl Policy {
+    /// One second three times, then up to ten; one second up to a minute; one minute up to fifteen.
+    pub const DEFAULT: Self = Self {
+        lost: Backoff { first_ms: 1000, spread_ms: 1000, steady: 3, longest_ms: 10_000 },
+        overloaded: Backoff { first_ms: 1000, spread_ms: 1000, steady: 1, longest_ms: 60_000 },
+        hopeless: Backoff { first_ms: 60_000, spread_ms: 10_000, steady: 1, longest_ms: 900_000 },
+    };
+
+    const fn of(&self, kind: Kind) -> Backoff {
+        match kind {
+            Kind::Lost => self.lost,
+            Kind::Overloaded => self.overloaded,
+            Kind::Hopeless => self.hopeless,
+        }
+    }
+}
+
+/// Kinds of failures, as far as pauses go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Lost,
+    Overloaded,
+    Hopeless,
+}
+
+impl Kind {
+    fn of(error: Option<Error>) -> Self {
+        let Some(error) = error else { return Self::Lost };
+        match (error.kind(), error.remedy()) {
+            (ErrorKind::Server(state), _) if state.class() == *b"53" => Self::Overloaded,
+            (_, Remedy::Operator) => Self::Hopeless,
+            _ => Self::Lost,
+        }
+    }
+}
+
+impl Backoff {
+    /// The pause after so many failures in a row, from 1.
+    fn pause_ms(&self, failures: u32, random: u32) -> u32 {
+        let below = |end: u32| random.checked_rem(end.saturating_add(1)).unwrap_or(0);
+        if failures <= 1 {
+            return (self.first_ms >> 1).saturating_add(below(self.spread_ms));
+        }
+        let doublings = failures.saturating_sub(self.steady.max(1));
+        if doublings == 0 || failures <= self.steady {
+            return self.first_ms;
+        }
+        let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+        let longest = self.first_ms.saturating_mul(factor).min(self.longest_ms);
+        (longest >> 1).saturating_add(below(longest >> 1))
+    }
+}
+
+/// What a fleet wants to know of each of its devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Health {
+    /// Attempts to log in.
+    pub attempts: u32,
+    /// Sessions.
+    pub logins: u32,
+    /// Failures for which [`Policy::lost`] holds.
+    pub lost: u32,
+    /// Failures for which [`Policy::overloaded`] holds.
+    pub overloaded: u32,
+    /// Failures for which [`Policy::hopeless`] holds.
+    pub hopeless: u32,
+    /// Sessions that ended with work whose outcome is unknown.
+    pub unknown: u32,
+    /// Failures since work was done last.
+    pub failures: u32,
+    /// The longest time without a session, in milliseconds.
+    pub longest_gap_ms: u32,
+    /// The host of the last session, by its place in the configuration.
+    pub host: u8,
+    /// The last failure.
+    pub last: Option<Error>,
+}
+
+/// A pause between two attempts.
+#[derive(Debug)]
+pub struct Pause<'p> {
+    /// What ended the last session, or attempt; `None` after a session that ended by itself.
+    pub error: Option<Error>,
+    /// The server's message, if it said why.
+    pub message: Option<ServerError<'p>>,
+    /// What is left of it, in milliseconds.
+    pub left_ms: u32,
+    /// This is the first call of this pause: the time to report the error.
+    pub begins: bool,
+    /// What has happened so far.
+    pub health: &'p Health,
+}
+
+/// What outlives the sessions of [`Client::supervise`].
+#[derive(Debug)]
+pub struct Supervisor {
+    policy: Policy,
+    health: Health,
+    random: u32,
+    /// When the last session ended.
+    since: Option<u64>,
+}
+
+impl Supervisor {
+    /// With this policy; [`Policy::DEFAULT`] is one for any device.
+    pub const fn new(policy: Policy) -> Self {
+        Self { policy, health: ZERO, random: 0, since: None }
+    }
+
+    /// What has happened so far.
+    pub const fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// A random number: not for secrets.
+    fn roll(&mut self, platform: &dyn Platform) -> u32 {
+        if self.random == 0 {
+            let mut bytes = [0; 4];
+            // Without entropy the time of the first failure has to do.
+            self.random = match platform.entropy(&mut bytes) {
+                Ok(()) => u32::from_le_bytes(bytes),
+                Err(_) => low(platform.now_ms()).wrapping_mul(0x9e37_79b1),
+            } | 1;
+        }
+        self.random ^= self.random.wrapping_shl(13);
+        self.random ^= self.random.wrapping_shr(17);
+        self.random ^= self.random.wrapping_shl(5);
+        self.random.wrapping_mul(0x9e37_79b1) >> 1
+    }
+
+    fn logged_in(&mut self, platform: &dyn Platform, host: u8) {
+        let health = &mut self.health;
+        health.logins = health.logins.wrapping_add(1);
+        health.host = host;
+        if let Some(since) = self.since {
+            let gap = u32::try_from(platform.now_ms().saturating_sub(since)).unwrap_or(u32::MAX);
+            health.longest_gap_ms = health.longest_gap_ms.max(gap);
+        }
+    }
+
+    /// A session or an attempt has ended. Returns how long to pause.
+    #[inline(never)]
+    fn ended(&mut self, platform: &dyn Platform, error: Option<Error>, end: Ended) -> u32 {
+        let kind = Kind::of(error);
+        let random = self.roll(platform);
+        let health = &mut self.health;
+        if end != Ended::Attempt || self.since.is_none() {
+            self.since = Some(platform.now_ms());
+        }
+        if end == Ended::AfterWork {
+            health.failures = 0;
+        }
+        health.failures = health.failures.saturating_add(1);
+        if let Some(error) = error {
+            let count = match kind {
+                Kind::Lost => &mut health.lost,
+                Kind::Overloaded => &mut health.overloaded,
+                Kind::Hopeless => &mut health.hopeless,
+            };
+            *count = count.wrapping_add(1);
+            let unknown = error.outcome() == Outcome::Unknown && end != Ended::Attempt;
+            health.unknown = health.unknown.wrapping_add(u32::from(unknown));
+            health.last = Some(error);
+        }
+        self.policy.of(kind).pause_ms(health.failures, random)
+    }
+}
+
+const ZERO: Health = Health {
+    attempts: 0,
+    logins: 0,
+    lost: 0,
+    overloaded: 0,
+    hopeless: 0,
+    unknown: 0,
+    failures: 0,
+    longest_gap_ms: 0,
+    host: 0,
+    last: None,
+};
+
+/// What has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// An attempt to log in.
+    Attempt,
+    /// A session in which nothing was achieved: a pooler without a server lets everyone in.
+    Idle,
+    /// A session in which work was done.
+    AfterWork,
+}
+
+impl<'b> Client<'b> {
+    /// Keeps a session running: logs in through the dialler, calls `session` with the connection,
+    /// and after a failure pauses as the policy says and does it again, until one of the two
+    /// closures breaks with a value.
+    ///
+    /// `session` is called once for each session. It returns
+    /// * `Err`, what a verb returned, where the session is to end: that is most often `?`;
+    /// * `Ok(Continue(()))` where it is to end without a failure: after the shortest pause there is
+    ///   another;
+    /// * `Ok(Break(value))` to stop. The session ends with Terminate.
+    ///
+    /// `pause` is called all the time while no session is there and nothing is being dialled: the
+    /// place to take samples, to report [`Pause::error`], to sleep for some milliseconds where the
+    /// processor can, and to stop. [`Platform::idle`] is called beside it. While a link is dialled
+    /// and a login waits there is only `idle`, up to `connect_timeout`; a dialler or transport that is
+    /// asked to stop returns an error, and `pause` is called next.
+    ///
+    /// Both get `state`, which is what they have in common: an outbox, a sampler.
+    ///
+    /// Failures count as in a row until work was done: `session` returned `Ok`, or had asked a second
+    /// time, so that the first was answered. A login alone proves nothing: a pooler lets everyone in
+    /// while its database is down.
+    ///
+    /// ```no_run
+    /// use core::ops::ControlFlow;
+    /// use barepg::{Client, Connection, Dial, Pause, Policy, Result, Supervisor};
+    ///
+    /// struct Counter { to_send: u32 }
+    ///
+    /// fn session(counter: &mut Counter, conn: &mut Connection) -> Result<ControlFlow<()>> {
+    ///     loop {
+    ///         conn.execute("insert into log (n) values ($1)", (counter.to_send,))?;
+    ///         counter.to_send += 1;
+    ///     }
+    /// }
+    ///
+    /// fn pause(_: &mut Counter, pause: &Pause<'_>) -> ControlFlow<()> {
+    ///     if let (true, Some(error)) = (pause.begins, pause.error) {
+    ///         // Report it: an error that a person must act on comes here too.
+    ///         let _ = error.remedy();
+    ///     }
+    ///     ControlFlow::Continue(())
+    /// }
+    ///
+    /// fn run(client: &mut Client<'_>, dialler: &mut impl Dial) {
+    ///     let mut supervisor = Supervisor::new(Policy::DEFAULT);
+    ///     client.supervise(dialler, &mut supervisor, &mut Counter { to_send: 0 }, session, pause);
+    /// }
+    /// ```
+    pub fn supervise<D: Dial, S, B>(
+        &mut self,
+        dialler: &mut D,
+        supervisor: &mut Supervisor,
+        state: &mut S,
+        mut session: impl FnMut(&mut S, &mut Connection<'_, 'b>) -> Result<ControlFlow<B>>,
+        mut pause: impl FnMut(&mut S, &Pause<'_>) -> ControlFlow<B>,
+    ) -> B {
+        let platform = self.session.link.platform();
+        loop {
+            supervisor.health.attempts = supervisor.health.attempts.wrapping_add(1);
+            let (error, end) = match self.connect_with(dialler) {
+                Ok(mut conn) => {
+                    supervisor.logged_in(platform, conn.session.place.host);
+                    let before = conn.stats().round_trips;
+                    match session(state, &mut conn) {
+                        Ok(ControlFlow::Break(value)) => {
+                            let _ = conn.close();
+                            return value;
+                        }
+                        Ok(ControlFlow::Continue(())) => {
+                            let _ = conn.close();
+                            (None, Ended::AfterWork)
+                        }
+                        Err(error) => {
+                            let asked = conn.stats().round_trips.wrapping_sub(before);
+                            let worked = asked > 1;
+                            (Some(error), if worked { Ended::AfterWork } else { Ended::Idle })
+                        }
+                    }
+                }
+                Err(error) => (Some(error), Ended::Attempt),
+            };
+            let mut left_ms = supervisor.ended(platform, error, end);
+            let (mut countdown, mut begins) = (Countdown::start(platform, left_ms), true);
+            loop {
+                let (message, health) = (self.server_error(), &supervisor.health);
+                let now = Pause { error, message, left_ms, begins, health };
+                if let ControlFlow::Break(value) = pause(state, &now) {
+                    return value;
+                }
+                if countdown.wait(platform).is_err() {
+                    break;
+                }
+                (left_ms, begins) = (countdown.left_ms(), false);
+            }
+        }
+    }
+}
+
+/// The lower half of a time.
+const fn low(now: u64) -> u32 {
+    let [a, b, c, d, ..] = now.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_as_the_policy_says() {
+        let Policy { lost, overloaded, hopeless } = Policy::DEFAULT;
+        let range = |backoff: Backoff, failures| {
+            let pauses = (0..5000).map(|random| backoff.pause_ms(failures, random * 7919));
+            (pauses.clone().min().unwrap(), pauses.max().unwrap())
+        };
+        assert_eq!([1, 2, 3].map(|n| range(lost, n)), [(500, 1500), (1000, 1000), (1000, 1000)]);
+        assert_eq!(
+            [4, 5, 9].map(|n| range(lost, n)).map(|(least, most)| (least / 10, most / 10)),
+            [(100, 200), (200, 400), (500, 1000)]
+        );
+        assert!(range(lost, u32::MAX).1 <= 10_000);
+        assert_eq!(range(overloaded, 1), (500, 1500));
+        assert!(range(overloaded, 20).0 >= 30_000 && range(overloaded, 20).1 <= 60_000);
+        assert!(range(hopeless, 1).0 >= 30_000 && range(hopeless, 50).1 <= 900_000);
+    }
+}

@@ -1,0 +1,163 @@
+//! A device that is left alone: sessions that are kept running over cut links and dead servers.
+
+use core::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use barepg::host::{FileFlash, Host, SystemPlatform};
+use barepg::outbox::{Full, Outbox};
+use barepg::{
+    Backoff, Config, Connection, Dialect, ErrorKind, Health, Pause, Policy, Remedy, Result,
+    Supervisor,
+};
+use barepg_testkit::cut::{Cut, Direction, Ending, Relay};
+use barepg_testkit::pg;
+use barepg_testkit::pgbouncer::{self, PgBouncer};
+use barepg_testkit::scratch::Scratch;
+
+use crate::device::{INSERT, SCHEMA, options};
+
+/// Short enough for a test.
+const QUICK: Policy = {
+    let pause = Backoff { first_ms: 20, spread_ms: 20, steady: 3, longest_ms: 200 };
+    Policy { lost: pause, overloaded: pause, hopeless: Policy::DEFAULT.hopeless }
+};
+
+fn config(port: &str) -> Config<'_> {
+    let config = Config::new().user("trust_user").host("127.0.0.1").port(port);
+    config.application_name("device 7").dialect(Dialect::PostgreSql)
+}
+
+/// A device that samples, and what it has to work with.
+struct Device<'d> {
+    outbox: Outbox<'d, FileFlash>,
+    relay: &'d Relay,
+    sampled: i32,
+    rounds: u32,
+}
+
+impl Device<'_> {
+    fn sample(&mut self) {
+        self.sampled += 1;
+        self.outbox.push(&INSERT, (self.sampled, "")).unwrap();
+    }
+
+    /// A session: samples, and sends what waits; its link is cut after a while.
+    fn session(&mut self, conn: &mut Connection) -> Result<ControlFlow<()>> {
+        self.rounds += 1;
+        if self.rounds > 30 {
+            self.outbox.drain(conn)?;
+            return Ok(ControlFlow::Break(()));
+        }
+        self.relay.arm(Cut {
+            direction: Direction::ToClient,
+            after: u64::from(self.rounds) * 37,
+            ending: Ending::Reset,
+        });
+        loop {
+            self.sample();
+            self.outbox.drain(conn)?;
+        }
+    }
+
+    fn pause(&mut self, pause: &Pause<'_>) -> ControlFlow<()> {
+        if pause.begins {
+            assert_eq!(pause.error.unwrap().remedy(), Remedy::Retry, "{:?}", pause.error);
+            self.sample();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn a_device_keeps_sampling_and_loses_nothing() {
+    let cluster = pg::shared(15);
+    cluster.psql("postgres", "create database supervised");
+    cluster.psql("supervised", SCHEMA);
+    let relay = Relay::start(cluster.port()).unwrap();
+    let scratch = Scratch::new("barepg-supervised", "").unwrap();
+    let flash = FileFlash::open(scratch.path().join("flash"), 128 * 1024).unwrap().without_sync();
+    let (mut buffer, platform) = ([0; 128], SystemPlatform::new());
+    let options = options().full(Full::Refuse);
+    let outbox = Outbox::open(flash, &mut buffer, options, &platform).unwrap();
+    let mut device = Device { outbox, relay: &relay, sampled: 0, rounds: 0 };
+    let port = relay.port().to_string();
+    let mut host = Host::new();
+    let mut client = host.client_for(config(&port).dbname("supervised"));
+    let mut supervisor = Supervisor::new(QUICK);
+    client.supervise(&mut supervisor, &mut device, Device::session, Device::pause);
+    let found = cluster.psql("supervised", "select value from reading order by arrived");
+    let found: Vec<i32> = found.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(found, (1..=device.sampled).collect::<Vec<_>>());
+    let Health { logins, lost, hopeless, longest_gap_ms, .. } = *supervisor.health();
+    assert!((31..40).contains(&logins) && lost >= 30 && hopeless == 0, "{:?}", supervisor.health());
+    assert!((10..2000).contains(&longest_gap_ms), "{longest_gap_ms}");
+}
+
+/// Supervises a session until `pause` breaks.
+fn until(
+    config: Config<'_>,
+    policy: Policy,
+    pause: impl FnMut(&mut (), &Pause<'_>) -> ControlFlow<Health>,
+) -> Health {
+    let mut host = Host::new();
+    let mut client = host.client_for(config);
+    let session = |(): &mut (), conn: &mut Connection| {
+        conn.execute("select 1", ())?;
+        conn.execute("select 1", ())?;
+        Ok(ControlFlow::Continue(()))
+    };
+    client.supervise(&mut Supervisor::new(policy), &mut (), session, pause)
+}
+
+#[test]
+fn a_login_that_cannot_succeed_is_told_and_tried_rarely() {
+    let port = pg::shared(15).port().to_string();
+    let start = Instant::now();
+    let user = config(&port).user("scram_user").password("wrong").dbname("test");
+    let health = until(user, Policy::DEFAULT, |(), pause| {
+        assert!(matches!(pause.error.unwrap().kind(), ErrorKind::Server(_)));
+        assert_eq!(pause.message.unwrap().sqlstate().as_str(), "28P01");
+        assert_eq!(pause.error.unwrap().remedy(), Remedy::Operator);
+        assert!(pause.left_ms > 25_000, "{}", pause.left_ms);
+        // Asked to stop: at once.
+        let stop = start.elapsed() > Duration::from_millis(300);
+        if stop { ControlFlow::Break(*pause.health) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!((health.attempts, health.logins, health.hopeless), (1, 0, 1));
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn pauses_grow_while_nothing_answers() {
+    let relay = Relay::start(1).unwrap();
+    let port = relay.port().to_string();
+    let mut pauses = Vec::new();
+    let health = until(config(&port), QUICK, |(), pause| {
+        if pause.begins {
+            pauses.push(pause.left_ms);
+        }
+        let stop = pause.health.attempts == 9;
+        if stop { ControlFlow::Break(*pause.health) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!((health.logins, health.lost, health.failures), (0, 9, 9));
+    assert!((10..=30).contains(&pauses[0]), "{pauses:?}");
+    assert_eq!(pauses[1..3], [20, 20]);
+    assert!(pauses[3] <= 40 && (100..=200).contains(&pauses[8]), "{pauses:?}");
+}
+
+#[test]
+fn a_pooler_that_lets_everyone_in_is_no_success() {
+    // PgBouncer answers logins itself, and its server is not there.
+    let options = pgbouncer::Options {
+        upstream: Some(1),
+        extra: vec!["query_wait_timeout = 1".to_string()],
+        ..pgbouncer::Options::default()
+    };
+    let pooler = PgBouncer::start_with(pg::shared(15), &options);
+    let port = pooler.port().to_string();
+    let health = until(config(&port).dbname("test"), QUICK, |(), pause| {
+        let stop = pause.health.attempts == 3;
+        if stop { ControlFlow::Break(*pause.health) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!(health.failures, 3, "{health:?}");
+}
