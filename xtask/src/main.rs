@@ -7,6 +7,7 @@ mod boards;
 mod budgets;
 mod cuts;
 mod demo;
+mod documents;
 mod elf;
 mod existing;
 mod layers;
@@ -26,6 +27,8 @@ struct Command {
     /// What it does, for the list of commands.
     about: &'static str,
     usage: fn() -> String,
+    /// Whether it would take these arguments.
+    check: fn(&[&str]) -> Result<(), String>,
     run: fn(&[&str]) -> Result<(), String>,
 }
 
@@ -34,18 +37,21 @@ const COMMANDS: &[Command] = &[
         name: "demo",
         about: "run a board against a real PostgreSQL and show what it costs",
         usage: demo::usage,
+        check: |words| demo::Options::parse(words).map(|_| ()),
         run: |words| demo::run(&demo::Options::parse(words)?),
     },
     Command {
         name: "test",
         about: "run every check and test",
         usage: test::usage,
+        check: |words| test::Options::parse(words).map(|_| ()),
         run: |words| test::run(&test::Options::parse(words)?),
     },
     Command {
         name: "layers",
         about: "check which modules of the driver import which",
         usage: || "cargo xtask layers\n\nChecks which modules of the driver import which.\n".into(),
+        check: |words| none("layers", words),
         run: |words| {
             none("layers", words)?;
             layers::check().map(|count| println!("{count} imports, all downwards"))
@@ -55,24 +61,28 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "instructions of barepg beside libpq, rust-postgres, tokio-postgres",
         usage: bench::usage,
+        check: |words| bench::Options::parse(words).map(|_| ()),
         run: |words| bench::run(&bench::Options::parse(words)?),
     },
     Command {
         name: "bill",
         about: "what is in a firmware image, yours too, and what grew",
         usage: || bill::USAGE.into(),
+        check: |words| bill::Options::parse(words).map(|_| ()),
         run: |words| bill::run(&bill::Options::parse(words)?),
     },
     Command {
         name: "cuts",
         about: "cut links at random bytes, and compare what the driver says with the table",
         usage: || cuts::USAGE.into(),
+        check: |words| cuts::Options::parse(words).map(|_| ()),
         run: |words| cuts::run(&cuts::Options::parse(words)?),
     },
     Command {
         name: "setup",
         about: "install what the other commands need (they do it themselves)",
         usage: || "cargo xtask setup\n\nInstalls what the other commands need.\n".into(),
+        check: |words| none("setup", words),
         run: |words| {
             none("setup", words)?;
             setup::everything()
@@ -109,6 +119,16 @@ fn help(words: &[&str]) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whether `cargo xtask` would take these words.
+fn takes(words: &[&str]) -> Result<(), String> {
+    if help(words).is_some() {
+        return Ok(());
+    }
+    let (name, rest) = words.split_first().ok_or("nothing")?;
+    let command = COMMANDS.iter().find(|command| command.name == *name);
+    (command.ok_or(format!("no command {name}"))?.check)(rest)
 }
 
 fn run(words: &[&str]) -> Result<(), String> {

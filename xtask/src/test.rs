@@ -44,6 +44,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "layers", quick: true, run: rules::layers },
     Stage { name: "file sizes", quick: true, run: rules::sizes },
     Stage { name: "dependencies", quick: true, run: rules::dependencies },
+    Stage { name: "documents", quick: true, run: |_| crate::documents::check(&crate::takes) },
     Stage { name: "clippy", quick: true, run: host::clippy },
     Stage { name: "documentation", quick: false, run: host::documentation },
     Stage { name: "packages", quick: false, run: host::packages },
