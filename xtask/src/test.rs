@@ -239,3 +239,25 @@ fn tail(output: &str) -> String {
     }
     last.into_iter().collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The workflow names its jobs by stages: each is one, and none is left out.
+    #[test]
+    fn the_workflow_runs_every_stage() {
+        let path = provision::root().join(".github/workflows/ci.yml");
+        let text = fs::read_to_string(path).unwrap();
+        let list = text.split("only:\n").nth(1).unwrap().split("steps:").next().unwrap();
+        let names: Vec<&str> =
+            list.lines().filter_map(|line| line.trim().strip_prefix("- ")).collect();
+        for name in &names {
+            assert!(STAGES.iter().any(|stage| stage.name.contains(name)), "no stage {name}");
+        }
+        for stage in STAGES {
+            let run = names.iter().any(|name| stage.name.contains(name));
+            assert!(run, "the workflow does not run {}", stage.name);
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! The stages that read the sources: who may use whom, how long a file may be, and one version
-//! of each hash in the dependencies.
+//! of each hash in the dependencies, and their licences.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,39 @@ pub fn dependencies(context: &Context) -> Checked {
     let mut command = context.cargo(&["tree", "--package", "barepg", "--all-features"]);
     command.args(["--edges", "normal", "--prefix", "none", "--target", "all"]);
     let tree = context.run(&mut command)?;
-    single(&tree)
+    let deny = read(&provision::root().join("deny.toml"))?;
+    let mut checked = single(&tree)?;
+    for directory in ["", "boards", "boards/template"] {
+        let mut command = context.cargo(&["tree", "--workspace", "--all-features"]);
+        command.args(["--edges", "normal", "--prefix", "none", "--target", "all"]);
+        command.args(["--format", "{p}: {l}"]);
+        command.current_dir(provision::root().join(directory));
+        checked += licensed(&context.run(&mut command)?, &deny)?;
+    }
+    Ok(checked)
+}
+
+/// Every dependency is under a licence that `deny.toml` allows.
+fn licensed(tree: &str, deny: &str) -> Checked {
+    let list = deny.split("[licenses]").nth(1).and_then(|rest| rest.split(']').next());
+    let allowed: Vec<&str> = list.unwrap_or("").split('"').skip(1).step_by(2).collect();
+    let mut checked = 0;
+    for line in tree.lines().map(|line| line.trim_end_matches(" (*)")) {
+        let Some((package, licence)) = line.rsplit_once(": ") else { continue };
+        // Crates of this repository are shown with their paths.
+        if package.contains(" (/") {
+            continue;
+        }
+        let all = licence.split(" AND ").all(|part| {
+            let part = part.trim_matches(['(', ')']).replace('/', " OR ");
+            part.split(" OR ").any(|name| allowed.contains(&name.trim()))
+        });
+        if !all {
+            return Err(format!("{package}: licence {licence}, which deny.toml does not allow"));
+        }
+        checked += 1;
+    }
+    Ok(checked)
 }
 
 fn single(tree: &str) -> Checked {
@@ -131,6 +163,16 @@ mod tests {
     fn the_core_is_told_from_what_is_around_it() {
         assert_eq!(outward("use crate::wire::Reader;\n// use embedded_io::Read;\n"), None);
         assert_eq!(outward("\nuse embedded_io::Read;\n").map(|found| found.0), Some(2));
+    }
+
+    #[test]
+    fn licences_are_those_allowed() {
+        let deny = "[licenses]\nallow = [\n\"MIT\", \"Unicode-3.0\",\n]\n[bans]\n";
+        let good =
+            "a v1: Apache-2.0 OR MIT\nb v1: MIT/Apache-2.0\nc v1: (MIT OR X) AND Unicode-3.0\n";
+        assert_eq!(licensed(good, deny), Ok(3));
+        assert!(licensed("d v1: GPL-3.0-only\n", deny).unwrap_err().contains("GPL"));
+        assert!(licensed("d v1: MIT AND GPL-3.0-only\n", deny).is_err());
     }
 
     #[test]
