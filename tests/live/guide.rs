@@ -2,6 +2,7 @@
 
 mod big_values;
 mod bulk_upload;
+#[cfg(feature = "outbox")]
 mod log_a_reading;
 mod read_a_recipe;
 mod wait_for_a_command;
@@ -11,6 +12,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use barepg::types::Timestamp;
+#[cfg(feature = "outbox")]
+use barepg_testkit::cut::{Cut, Direction, Ending};
 
 use crate::common::{role, with_session};
 use crate::on_each;
@@ -31,28 +34,111 @@ fn pages_show_the_code_that_runs() {
     page!("big-values.md", "big_values.rs");
 }
 
+/// Without pauses that a test would wait for.
+#[cfg(feature = "outbox")]
+const QUICK: barepg::Policy = {
+    let pause = barepg::Backoff { first_ms: 20, spread_ms: 20, steady: 9, longest_ms: 100 };
+    barepg::Policy { lost: pause, overloaded: pause, hopeless: pause }
+};
+
+/// A device that logs until everything that it has sampled is at the server; `trouble` is done to the
+/// server in the middle. Returns the errors that were reported.
+#[cfg(feature = "outbox")]
+fn device(
+    port: u16,
+    flash: &mut barepg_testkit::flash::Flash<4, 1024>,
+    samples: std::ops::Range<u32>,
+    trouble: &dyn Fn(u32),
+    stored: &dyn Fn() -> usize,
+) -> Vec<String> {
+    use barepg::host::{Dialler, SystemPlatform};
+    use barepg::outbox::{Options, Outbox};
+    use barepg::{Client, Config, Dialect, Storage};
+    use log_a_reading::{INSERT, Logger, Samples};
+    let (platform, mut storage, port) =
+        (SystemPlatform::new(), Storage::<512, 512>::new(), port.to_string());
+    let config = Config::new().host("127.0.0.1").port(&port).user("trust_user").dbname("guide");
+    let config = config.application_name("device 7").dialect(Dialect::PostgreSql);
+    let mut client = Client::new(storage.buffers(), &config, &platform);
+    let (statements, queue, mut buffer) = ([&INSERT], Samples::default(), [0; 128]);
+    let options = Options::new(&statements).device(&(7_i32,)).sole_session(true);
+    let outbox = Outbox::open(flash, &mut buffer, options, &platform).unwrap();
+    let (next, reports) = (Cell::new(samples.start), std::cell::RefCell::new(Vec::new()));
+    let rest = || {
+        std::thread::sleep(Duration::from_millis(3));
+        if next.get() < samples.end {
+            assert!(queue.put((1.7e9 + f64::from(next.get()), 20.0)));
+            trouble(next.get() - samples.start);
+            next.set(next.get() + 1);
+        }
+        next.get() == samples.end && stored() >= samples.end as usize
+    };
+    let report = |pause: &barepg::Pause<'_>| {
+        reports.borrow_mut().extend(pause.error.map(|error| error.to_string()));
+    };
+    Logger { outbox, samples: &queue, rest: &rest, report: &report }.run(
+        &mut client,
+        &mut Dialler::new(),
+        QUICK,
+    );
+    reports.into_inner()
+}
+
 #[test]
+#[cfg(feature = "outbox")]
 fn log_a_reading() {
-    use log_a_reading::{Fate, log};
-    on_each(|cluster| {
-        with_session(cluster.port(), role("scram_user"), |c| {
-            c.batch_execute(
-                "create temp table reading (device int, seq bigint, celsius real check (celsius < 200),
-                primary key (device, seq))",
-            )
-            .unwrap();
-            for seq in [1, 2, 2, 3] {
-                assert_eq!(log(c, 7, seq, 21.5), Fate::Stored);
-            }
-            assert_eq!(log(c, 7, 4, 1000.0), Fate::SetAside);
-            // What is not the reading's fault passes.
-            c.batch_execute("alter table reading rename to away").unwrap();
-            assert_eq!(log(c, 7, 5, 20.0), Fate::KeepIt);
-            c.batch_execute("alter table away rename to reading").unwrap();
-            let row = c.query_one("select count(*), min(celsius) from reading", ()).unwrap();
-            assert_eq!(row.decode::<(i64, f32)>(), Ok((3, 21.5)));
-        });
-    });
+    let cluster = barepg_testkit::pg::shared(15);
+    cluster.psql("postgres", "create database guide");
+    cluster.psql(
+        "guide",
+        "create table reading (device integer, key bigint, at timestamptz, celsius real,
+        arrived bigserial, primary key (device, key));
+        create function no() returns trigger language plpgsql as
+        $$ begin raise 'no' using errcode = (select code from trouble); end $$;
+        create table trouble (code text);
+        grant all on all tables in schema public to public;
+        grant all on all sequences in schema public to public",
+    );
+    let relay = barepg_testkit::cut::Relay::start(cluster.port()).unwrap();
+    let stored = || cluster.psql("guide", "select count(*) from reading").parse().unwrap();
+    let mut flash = barepg_testkit::flash::Flash::<4, 1024>::new(16, 1);
+    let raise = |code: &str| {
+        cluster.psql(
+            "guide",
+            &format!(
+                "insert into trouble values ('{code}');
+            create trigger no before insert on reading for each row execute function no()"
+            ),
+        );
+    };
+    let relent = || {
+        cluster.psql("guide", "drop trigger no on reading; delete from trouble");
+    };
+    // Whatever the server says for a moment, and whatever becomes of the link.
+    let trouble = |n: u32| match n {
+        20 => raise("53100"),
+        60 => raise("57014"),
+        100 => drop(cluster.psql("guide", "alter table reading rename to away")),
+        130 => drop(cluster.psql("guide", "alter table away rename to reading")),
+        40 | 80 => relent(),
+        150 | 170 => {
+            let (direction, ending) = (Direction::ToClient, Ending::Reset);
+            relay.arm(Cut { direction, after: u64::from(n), ending });
+        }
+        _ => {}
+    };
+    let reports = device(relay.port(), &mut flash, 0..200, &trouble, &stored).join("\n");
+    for code in ["53100", "57014", "42P01"] {
+        assert!(reports.contains(code), "{code}: {reports}");
+    }
+    // A reset with the flash kept, and one with the flash erased.
+    device(relay.port(), &mut flash, 200..250, &|_| (), &stored);
+    let mut other = barepg_testkit::flash::Flash::<4, 1024>::new(16, 2);
+    device(relay.port(), &mut other, 250..300, &|_| (), &stored);
+    let sql = "select string_agg(n::text, ',' order by arrived) from
+        (select arrived, extract(epoch from at)::int8 - 1700000000 as n from reading) as r";
+    let all: Vec<String> = (0..300).map(|n| n.to_string()).collect();
+    assert_eq!(cluster.psql("guide", sql), all.join(","));
 }
 
 #[test]
