@@ -19,14 +19,20 @@ use super::pem_file::{self, Kind};
 const SYSTEM_ROOTS: [&str; 2] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-/// The certificates and the key of one configuration, read from files into `N` bytes. They are read
-/// anew for each handshake, so renewed ones are found.
+/// Most bytes of roots that one server's certificates are checked against. Of all roots only those
+/// count that have the name of an issuer, and few have the same.
+const SELECTED: usize = 16 * 1024;
+
+/// The files of one configuration: client certificate and key, read into `N` bytes, and the file of
+/// the roots, of which as many are held as a server's certificates ask for. All are looked at anew for
+/// each handshake, so renewed ones are found.
 ///
 /// For [`Tls::load_files`](crate::tls::Tls::load_files). Wiped when dropped.
 pub struct CertificateFiles<const N: usize> {
+    roots: Option<File>,
     bytes: [u8; N],
-    /// Where each role's bytes end; each begins where the one before it ends.
-    ends: [usize; 3],
+    /// Where the certificates end, and the key after them.
+    ends: [usize; 2],
     /// Whether libpq's default files below `~/.postgresql` count.
     defaults: bool,
     problem: Option<(&'static str, FileProblem)>,
@@ -36,12 +42,12 @@ impl<const N: usize> CertificateFiles<N> {
     /// Nothing read yet. Files that a configuration does not name are libpq's default ones below
     /// `~/.postgresql`, where they are there.
     pub const fn new() -> Self {
-        Self { bytes: [0; N], ends: [0; 3], defaults: true, problem: None }
+        Self { roots: None, bytes: [0; N], ends: [0; 2], defaults: true, problem: None }
     }
 
     /// Only files that a configuration names.
     pub const fn without_defaults() -> Self {
-        Self { bytes: [0; N], ends: [0; 3], defaults: false, problem: None }
+        Self { roots: None, bytes: [0; N], ends: [0; 2], defaults: false, problem: None }
     }
 
     /// Which it is, from now on.
@@ -51,22 +57,21 @@ impl<const N: usize> CertificateFiles<N> {
 
     fn forget(&mut self) {
         self.bytes.zeroize();
-        (self.ends, self.problem) = ([0; 3], None);
+        (self.roots, self.ends, self.problem) = (None, [0; 2], None);
     }
 
     fn load_all(&mut self, config: &Config<'_>, key: bool) -> Result<(), Problem> {
-        let roots = self.load_roots(config)?;
-        self.ends = [roots; 3];
-        let certificate = self.load_certificate(config, roots)?;
-        self.ends = [roots, certificate, certificate];
-        if certificate > roots && key {
-            self.ends = [roots, certificate, self.load_key(config, certificate)?];
+        self.roots = self.look_for_roots(config)?;
+        let certificate = self.load_certificate(config)?;
+        self.ends = [certificate; 2];
+        if certificate > 0 && key {
+            self.ends = [certificate, self.load_key(config, certificate)?];
         }
         Ok(())
     }
 
-    /// Returns where the roots end.
-    fn load_roots(&mut self, config: &Config<'_>) -> Result<usize, Problem> {
+    /// The file of the roots, which are certificates, all of them.
+    fn look_for_roots(&mut self, config: &Config<'_>) -> Result<Option<File>, Problem> {
         let problem =
             |problem| Problem { role: ConfigError::RootCertificate, file: "sslrootcert", problem };
         let given = given(config.sslrootcert);
@@ -87,18 +92,23 @@ impl<const N: usize> CertificateFiles<N> {
                     role: ConfigError::NoRootCertificate,
                     ..problem(FileProblem::Missing)
                 }),
-                None => Ok(0),
+                None => Ok(None),
             };
         };
-        let end = pem_file::read(file, Kind::Certificate, usize::MAX, &mut self.bytes)
-            .map_err(problem)?;
-        if !tls::are_certificates(self.bytes.get(..end).unwrap_or(&[])) {
-            return Err(problem(FileProblem::Malformed));
-        }
-        if given != Some("system") {
+        let system = given == Some("system");
+        pem_file::read(file, Kind::Certificate, &mut |root| {
+            // Of 150 roots of a system one may be odd, and is of no use then.
+            if system || tls::are_certificates(root) {
+                Ok(true)
+            } else {
+                Err(FileProblem::Malformed)
+            }
+        })
+        .map_err(problem)?;
+        if !system {
             self.refuse_revocation_list()?;
         }
-        Ok(end)
+        Ok(found)
     }
 
     /// libpq checks against this file once it has roots of its own.
@@ -115,7 +125,7 @@ impl<const N: usize> CertificateFiles<N> {
 
     /// Returns where the certificates end. As in libpq it is no error where there are none: the
     /// server decides.
-    fn load_certificate(&mut self, config: &Config<'_>, start: usize) -> Result<usize, Problem> {
+    fn load_certificate(&mut self, config: &Config<'_>) -> Result<usize, Problem> {
         let problem =
             |problem| Problem { role: ConfigError::ClientCertificate, file: "sslcert", problem };
         let given = given(config.sslcert);
@@ -127,15 +137,18 @@ impl<const N: usize> CertificateFiles<N> {
             if given.is_some() {
                 self.problem = self.problem.or(Some(("sslcert", FileProblem::Missing)));
             }
-            return Ok(start);
+            return Ok(0);
         };
-        let room = self.bytes.get_mut(start..).unwrap_or(&mut []);
-        let length =
-            pem_file::read(&mut file, Kind::Certificate, usize::MAX, room).map_err(problem)?;
-        if !room.get(..length).is_some_and(tls::are_certificates) {
-            return Err(problem(FileProblem::Malformed));
-        }
-        Ok(start.saturating_add(length))
+        let mut end = 0_usize;
+        pem_file::read(&mut file, Kind::Certificate, &mut |certificate| {
+            if !tls::are_certificates(certificate) {
+                return Err(FileProblem::Malformed);
+            }
+            end = append(&mut self.bytes, end, certificate)?;
+            Ok(true)
+        })
+        .map_err(problem)?;
+        Ok(end)
     }
 
     /// Returns where the key ends. There must be one.
@@ -175,13 +188,34 @@ impl<const N: usize> LoadFiles for CertificateFiles<N> {
     }
 
     fn loaded(&self, role: Role) -> Option<&[u8]> {
-        let [roots, certificate, key] = self.ends;
+        let [certificate, key] = self.ends;
         let range = match role {
-            Role::Root => 0..roots,
-            Role::Certificate => roots..certificate,
+            Role::Root => return None,
+            Role::Certificate => 0..certificate,
             Role::Key => certificate..key,
         };
         self.bytes.get(range).filter(|bytes| !bytes.is_empty())
+    }
+
+    fn has_roots(&self) -> bool {
+        self.roots.is_some()
+    }
+
+    fn roots(&self, wanted: &dyn Fn(&[u8]) -> bool, with: &mut dyn FnMut(&[u8])) {
+        let mut selected = [0; SELECTED];
+        let mut end = 0_usize;
+        if let Some(mut file) = self.roots.as_ref()
+            && file.rewind().is_ok()
+        {
+            // The file was checked before. Where it cannot be read to its end now, less is trusted.
+            let _ = pem_file::read(&mut file, Kind::Certificate, &mut |root| {
+                if wanted(root) {
+                    end = append(&mut selected, end, root)?;
+                }
+                Ok(true)
+            });
+        }
+        with(selected.get(..end).unwrap_or(&[]));
     }
 
     fn problem(&self) -> Option<(&'static str, FileProblem)> {
@@ -236,6 +270,13 @@ fn system_roots() -> Found {
     }
 }
 
+/// Copies `bytes` to where `end` is. Returns their end.
+fn append(out: &mut [u8], end: usize, bytes: &[u8]) -> Result<usize, FileProblem> {
+    let after = end.saturating_add(bytes.len());
+    out.get_mut(end..after).ok_or(FileProblem::TooLarge)?.copy_from_slice(bytes);
+    Ok(after)
+}
+
 /// As libpq: a key of this user must be closed to all others; one of root may be readable to its
 /// group.
 fn check_permissions(file: &File) -> Result<(), FileProblem> {
@@ -255,7 +296,12 @@ fn read_key(file: &mut File, out: &mut [u8]) -> Result<usize, FileProblem> {
     let count = file.read(&mut first).map_err(|_| FileProblem::Unreadable)?;
     if (count, first) != (1, [SEQUENCE]) {
         file.rewind().map_err(|_| FileProblem::Unreadable)?;
-        return pem_file::read(file, Kind::Key, 1, out);
+        let mut end = 0_usize;
+        return pem_file::read(file, Kind::Key, &mut |key| {
+            end = append(out, 0, key)?;
+            Ok(false)
+        })
+        .map(|()| end);
     }
     let (start, rest) = out.split_first_mut().ok_or(FileProblem::TooLarge)?;
     *start = SEQUENCE;

@@ -168,7 +168,7 @@ impl<const N: usize> Drop for Line<N> {
 
 /// Calls `take` with each byte of a file, and with `None` at its end, until it answers `false`.
 pub(super) fn bytes(
-    file: &mut File,
+    file: &mut dyn Read,
     take: &mut dyn FnMut(Option<u8>) -> bool,
 ) -> std::io::Result<()> {
     let mut chunk = [0; CHUNK];

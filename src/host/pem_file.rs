@@ -1,6 +1,6 @@
 //! PEM files as OpenSSL reads them: blocks of every label, text around them.
 
-use std::fs::File;
+use std::io::Read;
 
 use zeroize::Zeroize as _;
 
@@ -33,72 +33,71 @@ impl Kind {
     }
 }
 
-/// Decodes the blocks of a kind into `out`, one after the other, at most `most` of them, and
-/// returns their length. Blocks of other kinds must be PEM, and are skipped.
+/// Decodes the blocks of a kind and gives each to `take`, until that answers `false`. Blocks of other
+/// kinds must be PEM, and are skipped.
 pub(super) fn read(
-    file: &mut File,
+    file: &mut dyn Read,
     kind: Kind,
-    most: usize,
-    out: &mut [u8],
-) -> Result<usize, FileProblem> {
+    take: &mut dyn FnMut(&[u8]) -> Result<bool, FileProblem>,
+) -> Result<(), FileProblem> {
     let mut reader =
-        Reader { block: [0; BLOCK], length: 0, kind: None, wanted: kind, used: 0, left: most };
+        Reader { block: [0; BLOCK], der: [0; BLOCK], length: 0, kind: None, found: false };
     let mut line = Line::<LINE>::new();
-    let mut result = Ok(());
+    let mut result = Ok(true);
     let read = files::bytes(file, &mut |byte| {
         if let Some(whole) = line.take(byte) {
-            let whole = whole.trim_ascii_end();
-            result = reader.take(whole, out);
+            result = reader.take(whole.trim_ascii_end(), kind, take);
         }
         if line.is_cut() && reader.kind.is_some() {
             result = Err(FileProblem::Pem(PemError::Base64));
         }
-        result.is_ok() && reader.left > 0
+        result == Ok(true)
     });
     read.map_err(|_| FileProblem::Unreadable)?;
     result?;
-    match (reader.kind, reader.used) {
+    match (reader.kind, reader.found) {
         (Some(_), _) => Err(FileProblem::Pem(PemError::Unfinished)),
-        (None, 0) => Err(FileProblem::NoneFound),
-        (None, used) => Ok(used),
+        (None, false) => Err(FileProblem::NoneFound),
+        (None, true) => Ok(()),
     }
 }
 
 struct Reader {
+    /// The block at hand, as text and decoded.
     block: [u8; BLOCK],
+    der: [u8; BLOCK],
     length: usize,
-    /// Of the block at hand.
     kind: Option<Kind>,
-    wanted: Kind,
-    used: usize,
-    left: usize,
+    /// A block of the kind wanted was there.
+    found: bool,
 }
 
 impl Reader {
-    fn take(&mut self, line: &[u8], out: &mut [u8]) -> Result<(), FileProblem> {
+    fn take(
+        &mut self,
+        line: &[u8],
+        wanted: Kind,
+        take: &mut dyn FnMut(&[u8]) -> Result<bool, FileProblem>,
+    ) -> Result<bool, FileProblem> {
         let Some(kind) = self.kind else {
             let label = line.strip_prefix(b"-----BEGIN ").and_then(|l| l.strip_suffix(b"-----"));
             self.kind = label.map(Kind::of);
-            return if self.kind.is_some() { self.push(line) } else { Ok(()) };
+            return if self.kind.is_some() { self.push(line) } else { Ok(()) }.map(|()| true);
         };
         self.push(line)?;
         if !line.starts_with(b"-----END ") {
-            return Ok(());
+            return Ok(true);
         }
         self.kind = None;
         let text = self.block.get(..core::mem::take(&mut self.length)).unwrap_or(&[]);
-        if kind != self.wanted {
-            return match pem::decoded_len(text) {
-                Ok(_) | Err(PemError::NoBlock | PemError::Encrypted) => Ok(()),
-                Err(problem) => Err(FileProblem::Pem(problem)),
-            };
-        }
-        let room = out.get_mut(self.used..).unwrap_or(&mut []);
-        match pem::decode(text, room) {
-            Ok(count) => {
-                self.used = self.used.saturating_add(count);
-                self.left = self.left.saturating_sub(1);
-                Ok(())
+        match pem::decode(text, &mut self.der) {
+            Ok(length) if kind == wanted => {
+                self.found = true;
+                take(self.der.get(..length).unwrap_or(&[]))
+            }
+            Ok(_) => Ok(true),
+            Err(PemError::NoBlock | PemError::Encrypted | PemError::Full) if kind != wanted => {
+                Ok(true)
             }
             Err(PemError::Full) => Err(FileProblem::TooLarge),
             Err(problem) => Err(FileProblem::Pem(problem)),
@@ -124,5 +123,6 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.block.zeroize();
+        self.der.zeroize();
     }
 }

@@ -25,6 +25,9 @@ pub(super) struct Trust<'a> {
     pub latest: u64,
     /// The name or address the certificate must be for; `None` leaves it open (`verify-ca`).
     pub host: Option<&'a str>,
+    /// Anchors that are still to be selected.
+    #[cfg(feature = "std")]
+    pub roots: Option<&'a dyn super::LoadFiles>,
 }
 
 /// Checks `chain`, whose first certificate is the server's; the others may stand in any order and
@@ -45,6 +48,19 @@ pub(super) fn verify<'c>(
         name::check_host(&leaf, host)?;
     }
     Ok(leaf)
+}
+
+/// Whether a certificate can be the anchor of a chain: it has the name of an issuer in it, or is the
+/// server's own.
+#[cfg(feature = "std")]
+pub(super) fn may_anchor(chain: &[&[u8]], root: &[u8], pulse: Pulse<'_>) -> bool {
+    let Ok(anchor) = Certificate::parse(root) else { return false };
+    let budget = Budget::new(pulse);
+    chain.iter().any(|der| {
+        let signed = Certificate::parse(der);
+        // What is too much work to tell is left to the search.
+        *der == root || signed.is_ok_and(|cert| is_name(&anchor, &cert, &budget).unwrap_or(true))
+    })
 }
 
 /// Checks that `bytes` is one or more certificates, one after the other.

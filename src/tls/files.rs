@@ -61,7 +61,13 @@ pub trait LoadFiles {
     /// A file that is there cannot be used, or one that must be there is not. Nothing is loaded then.
     fn load(&mut self, config: &Config<'_>, key: bool) -> Result<(), ConfigError>;
 
-    /// What was read, in DER. `None` where no file is named and none is in its default place.
+    /// Whether there are roots to verify with.
+    fn has_roots(&self) -> bool;
+
+    /// Calls `with` with those of the roots, in DER and concatenated, that `wanted` says yes to.
+    fn roots(&self, wanted: &dyn Fn(&[u8]) -> bool, with: &mut dyn FnMut(&[u8]));
+
+    /// What else was read, in DER. `None` where no file is named and none is in its default place.
     fn loaded(&self, role: Role) -> Option<&[u8]>;
 
     /// The first file that could not be used when they were last read, by its keyword, and why.
@@ -97,6 +103,15 @@ impl Source<'_> {
             },
             #[cfg(feature = "std")]
             Self::Loaded(files) => Ok(files.loaded(role)),
+        }
+    }
+
+    /// Roots of which those that a server's certificates ask for are selected.
+    #[cfg(feature = "std")]
+    pub(super) fn roots(&self) -> Option<&dyn LoadFiles> {
+        match self {
+            Self::Loaded(files) if files.has_roots() => Some(&**files),
+            _ => None,
         }
     }
 

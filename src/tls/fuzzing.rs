@@ -23,7 +23,14 @@ pub fn fuzz(data: &[u8]) {
     fuzz_one(data);
     let sent = chain.get(..length).unwrap_or(&[]);
     for (earliest, latest) in [(0, u64::MAX), (1_700_000_000, 1_700_000_000)] {
-        let trust = Trust { anchors: data, earliest, latest, host: Some("db.example.test") };
+        let trust = Trust {
+            anchors: data,
+            earliest,
+            latest,
+            host: Some("db.example.test"),
+            #[cfg(feature = "std")]
+            roots: None,
+        };
         let _ = chain::verify(sent, &trust, &|| Ok(()));
         let _ = chain::verify(sent.get(1..).unwrap_or(&[]), &trust, &|| Ok(()));
     }

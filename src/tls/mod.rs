@@ -163,7 +163,7 @@ impl<'b> Tls<'b> {
 
     /// Where the names in `sslrootcert`, `sslcert` and `sslkey` are looked up. Default: nowhere.
     #[must_use]
-    pub fn files(mut self, files: &'b dyn Files) -> Self {
+    pub const fn files(mut self, files: &'b dyn Files) -> Self {
         self.settings.files = Source::Table(files);
         self
     }

@@ -35,16 +35,25 @@ pub(crate) fn plan<'h>(
     let anchors = settings.files.get(Role::Root, config)?;
     if let Some(bytes) = anchors {
         chain::check_anchors(bytes).map_err(|_| Fault::from(ConfigError::RootCertificate))?;
+    }
+    #[cfg(feature = "std")]
+    let roots = settings.files.roots();
+    #[cfg(not(feature = "std"))]
+    let roots = None::<()>;
+    let trust = if anchors.is_some() || roots.is_some() {
+        let (earliest, latest) = dates(settings.validity, platform)?;
+        Some(Trust {
+            anchors: anchors.unwrap_or(&[]),
+            earliest,
+            latest,
+            host: host.filter(|_| verify_full),
+            #[cfg(feature = "std")]
+            roots,
+        })
     } else if matches!(mode, SslMode::VerifyCa | SslMode::VerifyFull) {
         return Err(Fault::from(ConfigError::NoRootCertificate));
-    }
-    let trust = match anchors {
-        Some(anchors) => {
-            let (earliest, latest) = dates(settings.validity, platform)?;
-            let host = host.filter(|_| verify_full);
-            Some(Trust { anchors, earliest, latest, host })
-        }
-        None => None,
+    } else {
+        None
     };
     let server_name =
         host.filter(|host| config.sslsni && host.is_ascii() && IpBytes::parse(host).is_none());

@@ -102,6 +102,23 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
+    fn verify<'c>(
+        &self,
+        chain: &[&'c [u8]],
+        trust: &Trust<'_>,
+    ) -> Result<Certificate<'c>, CertificateError> {
+        let pulse = || self.pulse();
+        #[cfg(feature = "std")]
+        if let Some(roots) = trust.roots {
+            let mut leaf = Err(CertificateError::UnknownIssuer);
+            roots.roots(&|root| chain::may_anchor(chain, root, &pulse), &mut |anchors| {
+                leaf = chain::verify(chain, &Trust { anchors, ..*trust }, &pulse);
+            });
+            return leaf;
+        }
+        chain::verify(chain, trust, &pulse)
+    }
+
     // These two are out of line, so that neither adds to the stack of what calls them.
     #[inline(never)]
     fn certificate(
@@ -122,7 +139,7 @@ impl<'a> Verifier<'a> {
             return Err(self.too_long(u32::from_be_bytes([0, a, b, c])));
         }
         let leaf = match &self.trust {
-            Some(trust) => chain::verify(chain, trust, &|| self.pulse()),
+            Some(trust) => self.verify(chain, trust),
             None => chain
                 .first()
                 .ok_or(CertificateError::Missing)

@@ -167,3 +167,26 @@ fn passwords_come_from_a_file_that_only_the_owner_can_read() {
     assert_eq!(error.kind(), ErrorKind::Config(barepg::ConfigError::NoPassword));
     assert_eq!(client.passfile_problem(), Some(barepg::host::PassfileProblem::Permissions));
 }
+
+#[test]
+fn iteration_counts_are_bounded_and_can_be_allowed() {
+    let server = pg::shared(18);
+    for (role, count) in [("few", 100), ("many", 50_000)] {
+        server.psql(
+            "postgres",
+            &format!("set scram_iterations = {count}; create role {role} login password 'pw'"),
+        );
+        let hba = server.data_dir().join("pg_hba.conf");
+        let lines = fs::read_to_string(&hba).unwrap();
+        fs::write(&hba, format!("host all {role} all scram-sha-256\n{lines}")).unwrap();
+        server.reload();
+        let text = format!("{} user={role} password=pw", server.conninfo("x"));
+        server.wait_until(&format!(
+            "select exists (select from pg_hba_file_rules where user_name = '{{{role}}}')"
+        ));
+        let error = ask(&text, "select 1::text").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth(AuthError::Iterations), "{role}");
+        let allowed = format!("{text} scram_min_iterations={count} scram_max_iterations={count}");
+        assert_eq!(ask(&allowed, "select current_user::text").unwrap(), role);
+    }
+}

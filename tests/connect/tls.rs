@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use barepg::host::{FileProblem, Host};
-use barepg::tls::TlsError;
+use barepg::tls::{CertificateError, TlsError};
 use barepg::{ConfigError, ErrorKind};
 use barepg_testkit::pg;
 use barepg_testkit::scratch::Scratch;
@@ -100,4 +100,25 @@ fn a_second_try_has_tls_where_the_server_refuses_plaintext() {
     });
     let text = format!("{} sslmode=allow", server.conninfo("scram_user"));
     assert_eq!(ask(&text, TLS).unwrap(), "true");
+}
+
+/// With room for the operating system's roots it is its largest.
+#[test]
+fn a_host_can_be_given_to_a_thread_of_the_usual_size() {
+    let server = pg::shared(15);
+    let host = Host::new();
+    let text = format!(
+        "{} sslrootcert=system",
+        server.conninfo("scram_user").replace("127.0.0.1", "localhost")
+    );
+    let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
+        let mut host = host;
+        let mut client = host.client(&text).unwrap();
+        let kind = client.connect().map(|_| ()).unwrap_err().kind();
+        (kind, client.certificate_problem())
+    });
+    let unknown = CertificateError::UnknownIssuer;
+    // The roots were read, and the server's is none of them.
+    let expected = (ErrorKind::Tls(TlsError::Certificate(unknown)), None);
+    assert_eq!(thread.unwrap().join().unwrap(), expected);
 }

@@ -13,6 +13,8 @@ mod roots;
 pub enum Content {
     /// Stored files, concatenated.
     Copy(&'static [&'static str]),
+    /// The operating system's roots, and a stored file after them.
+    System(&'static str),
     Text(&'static str),
     Bytes(&'static [u8]),
     Directory,

@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The same for libpq where it is known to hang.
 const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
+const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// What is asked once connected: user, database, TLS, client certificate.
 const QUESTION: &str = "select current_user || ' ' || current_database() || ' ' || \
     case when ssl then 'tls' else 'plain' end || coalesce(' ' || client_dn, '') \
@@ -81,6 +83,9 @@ impl World {
         });
         let store = Scratch::new("barepg-setups", "").expect("a directory");
         let psql = provision::client("psql").expect("psql");
+        if !Path::new(SYSTEM_ROOTS).exists() {
+            provision::apt("the system's roots", &["ca-certificates"]).expect("they are installed");
+        }
         let world = Self { cluster, plain, unasking, store, psql, count: AtomicUsize::new(0) };
         world.make_store();
         world
@@ -258,10 +263,15 @@ impl World {
         if !parent.exists() {
             make_dir(parent);
         }
-        let read = |name: &&str| fs::read(self.stored(name)).expect(name);
+        let read = |name: &str| fs::read(self.stored(name)).expect(name);
         match content {
             Content::Copy(names) => {
-                fs::write(path, names.iter().flat_map(read).collect::<Vec<u8>>()).expect("write");
+                fs::write(path, names.iter().flat_map(|name| read(name)).collect::<Vec<u8>>())
+                    .expect("write");
+            }
+            Content::System(more) => {
+                let roots = fs::read(SYSTEM_ROOTS).expect("system roots");
+                fs::write(path, [roots, read(more)].concat()).expect("write");
             }
             Content::Text(text) => fs::write(path, self.fill(text, parent)).expect("write"),
             Content::Bytes(bytes) => fs::write(path, bytes).expect("write"),

@@ -165,9 +165,14 @@ pub fn all() -> Vec<Setup> {
         setup("root after a long line", "{scram} sslmode=verify-full")
             .copy(ROOT, &["long", "blank", "root"])
             .wants(TLS),
-        setup("more roots than fit", "{scram} sslmode=require")
-            .copy(ROOT, &["other"; 900])
-            .says("does not fit"),
+        setup("900 roots of the issuer's name", "{scram} sslmode=require")
+            .copy(ROOT, &["other"; 900]),
+        setup("the system's roots and the server's", "{scram} sslmode=verify-full")
+            .file(ROOT, Content::System("root"))
+            .wants(TLS),
+        setup("the system's roots", "{scram} sslmode=verify-full")
+            .file(ROOT, Content::System("empty"))
+            .says("unknown issuer"),
         setup("root, but of another host", "{scram} host=db.test sslmode=verify-full")
             .copy(ROOT, &["root"]),
         setup("root, another host, verify-ca", "{scram} host=db.test sslmode=verify-ca")
