@@ -89,7 +89,8 @@ impl<F: NorFlash> Outbox<'_, F> {
         let Some(first) = self.rows.step(&mut self.device, &mut cursor)? else {
             return Ok(false);
         };
-        let statement = self.options.find(first.head.kind).ok_or(OutboxError::UnknownStatement)?;
+        let statement = self.options.pick(first.head.kind, conn.is_opengauss());
+        let statement = statement.ok_or(OutboxError::UnknownStatement)?;
         let limit = if self.sending.suspect == Some(first.number) { 1 } else { self.sending.limit };
         let limit = limit.min(self.options.batch).max(1);
         let batch = self.batch(conn, statement, first, limit);

@@ -42,6 +42,7 @@ pub(super) type EndOthers = fn(&mut Connection) -> Result<()>;
 #[derive(Clone, Copy)]
 pub struct Options<'b> {
     pub(super) statements: &'b [&'static StaticStatement],
+    opengauss: &'b [&'static StaticStatement],
     pub(super) device: &'b dyn Params,
     region: Option<(u32, u32)>,
     page: u32,
@@ -65,6 +66,7 @@ impl<'b> Options<'b> {
     pub const fn new(statements: &'b [&'static StaticStatement]) -> Self {
         Self {
             statements,
+            opengauss: &[],
             device: &(),
             region: None,
             page: 0,
@@ -76,6 +78,14 @@ impl<'b> Options<'b> {
             end_others: None,
             batch: crate::limits::PIPELINE_WINDOW,
         }
+    }
+
+    /// What is sent at openGauss in place of each of the statements, in the same order, where they
+    /// differ: see [`insert_once`](crate::insert_once). Rows are pushed with the others.
+    #[must_use]
+    pub const fn at_opengauss(mut self, statements: &'b [&'static StaticStatement]) -> Self {
+        self.opengauss = statements;
+        self
     }
 
     /// The parameters before each row's number: which device this is.
@@ -156,6 +166,13 @@ impl<'b> Options<'b> {
     /// The statement that a row belongs to.
     pub(super) fn find(&self, tag: u16) -> Option<&'static StaticStatement> {
         self.statements.iter().copied().find(|statement| statement.tag() == tag)
+    }
+
+    /// The statement that is sent for a row.
+    pub(super) fn pick(&self, tag: u16, is_opengauss: bool) -> Option<&'static StaticStatement> {
+        let index = self.statements.iter().position(|statement| statement.tag() == tag)?;
+        let other = if is_opengauss { self.opengauss.get(index) } else { None };
+        other.or_else(|| self.statements.get(index)).copied()
     }
 
     /// Whether rows can be assigned to statements.

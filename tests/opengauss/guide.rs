@@ -4,8 +4,6 @@
 mod big_values;
 #[path = "../live/guide/bulk_upload.rs"]
 mod bulk_upload;
-#[path = "../live/guide/log_a_reading.rs"]
-mod log_a_reading;
 #[path = "../live/guide/read_a_recipe.rs"]
 mod read_a_recipe;
 
@@ -23,21 +21,38 @@ fn on_both(f: impl Fn(&mut Connection)) {
     with_session(pg::shared(15).port(), role("scram_user"), &f);
 }
 
+#[cfg(feature = "outbox")]
+static READING: PerDialect<StaticStatement> = insert_once!(
+    "insert into reading (device, key, celsius) values ($1, $2, $3)",
+    &[oid::INT4, oid::INT8, oid::FLOAT4]
+);
+
 #[test]
+#[cfg(feature = "outbox")]
 fn readings_are_stored_once() {
-    use log_a_reading::{Fate, log};
+    use barepg::outbox::{Options, Outbox, RamFlash};
     on_both(|c| {
         c.batch_execute(
-            "create temp table reading (device int, seq bigint, celsius real check (celsius < 200),
-            primary key (device, seq))",
+            "create temp table reading (device int, key bigint, celsius real check (celsius < 200),
+            primary key (device, key))",
         )
         .unwrap();
-        for seq in [1, 2, 2, 3] {
-            assert_eq!(log(c, 7, seq, 21.5), Fate::Stored);
+        let (mut memory, mut buffer) = ([0; 4096], [0; 128]);
+        let platform = barepg::host::SystemPlatform::new();
+        let (statements, others) = ([&READING.postgresql], [&READING.opengauss]);
+        let options = Options::new(&statements).at_opengauss(&others).device(&(7_i32,));
+        let flash = RamFlash::new(&mut memory);
+        let mut outbox = Outbox::open(flash, &mut buffer, options, &platform).unwrap();
+        let mut keys = Vec::new();
+        for celsius in [20.5, 21.5, 1000.0, 22.5] {
+            keys.push(outbox.push(&READING.postgresql, (celsius as f32,)).unwrap());
         }
-        assert_eq!(log(c, 7, 4, 1000.0), Fate::SetAside);
-        let row = c.query_one("select count(*) from reading", ()).unwrap();
-        assert_eq!(row.get::<i64>(0), Ok(3));
+        // One is there already: its acknowledgement was lost.
+        c.execute("insert into reading values (7, $1, 21.5)", (keys[1],)).unwrap();
+        outbox.drain(c).unwrap();
+        assert_eq!(outbox.next_aside().unwrap().unwrap().key, keys[2]);
+        let row = c.query_one("select count(*), sum(celsius) from reading", ()).unwrap();
+        assert_eq!(row.decode::<(i64, f32)>(), Ok((3, 64.5)));
     });
 }
 
