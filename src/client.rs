@@ -32,6 +32,12 @@ impl<'b> Buffers<'b> {
     }
 
     /// Splits one piece of memory: the first `rx` bytes for receiving, the rest for sending.
+    ///
+    /// ```no_run
+    /// let mut memory = [0; 1024]; // 768 to receive, 256 to send
+    /// let buffers = barepg::Buffers::split(&mut memory, 768);
+    /// # let _ = buffers;
+    /// ```
     pub fn split(memory: &'b mut [u8], rx: usize) -> Self {
         let (rx, tx) = memory.split_at_mut(rx.min(memory.len()));
         Self { rx, tx }
@@ -201,6 +207,20 @@ impl<'b> Client<'b> {
     /// it, and sends the request. This client needs the same configuration and buffers of its
     /// own; it must not have a session.
     ///
+    /// ```no_run
+    /// # fn example<D: barepg::Dial>(client: &mut barepg::Client<'_>, dialler: &mut D) -> barepg::Result<()> {
+    /// let mut conn = client.connect_with(dialler)?;
+    /// let token = conn.cancel_token();
+    /// if conn.execute("call recompute_everything()", ()).is_err() {
+    ///     drop(conn);
+    ///     if let Some(token) = token {
+    ///         client.cancel_with(&token, dialler)?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`connect_with`](Self::connect_with) until the link is open; then as
     /// [`CancelToken::cancel`].
@@ -272,6 +292,14 @@ impl<'b> Client<'b> {
 
     /// Keeps the keys of each login for the next one, which then hashes next to nothing. Read
     /// [`KeyCache`] for the price.
+    ///
+    /// ```no_run
+    /// # fn example(client: &mut barepg::Client<'_>) {
+    /// # fn mine() -> &'static mut barepg::KeyCache { todo!() }
+    /// let cache: &mut barepg::KeyCache = mine(); // in a static, or restored from flash
+    /// client.set_key_cache(cache); // the next login takes 62,000 instructions instead of 20 million
+    /// # }
+    /// ```
     pub const fn set_key_cache(&mut self, cache: &'b mut KeyCache) {
         self.session.keys = Some(cache);
     }

@@ -10,6 +10,26 @@ use crate::limits;
 ///
 /// Methods take `&self`: use a `Cell`, `RefCell` or a critical section inside where state is
 /// needed. All of them may be called many times per operation and must return quickly.
+///
+/// ```no_run
+/// use barepg::{NoEntropy, Platform};
+/// # fn timer() -> u64 { 0 }
+/// # fn generator(_: &mut [u8]) -> bool { false }
+/// # fn feed_watchdog() {}
+///
+/// struct Board;
+/// impl Platform for Board {
+///     fn now_ms(&self) -> u64 {
+///         timer() // free-running, 64 bits
+///     }
+///     fn idle(&self) {
+///         feed_watchdog();
+///     }
+///     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
+///         generator(buf).then_some(()).ok_or(NoEntropy)
+///     }
+/// }
+/// ```
 pub trait Platform {
     /// Milliseconds since any fixed start; every deadline is measured with it. It should move at
     /// least every 100 ms. Without TLS a verb whose answer comes with the transport's first attempt

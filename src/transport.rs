@@ -56,6 +56,17 @@ impl<T: Io + ?Sized> Transport for T {}
 /// connection is idle, is taken for that of the next statement (one that arrives together with
 /// another is still noticed); and a verb on a link that the server has closed is
 /// [`Unknown`](crate::Outcome::Unknown) instead of [`NotSent`](crate::Outcome::NotSent).
+///
+/// ```no_run
+/// # fn example<U: embedded_io::Read + embedded_io::Write>(
+/// #     client: &mut barepg::Client<'_>,
+/// #     uart: U,
+/// # ) -> barepg::Result<()> {
+/// let conn = client.connect(barepg::NoReadReady(uart))?;
+/// # drop(conn);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoReadReady<T>(pub T);
 

@@ -41,6 +41,25 @@ pub const DEFAULT_PORT: u16 = 5432;
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 // In this order there are no gaps, and a login hands on the credentials by the same pointer.
+///
+/// ```no_run
+/// use barepg::{Config, SslMode};
+///
+/// // In flash.
+/// static CONFIG: Config = Config::new()
+///     .host("db1.plant.example,db2.plant.example")
+///     .user("logger")
+///     .password("secret")
+///     .dbname("plant")
+///     .sslmode(SslMode::Prefer);
+///
+/// // From a file or a serial line; the scratch buffer holds what is quoted in it.
+/// let mut scratch = [0; 128];
+/// let config = Config::parse("host=db user=logger connect_timeout=5", &mut scratch)?;
+/// assert_eq!(config.get_connect_timeout_ms(), 5000);
+/// # let _ = &CONFIG;
+/// # Ok::<(), barepg::ParseError>(())
+/// ```
 #[repr(C)]
 pub struct Config<'a> {
     pub(crate) credentials: Credentials<'a>,

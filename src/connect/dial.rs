@@ -11,6 +11,24 @@ use crate::transport::{Io as _, Transport};
 /// Something that turns host and port into a transport.
 ///
 /// The transport must keep the rules of [`transport`](crate::transport).
+///
+/// ```no_run
+/// use barepg::{Dial, DialError, Target, Transport};
+/// # trait Modem { type Link: Transport; fn call(&mut self, host: &str, port: u16) -> Option<Self::Link>; }
+///
+/// struct Dialler<M>(M);
+///
+/// impl<M: Modem> Dial for Dialler<M> {
+///     type Transport = M::Link;
+///
+///     fn dial(&mut self, target: &Target<'_>) -> Result<M::Link, DialError> {
+///         if target.address > 0 {
+///             return Err(DialError::NoMoreAddresses); // the modem looks names up
+///         }
+///         self.0.call(target.host.host, target.host.port).ok_or(DialError::TimedOut)
+///     }
+/// }
+/// ```
 pub trait Dial {
     /// The open link.
     type Transport: Transport;

@@ -7,6 +7,13 @@ use crate::wire::Reader;
 /// Memory for notifications that arrive while other verbs run. Each takes 8 bytes, the channel's
 /// name and the payload. When it is full the newest is dropped and counted in
 /// [`Stats::notifications_lost`](crate::Stats::notifications_lost).
+///
+/// ```no_run
+/// # fn example<'b>(client: &mut barepg::Client<'b>, memory: &'b mut [u8; 256], place: &'b mut Option<barepg::NotificationQueue<'b>>) {
+/// let queue = place.insert(barepg::NotificationQueue::new(memory));
+/// client.set_notification_queue(queue); // `wait_notification` reads it first
+/// # }
+/// ```
 pub struct NotificationQueue<'m> {
     memory: &'m mut [u8],
     start: usize,

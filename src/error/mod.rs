@@ -31,6 +31,21 @@ use crate::wire::WireError;
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// What went wrong, what became of the work, and whether the connection can be used further.
+///
+/// ```no_run
+/// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+/// use barepg::{Outcome, SqlState};
+/// match conn.execute("insert into event values ($1, $2)", (1, "on")) {
+///     Ok(_) => {}
+///     // It was there already.
+///     Err(error) if error.sqlstate() == Some(SqlState::UNIQUE_VIOLATION) => {}
+///     // It may be there: only what is safe twice is sent again.
+///     Err(error) if error.outcome() == Outcome::Unknown => { /* connect again */ }
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Error {

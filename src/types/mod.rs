@@ -245,6 +245,23 @@ pub trait FromSql<'a>: Sized {
 }
 
 /// A Rust value that can be sent as a parameter.
+///
+/// ```no_run
+/// use barepg::types::{Oid, oid};
+/// use barepg::wire::{WireError, Writer};
+/// use barepg::ToSql;
+///
+/// /// Hundredths of a degree, as a `real`.
+/// struct Temperature(i16);
+///
+/// impl ToSql for Temperature {
+///     const OID: Oid = oid::FLOAT4;
+///
+///     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+///         (f32::from(self.0) / 100.0).to_sql(out)
+///     }
+/// }
+/// ```
 pub trait ToSql {
     /// The type that is sent to the server. 0 lets it infer one, which is safe only where the binary
     /// layout of the inferred type is what [`to_sql`](Self::to_sql) writes; with [`oid::AS_TEXT`] it

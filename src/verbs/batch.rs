@@ -21,6 +21,14 @@ impl Connection<'_, '_> {
     /// rows were touched. The statement is parsed once for the batch, a prepared one too: so it
     /// does not depend on what a pooler's server has prepared.
     ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// let rows = conn.execute_many("insert into event values ($1, $2)", [(1, "on"), (2, "off")])?;
+    /// assert_eq!(rows, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`query`](Self::query). [`batch_done`](Self::batch_done) is the index of the item that
     /// was refused.

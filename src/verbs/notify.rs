@@ -47,6 +47,19 @@ impl Connection<'_, '_> {
     /// ([`Client::set_notification_queue`](crate::Client::set_notification_queue)). Within an open
     /// transaction the server delivers none.
     ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// conn.batch_execute("listen lamp")?;
+    /// while let Some(notification) = conn.wait_notification(60_000)? {
+    ///     match notification.payload {
+    ///         "on" => { /* switch it on */ }
+    ///         _ => { /* switch it off */ }
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): a notification was larger than the
     /// receive buffer and was skipped; connection usable. After any other error the connection is

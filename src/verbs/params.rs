@@ -72,6 +72,17 @@ impl Parameter for RawValue<'_> {
 
 /// Parameters that are encoded already, as they travel: for each a 32-bit length, −1 for NULL, and
 /// the value in binary format. What a queue kept, say.
+///
+/// ```no_run
+/// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+/// use barepg::{EncodedParams, types::oid};
+/// let mut kept = [0; 32]; // in flash, until there is a link
+/// let length = EncodedParams::encode(&(7_i64, 21.5_f32), &mut kept).unwrap();
+/// let params = EncodedParams::new(&[oid::INT8, oid::FLOAT4], &kept[..length]).unwrap();
+/// conn.execute("insert into reading values ($1, $2)", params)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodedParams<'a> {
     count: u16,

@@ -63,6 +63,17 @@ enum State {
 impl<'b> Connection<'_, 'b> {
     /// Begins a pipeline: several different statements in one round trip, see [`Pipeline`].
     ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// let mut pipeline = conn.pipeline()?; // one round trip for both
+    /// pipeline.execute("insert into event values ($1, $2)", (1, "on"))?;
+    /// pipeline.execute("update lamp set lit = $1", (true,))?;
+    /// let rows = pipeline.finish()?;
+    /// # let _ = rows;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`query`](Self::query).
     pub fn pipeline(&mut self) -> Result<Pipeline<'_, 'b>> {

@@ -15,6 +15,17 @@ use crate::wire::{WireError, Writer, frontend};
 impl<'b> Connection<'_, 'b> {
     /// Runs a statement and returns its rows: `query("select … where id = $1", (7_i32,))`.
     ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// let mut rows = conn.query("select id, name from recipe where line = $1", (3,))?;
+    /// while let Some(row) = rows.next()? {
+    ///     let (id, name): (i32, Option<&str>) = row.decode()?;
+    /// #   let _ = (id, name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Server`]: refused, no effect, connection usable. [`ErrorKind::Capacity`]: the
     /// column descriptions do not fit the receive buffer; connection usable.
@@ -34,6 +45,14 @@ impl<'b> Connection<'_, 'b> {
     }
 
     /// Runs a statement that returns exactly one row.
+    ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// let level: f32 = conn.query_one("select level from tank where id = $1", (4,))?.get(0)?;
+    /// # let _ = level;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`query`](Self::query); [`UsageError::NoRows`], [`UsageError::TooManyRows`]: the
@@ -69,6 +88,14 @@ impl<'b> Connection<'_, 'b> {
     }
 
     /// Runs a statement and returns how many rows it touched. Rows it returns are dropped.
+    ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// let rows = conn.execute("update tank set level = $2 where id = $1", (4, 17.5_f32))?;
+    /// if rows == 0 { /* there is no such tank */ }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`query`](Self::query).

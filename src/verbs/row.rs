@@ -45,6 +45,21 @@ pub struct Column<'r> {
 /// A type made of a whole row: tuples of up to 16 columns, or your own.
 ///
 /// Tuples must have as many elements as the row has columns.
+///
+/// ```no_run
+/// use barepg::{FromRow, Row};
+///
+/// struct Recipe<'r> {
+///     id: i32,
+///     name: Option<&'r str>,
+/// }
+///
+/// impl<'r> FromRow<'r> for Recipe<'r> {
+///     fn from_row(row: &Row<'r>) -> barepg::Result<Self> {
+///         Ok(Self { id: row.get("id")?, name: row.get("name")? })
+///     }
+/// }
+/// ```
 pub trait FromRow<'r>: Sized {
     /// Reads the row.
     ///
@@ -108,6 +123,15 @@ impl<'r> Row<'r> {
 
     /// A column by its index, counted from 0, or by its name: `row.get(0)`, `row.get("celsius")`.
     /// From left to right each costs the same, however many columns there are.
+    ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// let row = conn.query_one("select 7 as id, null::text as name", ())?;
+    /// let (id, name): (i32, Option<&str>) = (row.get("id")?, row.get(1)?);
+    /// # let _ = (id, name);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Column`] when the value is not a `T`, [`UsageError::NoColumn`] when there is

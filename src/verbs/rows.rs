@@ -120,6 +120,15 @@ impl<'r, 'b> Rows<'r, 'b> {
     /// rows touched or returned, as CommandComplete counted them; of a simple query with several
     /// statements, by the last.
     ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// let rows = conn.query("insert into event values (1, 'on') returning id", ())?;
+    /// let inserted = rows.finish()?; // Ok only if all of it went well
+    /// # let _ = inserted;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`next`](Self::next); rows that are too large are no error here.
     #[cfg_attr(not(target_os = "none"), inline)]

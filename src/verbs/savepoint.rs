@@ -23,6 +23,19 @@ pub struct Savepoint<'s, 'c, 'b> {
 impl<'c, 'b> Transaction<'_, 'c, 'b> {
     /// Sets a savepoint.
     ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// let mut tx = conn.transaction()?;
+    /// let mut savepoint = tx.savepoint()?;
+    /// match savepoint.execute("insert into event values (1, 'on')", ()) {
+    ///     Ok(_) => savepoint.commit()?,
+    ///     Err(_) => savepoint.rollback()?, // what came before it stays
+    /// }
+    /// tx.commit()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`Connection::query`].
     pub fn savepoint(&mut self) -> Result<Savepoint<'_, 'c, 'b>> {

@@ -259,6 +259,18 @@ impl Connection<'_, '_> {
     /// Prepares a statement. `types` are the parameters' types (see
     /// [`types::oid`](crate::types::oid)); those not given, or 0, the server infers.
     ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// use barepg::types::oid;
+    /// let insert = conn.prepare("insert into reading values ($1, $2)", &[oid::INT8, oid::FLOAT4])?;
+    /// for (number, celsius) in [(1_i64, 21.5_f32), (2, 21.6)] {
+    ///     conn.execute(&insert, (number, celsius))?;
+    /// }
+    /// conn.close_statement(&insert)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`query`](Self::query).
     pub fn prepare<'s>(&mut self, sql: &'s str, types: &'s [Oid]) -> Result<Statement<'s>> {

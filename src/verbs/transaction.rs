@@ -28,6 +28,16 @@ impl<'c, 'b> Connection<'c, 'b> {
     /// Opens a transaction. The guard it returns is used like the connection, and rolls back
     /// unless it is committed.
     ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// let mut tx = conn.transaction()?;
+    /// tx.execute("update tank set level = level - $1 where id = 1", (5_i64,))?;
+    /// tx.execute("update tank set level = level + $1 where id = 2", (5_i64,))?;
+    /// tx.commit()?; // dropped before: rolled back
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`query`](Self::query). [`UsageError::InTransaction`]: one is open already.
     pub fn transaction(&mut self) -> Result<Transaction<'_, 'c, 'b>> {
@@ -36,6 +46,21 @@ impl<'c, 'b> Connection<'c, 'b> {
 
     /// As [`transaction`](Self::transaction), with an isolation level and other properties:
     /// `conn.build_transaction().isolation_level(IsolationLevel::Serializable).start()`.
+    ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// use barepg::IsolationLevel;
+    /// let mut tx = conn
+    ///     .build_transaction()
+    ///     .isolation_level(IsolationLevel::RepeatableRead)
+    ///     .read_only(true)
+    ///     .start()?;
+    /// let level: i64 = tx.query_one("select sum(level) from tank", ())?.get(0)?;
+    /// tx.commit()?;
+    /// # let _ = level;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn build_transaction(&mut self) -> TransactionBuilder<'_, 'c, 'b> {
         TransactionBuilder { connection: self, isolation: "", access: "", deferrable: "" }
     }

@@ -43,8 +43,14 @@ enum Content {
 }
 
 impl<'b> Connection<'_, 'b> {
-    /// Begins a COPY into a table: `copy_in("copy t from stdin with (format binary)")`. One round
-    /// trip; the data follow through the guard.
+    /// Begins a COPY into a table. One round trip; the data follow through the guard.
+    /// ```no_run
+    /// # fn f(conn: &mut barepg::Connection) -> barepg::Result<u64> {
+    /// let mut copy = conn.copy_in("copy reading from stdin with (format binary)")?;
+    /// copy.send_row((1_i64, 21.5_f32))?;
+    /// copy.finish() // only now the rows are kept
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`query`](Self::query). [`UsageError::NotCopy`]: the statement was another one, and was

@@ -28,6 +28,16 @@ pub struct CopyOut<'r, 'b> {
 impl<'b> Connection<'_, 'b> {
     /// Begins a COPY out of a table: `copy_out("copy t to stdout")`.
     ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// let mut copy = conn.copy_out("copy recipe to stdout with (format binary)")?;
+    /// while let Some((id, name)) = copy.next_row::<(i32, Option<&str>)>()? {
+    /// #   let _ = (id, name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`copy_in`](Self::copy_in).
     pub fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_, 'b>> {
