@@ -170,12 +170,16 @@ fn bulk_upload() {
         with_session(cluster.port(), role("scram_user"), |c| {
             c.batch_execute("create temp table sample (at timestamp, sensor int2, value float4)")
                 .unwrap();
-            let samples = (0..10_000).map(|n| Sample {
-                at: Timestamp::from_unix_micros(1_000_000 * n).unwrap(),
-                sensor: 3,
-                value: (n % 10 != 0).then_some(0.5),
-            });
-            assert_eq!(upload(c, samples), Ok(10_000));
+            let samples = || {
+                (0..10_000).map(|n| Sample {
+                    at: Timestamp::from_unix_micros(1_000_000 * n).unwrap(),
+                    sensor: 3,
+                    value: (n % 10 != 0).then_some(0.5),
+                })
+            };
+            assert_eq!(upload(c, samples().take(100)), Ok(100));
+            assert_eq!(upload(c, samples()), Ok(9_900));
+            assert_eq!(upload(c, samples()), Ok(0));
             let sql = "select count(value), max(at) - min(at) = '9999 s' from sample";
             let row = c.query_one(sql, ()).unwrap();
             assert_eq!(row.decode::<(i64, bool)>(), Ok((9000, true)));
