@@ -86,8 +86,8 @@ pub use credentials::AuthMethods;
 pub use credentials::{GaussKeys, GaussMethod};
 pub use engine::{Event, NotificationQueue, StaticStatements, Stats, TransactionStatus};
 pub use error::{
-    AuthError, Buffer, ConfigError, DialError, Error, ErrorKind, Outcome, ProtocolError, Remedy,
-    Result, ServerError, SqlState, UsageError,
+    AuthError, Buffer, ConfigError, DialError, Error, ErrorKind, OutboxError, Outcome,
+    ProtocolError, Remedy, Result, ServerError, SqlState, UsageError,
 };
 pub use platform::{NoEntropy, Platform};
 pub use supervise::{Backoff, Health, Pause, Policy, Supervisor};

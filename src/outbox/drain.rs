@@ -74,8 +74,8 @@ impl<F: NorFlash> Outbox<'_, F> {
     ///
     /// # Errors
     /// Of the connection, as [`Connection::execute_many`]: the rows wait. After
-    /// [`Remedy::Retry`](crate::Remedy::Retry) call again, on a new connection where this one is
-    /// dead. After [`Remedy::Operator`](crate::Remedy::Operator) a person must act.
+    /// [`Remedy::Retry`] call again, on a new connection where this one is
+    /// dead. After [`Remedy::Operator`] a person must act.
     /// [`OutboxError::UnknownStatement`], [`OutboxError::AsideFull`], and what the flash reports.
     /// [`UsageError::InTransaction`]: acknowledged within a transaction is not stored.
     pub fn send(&mut self, conn: &mut Connection) -> Result<bool> {
