@@ -85,9 +85,11 @@ pub use credentials::AuthMethods;
 #[cfg(feature = "opengauss")]
 pub use credentials::{GaussKeys, GaussMethod};
 pub use engine::{Event, NotificationQueue, StaticStatements, Stats, TransactionStatus};
+#[cfg(feature = "outbox")]
+pub use error::OutboxError;
 pub use error::{
-    AuthError, Buffer, ConfigError, DialError, Error, ErrorKind, OutboxError, Outcome,
-    ProtocolError, Remedy, Result, ServerError, SqlState, UsageError,
+    AuthError, Buffer, ConfigError, DialError, Error, ErrorKind, Outcome, ProtocolError, Remedy,
+    Result, ServerError, SqlState, UsageError,
 };
 pub use platform::{NoEntropy, Platform};
 pub use supervise::{Backoff, Health, Pause, Policy, Supervisor};

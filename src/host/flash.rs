@@ -10,7 +10,7 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNo
 /// Bytes that are erased at a time.
 const PAGE: usize = 4096;
 
-/// A file as a [`NorFlash`](crate::outbox::NorFlash) for an [`Outbox`](crate::outbox::Outbox), in
+/// A file as a [`NorFlash`] for an [`Outbox`](crate::outbox::Outbox), in
 /// pages of 4096 bytes.
 ///
 /// What is written is there when the process ends, however it ends. So that it is there when the
