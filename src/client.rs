@@ -186,8 +186,10 @@ impl<'b> Client<'b> {
     /// of each, until one gives the session that `target_session_attrs` asks for. Each attempt
     /// has `connect_timeout` for link, TLS and login together. A host that cannot be reached,
     /// does not answer, shuts down or starts up is passed over; a refused login ends the search,
-    /// as in libpq, and so does a certificate that is not trusted. With `dialect=auto` a server
-    /// that refuses openGauss's protocol version (some poolers do) is asked again with 3.0.
+    /// as in libpq, and so does a certificate that is not trusted. With `dialect=auto` a server that
+    /// fails in any way before its first authentication request (some know nothing of openGauss's
+    /// protocol version) is asked again with 3.0; silence ends that attempt after
+    /// [`limits::GUESS_MS`](crate::limits::GUESS_MS).
     ///
     /// # Errors
     /// As [`connect`](Self::connect), of the attempt that ended the search.

@@ -118,8 +118,9 @@ pub enum ErrorKind {
     /// The peer closed the link. The connection is dead: connect again.
     Closed,
     /// The peer closed the link before it sent anything. openGauss does so when the client's address
-    /// is in no line of `pg_hba.conf`, when no connection slot is free, and while it starts; so
-    /// does a proxy that has no server.
+    /// is in no line of `pg_hba.conf`, and while it starts; so does a proxy that has no server. Or,
+    /// with `dialect=auto`, the driver gave the link up, to ask an openGauss that had failed once for
+    /// its own protocol version again. Connect again.
     HungUp,
     /// The deadline passed. The connection is dead, for the answer may still come.
     TimedOut,

@@ -116,6 +116,11 @@ impl<F: NorFlash> Outbox<'_, F> {
         let batch = Rows {
             device: RefCell::new(&mut self.device),
             prefix: self.options.device,
+            #[cfg(feature = "opengauss")]
+            types: statement
+                .types()
+                .get(self.options.device.count().saturating_add(1)..)
+                .unwrap_or(&[]),
             values: statement.given().saturating_sub(self.options.device.count()).saturating_sub(1),
             trouble: Cell::new(None),
         };
@@ -330,7 +335,9 @@ struct Batch {
 struct Rows<'r, F> {
     device: RefCell<&'r mut Device<F>>,
     prefix: &'r dyn Params,
-    /// Values of a row.
+    /// Types of the values, and their number.
+    #[cfg(feature = "opengauss")]
+    types: &'static [Oid],
     values: usize,
     trouble: Cell<Option<OutboxError>>,
 }
@@ -362,8 +369,12 @@ impl<F: NorFlash> Params for Row<'_, F> {
         let mut device = self.rows.device.try_borrow_mut().map_err(|_| WireError::Source)?;
         let Found { head, content, .. } = self.found;
         let (mut reading, mut chunk) = (Reading::new(content, head.length), [0; 32]);
+        #[cfg(feature = "opengauss")]
+        let mut pieces = crate::verbs::gauss::InPieces::new(self.rows.types);
         loop {
             match reading.next(&mut device, &mut chunk) {
+                #[cfg(feature = "opengauss")]
+                Ok(Some(bytes)) if out.rules().is_gauss() => pieces.write(bytes, out)?,
                 Ok(Some(bytes)) => out.bytes(bytes)?,
                 Ok(None) => return Ok(()),
                 Err(error) => {

@@ -8,21 +8,21 @@
 //! ```
 //! use barepg::outbox::{Options, Outbox, RamFlash};
 //! use barepg::types::oid;
-//! use barepg::{Connection, Platform, Result, StaticStatement};
+//! use barepg::{Connection, PerDialect, Platform, Result, StaticStatement, insert_once};
 //!
 //! // First the device, then the row's number, then the values that are pushed.
-//! static INSERT: StaticStatement = StaticStatement::new(
-//!     "insert into reading (device, key, at, celsius) values ($1, $2, to_timestamp($3), $4)
-//!      on conflict do nothing",
+//! static INSERT: PerDialect<StaticStatement> = insert_once!(
+//!     "insert into reading (device, key, at, celsius) values ($1, $2, to_timestamp($3), $4)",
 //!     &[oid::INT4, oid::INT8, oid::FLOAT8, oid::FLOAT4],
 //! );
-//! static STATEMENTS: &[&StaticStatement] = &[&INSERT];
+//! static STATEMENTS: &[&StaticStatement] = &[&INSERT.postgresql];
+//! static AT_OPENGAUSS: &[&StaticStatement] = &[&INSERT.opengauss];
 //!
 //! # fn f(platform: &dyn Platform, conn: &mut Connection) -> Result<()> {
 //! let (mut flash, mut buffer) = ([0; 4096], [0; 128]);
-//! let options = Options::new(STATEMENTS).device(&(7_i32,));
+//! let options = Options::new(STATEMENTS).at_opengauss(AT_OPENGAUSS).device(&(7_i32,));
 //! let mut outbox = Outbox::open(RamFlash::new(&mut flash), &mut buffer, options, platform)?;
-//! outbox.push(&INSERT, (1.7e9_f64, 21.5_f32))?;
+//! outbox.push(&INSERT.postgresql, (1.7e9_f64, 21.5_f32))?;
 //! outbox.drain(conn)?;
 //! # Ok(()) }
 //! ```
@@ -31,8 +31,8 @@
 //! Each row has a number that no other row of this device ever had or will have, across resets and
 //! power cuts. It is sent as a `bigint`. A new outbox begins at a random one of 2³¹ places, 2³²
 //! numbers apart, so that an outbox that was lost with its flash does not meet its old numbers again.
-//! The table's primary key is device and number, and the statement says `on conflict do nothing` (or
-//! openGauss's `on duplicate key update nothing`): then a row that is sent twice is stored once.
+//! The table's primary key is device and number, and the statement says `on conflict do nothing`, at
+//! openGauss `on duplicate key update nothing`: then a row that is sent twice is stored once.
 //! Numbers rise with time, and some are left out.
 //!
 //! # What the flash must do

@@ -36,7 +36,9 @@ impl Session<'_> {
         self.link.rules.forget_bytes();
         let rules = self.link.rules;
         let part = |w: &mut Writer<'_>| params.values(w);
-        if Writer::measure(&part, &[], rules) == Err(WireError::Empty) {
+        if rules.empty() == Empty::Unknown
+            && Writer::measure(&part, &[], rules) == Err(WireError::Empty)
+        {
             self.ask_what_empty_is(io)?;
             if run == Run::Described {
                 run = Run::Named;
@@ -201,6 +203,57 @@ pub(crate) fn value(oid: Oid, bytes: &[u8], out: &mut Writer<'_>) -> Result<(), 
     }
 }
 
+/// Writes encoded values that come in pieces, cut anywhere: a string without characters is NULL where
+/// `''` is.
+#[cfg(feature = "outbox")]
+pub(crate) struct InPieces<'t> {
+    types: core::slice::Iter<'t, Oid>,
+    /// The length that is being read, and how much of it is there.
+    field: [u8; 4],
+    filled: usize,
+    /// Bytes of the value that are still to come.
+    left: usize,
+}
+
+#[cfg(feature = "outbox")]
+impl<'t> InPieces<'t> {
+    pub(crate) fn new(types: &'t [Oid]) -> Self {
+        Self { types: types.iter(), field: [0; 4], filled: 0, left: 0 }
+    }
+
+    /// Writes a piece.
+    pub(crate) fn write(&mut self, bytes: &[u8], out: &mut Writer<'_>) -> Result<(), WireError> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.left > 0 {
+                let (now, later) = rest.split_at_checked(self.left).unwrap_or((rest, &[]));
+                out.bytes(now)?;
+                self.left = self.left.saturating_sub(now.len());
+                rest = later;
+                continue;
+            }
+            let Some((byte, later)) = rest.split_first() else { break };
+            rest = later;
+            if let Some(place) = self.field.get_mut(self.filled) {
+                *place = *byte;
+            }
+            self.filled = self.filled.saturating_add(1);
+            if self.filled < self.field.len() {
+                continue;
+            }
+            self.filled = 0;
+            let oid = self.types.next().copied().unwrap_or(0);
+            let length = i32::from_be_bytes(self.field);
+            self.left = usize::try_from(length).unwrap_or(0);
+            match length {
+                0 if is_text(oid) => out.empty_text()?,
+                _ => out.bytes(&self.field)?,
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +277,28 @@ mod tests {
         assert_eq!(written(Empty::Null), Ok([&b"\xff\xff\xff\xff"[..], rest].concat()));
         assert_eq!(written(Empty::Kept), Ok([&b"\0\0\0\0"[..], rest].concat()));
         assert_eq!(written(Empty::Unknown), Err(WireError::Empty));
+    }
+
+    #[cfg(feature = "outbox")]
+    #[test]
+    fn pieces_are_cut_anywhere() {
+        let block = b"\0\0\0\0\0\0\0\0\0\0\0\x03abc\xff\xff\xff\xff\0\0\0\0";
+        let types = [oid::TEXT, oid::BYTEA, oid::TEXT, oid::TEXT, oid::VARCHAR];
+        let null = b"\xff\xff\xff\xff";
+        let expected = [null, &block[4..19], null].concat();
+        for size in 1..=block.len() {
+            let mut rules = Rules::NONE;
+            rules.enter();
+            rules.set_empty(Empty::Null);
+            let mut buf = [0; 64];
+            let mut out = Writer::new(&mut buf).under(rules);
+            let mut pieces = InPieces::new(&types);
+            for piece in block.chunks(size) {
+                pieces.write(piece, &mut out).unwrap();
+            }
+            let len = out.len();
+            assert_eq!(&buf[..len], expected, "{size}");
+        }
     }
 
     #[test]

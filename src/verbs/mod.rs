@@ -51,7 +51,7 @@ mod batch_bind;
 mod copy;
 mod fit;
 #[cfg(feature = "opengauss")]
-mod gauss;
+pub(crate) mod gauss;
 mod in_line;
 mod named;
 mod notify;

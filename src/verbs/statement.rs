@@ -85,6 +85,12 @@ impl StaticStatement {
         Self { sql, types, hash, name: hash.name() }
     }
 
+    /// The types that were given.
+    #[cfg(all(feature = "outbox", feature = "opengauss"))]
+    pub(crate) const fn types(&self) -> &'static [Oid] {
+        self.types
+    }
+
     /// The SQL text.
     pub const fn sql(&self) -> &'static str {
         self.sql

@@ -10,6 +10,8 @@ mod hosts;
 #[cfg(feature = "std")]
 mod keys_tool;
 mod login;
+#[cfg(feature = "outbox")]
+mod outbox;
 mod peer;
 #[cfg(feature = "std")]
 #[path = "../host/programs.rs"]

@@ -35,6 +35,7 @@ impl Way {
 
     /// Keywords and values beside those of the call.
     fn more(self, front: &Front, method: &str) -> Vec<(&'static str, String)> {
+        let _ = front;
         match self {
             // MD5 shows a hash that others can use: only where no one can listen, or by name.
             Way::Tcp if method == "md5" => vec![("require_auth", "md5".to_string())],
@@ -130,6 +131,7 @@ fn the_call_works_in_three_spellings_by_every_method_and_way() {
                 #[cfg(feature = "tls")]
                 Way::Tls => config = config.sslmode(SslMode::VerifyCa).sslrootcert(&root),
             }
+            let _ = &root;
             let mut host = Host::<512, 512>::with_buffers();
             let mut client = host.client_for(config);
             let mut connection =

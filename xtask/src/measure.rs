@@ -86,6 +86,7 @@ impl Server {
     /// What a board is built with to use this server.
     pub fn features(&self) -> &'static [&'static str] {
         match (&self.root, self.front) {
+            _ if self.verified.is_some() => &["tls", "depth", "opengauss", "conninfo"],
             (Some(_), true) => &["tls", "depth", "opengauss", "conninfo"],
             (Some(_), false) => &["tls", "depth"],
             (None, _) => &[],

@@ -239,7 +239,8 @@ fn upstream_startup(startup: &Startup) -> Vec<u8> {
             name => put(&rewrite::settings(name), &rewrite::settings(value)),
         }
     }
-    if startup.get("search_path").is_none() {
+    let path = |text: &str| text.contains("search_path");
+    if startup.get("search_path").is_none() && !startup.get("options").is_some_and(path) {
         put("search_path", "\"$user\", public, gauss");
     }
     body.push(0);
