@@ -50,7 +50,8 @@ pub trait Platform {
     /// SCRAM nonce and the seed of TLS.
     ///
     /// # Errors
-    /// [`NoEntropy`] where there is no source, or its health check failed. The login then fails
+    /// [`NoEntropy`] where there is no source, or its health check failed. Bytes that repeat
+    /// themselves count as none. The login then fails
     /// with [`AuthError::NoEntropy`](crate::AuthError::NoEntropy); nothing weaker is used instead.
     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy>;
 
@@ -65,6 +66,19 @@ pub trait Platform {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoEntropy;
+
+/// Secret bytes from the platform, 18 or more.
+///
+/// # Errors
+/// [`NoEntropy`] when the platform has none, or gives the same 8 bytes (of 32 or more bytes: 16)
+/// again and again: so does a source that is not switched on, and a register that is read faster
+/// than it fills.
+pub(crate) fn draw(platform: &dyn Platform, buf: &mut [u8]) -> Result<(), NoEntropy> {
+    platform.entropy(buf)?;
+    let period = if buf.len() < 32 { 8 } else { 16 };
+    let repeats = buf.iter().zip(buf.iter().skip(period)).all(|(a, b)| a == b);
+    if repeats { Err(NoEntropy) } else { Ok(()) }
+}
 
 /// The time that an operation has left.
 #[derive(Clone, Copy, Debug)]
@@ -190,6 +204,41 @@ mod tests {
             if let Err(fault) = countdown.wait(&clock) {
                 return (clock.0.get(), fault);
             }
+        }
+    }
+
+    /// Gives the same few bytes again and again.
+    struct Stuck(&'static [u8]);
+
+    impl Platform for Stuck {
+        fn now_ms(&self) -> u64 {
+            0
+        }
+
+        fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
+            buf.iter_mut().zip(self.0.iter().cycle()).for_each(|(to, from)| *to = *from);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_source_that_is_stuck_is_noticed() {
+        for (bytes, length, good) in [
+            (&b"\0"[..], 18, false),
+            (b"\xff", 48, false),
+            (b"ab", 18, false),
+            (b"abcd", 18, false),
+            (b"abcd", 48, false),
+            (b"abcdefgh", 18, false),
+            (b"abcdefgh", 48, false),
+            (b"abcdefghijklmnop", 18, true),
+            (b"abcdefghijklmnop", 48, false),
+            (b"abcdefghijklmnopqrs", 18, true),
+            (b"abcdefghijklmnopqrs", 48, true),
+        ] {
+            let mut buf = [0; 48];
+            let drawn = draw(&Stuck(bytes), &mut buf[..length]);
+            assert_eq!(drawn.is_ok(), good, "{bytes:?}, {length}");
         }
     }
 

@@ -265,7 +265,7 @@ impl Session<'_> {
         }
         let mut entropy = [0; NONCE];
         let platform = self.link.platform();
-        platform.entropy(&mut entropy).map_err(|_| AuthError::NoEntropy)?;
+        crate::platform::draw(platform, &mut entropy).map_err(|_| AuthError::NoEntropy)?;
         exchange.begin(&entropy, binding);
         self.link.write(io, &|w| frontend::password(w, &|w| exchange.initial(w)))
     }

@@ -76,7 +76,7 @@ pub(super) fn check_anchors(bytes: &[u8]) -> Result<(), CertificateError> {
 }
 
 /// The first of one or more certificates.
-#[cfg(feature = "tls-client-cert")]
+#[cfg(all(feature = "tls-client-cert", feature = "std"))]
 pub(super) fn first(bytes: &[u8]) -> Result<&[u8], CertificateError> {
     let whole = Der::new(bytes).any()?.whole;
     Certificate::parse(whole).map(|cert| cert.der)

@@ -76,6 +76,23 @@ impl AeadInPlace for Cipher {
         self.0.encrypt_in_place_detached(nonce, header, content)
     }
 
+    /// The one place where a message can still grow: the client's intermediates get their entries.
+    #[cfg(feature = "tls-client-cert")]
+    fn encrypt_in_place(
+        &self,
+        nonce: &Nonce<Self::NonceSize>,
+        header: &[u8],
+        content: &mut dyn aead::Buffer,
+    ) -> aead::Result<()> {
+        super::bundle::spread(content)?;
+        let length = content.as_ref().len().saturating_add(16);
+        let [high, low] = u16::try_from(length).map_err(|_| aead::Error)?.to_be_bytes();
+        let &[kind, major, minor, ..] = header else { return Err(aead::Error) };
+        let header = [kind, major, minor, high, low];
+        let tag = self.encrypt_in_place_detached(nonce, &header, content.as_mut())?;
+        content.extend_from_slice(&tag)
+    }
+
     #[inline(always)]
     fn decrypt_in_place_detached(
         &self,

@@ -8,6 +8,7 @@ use zeroize::Zeroize;
 
 use crate::NoEntropy;
 use crate::auth::HmacKey;
+use crate::platform::draw;
 
 /// Bytes of entropy for one seed: 256 bits and a nonce of half that.
 pub(super) const SEED: usize = 48;
@@ -22,15 +23,10 @@ impl Drbg {
     /// Seeds from the platform.
     ///
     /// # Errors
-    /// When the platform fails, or hands out the same byte throughout: the mark of a source that
-    /// is not switched on.
+    /// When the platform fails, or repeats itself.
     pub(super) fn new(platform: &dyn crate::Platform) -> Result<Self, NoEntropy> {
         let mut seed = [0; SEED];
-        platform.entropy(&mut seed)?;
-        let [first, rest @ ..] = seed;
-        if rest.iter().all(|&b| b == first) {
-            return Err(NoEntropy);
-        }
+        draw(platform, &mut seed)?;
         let drbg = Self::from_seed(&seed);
         seed.zeroize();
         Ok(drbg)

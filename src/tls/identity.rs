@@ -18,8 +18,8 @@ use crate::error::{CertificateError, TlsError};
 
 /// Certificate and key, given only to a server that has proved itself.
 pub(super) struct Identity<'a> {
-    /// DER.
-    pub(super) certificate: &'a [u8],
+    /// DER, concatenated; the client's own comes first.
+    pub(super) certificates: &'a [u8],
     pub(super) key: ClientKey<'a>,
 }
 

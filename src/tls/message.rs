@@ -183,6 +183,10 @@ impl Update for Transcript {
     fn update(&mut self, data: &[u8]) {
         // Other data that by chance looks like a hidden message does not occur: its lengths would
         // have to be right.
+        #[cfg(feature = "tls-client-cert")]
+        if super::bundle::pieces(data, &mut |piece| feed(&mut self.0, piece)) {
+            return;
+        }
         let rest = if let [_, HIDDEN, ..] = data { self.show(data) } else { data };
         feed(&mut self.0, rest);
     }

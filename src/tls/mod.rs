@@ -37,9 +37,11 @@
 //! `files` is where roots, certificate and key come from.
 //!
 //! Layers, each using only those before it: `der`, `time`, `x509`, `work`, `dn`, `name`, `rsa`,
-//! `signature`, `chain`, `key`, `message`, `pem` turn bytes into decisions; `drbg`, `cipher`, `guard`,
+//! `signature`, `chain`, `key`, `message`, `bundle`, `pem` turn bytes into decisions; `drbg`, `cipher`, `guard`,
 //! `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
+#[cfg(feature = "tls-client-cert")]
+mod bundle;
 mod chain;
 mod cipher;
 mod der;

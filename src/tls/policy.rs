@@ -91,8 +91,8 @@ fn identity<'h>(
     let Some(certificates) = settings.files.get(Role::Certificate, config)? else {
         return Ok(None);
     };
-    // One certificate is sent; the server knows the intermediates.
-    let certificate = chain::first(certificates).map_err(|_| wrong)?;
+    // All of them are sent: the client's own, then its intermediates.
+    chain::check_anchors(certificates).map_err(|_| wrong)?;
     let key = match settings.signer {
         Some(signer) => ClientKey::Element(signer),
         None => {
@@ -102,10 +102,10 @@ fn identity<'h>(
     };
     // As libpq does, for a server may not ask for it. The table of a board is its maker's.
     #[cfg(feature = "std")]
-    if !key.belongs_to(certificate) {
+    if !chain::first(certificates).is_ok_and(|own| key.belongs_to(own)) {
         return Err(wrong);
     }
-    Ok(Some(Identity { certificate, key }))
+    Ok(Some(Identity { certificates, key }))
 }
 
 /// Bytes around a fragment in the body of a record: content type and tag.

@@ -337,6 +337,6 @@ impl CryptoProvider for Provider<'_> {
         self.identity
             .as_ref()
             .filter(|_| self.shown)
-            .map(|identity| Certificate::X509(identity.certificate))
+            .map(|identity| Certificate::X509(identity.certificates))
     }
 }

@@ -5,7 +5,10 @@ use std::cell::Cell;
 use std::process::Command;
 
 use barepg::tls::{SignFailed, Signer, TlsError};
-use barepg::{ChannelBinding, Config, ConfigError, ErrorKind, SqlState, SslMode, SslNegotiation};
+use barepg::{
+    Buffer, ChannelBinding, Config, ConfigError, ErrorKind, SqlState, SslMode, SslNegotiation,
+};
+use barepg_testkit::pki::{Spec, Workshop};
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::ecdsa::{Signature, SigningKey};
 
@@ -118,11 +121,61 @@ fn client_certificates_with_every_kind_of_chain() {
     }
 }
 
+/// The server knows the root alone: the intermediates come from the client.
+#[test]
+fn intermediates_are_sent() {
+    let w = Workshop::new();
+    let issuer = |name| Some(name);
+    w.make(&Spec::root("root", "/CN=Root"));
+    w.make(&Spec { issuer: issuer("root"), ..Spec::root("int1", "/CN=One") });
+    w.make(&Spec { issuer: issuer("int1"), key: "rsa:2048", ..Spec::root("int2", "/CN=Two") });
+    w.make(&Spec { subject: "/CN=cert_user", extensions: CLIENT, ..Spec::leaf("one", "int1") });
+    w.make(&Spec { subject: "/CN=cert_user", extensions: CLIENT, ..Spec::leaf("two", "int2") });
+    w.make(&Spec::leaf("server", "root"));
+    let mut files = Table::default().with_pem("root.crt", &w.path("root", "crt"));
+    for (name, parts) in [
+        ("one", &["one", "int1"][..]),
+        ("two", &["two", "int2", "int1"]),
+        ("all", &["two", "int2", "int1", "root"]),
+        ("missing", &["two", "int2"]),
+        ("alone", &["one"]),
+    ] {
+        let key = if parts[0] == "one" { "one" } else { "two" };
+        w.bundle(&format!("{name}-chain"), parts);
+        files = files
+            .with_pem(&format!("{name}.crt"), &w.path(&format!("{name}-chain"), "crt"))
+            .with_pem(&format!("{name}.key"), &w.path(key, "key"));
+    }
+    for major in MAJORS {
+        let server = Server::start(major, &[]);
+        server.present_to(&w, "server", "server", "root");
+        for (name, good) in
+            [("one", true), ("two", true), ("all", true), ("missing", false), ("alone", false)]
+        {
+            let (cert, key) = (format!("{name}.crt"), format!("{name}.key"));
+            let config = user("cert_user").sslcert(&cert).sslkey(&key);
+            let login = Setup::new(config, &files).run_sized::<4113, 2500, _>(server.port(), |c| {
+                c.query_one("select 1", ()).expect("a row").get::<i32>(0).expect("one")
+            });
+            let refused = ErrorKind::Tls(TlsError::ClientCertificate);
+            let wanted = if good { Ok(1) } else { Err(refused) };
+            assert_eq!(login.map_err(|(kind, _)| kind), wanted, "{name} on {major}");
+        }
+        // Where they do not fit, the error says which buffer is too small.
+        let config = user("cert_user").sslcert("all.crt").sslkey("all.key");
+        let error = Setup::new(config, &files).refused::<4113, 1024>(server.port());
+        let kind = error.kind();
+        assert!(matches!(kind, ErrorKind::Capacity { buffer: Buffer::TlsRecord, .. }), "{kind:?}");
+    }
+}
+
+const CLIENT: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n\
+    extendedKeyUsage=clientAuth";
+
 #[test]
 fn a_certificate_of_another_authority_is_refused_with_its_own_error() {
     let (server, files) = start(15);
-    let other = barepg_testkit::pki::Workshop::new();
-    use barepg_testkit::pki::Spec;
+    let other = Workshop::new();
     other.make(&Spec::root("root", "/CN=Other"));
     other.make(&Spec { subject: "/CN=cert_user", ..Spec::leaf("cert_user", "root") });
     let files = files

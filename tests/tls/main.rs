@@ -11,5 +11,6 @@ mod harness;
 mod hostile;
 mod live;
 mod matrix;
+mod relay;
 mod rogue;
 mod verbs;

@@ -9,6 +9,7 @@
 //! * [`faults`]: servers that misbehave on purpose.
 //! * [`gauss`]: an openGauss front before such a cluster.
 //! * [`pki`]: any certificate, for tests of certificate checks.
+//! * [`pkits`]: NIST's test suite for certificate chains.
 //! * [`provision`]: gets the server binaries and other tools, and says what it installs.
 //! * [`libpq`]: PostgreSQL's client library, to compare with.
 //! * [`names`]: a name server that knows one name.
@@ -29,6 +30,7 @@ pub mod pgbouncer;
 pub mod pglite;
 pub mod pgpool;
 pub mod pki;
+pub mod pkits;
 pub mod provision;
 pub mod random;
 pub mod scratch;

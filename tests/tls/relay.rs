@@ -1,0 +1,376 @@
+//! A machine on the way that passes logins on to the real server, showing certificates of its own:
+//! what gets through is what docs/tls.md says, for every `sslmode`, `channel_binding` and
+//! signature algorithm.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use barepg::{ChannelBinding, SslMode};
+use barepg_testkit::pki::{Spec, Workshop};
+
+use crate::common::role;
+use crate::harness::{Server, Setup, Table};
+
+/// How the relay's certificates are signed: a name, the authority's key, options of the signature.
+const ALGORITHMS: [(&str, &str, &str); 11] = [
+    ("p256", "P-256", "-sha256"),
+    ("p256-sha384", "P-256", "-sha384"),
+    ("p384", "P-384", "-sha384"),
+    ("p521", "P-521", "-sha512"),
+    ("rsa", "rsa:2048", "-sha256"),
+    ("rsa-sha512", "rsa:2048", "-sha512"),
+    ("rsa-sha1", "rsa:2048", "-sha1"),
+    ("rsa-sha224", "rsa:2048", "-sha224"),
+    ("pss", "rsa:2048", "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest"),
+    ("pss-sha384", "rsa:2048", "-sha384 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32"),
+    ("ed25519", "ed25519", ""),
+];
+
+/// Those that a chain may be verified with.
+fn is_known(algorithm: &str) -> bool {
+    !matches!(algorithm, "p521" | "rsa-sha1" | "rsa-sha224")
+}
+
+/// What the relay does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// TLS on both sides, messages as they are.
+    Tls,
+    /// The same, and the server's offer of channel binding is taken out.
+    Stripped,
+    /// TLS with the client only.
+    PlainServer,
+    /// No TLS: it says that the server has none.
+    NoTls,
+}
+
+const WAYS: [Way; 4] = [Way::Tls, Way::Stripped, Way::PlainServer, Way::NoTls];
+
+/// What docs/tls.md says: whether somebody on the way gets a login through.
+fn gets_through(mode: SslMode, binding: ChannelBinding, way: Way, trusted: Trusted) -> bool {
+    let tls_demanded = matches!(mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull);
+    // `disable` and `allow` begin without TLS, and then all ways are alike.
+    let has_tls = tls_demanded || mode == SslMode::Prefer && way != Way::NoTls;
+    match (binding, trusted) {
+        (ChannelBinding::Require, _) => false,
+        _ if !has_tls => true,
+        _ if way == Way::NoTls => false,
+        (_, Trusted::Others) => false,
+        (_, Trusted::Same) if mode == SslMode::VerifyFull => false,
+        (ChannelBinding::Disable, _) => true,
+        // The server notices, unless its own link has no TLS.
+        (ChannelBinding::Prefer, _) => way == Way::PlainServer,
+    }
+}
+
+/// What the client has in `sslrootcert`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trusted {
+    /// Nothing.
+    Nothing,
+    /// The authority of the server, which is not the relay's.
+    Others,
+    /// An authority that signed the relay's certificate, for another host.
+    Same,
+}
+
+#[test]
+fn what_a_relay_gets_through_is_what_the_table_says() {
+    let w = Workshop::new();
+    w.make(&Spec::root("root", "/CN=Root"));
+    w.make(&Spec::leaf("server", "root"));
+    for (name, key, sign) in ALGORITHMS {
+        let root = format!("root-{name}");
+        // A root signs itself with what the program takes by default.
+        w.make(&Spec { key, sign: "", ..Spec::root(&root, &format!("/CN={root}")) });
+        let extensions = "basicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:other.test";
+        w.make(&Spec { extensions, sign, ..Spec::leaf(name, &root) });
+    }
+    let server = Server::start(15, &[]);
+    server.present(&w, "server", "server");
+    let mut files = Table::default().with_pem("others.crt", &w.path("root", "crt"));
+    for (name, ..) in ALGORITHMS {
+        let both = [w.der("root"), w.der(&format!("root-{name}"))].concat();
+        files = files.with(&format!("{name}.crt"), both);
+    }
+    use SslMode::{Allow, Disable, Prefer, Require, VerifyCa, VerifyFull};
+    use Trusted::{Nothing, Others, Same};
+    let of = |algorithm: &'static str| {
+        let (mut passed, mut stopped, mut wrong) = (0, 0, Vec::new());
+        let roots = format!("{algorithm}.crt");
+        for (mode, trusted) in [
+            (Disable, Nothing),
+            (Allow, Nothing),
+            (Prefer, Nothing),
+            (Require, Nothing),
+            (Prefer, Same),
+            (Require, Others),
+            (Require, Same),
+            (VerifyCa, Others),
+            (VerifyCa, Same),
+            (VerifyFull, Others),
+            (VerifyFull, Same),
+        ] {
+            for binding in
+                [ChannelBinding::Disable, ChannelBinding::Prefer, ChannelBinding::Require]
+            {
+                let config = role("scram_user")
+                    .host("localhost")
+                    .sslmode(mode)
+                    .channel_binding(binding)
+                    .connect_timeout_ms(20_000)
+                    .sslrootcert(match trusted {
+                        Nothing => "",
+                        Others => "others.crt",
+                        Same => &roots,
+                    });
+                for way in WAYS {
+                    // Where there is no TLS, one algorithm is like another.
+                    let plain = matches!(mode, Disable | Allow) || way == Way::NoTls;
+                    if plain && (algorithm != "p256" || mode == Disable && way != Way::NoTls) {
+                        continue;
+                    }
+                    // A certificate that is not trusted ends all of them in the same way.
+                    if trusted == Others && way != Way::Tls && algorithm != "p256" {
+                        continue;
+                    }
+                    let relay = Relay::start(server.port(), &w, algorithm, way);
+                    let login = Setup::new(config, &files).run(relay.port, |c| {
+                        c.query_one("select 1", ()).expect("a row").get::<i32>(0).expect("one")
+                    });
+                    relay.stop();
+                    let expected = gets_through(mode, binding, way, trusted)
+                        && (trusted != Same || is_known(algorithm) || plain);
+                    *(if login.is_ok() { &mut passed } else { &mut stopped }) += 1;
+                    if login.is_ok() != expected {
+                        wrong.push(format!(
+                            "{mode:?}, {binding:?}, {trusted:?}, {algorithm}, {way:?}: {login:?}"
+                        ));
+                    }
+                }
+            }
+        }
+        (passed, stopped, wrong)
+    };
+    let (mut passed, mut stopped, mut wrong) = (0, 0, Vec::new());
+    std::thread::scope(|scope| {
+        // Most of it is waiting for programs to start.
+        let threads = ALGORITHMS.map(|(algorithm, ..)| {
+            scope.spawn({
+                let of = &of;
+                move || of(algorithm)
+            })
+        });
+        for thread in threads {
+            let (more, others, errors) = thread.join().unwrap();
+            passed += more;
+            stopped += others;
+            wrong.extend(errors);
+        }
+    });
+    println!("{passed} logins passed on, as the table says, {stopped} stopped");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(passed > 50 && stopped > 400, "{passed} {stopped}");
+    // And the server itself is logged in to.
+    for binding in [ChannelBinding::Disable, ChannelBinding::Prefer, ChannelBinding::Require] {
+        let config = role("scram_user").host("localhost").sslmode(VerifyFull);
+        let config = config.sslrootcert("others.crt").channel_binding(binding);
+        assert_eq!(Setup::new(config, &files).login(server.port()), Ok(true), "{binding:?}");
+    }
+}
+
+/// Serves one connection.
+struct Relay {
+    port: u16,
+    thread: std::thread::JoinHandle<()>,
+    children: Children,
+}
+
+type Children = Arc<Mutex<Vec<End>>>;
+
+/// What ends with a relay.
+enum End {
+    Program(Child),
+    Link(TcpStream),
+}
+
+impl Relay {
+    fn start(server: u16, w: &Workshop, certificate: &str, way: Way) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let children = Children::default();
+        let mine = children.clone();
+        let paths = ["crt", "key"].map(|kind| w.path(certificate, kind));
+        let thread = std::thread::spawn(move || {
+            let (client, _) = listener.accept().unwrap();
+            // A client that hangs up is what most of this is about.
+            let _ = relay(client, server, &paths, way, &mine);
+            mine.lock().unwrap().iter_mut().for_each(end);
+        });
+        Self { port, thread, children }
+    }
+
+    fn stop(self) {
+        // A client that never came: none of the tests'.
+        self.thread.join().unwrap();
+        self.children.lock().unwrap().iter_mut().for_each(end);
+    }
+}
+
+fn end(end: &mut End) {
+    match end {
+        End::Program(child) => {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        End::Link(stream) => drop(stream.shutdown(Shutdown::Both)),
+    }
+}
+
+fn relay(
+    mut client: TcpStream,
+    server: u16,
+    [certificate, key]: &[PathBuf; 2],
+    way: Way,
+    children: &Children,
+) -> std::io::Result<()> {
+    client.set_nodelay(true)?;
+    client.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut first = [0; 8];
+    client.read_exact(&mut first)?;
+    let wants_tls = first == [0, 0, 0, 8, 4, 210, 22, 47];
+    if wants_tls && way == Way::NoTls {
+        client.write_all(b"N")?;
+    }
+    let front = wants_tls && way != Way::NoTls;
+    // Towards the server.
+    let (from_server, mut to_server): (Box<dyn Read + Send>, Box<dyn Write + Send>) = match way {
+        Way::Tls | Way::Stripped if front => {
+            let to = format!("127.0.0.1:{server}");
+            let args = ["s_client", "-quiet", "-starttls", "postgres", "-connect", &to];
+            program(&args, children)
+        }
+        _ => {
+            let stream = TcpStream::connect(("127.0.0.1", server))?;
+            stream.set_nodelay(true)?;
+            children.lock().unwrap().push(End::Link(stream.try_clone()?));
+            (Box::new(stream.try_clone()?), Box::new(stream))
+        }
+    };
+    let from_server = Rewritten { inner: from_server, strip: way == Way::Stripped, begun: false };
+    if !front {
+        if !wants_tls {
+            to_server.write_all(&first)?;
+        }
+        let (read, write) = (client.try_clone()?, client.try_clone()?);
+        return pump(read, to_server, from_server, write);
+    }
+    // Towards the client: the program speaks TLS on a socket, and passes on what is in it.
+    let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+    // A port that was free a moment ago: the program prints none that it chose itself.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let accept = format!("127.0.0.1:{port}");
+    let (from_client, to_client) = program(
+        // SHA-1 too: what it shows is its own choice.
+        &[
+            "s_server",
+            "-quiet",
+            "-cipher",
+            "ALL:@SECLEVEL=0",
+            "-accept",
+            &accept,
+            "-cert",
+            &certificate,
+            "-key",
+            &key,
+        ],
+        children,
+    );
+    let begun = Instant::now();
+    let tls = loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(stream) => break stream,
+            Err(error) if begun.elapsed() > Duration::from_secs(10) => return Err(error),
+            Err(_) => std::thread::sleep(Duration::from_millis(2)),
+        }
+    };
+    client.write_all(b"S")?;
+    let (read, write) = (client.try_clone()?, client);
+    let (tls_read, tls_write) = (tls.try_clone()?, tls);
+    std::thread::spawn(move || pump(from_client, to_server, from_server, to_client));
+    pump(read, tls_write, tls_read, write)
+}
+
+type Pipes = (Box<dyn Read + Send>, Box<dyn Write + Send>);
+
+fn program(args: &[&str], children: &Children) -> Pipes {
+    let mut command = Command::new("openssl");
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("openssl runs");
+    let pipes = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    children.lock().unwrap().push(End::Program(child));
+    (Box::new(pipes.0), Box::new(pipes.1))
+}
+
+/// Copies both ways until one of them ends.
+fn pump(
+    mut from: impl Read + Send + 'static,
+    mut to: impl Write + Send + 'static,
+    mut back_from: impl Read + Send + 'static,
+    mut back_to: impl Write + Send + 'static,
+) -> std::io::Result<()> {
+    let (ended, end) = std::sync::mpsc::channel();
+    let other = ended.clone();
+    std::thread::spawn(move || {
+        let _ = copy(&mut from, &mut to);
+        let _ = ended.send(());
+    });
+    std::thread::spawn(move || {
+        let _ = copy(&mut back_from, &mut back_to);
+        let _ = other.send(());
+    });
+    let _ = end.recv();
+    Ok(())
+}
+
+fn copy(from: &mut impl Read, to: &mut impl Write) -> std::io::Result<()> {
+    let mut buf = [0; 4096];
+    loop {
+        let length = from.read(&mut buf)?;
+        if length == 0 {
+            return Ok(());
+        }
+        to.write_all(&buf[..length])?;
+        to.flush()?;
+    }
+}
+
+/// Takes SCRAM-SHA-256-PLUS out of the server's first message.
+struct Rewritten<R> {
+    inner: R,
+    strip: bool,
+    begun: bool,
+}
+
+impl<R: Read> Read for Rewritten<R> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        const PLUS: &[u8] = b"SCRAM-SHA-256-PLUS\0";
+        let length = self.inner.read(buf)?;
+        if !self.strip || std::mem::replace(&mut self.begun, true) {
+            return Ok(length);
+        }
+        let message = buf[..length].to_vec();
+        let Some(at) = message.windows(PLUS.len()).position(|w| w == PLUS) else {
+            return Ok(length);
+        };
+        let mut less = [&message[..at], &message[at + PLUS.len()..]].concat();
+        // The message's length, before its code. NegotiateProtocolVersion may have come before it.
+        less[at - 5] -= u8::try_from(PLUS.len()).unwrap();
+        buf[..less.len()].copy_from_slice(&less);
+        Ok(less.len())
+    }
+}
