@@ -3,5 +3,6 @@
 
 mod cuts;
 mod device;
+mod killed;
 mod supervised;
 mod work;

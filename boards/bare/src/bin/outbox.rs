@@ -17,9 +17,11 @@ static INSERT: StaticStatement = StaticStatement::new(
 static STATEMENTS: &[&StaticStatement] = &[&INSERT];
 
 fn work(client: &mut Client<'_>) -> Result<()> {
-    let mut buffer = [0; 128];
+    static mut BUFFER: [u8; 128] = [0; 128];
+    // SAFETY: the only use, in a program that is not run.
+    let buffer = unsafe { &mut *(&raw mut BUFFER) };
     let options = Options::new(STATEMENTS).device(&(7_i32,)).sole_session(true);
-    let mut outbox = Outbox::open(Machine, &mut buffer, options, &Machine)?;
+    let mut outbox = Outbox::open(Machine, buffer, options, &Machine)?;
     outbox.push(&INSERT, (i64::from(unknown()), f64::from(unknown())))?;
     let mut conn = client.connect(Machine)?;
     show(outbox.drain(&mut conn)?);
