@@ -232,10 +232,7 @@ impl<F: NorFlash> Outbox<'_, F> {
         let room = self.options.aside_full.room();
         let kind = first.head.kind;
         match aside.append(&mut self.device, kind, self.buffer, length, room) {
-            Ok(appended) => {
-                let dropped = &mut self.counters.aside_dropped;
-                *dropped = dropped.wrapping_add(appended.given_up);
-            }
+            Ok(_) => {}
             Err(OutboxError::Full) if self.options.aside_full == super::Full::DropNewest => {
                 self.counters.aside_dropped = self.counters.aside_dropped.wrapping_add(1);
             }

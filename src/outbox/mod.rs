@@ -214,10 +214,9 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         let length = self.encode(values)?;
         let room = self.options.full.room();
         match self.rows.append(&mut self.device, statement.tag(), self.buffer, length, room) {
-            Ok(appended) => {
-                self.counters.dropped = self.counters.dropped.wrapping_add(appended.given_up);
+            Ok(number) => {
                 self.counters.pushed = self.counters.pushed.wrapping_add(1);
-                Ok(appended.number.cast_signed())
+                Ok(number.cast_signed())
             }
             Err(error) => {
                 if error == OutboxError::Full && self.options.full == Full::DropNewest {
@@ -271,7 +270,14 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// What was done since the outbox was opened.
     pub const fn counters(&self) -> Counters {
         let Device { writes, bytes, erasures, .. } = self.device;
-        Counters { flash_writes: writes, flash_bytes: bytes, erasures, ..self.counters }
+        let mut counters = self.counters;
+        (counters.flash_writes, counters.flash_bytes, counters.erasures) =
+            (writes, bytes, erasures);
+        counters.dropped = counters.dropped.wrapping_add(self.rows.given_up);
+        if let Some(aside) = &self.aside {
+            counters.aside_dropped = counters.aside_dropped.wrapping_add(aside.given_up);
+        }
+        counters
     }
 
     /// Gives the flash back.

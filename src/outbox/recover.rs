@@ -76,6 +76,7 @@ impl Ring {
             kept: done,
             waiting: 0,
             server,
+            given_up: 0,
         }
     }
 

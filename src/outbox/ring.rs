@@ -41,6 +41,8 @@ pub(super) struct Ring {
     pub(super) waiting: u32,
     /// Which server the rows are at.
     pub(super) server: u32,
+    /// Rows that were given up since the log was opened.
+    pub(super) given_up: u32,
 }
 
 /// What to do when the next page holds rows that are not done.
@@ -114,12 +116,11 @@ impl Ring {
         record: &mut [u8],
         length: u16,
         room: Room,
-    ) -> Result<Appended, OutboxError> {
+    ) -> Result<u64, OutboxError> {
         let size = Device::<F>::round(HEAD.wrapping_add(u32::from(length)));
-        let mut given_up = 0;
         let too_far = self.next.wrapping_sub(self.expected) >= WINDOW.wrapping_sub(2);
         if !self.has_room(size) || too_far {
-            given_up = self.begin_page(device, room)?;
+            self.begin_page(device, room)?;
             if !self.has_room(size) {
                 return Err(OutboxError::Region);
             }
@@ -130,7 +131,7 @@ impl Ring {
         written?;
         self.expected = self.next;
         self.waiting = self.waiting.saturating_add(1);
-        Ok(Appended { number, given_up })
+        Ok(number)
     }
 
     const fn has_room(&self, size: u32) -> bool {
@@ -171,14 +172,15 @@ impl Ring {
         written
     }
 
-    /// Erases the next page of the ring and begins it. Returns how many rows were given up for it.
+    /// Erases the next page of the ring and begins it.
     fn begin_page<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,
         room: Room,
-    ) -> Result<u32, OutboxError> {
-        let given_up =
-            if self.used == self.place.shape.pages { self.free_oldest(device, room)? } else { 0 };
+    ) -> Result<(), OutboxError> {
+        if self.used == self.place.shape.pages {
+            self.free_oldest(device, room)?;
+        }
         // A row that was cut where this page ends may still read as valid one day.
         if core::mem::take(&mut self.shaken) {
             self.next = self.next.wrapping_add(1);
@@ -195,7 +197,7 @@ impl Ring {
             self.tail = Cursor::new(index, &header);
         }
         self.used = self.used.saturating_add(1);
-        Ok(given_up)
+        Ok(())
     }
 
     /// Takes the oldest page out of the ring.
@@ -203,7 +205,7 @@ impl Ring {
         &mut self,
         device: &mut Device<F>,
         room: Room,
-    ) -> Result<u32, OutboxError> {
+    ) -> Result<(), OutboxError> {
         let oldest = self.oldest();
         let second = self.place.after(oldest);
         let Begins::Header(header) = self.place.header(device, second)? else {
@@ -229,9 +231,10 @@ impl Ring {
             self.done = self.done.max(header.first);
             self.kept = self.kept.max(self.done);
             self.waiting = self.waiting.saturating_sub(gone);
+            self.given_up = self.given_up.saturating_add(given_up);
         }
         self.used = self.used.saturating_sub(1);
-        Ok(given_up)
+        Ok(())
     }
 
     /// The rows up to the cursor are done: `count` of them. Kept in flash if there is room; what is
@@ -272,7 +275,7 @@ impl Ring {
         if !self.has_room(size) {
             return match self.begin_page(device, Room::Have) {
                 Err(OutboxError::Full) => Ok(()),
-                begun => begun.map(|_| ()),
+                begun => begun,
             };
         }
         let mut record = [0; 32];
@@ -281,12 +284,4 @@ impl Ring {
         }
         self.put(device, kind, &mut record, length, size)
     }
-}
-
-/// A row that is in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Appended {
-    pub(super) number: u64,
-    /// Rows that were given up for it.
-    pub(super) given_up: u32,
 }

@@ -65,14 +65,14 @@ impl World {
         let mut record = [0; LONGEST];
         record[8..8 + length].copy_from_slice(&row);
         match ring.append(device, 7, &mut record, length as u16, room) {
-            Ok(appended) => {
-                self.given_up += u64::from(appended.given_up);
-                if appended.given_up > 0 {
+            Ok(number) => {
+                self.given_up += u64::from(ring.given_up);
+                if ring.given_up > 0 {
                     let done = ring.done;
                     self.safe
                         .retain(|(number, _)| *number >= done || self.server.contains_key(number));
                 }
-                self.safe.push((appended.number, row));
+                self.safe.push((number, row));
                 Some(())
             }
             Err(OutboxError::Full) => self.send(device, ring, 8),
