@@ -189,7 +189,7 @@ impl<'b> Client<'b> {
     /// as in libpq, and so does a certificate that is not trusted. With `dialect=auto` a server that
     /// fails in any way before its first authentication request (some know nothing of openGauss's
     /// protocol version) is asked again with 3.0; silence ends that attempt after
-    /// [`limits::GUESS_MS`](crate::limits::GUESS_MS).
+    /// [`limits::GUESS_MS`].
     ///
     /// # Errors
     /// As [`connect`](Self::connect), of the attempt that ended the search.
