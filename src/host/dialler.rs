@@ -19,7 +19,8 @@ pub(super) const SOCKET_DIRS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 /// The operating system's sockets and resolver as a [`Dial`].
 ///
-/// Names go to the system's resolver, which has a timeout of its own: it does not know of
+/// The system looks up and connects while the caller is blocked: [`Platform::idle`](crate::Platform::idle)
+/// is not called meanwhile. Names go to the system's resolver, which has a timeout of its own: it does not know of
 /// `connect_timeout`. Passwords come from `passfile` or `~/.pgpass`.
 #[derive(Clone)]
 pub struct Dialler {
