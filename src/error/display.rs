@@ -86,6 +86,8 @@ texts! {
         RootCertificate "sslrootcert is not one or more certificates"
         NoHost "verify-full needs a host name"
         ClientCertificate "sslcert or sslkey is missing or unusable"
+        #[cfg(feature = "tls-client-cert")]
+        ClientKey "sslkey is not a P-256 key, or is encrypted"
         DirectTls "sslnegotiation=direct needs sslmode=require or stronger"
         BufferTooSmall "a buffer is below its minimum"
         Nul "a parameter holds a NUL byte"

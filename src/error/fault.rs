@@ -236,7 +236,8 @@ numbered!(auth AUTH 16 AuthError:
 numbered!(config CONFIG 16 ConfigError:
     NoUser NoPassword TlsUnavailable NoRootCertificate RootCertificate NoHost
     ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString PasswordForm
-    #[cfg(feature = "std")] RevocationList);
+    #[cfg(feature = "std")] RevocationList
+    #[cfg(feature = "tls-client-cert")] ClientKey);
 numbered!(transport TRANSPORT 256 IoKind:
     Other NotFound PermissionDenied ConnectionRefused ConnectionReset
     ConnectionAborted NotConnected AddrInUse AddrNotAvailable BrokenPipe

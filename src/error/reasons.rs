@@ -26,6 +26,12 @@ pub enum ConfigError {
     /// `HostClient::certificate_problem` says which and why; where it says nothing, the key is not
     /// the certificate's.
     ClientCertificate,
+    /// `sslkey` is a key of another kind than P-256, the only one served (RSA, P-384 and Ed25519 are
+    /// not), or is encrypted with a passphrase: make one with
+    /// `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`, or decrypt it with
+    /// `openssl pkey`.
+    #[cfg(feature = "tls-client-cert")]
+    ClientKey,
     /// `sslnegotiation=direct` needs an `sslmode` of `require` or stronger.
     DirectTls,
     /// The receive or send buffer is below [`limits::MIN_RX`](crate::limits::MIN_RX) or

@@ -9,11 +9,15 @@ use super::der::{self, Der};
 const P256: [u8; 19] =
     [6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
 
-/// The secret scalar of a P-256 key. Other keys are refused as unsupported.
+/// The secret scalar of a P-256 key. Other keys, and encrypted ones, are refused as unsupported.
 pub(super) fn p256_scalar(key: &[u8]) -> Result<Zeroizing<[u8; 32]>, CertificateError> {
     let mut outer = Der::new(key);
     let mut fields = outer.nested(der::SEQUENCE)?;
     outer.finish()?;
+    // EncryptedPrivateKeyInfo (RFC 5958 section 3) begins with how it is encrypted.
+    if fields.optional(der::SEQUENCE)?.is_some() {
+        return Err(CertificateError::UnsupportedAlgorithm);
+    }
     match fields.unsigned()? {
         // PKCS#8: version, algorithm, and the SEC1 key in an OCTET STRING.
         [] | [1] if fields.optional(der::SEQUENCE)?.is_some() => pkcs8(key),

@@ -97,7 +97,10 @@ fn identity<'h>(
         Some(signer) => ClientKey::Element(signer),
         None => {
             let key = settings.files.get(Role::Key, config)?.ok_or(wrong)?;
-            ClientKey::from_der(key).map_err(|_| wrong)?
+            ClientKey::from_der(key).map_err(|error| match error {
+                CertificateError::UnsupportedAlgorithm => Fault::from(ConfigError::ClientKey),
+                _ => wrong,
+            })?
         }
     };
     // As libpq does, for a server may not ask for it. The table of a board is its maker's.

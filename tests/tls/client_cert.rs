@@ -169,6 +169,47 @@ fn intermediates_are_sent() {
     }
 }
 
+/// Keys that are not served are refused in words, before a byte is sent.
+#[test]
+fn keys_of_other_kinds_are_named() {
+    let w = Workshop::new();
+    w.make(&Spec::root("root", "/CN=Root"));
+    let mut files = Table::default().with_pem("root.crt", &w.path("root", "crt"));
+    for (name, key) in [("rsa", "rsa:2048"), ("p384", "P-384"), ("ed", "ed25519")] {
+        w.make(&Spec { key, ..Spec::leaf(name, "root") });
+        files = files.with_pem(&format!("{name}.key"), &w.path(name, "key"));
+    }
+    let run = |arguments: &str| {
+        let mut command = Command::new("openssl");
+        let output = command.current_dir(w.dir()).args(arguments.split(' ')).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    w.make(&Spec::leaf("own", "root"));
+    let encrypted = run("pkcs8 -topk8 -in own.key -outform DER -passout pass:secret");
+    let traditional = run("rsa -in rsa.key -traditional -outform DER");
+    let files = files
+        .with("encrypted.key", encrypted)
+        .with("traditional.key", traditional)
+        .with("malformed.key", vec![0x30, 1, 2])
+        .with("own.crt", w.der("own"));
+    let named = ErrorKind::Config(ConfigError::ClientKey);
+    for (name, wanted) in [
+        ("rsa.key", named),
+        ("p384.key", named),
+        ("ed.key", named),
+        ("encrypted.key", named),
+        ("traditional.key", named),
+        ("malformed.key", ErrorKind::Config(ConfigError::ClientCertificate)),
+    ] {
+        let config = user("cert_user").sslcert("own.crt").sslkey(name);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(Setup::new(config, &files).fails(port), wanted, "{name}");
+    }
+    assert_eq!(named.to_string(), "configuration: sslkey is not a P-256 key, or is encrypted");
+}
+
 const CLIENT: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n\
     extendedKeyUsage=clientAuth";
 
