@@ -58,7 +58,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, driver alone", quick: true, run: boards::driver },
     Stage { name: "boards, instructions", quick: true, run: counted::instructions },
     Stage { name: "boards, build and lints", quick: true, run: boards::build },
-    Stage { name: "boards, template", quick: false, run: outside::template },
+    Stage { name: "boards, to copy", quick: false, run: outside::projects },
     Stage { name: "boards, tests", quick: true, run: boards::tests },
     Stage { name: "boards, common operations", quick: true, run: boards::common },
     Stage { name: "boards, an existing server", quick: false, run: boards::existing },

@@ -24,8 +24,12 @@ const PUBLISHED: &[(&str, &str)] = &[
     ("barepg-w5500", "transports/w5500/Cargo.toml"),
 ];
 
-/// The target of the template.
-const TARGET: &str = "thumbv7m-none-eabi";
+/// Projects to copy, below `boards`, and their targets. Folder and program have one name, but for the
+/// template.
+const PROJECTS: &[(&str, &str, &str)] = &[
+    ("template", "my-board", "thumbv7m-none-eabi"),
+    ("pico-w5500", "pico-w5500", "thumbv6m-none-eabi"),
+];
 
 /// Every crate that is published compiles, with all features, on the Rust version its manifest
 /// promises. That compiler comes from rustup; where rustup cannot get it, the stage says so, and checks
@@ -97,32 +101,37 @@ fn newest(tree: &str, version: &str) -> Checked {
     Ok(checked)
 }
 
-/// The template for a new board, copied to a directory outside the repository: it builds there, and its
-/// flash is within budget.
-pub fn template(context: &Context) -> Checked {
-    let scratch =
-        Scratch::new("barepg-template", "").map_err(|error| format!("scratch: {error}"))?;
-    let from = root().join("boards").join("template");
-    copy(&from, scratch.path())?;
-    // What its comments tell a user to do, but with the crates of this repository.
-    let path = scratch.path().join("Cargo.toml");
-    let manifest =
-        read(&path)?.replace("path = \"../..", &format!("path = \"{}", root().display()));
-    fs::write(&path, manifest).map_err(|error| format!("{}: {error}", path.display()))?;
-    let target = root().join("boards").join("target").join("template");
-    let run = |compiler: &Compiler, arguments: &[&str]| {
-        let mut command = compiler.cargo();
-        command.args(arguments).args(["--release", "--target", TARGET]);
-        boards::workspace(&mut command);
-        command.current_dir(scratch.path()).env("CARGO_TARGET_DIR", &target);
-        context.run(&mut command).map(|_| ())
-    };
-    run(&context.compiler, &["build"])?;
-    let image = Image::read(&target.join(TARGET).join("release").join("my-board"))?;
-    run(&context.compiler, &["clippy"])?;
-    let figures = [("flash", u64::from(image.flash()))];
-    println!("        flash {}", image.flash());
-    Ok(1 + Budgets::read()?.compare("template", &figures)?)
+/// The projects to copy, in a directory outside the repository: they build there, and their flash and RAM are
+/// within budget.
+pub fn projects(context: &Context) -> Checked {
+    let mut checked = 0;
+    for (folder, program, target) in PROJECTS {
+        let scratch = Scratch::new("barepg-project", "").map_err(|e| format!("scratch: {e}"))?;
+        copy(&root().join("boards").join(folder), scratch.path())?;
+        // What its comments tell a user to do, but with the crates of this repository.
+        let path = scratch.path().join("Cargo.toml");
+        let here = format!("path = \"{}", root().display());
+        let manifest = read(&path)?.replace("path = \"../..", &here);
+        fs::write(&path, manifest).map_err(|error| format!("{}: {error}", path.display()))?;
+        let directory = root().join("boards").join("target").join("template");
+        let run = |compiler: &Compiler, command: &str| {
+            let mut command = {
+                let mut cargo = compiler.cargo();
+                cargo.args([command, "--release", "--target", target]);
+                cargo
+            };
+            boards::workspace(&mut command);
+            command.current_dir(scratch.path()).env("CARGO_TARGET_DIR", &directory);
+            context.run(&mut command).map(|_| ())
+        };
+        run(&context.compiler, "build")?;
+        let image = Image::read(&directory.join(target).join("release").join(program))?;
+        let figures =
+            [("flash", u64::from(image.flash())), ("static_ram", u64::from(image.static_ram()))];
+        println!("        {folder}: flash {}, static RAM {}", figures[0].1, figures[1].1);
+        checked += 1 + Budgets::read()?.compare(folder, &figures)?;
+    }
+    Ok(checked)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {

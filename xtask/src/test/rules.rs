@@ -75,7 +75,7 @@ pub fn dependencies(context: &Context) -> Checked {
     let tree = context.run(&mut command)?;
     let deny = read(&provision::root().join("deny.toml"))?;
     let mut checked = single(&tree)?;
-    for directory in ["", "boards", "boards/template"] {
+    for directory in ["", "boards", "boards/template", "boards/pico-w5500"] {
         let mut command = context.cargo(&["tree", "--workspace", "--all-features"]);
         command.args(["--edges", "normal", "--prefix", "none", "--target", "all"]);
         command.args(["--format", "{p}: {l}"]);
