@@ -13,6 +13,7 @@ use crate::bill;
 use crate::boards::{self, BOARDS, Board, Link};
 use crate::budgets::Budgets;
 use crate::elf::Image;
+use crate::existing::{self, Access};
 use crate::measure::{self, Costs, Plan, Server};
 use crate::qemu::Outcome;
 use crate::shows::{self, SHOWS};
@@ -157,7 +158,7 @@ pub fn opengauss(context: &Context) -> Checked {
     let budgets = Budgets::read()?;
     let mut checked = 0;
     let mut over = String::new();
-    for board in BOARDS.iter().filter(|board| QUICK.contains(&board.name)) {
+    for board in BOARDS.iter().filter(|board| board.check("tls", "TLS").is_ok()) {
         for (front, keys, suffix) in [
             (&plain, false, "opengauss"),
             (&plain, true, "opengauss-keys"),
@@ -170,6 +171,17 @@ pub fn opengauss(context: &Context) -> Checked {
                 Err(error) => over.push_str(&error),
             }
         }
+    }
+    // As `cargo xtask demo --server … --tls --keys` does it.
+    let root = over_tls.certificates().path("ca.crt");
+    let conninfo = over_tls.conninfo("sha256_user");
+    let conninfo = format!("{conninfo} sslmode=verify-ca sslrootcert={}", root.display());
+    let existing = existing::server(&conninfo, Access { tls: true, keys: true })?;
+    for name in QUICK {
+        let board = boards::find(name)?;
+        let (outcome, _) = run(context, board, &existing, &[])?;
+        compare(board, &outcome, "common_operations")?;
+        checked += 1;
     }
     if !over_tls.attempts().iter().all(|attempt| attempt.ok && attempt.tls) {
         return Err("a login at the openGauss front with TLS was without it".to_string());
