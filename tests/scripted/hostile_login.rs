@@ -371,7 +371,6 @@ fn server_first_messages_that_are_refused_before_any_hashing() {
         format!("r={N}x,s=YSBz*Wx0,i=8"),
         format!("r={N}x,s=YSBzYWx0=,i=8"),
         format!("r={N}x,s=====,i=8"),
-        format!("r={N}x,s={},i=8", "YWFh".repeat(22)),
         format!("r={N}x,i=8,s={salt}"),
         format!("r={N}x,i=8"),
         format!("r={N}x,s={salt}"),
@@ -385,6 +384,11 @@ fn server_first_messages_that_are_refused_before_any_hashing() {
         "v=abcd".into(),
     ] {
         bench.case(Sasl, &format!("<<< R 11 '{first}'"), Class::Auth);
+    }
+    // A board keeps to 64 bytes of salt, a host takes whatever fits.
+    if cfg!(not(feature = "std")) {
+        let first = format!("<<< R 11 'r={N}x,s={},i=8'", "YWFh".repeat(22));
+        bench.case(Sasl, &first, Class::Auth);
     }
     // A nonce that does not fit the receive buffer: said so, not cut.
     let long = format!("<<< R 11 'r={N}{},s={salt},i=8'", "x".repeat(600));
