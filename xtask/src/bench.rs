@@ -16,7 +16,8 @@ use crate::setup;
 use measure::{Costs, Plan};
 pub use programs::Client;
 use report::Musts;
-use works::{WORKS, Work};
+use works::{SIZED, WORKS, Work};
+pub use works::{SIZES, WORKS as ALL_WORKS};
 
 /// The help, with the works and clients there are.
 pub fn usage() -> String {
@@ -93,6 +94,18 @@ pub fn barepg_alone() -> Result<u32, String> {
     let (costs, musts) = measured(&options)?;
     let compared = report::check(&costs, &musts)?;
     Ok(compared.try_into().unwrap_or(u32::MAX))
+}
+
+/// Every work with every client, and those of barepg with buffers of several sizes.
+pub fn everything() -> Result<Costs, String> {
+    let options = Options::default();
+    let (clients, mut works) = (options.clients(), options.works());
+    setup::bench(&clients)?;
+    let programs = programs::build(&clients)?;
+    let server = server::start()?;
+    works.extend(SIZED);
+    let plan = Plan { programs: &programs, works: &works, quick: false, server: &server };
+    measure::instructions(&plan)
 }
 
 /// Builds the programs, measures, prints the table. An error when barepg misses a "must".

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use barepg_testkit::provision;
 
@@ -12,9 +13,23 @@ pub struct Budgets(BTreeMap<String, BTreeMap<String, u64>>);
 impl Budgets {
     /// Reads the file at the root of the repository.
     pub fn read() -> Result<Budgets, String> {
-        let path = provision::root().join("budgets.toml");
-        let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+        Self::read_file(&provision::root().join("budgets.toml"))
+    }
+
+    /// Reads another file of the same form.
+    pub fn read_file(path: &Path) -> Result<Budgets, String> {
+        let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        Self::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// Reads their text.
+    pub fn parse(text: &str) -> Result<Budgets, String> {
+        parse(text)
+    }
+
+    /// One value.
+    pub fn get(&self, section: &str, name: &str) -> Option<u64> {
+        self.0.get(section)?.get(name).copied()
     }
 
     /// The lines of a section.

@@ -5,6 +5,7 @@ mod bench;
 mod bill;
 mod boards;
 mod budgets;
+mod cost;
 mod cuts;
 mod demo;
 mod documents;
@@ -70,6 +71,12 @@ const COMMANDS: &[Command] = &[
         usage: || bill::USAGE.into(),
         check: |words| bill::Options::parse(words).map(|_| ()),
         run: |words| bill::run(&bill::Options::parse(words)?),
+    },
+    Command {
+        name: "cost",
+        about: "draw the tables and plots of docs/cost.md, after measuring",
+        usage: || cost::USAGE.into(),
+        run: |words| cost::run(&cost::Options::parse(words)?),
     },
     Command {
         name: "cuts",

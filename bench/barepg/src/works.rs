@@ -17,32 +17,53 @@ type Conn<'s> = Connection<'s, 's>;
 
 /// Does a work and returns the checksum.
 pub fn run(port: u16, work: &str, n: u32) -> Result<Checksum> {
+    if let Some((work, size)) = work.split_once('@') {
+        return sized(port, work, size, n);
+    }
     match work {
         "connect" => logins(port, &TRUST, None, n),
         "login_scram" => logins(port, &SCRAM, None, n),
         "login_keys" => logins(port, &SCRAM, Some(&mut KeyCache::new()), n),
-        "simple" => session::<1024>(port, |conn| simple(conn, n)),
-        "prepared" => session::<1024>(port, |conn| prepared(conn, n)),
-        "adhoc" => session::<1024>(port, |conn| adhoc(conn, n)),
-        "row_binary" => session::<1024>(port, |conn| row_binary(conn, n)),
-        "row_text" => session::<1024>(port, |conn| row_text(conn, n)),
-        "copy_out" => session::<1024>(port, |conn| copy_out(conn, n)),
-        "insert" => session::<1024>(port, |conn| insert(conn, n)),
-        "execute_many" => session::<1024>(port, |conn| execute_many(conn, n)),
-        "pipeline" => session::<1024>(port, |conn| pipeline(conn, n)),
-        "copy_in" => session::<1024>(port, |conn| copy_in(conn, n)),
-        "read_10mb" => session::<4096>(port, |conn| read_10mb(conn, n)),
-        "get" => session::<32768>(port, |conn| get(conn, n)),
+        "simple" => session::<1024, 1024>(port, |conn| simple(conn, n)),
+        "prepared" => session::<1024, 1024>(port, |conn| prepared(conn, n)),
+        "adhoc" => session::<1024, 1024>(port, |conn| adhoc(conn, n)),
+        "row_binary" => session::<1024, 1024>(port, |conn| row_binary(conn, n)),
+        "row_text" => session::<1024, 1024>(port, |conn| row_text(conn, n)),
+        "copy_out" => session::<1024, 1024>(port, |conn| copy_out(conn, n)),
+        "insert" => session::<1024, 1024>(port, |conn| insert(conn, n)),
+        "execute_many" => session::<1024, 1024>(port, |conn| execute_many(conn, n)),
+        "pipeline" => session::<1024, 1024>(port, |conn| pipeline(conn, n)),
+        "copy_in" => session::<1024, 1024>(port, |conn| copy_in(conn, n)),
+        "read_10mb" => session::<4096, 1024>(port, |conn| read_10mb(conn, n)),
+        "get" => session::<32768, 1024>(port, |conn| get(conn, n)),
         _ => panic!("unknown work: {work}"),
     }
 }
 
-/// A session with a receive buffer of `RX` bytes.
-fn session<const RX: usize>(
+/// The same with a receive buffer, or for what is sent a send buffer, of another size.
+fn sized(port: u16, work: &str, size: &str, n: u32) -> Result<Checksum> {
+    macro_rules! sizes {
+        ($($size:literal)*) => {
+            match (work, size) {
+                $(("row_binary", stringify!($size)) => {
+                    session::<$size, 1024>(port, |conn| row_binary(conn, n))
+                })*
+                $(("execute_many", stringify!($size)) => {
+                    session::<1024, $size>(port, |conn| execute_many(conn, n))
+                })*
+                _ => panic!("unknown work: {work}@{size}"),
+            }
+        };
+    }
+    sizes!(128 256 512 1024 2048 4096 16384)
+}
+
+/// A session with a receive buffer of `RX` bytes, and a send buffer of `TX`.
+fn session<const RX: usize, const TX: usize>(
     port: u16,
     work: impl FnOnce(&mut Conn<'_>) -> Result<Checksum>,
 ) -> Result<Checksum> {
-    let mut storage = Storage::<RX, 1024>::new();
+    let mut storage = Storage::<RX, TX>::new();
     let mut client = Client::new(storage.buffers(), &TRUST, &Board);
     let mut conn = client.connect(barepg::NoReadReady(Tcp::open(port)))?;
     let sum = work(&mut conn)?;

@@ -59,3 +59,29 @@ pub const WORKS: &[Work] = &[
         ..work("get", "get(i) of 1,024 columns", (1, 4), (1, 3))
     },
 ];
+
+/// Sizes of the buffer that a [`SIZED`] work is done with.
+pub const SIZES: [u32; 7] = [128, 256, 512, 1024, 2048, 4096, 16_384];
+
+/// What barepg does with buffers of each size: `row_binary` receives, `execute_many` sends.
+pub const SIZED: &[Work] = &[
+    sized("row_binary@128"),
+    sized("row_binary@256"),
+    sized("row_binary@512"),
+    sized("row_binary@1024"),
+    sized("row_binary@2048"),
+    sized("row_binary@4096"),
+    sized("row_binary@16384"),
+    sized("execute_many@128"),
+    sized("execute_many@256"),
+    sized("execute_many@512"),
+    sized("execute_many@1024"),
+    sized("execute_many@2048"),
+    sized("execute_many@4096"),
+    sized("execute_many@16384"),
+];
+
+const fn sized(name: &'static str) -> Work {
+    let without = &[Client::Floor, Client::Libpq, Client::Postgres, Client::Tokio];
+    Work { without, ..work(name, "", (2000, 8000), (2000, 8000)) }
+}

@@ -5,10 +5,11 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use barepg_testkit::provision::{USUAL_MAJOR, root};
+use barepg_testkit::provision::{self, USUAL_MAJOR, root};
 use barepg_testkit::{gauss, pg};
 
 use super::{Checked, Context, host};
+use crate::bare::Compiler;
 use crate::bill;
 use crate::boards::{self, BOARDS, Board, Link};
 use crate::budgets::Budgets;
@@ -238,27 +239,10 @@ pub fn driver(context: &Context) -> Checked {
     let budgets = Budgets::read()?;
     let mut checked = 0;
     let mut over = String::new();
-    let kinds = [
-        ("small-sha256,pieces", "_small", PROGRAMS),
-        ("outbox,small-sha256,pieces", "_survive", SURVIVE),
-        ("pieces", "", PROGRAMS),
-        ("opengauss,sm3,pieces", "_opengauss", PROGRAMS),
-    ];
     // `--quick`: the first two.
-    let count = if context.quick { 2 } else { kinds.len() };
-    for (features, suffix, names) in kinds.into_iter().take(count) {
-        let mut build = context.compiler.cargo();
-        build.args(["build", "--release", "--package", "barepg-bare", "--target", BARE]);
-        build.args(["--features", features]);
-        boards::workspace(&mut build);
-        context.run(&mut build)?;
-        let programs = root().join("boards").join("target").join(BARE).join("release");
-        let flash = |name: &str| Image::read(&programs.join(name)).map(|image| image.flash());
-        let nothing = flash("empty")?;
-        let mut figures = Vec::new();
-        for name in names {
-            figures.push((*name, u64::from(flash(name)?.saturating_sub(nothing))));
-        }
+    let kinds = if context.quick { 2 } else { DRIVER_KINDS.len() };
+    for (features, suffix, names) in DRIVER_KINDS.into_iter().take(kinds) {
+        let figures = driver_flash(&context.compiler, features, names)?;
         let costs: Vec<String> =
             figures.iter().map(|(name, value)| format!("{name} {value}")).collect();
         println!("        flash{suffix}: {}", costs.join(", "));
@@ -273,10 +257,39 @@ pub fn driver(context: &Context) -> Checked {
     if over.is_empty() { Ok(checked) } else { Err(over) }
 }
 
+/// Features that the driver alone is measured with, what that is called in `budgets.toml` after
+/// `driver`, and the programs.
+pub const DRIVER_KINDS: [(&str, &str, &[&str]); 4] = [
+    ("small-sha256,pieces", "_small", PROGRAMS),
+    ("outbox,small-sha256,pieces", "_survive", SURVIVE),
+    ("pieces", "", PROGRAMS),
+    ("opengauss,sm3,pieces", "_opengauss", PROGRAMS),
+];
+
+/// Flash of the driver in each program of `boards/bare`.
+pub fn driver_flash(
+    compiler: &Compiler,
+    features: &str,
+    names: &[&'static str],
+) -> Result<Vec<(&'static str, u64)>, String> {
+    let mut build = compiler.cargo();
+    build.args(["build", "--release", "--package", "barepg-bare", "--target", BARE]);
+    build.args(["--features", features]);
+    boards::workspace(&mut build);
+    provision::run(&mut build)?;
+    let programs = root().join("boards").join("target").join(BARE).join("release");
+    let flash = |name: &str| Image::read(&programs.join(name)).map(|image| image.flash());
+    let nothing = flash("empty")?;
+    let of = |name: &&'static str| {
+        flash(name).map(|flash| (*name, u64::from(flash.saturating_sub(nothing))))
+    };
+    names.iter().map(of).collect()
+}
+
 /// What grew in the first program that is over its budget, by symbol.
 fn grown(context: &Context, features: &str, error: &str) -> String {
     let over = |name: &&&str| error.contains(&format!(": {name} is "));
-    let Some(program) = PROGRAMS.iter().find(over) else { return String::new() };
+    let Some(program) = PROGRAMS.iter().chain(SURVIVE).find(over) else { return String::new() };
     let grown = bill::since_budgets(&context.compiler, features, program);
     grown.unwrap_or_else(|error| format!("what grew is not known: {error}\n"))
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Checked, Context};
+use crate::bare::Compiler;
 use crate::boards::{self, COUNTED};
 use crate::budgets::Budgets;
 use crate::plugin::Counts;
@@ -23,7 +24,17 @@ pub fn instructions(context: &Context) -> Checked {
     clippy.args(["--", "-D", "warnings"]);
     boards::workspace(&mut clippy);
     context.run(&mut clippy)?;
-    let image = COUNTED.build(&context.compiler, &[], false)?;
+    let figures = figures(&context.compiler)?;
+    let shown: Vec<String> = figures.iter().map(|(name, cost)| format!("{name} {cost}")).collect();
+    println!("        {}", shown.join(", "));
+    let figures: Vec<(&str, u64)> =
+        figures.iter().map(|(name, cost)| (name.as_str(), *cost)).collect();
+    Budgets::read()?.compare(THING, &figures)
+}
+
+/// Builds and runs the program: instructions a unit of each work.
+pub fn figures(compiler: &Compiler) -> Result<Vec<(String, u64)>, String> {
+    let image = COUNTED.build(compiler, &[], false)?;
     let request = Request {
         board: &COUNTED,
         image: &image,
@@ -37,9 +48,7 @@ pub fn instructions(context: &Context) -> Checked {
     outcome.check().map_err(|error| format!("{}: {error}", COUNTED.name))?;
     let counts = outcome.counts.as_ref().ok_or("nothing was counted")?;
     let figures = slopes(&outcome.lines, counts)?;
-    let shown: Vec<String> = figures.iter().map(|(name, cost)| format!("{name} {cost}")).collect();
-    println!("        {}", shown.join(", "));
-    Budgets::read()?.compare(THING, &figures)
+    Ok(figures.into_iter().map(|(name, cost)| (name.to_string(), cost)).collect())
 }
 
 /// Instructions per unit, rounded up, by the program's lines `@slope NAME FEW MANY`: each is about

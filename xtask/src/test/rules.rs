@@ -37,6 +37,12 @@ pub fn features_of(manifest: &Path) -> Result<Vec<String>, String> {
     Ok(names.filter(|name| *name != "default" && !name.is_empty()).map(str::to_string).collect())
 }
 
+/// The tables and plots of the documentation are those of the figures, and the figures within the
+/// budgets.
+pub fn figures(_: &Context) -> Checked {
+    crate::cost::check()
+}
+
 /// No module names one above it, and the pure core not the way to the network.
 pub fn layers(_: &Context) -> Checked {
     let mut checked = layers::check()?;
