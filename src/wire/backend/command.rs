@@ -65,14 +65,26 @@ impl<'a> CommandTag<'a> {
 fn kind(text: &[u8], simple: bool) -> CommandKind {
     // By their first three letters, and what that says: `m` for may commit, `d` for what defines an
     // object. Of databases, tablespaces, subscriptions and, concurrently, indexes the latter commits.
-    const KNOWN: [[u8; 4]; 13] = [
-        *b"ROLr", *b"BEGb", *b"STAb", *b"COMc", *b"PREp", *b"CALm", *b"DO\0m", *b"VACm", *b"REIm",
-        *b"CLUm", *b"CREd", *b"DROd", *b"ALTd",
+    static KNOWN: [u32; 13] = [
+        word(b"ROLr"),
+        word(b"BEGb"),
+        word(b"STAb"),
+        word(b"COMc"),
+        word(b"PREp"),
+        word(b"CALm"),
+        word(b"DO\0m"),
+        word(b"VACm"),
+        word(b"REIm"),
+        word(b"CLUm"),
+        word(b"CREd"),
+        word(b"DROd"),
+        word(b"ALTd"),
     ];
-    let mut word = [0; 3];
-    word.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
-    let known = KNOWN.iter().find(|[a, b, c, _]| [*a, *b, *c] == word);
-    match known.map_or(0, |[.., what]| *what) {
+    let mut letters = [0; 4];
+    letters.iter_mut().zip(text.iter().take(3)).for_each(|(to, from)| *to = *from);
+    let letters = word(&letters);
+    let known = KNOWN.iter().find(|known| **known & 0x00ff_ffff == letters);
+    match known.map_or(0, |known| known.to_le_bytes()[3]) {
         b'r' if text.starts_with(b"ROLLBACK P") => CommandKind::MayCommit,
         b'r' => CommandKind::Rollback,
         b'b' => CommandKind::Begin,
@@ -83,6 +95,10 @@ fn kind(text: &[u8], simple: bool) -> CommandKind {
         b'd' if !simple => CommandKind::MayCommit,
         _ => CommandKind::Other,
     }
+}
+
+const fn word(letters: &[u8; 4]) -> u32 {
+    u32::from_le_bytes(*letters)
 }
 
 #[cfg(test)]
