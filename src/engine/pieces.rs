@@ -93,7 +93,7 @@ impl<'b> Framed<'b> {
     ) -> Result<(), WireError> {
         let at = self.staged.max(head);
         let Some(rest) = self.tx.get_mut(at..) else { return Err(WireError::Full) };
-        let mut writer = Writer::new(rest).under(self.rules);
+        let mut writer = Writer::new_under(rest, self.rules);
         inline(&mut writer)?;
         self.staged = at.wrapping_add(writer.len());
         Ok(())

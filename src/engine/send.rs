@@ -28,7 +28,7 @@ impl Framed<'_> {
         at: usize,
         inline: impl FnOnce(&mut Writer<'_>) -> Result<(), WireError>,
     ) -> Result<(), WireError> {
-        let mut writer = Writer::append(self.tx, at).under(self.rules);
+        let mut writer = Writer::append(self.tx, at, self.rules);
         inline(&mut writer)?;
         self.staged = writer.len();
         Ok(())
@@ -68,7 +68,7 @@ impl Framed<'_> {
     pub(super) fn fill(&mut self, at: usize, part: Part<'_>) -> Result<(), Fault> {
         let (start, end) = self.taken;
         let source = self.rx.get(start..end).unwrap_or(&[]);
-        let mut writer = Writer::append(self.tx, at).under(self.rules);
+        let mut writer = Writer::append(self.tx, at, self.rules);
         part.encode(&mut writer, source)?;
         self.staged = writer.len();
         Ok(())
@@ -102,7 +102,7 @@ impl Framed<'_> {
     pub(crate) fn append<F: Body>(&mut self, reserve: usize, part: &F) -> Result<bool, Fault> {
         let room = self.tx.len().saturating_sub(reserve);
         let tx = self.tx.get_mut(..room).unwrap_or(&mut []);
-        let mut writer = Writer::append(tx, self.staged).under(self.rules);
+        let mut writer = Writer::append(tx, self.staged, self.rules);
         match part(&mut writer) {
             Ok(()) => {
                 self.staged = writer.len();

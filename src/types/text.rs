@@ -35,13 +35,10 @@ impl ToSql for str {
     #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline)]
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        if cfg!(feature = "opengauss") && self.is_empty() {
-            return out.empty_text();
-        }
         if has_nul(self.as_bytes()) {
             return Err(WireError::Nul);
         }
-        out.counted(self.as_bytes())
+        out.counted_text(self.as_bytes())
     }
 }
 

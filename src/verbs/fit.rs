@@ -6,7 +6,6 @@
 
 use crate::error::UsageError;
 use crate::types::{Oid, declared, oid};
-#[cfg(not(target_os = "none"))]
 use crate::verbs::in_line;
 use crate::verbs::params::Params;
 use crate::wire::Rules;
@@ -14,10 +13,7 @@ use crate::wire::Rules;
 /// Whether the types are just those of the values: the usual case, on hosts in line.
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub(super) fn are_same(types: &[Oid], params: &dyn Params) -> bool {
-    #[cfg(not(target_os = "none"))]
-    return params.types().is_some_and(|sent| in_line::are_same(types, sent));
-    #[cfg(target_os = "none")]
-    params.types().is_some_and(|sent| types.get(..sent.len()) == Some(sent))
+    params.types().is_some_and(|sent| in_line::are_same(types, sent))
 }
 
 /// Whether the server infers the type of a value.

@@ -188,7 +188,7 @@ pub(crate) fn encoded(types: &[Oid], block: &[u8], out: &mut Writer<'_>) -> Resu
         let (value, oid) = (values.value()?, types.next().copied().unwrap_or(0));
         match value {
             None => out.i32(-1)?,
-            Some([]) if is_text(oid) => out.empty_text()?,
+            Some([]) if is_text(oid) => out.counted_text(&[])?,
             Some(bytes) => self::value(oid, bytes, out)?,
         }
     }

@@ -143,8 +143,8 @@ pub(crate) fn row<P: Params + ?Sized>(
     row.values(w)
 }
 
-/// Whether the first types are just these.
-#[cfg(not(target_os = "none"))]
+/// Whether the first types are just these. A comparison of slices would call a routine that compares
+/// bytes.
 #[inline]
 pub(crate) fn are_same(types: &[Oid], sent: &[Oid]) -> bool {
     types.get(..sent.len()).is_some_and(|types| types.iter().zip(sent).all(|(a, b)| a == b))

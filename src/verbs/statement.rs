@@ -120,6 +120,19 @@ impl StaticStatement {
     }
 }
 
+impl Statement<'_> {
+    /// Parameters of other types: of types that were given, the caller is held to them; of others the
+    /// statement is run as its text is.
+    #[cfg_attr(not(target_os = "none"), cold, inline(never))]
+    fn check_types(&self, params: &dyn Params, rules: Rules) -> Result<Run, UsageError> {
+        if are_told(&self.types, params, rules) {
+            return Ok(Run::Named);
+        }
+        check_types(self.given, params, rules)?;
+        Ok(Run::Text)
+    }
+}
+
 impl Named for Statement<'_> {
     #[cfg_attr(not(target_os = "none"), inline)]
     fn hash(&self) -> NameHash {
@@ -152,13 +165,10 @@ impl Named for Statement<'_> {
         if usize::from(self.count) != params.count() {
             return Err(UsageError::ParameterCount);
         }
-        let rules = session.link.rules;
-        if are_same(&self.types, params) || are_told(&self.types, params, rules) {
+        if are_same(&self.types, params) {
             return Ok(Run::Named);
         }
-        // Of types that were given, the caller is held to them. Of others it is run as its text is.
-        check_types(self.given, params, rules)?;
-        Ok(Run::Text)
+        self.check_types(params, session.link.rules)
     }
 
     fn parse(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
@@ -178,6 +188,15 @@ impl Named for Statement<'_> {
 
     fn sql(&self) -> Sql<'_> {
         Sql(Source::Named(self))
+    }
+}
+
+impl StaticStatement {
+    /// Whether parameters of other types fit those given, and none is left to the server.
+    #[cfg_attr(not(target_os = "none"), cold, inline(never))]
+    fn are_given(&self, params: &dyn Params, rules: Rules) -> Result<bool, UsageError> {
+        check_types(self.types, params, rules)?;
+        Ok(are_given(self.types, params))
     }
 }
 
@@ -204,13 +223,11 @@ impl Named for StaticStatement {
 
     #[cfg_attr(not(target_os = "none"), inline(always))]
     fn check(&self, session: &Session<'_>, params: &dyn Params) -> Result<Run, UsageError> {
-        let same = are_same(self.types, params);
-        if !same {
-            check_types(self.types, params, session.link.rules)?;
+        // What the server infers may be another type than that of the value.
+        if !are_same(self.types, params) && !self.are_given(params, session.link.rules)? {
+            return Ok(Run::Text);
         }
         Ok(match session.statics.as_ref().map(|statics| statics.find(self.hash)) {
-            // What the server infers may be another type than that of the value.
-            _ if !same && !are_given(self.types, params) => Run::Text,
             Some(Known::Prepared) => Run::Named,
             Some(Known::NotYet) => Run::Anew,
             Some(Known::NoPlace) | None => Run::Text,

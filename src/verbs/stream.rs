@@ -63,7 +63,7 @@ impl<R: Read, const OID: Oid> ToSql for Streamed<R, OID> {
 
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         if cfg!(feature = "opengauss") && self.length == 0 && OID == oid::TEXT {
-            return out.empty_text();
+            return out.counted_text(&[]);
         }
         out.prefixed(&|out| self.to_sql(out))
     }

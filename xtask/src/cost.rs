@@ -21,6 +21,7 @@ cargo xtask cost [options]
 Draws the tables and plots of docs/cost.md and README.md from docs/cost/figures.toml.
 
   --measure           measures all figures anew first; takes some minutes
+  --only GROUP        of these: cortex-m3 (instructions), flash (of the driver alone), host (the bench)
   --check             changes nothing: an error where a table or plot is not that of the figures
 ";
 
@@ -33,6 +34,7 @@ const PAGES: [&str; 2] = ["docs/cost.md", "README.md"];
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {
     measure: bool,
+    only: Option<&'static str>,
     check: bool,
 }
 
@@ -40,9 +42,17 @@ impl Options {
     /// Reads the arguments after `cost`.
     pub fn parse(arguments: &[&str]) -> Result<Options, String> {
         let mut options = Options::default();
-        for word in arguments {
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
             match *word {
                 "--measure" => options.measure = true,
+                "--only" => {
+                    let name = words.next().ok_or("--only which group?")?;
+                    let group = measure::GROUPS.into_iter().find(|group| group == name);
+                    let known = measure::GROUPS.join(", ");
+                    options.only =
+                        Some(group.ok_or(format!("no group {name}; there are: {known}"))?);
+                }
                 "--check" => options.check = true,
                 other => return Err(format!("unknown argument of cost: {other}")),
             }
@@ -53,7 +63,7 @@ impl Options {
 
 pub fn run(options: &Options) -> Result<(), String> {
     if options.measure {
-        write(FIGURES, &measure::all()?)?;
+        write(FIGURES, &measure::all(&figures()?, options.only)?)?;
     }
     if options.check {
         return check()

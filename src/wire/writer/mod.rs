@@ -51,11 +51,18 @@ impl<'w> Writer<'w> {
         Self { size: buf.len(), rest: buf, beyond: None, rules: Rules::NONE }
     }
 
-    /// A writer into `buf` after the `len` bytes that are already there.
+    /// A writer into `buf` after the `len` bytes that are already there, for a server that wants it
+    /// so.
     #[inline]
-    pub(crate) fn append(buf: &'w mut [u8], len: usize) -> Self {
+    pub(crate) fn append(buf: &'w mut [u8], len: usize, rules: Rules) -> Self {
         let (size, rest) = (buf.len(), buf.get_mut(len..).unwrap_or(&mut []));
-        Self { size, rest, beyond: None, rules: Rules::NONE }
+        Self { size, rest, beyond: None, rules }
+    }
+
+    /// As [`new`](Self::new), for a server that wants it so.
+    #[inline]
+    pub(crate) const fn new_under(buf: &'w mut [u8], rules: Rules) -> Self {
+        Self { size: buf.len(), rest: buf, beyond: None, rules }
     }
 
     /// The same writer for a server that wants it so.
@@ -219,6 +226,26 @@ impl<'w> Writer<'w> {
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn counted(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         let length = length_field(bytes.len(), 0)?;
+        self.after_length(length, bytes)
+    }
+
+    /// As [`counted`](Self::counted), of a string that is a parameter: one without characters is NULL
+    /// where `''` is.
+    ///
+    /// # Errors
+    /// As [`counted`](Self::counted).
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub(crate) fn counted_text(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        let length = match bytes {
+            [] if cfg!(feature = "opengauss") => empty_length(self.rules)?,
+            _ => length_field(bytes.len(), 0)?,
+        };
+        self.after_length(length, bytes)
+    }
+
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline)]
+    fn after_length(&mut self, length: [u8; 4], bytes: &[u8]) -> Result<(), WireError> {
         if cfg!(target_os = "none") {
             self.array(length)?;
             return self.bytes(bytes);
@@ -236,20 +263,6 @@ impl<'w> Writer<'w> {
         overflow(self.beyond.as_deref_mut(), bytes)
     }
 
-    /// A parameter that is a string without characters, with its length: NULL where `''` is.
-    ///
-    /// # Errors
-    /// As [`bytes`](Self::bytes).
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn empty_text(&mut self) -> Result<(), WireError> {
-        match self.rules.empty() {
-            Empty::Kept => self.i32(0),
-            Empty::Null => self.i32(-1),
-            Empty::Unknown => Err(WireError::Empty),
-        }
-    }
-
     /// A count as a 16-bit field.
     ///
     /// # Errors
@@ -257,6 +270,17 @@ impl<'w> Writer<'w> {
     #[inline]
     pub fn count(&mut self, n: usize) -> Result<(), WireError> {
         self.u16(u16::try_from(n).map_err(|_| WireError::TooLong)?)
+    }
+}
+
+/// The length that a string without characters has.
+#[cold]
+#[inline(never)]
+const fn empty_length(rules: Rules) -> Result<[u8; 4], WireError> {
+    match rules.empty() {
+        Empty::Kept => Ok([0; 4]),
+        Empty::Null => Ok([0xff; 4]),
+        Empty::Unknown => Err(WireError::Empty),
     }
 }
 

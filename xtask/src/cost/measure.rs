@@ -1,38 +1,94 @@
 //! Measures everything that the page of costs shows.
 
+use crate::bare::Compiler;
 use crate::bench::{self, Client};
+use crate::budgets::Budgets;
 use crate::setup;
 use crate::test::{DRIVER_KINDS, counted, driver_flash};
 
 /// Sections that are budgets too.
-pub const BUDGETED: [&str; 4] = ["thumbv7m", "driver", "driver_small", "driver_opengauss"];
+pub const BUDGETED: [&str; 5] =
+    ["thumbv7m", "driver", "driver_small", "driver_survive", "driver_opengauss"];
 
-/// The text of the file of figures.
-pub fn all() -> Result<String, String> {
+/// Figures that are measured together, by the name that `--only` takes.
+pub const GROUPS: [&str; 3] = ["cortex-m3", "flash", "host"];
+
+type Sections = Vec<(String, Vec<(String, u64)>)>;
+
+/// The text of the file of figures. Of groups that are not wanted those of `before` stay.
+pub fn all(before: &Budgets, only: Option<&str>) -> Result<String, String> {
+    let compiler = setup::all()?;
     let mut text = "\
 # What things cost, as measured by `cargo xtask cost --measure`; docs/cost.md says of what. Not to be
 # edited by hand.
 "
     .to_string();
-    let mut section = |name: &str, figures: Vec<(String, u64)>| {
-        text.push_str(&format!("\n[{name}]\n"));
-        for (name, value) in figures {
-            text.push_str(&format!("{name} = {value}\n"));
-        }
-    };
-    let compiler = setup::all()?;
-    section("thumbv7m", counted::figures(&compiler)?);
-    for (features, suffix) in DRIVER_KINDS {
-        let figures = driver_flash(&compiler, features)?;
-        let figures = figures.into_iter().map(|(name, value)| (name.to_string(), value));
-        section(&format!("driver{suffix}"), figures.collect());
-    }
-    let costs = bench::everything()?;
-    for client in Client::ALL {
-        let of = |((name, whose), cost): (&(&str, Client), &f64)| {
-            (*whose == client).then(|| (name.replace('@', "_"), cost.round() as u64))
+    for group in GROUPS {
+        let sections = match only {
+            Some(only) if only != group => kept(before, group),
+            _ => measured(&compiler, group)?,
         };
-        section(client.name(), costs.iter().filter_map(of).collect());
+        for (name, figures) in sections {
+            text.push_str(&format!("\n[{name}]\n"));
+            for (name, value) in figures {
+                text.push_str(&format!("{name} = {value}\n"));
+            }
+        }
     }
     Ok(text)
+}
+
+/// The sections of a group.
+fn sections(group: &str) -> Vec<String> {
+    match group {
+        "cortex-m3" => vec!["thumbv7m".to_string()],
+        "flash" => DRIVER_KINDS.map(|(_, suffix, _)| format!("driver{suffix}")).to_vec(),
+        _ => Client::ALL.map(|client| client.name().to_string()).to_vec(),
+    }
+}
+
+fn kept(before: &Budgets, group: &str) -> Sections {
+    let section = |name: String| {
+        let figures = before.section(&name).into_iter().flatten();
+        let figures = figures.map(|(figure, value)| (figure.clone(), value)).collect();
+        (name, figures)
+    };
+    sections(group).into_iter().map(section).collect()
+}
+
+fn measured(compiler: &Compiler, group: &str) -> Result<Sections, String> {
+    let names = sections(group).into_iter();
+    match group {
+        "cortex-m3" => {
+            let figures = sorted(counted::figures(compiler)?);
+            Ok(names.map(|name| (name, figures.clone())).collect())
+        }
+        "flash" => {
+            let of = |(name, kind)| {
+                let (features, _, programs): (&str, &str, &[&'static str]) = kind;
+                let figures = driver_flash(compiler, features, programs)?;
+                let name: String = name;
+                let owned = figures.into_iter().map(|(name, value)| (name.to_string(), value));
+                Ok((name, sorted(owned.collect())))
+            };
+            names.zip(DRIVER_KINDS).map(of).collect()
+        }
+        _ => {
+            let costs = bench::everything()?;
+            let of = |(name, client): (String, Client)| {
+                let figures = costs.iter().filter(|((_, whose), _)| *whose == client);
+                let figure = |((work, _), cost): (&(&str, Client), &f64)| {
+                    (work.replace('@', "_"), cost.round() as u64)
+                };
+                (name, sorted(figures.map(figure).collect()))
+            };
+            Ok(names.zip(Client::ALL).map(of).collect())
+        }
+    }
+}
+
+/// In the order in which they are read again.
+fn sorted(mut figures: Vec<(String, u64)>) -> Vec<(String, u64)> {
+    figures.sort();
+    figures
 }
