@@ -246,7 +246,7 @@ impl<'t> InPieces<'t> {
             let length = i32::from_be_bytes(self.field);
             self.left = usize::try_from(length).unwrap_or(0);
             match length {
-                0 if is_text(oid) => out.empty_text()?,
+                0 if is_text(oid) => out.counted_text(&[])?,
                 _ => out.bytes(&self.field)?,
             }
         }

@@ -76,6 +76,7 @@ const COMMANDS: &[Command] = &[
         name: "cost",
         about: "draw the tables and plots of docs/cost.md, after measuring",
         usage: || cost::USAGE.into(),
+        check: |words| cost::Options::parse(words).map(|_| ()),
         run: |words| cost::run(&cost::Options::parse(words)?),
     },
     Command {
