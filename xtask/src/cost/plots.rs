@@ -48,11 +48,12 @@ const PAGES: [Page; 2] = [
     },
 ];
 
+type Plot = fn(&Budgets, &Page) -> Result<String, String>;
 type Drawn = Result<(), String>;
 
 /// All of them, by path.
 pub fn all(figures: &Budgets) -> Result<Vec<(String, String)>, String> {
-    let plots: [(&str, fn(&Budgets, &Page) -> Result<String, String>); 4] =
+    let plots: [(&str, Plot); 4] =
         [("peers", peers), ("buffers", buffers), ("flash", flash), ("login", login)];
     let mut files = Vec::new();
     for (name, plot) in plots {
