@@ -121,10 +121,11 @@ fn with_keys(conninfo: &str, verified: Option<&Verified>) -> Result<String, Stri
     Ok(format!("{} {keys}", without(conninfo, &["password"])))
 }
 
-/// The line with the keys.
+/// The line with the keys, which may be a comment of Rust.
 fn keys(printed: &str) -> Option<&str> {
     let known = ["gauss_keys=", "scram_client_key="];
-    printed.lines().find(|line| known.iter().any(|keyword| line.starts_with(keyword)))
+    let lines = printed.lines().map(|line| line.trim_start_matches("// "));
+    lines.into_iter().find(|line| known.iter().any(|keyword| line.starts_with(keyword)))
 }
 
 #[cfg(test)]
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn keys_take_the_place_of_the_password() {
-        let printed = "gauss_keys=abc\nstatic KEYS: …\n";
+        let printed = "// gauss_keys=abc\nstatic LOGIN_KEYS: …\n";
         assert_eq!(keys(printed), Some("gauss_keys=abc"));
         assert_eq!(
             keys("scram_client_key=a scram_server_key=b"),
