@@ -28,7 +28,7 @@ const APPLICATION_DATA: u8 = 23;
 const HEADER: usize = 5;
 /// Shortest encrypted record: content type and tag (RFC 8446 section 5.2).
 const MIN_ENCRYPTED: u16 = 17;
-/// Length of an encrypted alert, which nobody pads.
+/// Length of an encrypted alert without padding, which is how alerts are sent.
 const ENCRYPTED_ALERT: u16 = 2 + MIN_ENCRYPTED;
 
 /// Bytes of a plaintext record that are looked at: a ServerHello up to and with its random.

@@ -258,7 +258,7 @@ mod tests {
         [&kind.to_be_bytes()[..], &sized(data)].concat()
     }
 
-    /// Two extensions of the server's each, with values that nobody knows.
+    /// Two extensions of the server's each, with values that are in no standard.
     fn good() -> [Vec<u8>; 5] {
         let groups = extension(10, b"\0\x04\0\x17\x7a\x7a");
         let list = sized(&[groups, extension(0xfafa, b"x")].concat());
@@ -327,7 +327,7 @@ mod tests {
         let right = extension(16, b"\0\x0b\x0apostgresql");
         let other = extension(16, b"\0\x0b\x0apostgresqk");
         let two = extension(16, b"\0\x0d\x0apostgresql\x01x");
-        for (extensions, asked, unasked) in [
+        for (extensions, asked, unsolicited) in [
             (Vec::new(), Look::NoAlpn, Look::Good),
             (right.clone(), Look::Good, Look::Malformed),
             (other.clone(), Look::NoAlpn, Look::Malformed),
@@ -339,7 +339,7 @@ mod tests {
         ] {
             let message = message(8, &sized(&extensions));
             assert_eq!(hide(&mut message.clone(), true), asked, "{extensions:02x?}");
-            assert_eq!(hide(&mut message.clone(), false), unasked, "{extensions:02x?}");
+            assert_eq!(hide(&mut message.clone(), false), unsolicited, "{extensions:02x?}");
         }
     }
 }
