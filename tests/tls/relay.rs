@@ -192,6 +192,9 @@ struct Relay {
 
 type Children = Arc<Mutex<Vec<End>>>;
 
+/// Held while a program that listens is started.
+static STARTING: Mutex<()> = Mutex::new(());
+
 /// What ends with a relay.
 enum End {
     Program(Child),
@@ -271,7 +274,9 @@ fn relay(
     }
     // Towards the client: the program speaks TLS on a socket, and passes on what is in it.
     let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
-    // A port that was free a moment ago: the program prints none that it chose itself.
+    // A port that was free a moment ago: the program prints none that it chose itself. One relay at
+    // a time, or two programs would be given the same.
+    let starting = STARTING.lock().unwrap();
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let accept = format!("127.0.0.1:{port}");
     let (from_client, to_client) = program(
@@ -293,11 +298,14 @@ fn relay(
     let begun = Instant::now();
     let tls = loop {
         match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => break stream,
+            // Where nothing listens yet, a socket can be connected to itself.
+            Ok(stream) if stream.local_addr()? != stream.peer_addr()? => break stream,
+            Ok(_) => {}
             Err(error) if begun.elapsed() > Duration::from_secs(10) => return Err(error),
             Err(_) => std::thread::sleep(Duration::from_millis(2)),
         }
     };
+    drop(starting);
     client.write_all(b"S")?;
     let (read, write) = (client.try_clone()?, client);
     let (tls_read, tls_write) = (tls.try_clone()?, tls);
