@@ -10,7 +10,7 @@ mod number;
 mod scalar;
 mod table;
 
-use barepg::{Client, Connection, Storage};
+use barepg::{Client, Config, Connection, Storage};
 use barepg_testkit::pg;
 
 use common::{Host, role, tcp};
@@ -22,30 +22,59 @@ const MAJORS: [u16; 2] = [15, 18];
 /// first is sent as it is by the second.
 pub struct Server<'s, 'c, 'b> {
     pub major: u16,
+    /// It is an openGauss before that version.
+    pub gauss: bool,
     pub first: &'s mut Connection<'c, 'b>,
     pub second: &'s mut Connection<'c, 'b>,
 }
 
-/// Runs `test` on each server, with types of its own made.
+/// Runs `test` on each server, with types of its own made; then at an openGauss.
 fn on_each(test: impl Fn(&mut Server<'_, '_, '_>)) {
     for major in MAJORS {
         println!("PostgreSQL {major}");
         let cluster = pg::shared(major);
         prepare(cluster);
-        let config = role("trust_user");
-        let mut storage = [Storage::<16384, 4096>::new(), Storage::<16384, 4096>::new()];
-        let mut clients =
-            storage.each_mut().map(|storage| Client::new(storage.buffers(), &config, &Host));
-        let [first, second] = clients.each_mut();
-        let mut first = first.connect(tcp(cluster.port())).unwrap();
-        let mut second = second.connect(tcp(cluster.port())).unwrap();
-        for session in [&mut first, &mut second] {
-            session.batch_execute("set timezone = 'UTC'").unwrap();
-        }
-        test(&mut Server { major, first: &mut first, second: &mut second });
-        first.close().unwrap();
-        second.close().unwrap();
+        on(cluster.port(), role("trust_user"), (major, false), &test);
     }
+    at_opengauss(test);
+}
+
+/// Runs `test` at the openGauss front.
+#[cfg(feature = "opengauss")]
+fn at_opengauss(test: impl Fn(&mut Server<'_, '_, '_>)) {
+    use barepg_testkit::gauss::{Front, Hba, Kind, Options, PASSWORD, User};
+    println!("openGauss");
+    let mut options = Options::before(pg::shared(15));
+    options.users = vec![User::new("quick", PASSWORD, Kind::Sha256, 2048, Hba::Sha256)];
+    // Compatibility PG: with A an empty string is NULL, and a date has hours; `tests/opengauss` has
+    // that.
+    options.empty_is_null = false;
+    let front = Front::start(options);
+    let config = Config::new().user("quick").password(PASSWORD).dbname("test");
+    on(front.port(), config, (15, true), &test);
+}
+
+#[cfg(not(feature = "opengauss"))]
+fn at_opengauss(_: impl Fn(&mut Server<'_, '_, '_>)) {}
+
+fn on(
+    port: u16,
+    config: Config<'_>,
+    (major, gauss): (u16, bool),
+    test: &impl Fn(&mut Server<'_, '_, '_>),
+) {
+    let mut storage = [Storage::<16384, 4096>::new(), Storage::<16384, 4096>::new()];
+    let mut clients =
+        storage.each_mut().map(|storage| Client::new(storage.buffers(), &config, &Host));
+    let [first, second] = clients.each_mut();
+    let mut first = first.connect(tcp(port)).unwrap();
+    let mut second = second.connect(tcp(port)).unwrap();
+    for session in [&mut first, &mut second] {
+        session.batch_execute("set timezone = 'UTC'").unwrap();
+    }
+    test(&mut Server { major, gauss, first: &mut first, second: &mut second });
+    first.close().unwrap();
+    second.close().unwrap();
 }
 
 /// Makes the types that only an administrator may, once.

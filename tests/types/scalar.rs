@@ -189,15 +189,18 @@ fn counters_and_money() {
             both(server, "pg_lsn", literal, PgLsn(value));
             assert_eq!(PgLsn(value).to_string(), literal);
         }
-        both(server, "xid8", "18446744073709551615", Xid(u64::MAX));
-        let row = server.first.query_one("select '7'::xid, '8'::cid, 'pg_class'::regclass", ());
-        assert_eq!(row.unwrap().decode(), Ok((Xid(7), 8_u32, 1259_u32)));
+        // openGauss has a type of its own for it: `tests/opengauss`.
+        if !server.gauss {
+            both(server, "xid8", "18446744073709551615", Xid(u64::MAX));
+            echo_array!(server, "xid8", Xid, &["0", "1"]);
+            let row = server.first.query_one("select '7'::xid, '8'::cid, 'pg_class'::regclass", ());
+            assert_eq!(row.unwrap().decode(), Ok((Xid(7), 8_u32, 1259_u32)));
+        }
         both(server, "tid", "(4294967295,65535)", Tid { block: u32::MAX, offset: u16::MAX });
         both(server, "money", "-92233720368547758.08", Money(i64::MIN));
         both(server, "bool", "true", true);
         both(server, "bool", "false", false);
         echo_array!(server, "pg_lsn", PgLsn, &["0/0", "16/B374D848"]);
-        echo_array!(server, "xid8", Xid, &["0", "1"]);
         echo_array!(server, "tid", Tid, &["(0,1)"]);
         echo_array!(server, "money", Money, &["1", "-1"]);
         echo_array!(server, "bool", bool, &["t", "f"]);

@@ -61,7 +61,8 @@ pub struct Options {
     pub require_ssl: bool,
     /// `enable_thread_pool`: a session whose time is over ends without a message.
     pub thread_pool: bool,
-    /// The database has compatibility A, the default: `''` is NULL in it. True by default.
+    /// The database has compatibility A, the default: `''` is NULL in it, and a date has hours, minutes
+    /// and seconds. True by default.
     pub empty_is_null: bool,
     /// `session_timeout`: an idle session ends after it. Zero is none. 600 s by default.
     pub session_timeout: Duration,

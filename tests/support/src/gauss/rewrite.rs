@@ -59,7 +59,7 @@ fn words(sql: &str, nulls: bool) -> Cow<'_, str> {
         let end = literal_end(literal, escapes);
         let (literal, after) = literal.split_at(end);
         let bytes = ["::blob", "::raw"].iter().any(|cast| after.starts_with(cast));
-        out.push_str(&code_words(code, table));
+        out.push_str(&code_words(code, table, nulls));
         match literal {
             "''" if nulls => out.push_str("null"),
             // Bytes are hexadecimal digits alone.
@@ -70,7 +70,7 @@ fn words(sql: &str, nulls: bool) -> Cow<'_, str> {
         }
         rest = after;
     }
-    out.push_str(&code_words(rest, table));
+    out.push_str(&code_words(rest, table, nulls));
     if out == sql { Cow::Borrowed(sql) } else { Cow::Owned(out) }
 }
 
@@ -89,8 +89,9 @@ fn literal_end(literal: &str, escapes: bool) -> usize {
     literal.len()
 }
 
-/// What lies between literals. `table`: the one that the statement inserts into.
-fn code_words<'c>(code: &'c str, table: &str) -> Cow<'c, str> {
+/// What lies between literals. `table`: the one that the statement inserts into. `dates`: they have
+/// hours, minutes and seconds, as in a database of compatibility A.
+fn code_words<'c>(code: &'c str, table: &str, dates: bool) -> Cow<'c, str> {
     let lower = code.to_ascii_lowercase();
     let known = ["tinyint", "on conflict", "on duplicate key update", "::date"];
     if !known.iter().any(|word| lower.contains(word)) {
@@ -108,9 +109,18 @@ fn code_words<'c>(code: &'c str, table: &str) -> Cow<'c, str> {
     let update = format!("on conflict on constraint {table}_pkey do update set");
     replace("on duplicate key update", &update);
     replace("tinyint", "int1");
-    // A date has hours, minutes and seconds, in a database of compatibility A.
-    replace("::date", "::timestamp(0)");
-    Cow::Owned(out)
+    if !dates {
+        return Cow::Owned(out);
+    }
+    let mut pieces = out.split("::date");
+    let mut text = pieces.next().unwrap_or("").to_string();
+    for piece in pieces {
+        // A daterange is none.
+        let whole = !piece.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        text.push_str(if whole { "::timestamp(0)" } else { "::date" });
+        text.push_str(piece);
+    }
+    Cow::Owned(text)
 }
 
 /// The new session time-out, if the SQL sets it.
