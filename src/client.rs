@@ -296,9 +296,8 @@ impl<'b> Client<'b> {
     /// [`KeyCache`] for the price.
     ///
     /// ```no_run
-    /// # fn example(client: &mut barepg::Client<'_>) {
-    /// # fn mine() -> &'static mut barepg::KeyCache { todo!() }
-    /// let cache: &mut barepg::KeyCache = mine(); // in a static, or restored from flash
+    /// # fn example<'b>(client: &mut barepg::Client<'b>, cache: &'b mut barepg::KeyCache) {
+    /// // The cache is in a static, or restored from flash.
     /// client.set_key_cache(cache); // the next login takes 62,000 instructions instead of 20 million
     /// # }
     /// ```

@@ -172,7 +172,7 @@ impl Countdown {
 }
 
 /// The lower half of a time.
-const fn low(now: u64) -> u32 {
+pub(crate) const fn low(now: u64) -> u32 {
     let [a, b, c, d, ..] = now.to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
 }

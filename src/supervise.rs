@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::connect::Dial;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorKind, Outcome, Remedy, Result, ServerError};
-use crate::platform::{Countdown, Platform};
+use crate::platform::{Countdown, Platform, low};
 
 /// How long to pause after how many failures in a row.
 ///
@@ -333,12 +333,6 @@ impl<'b> Client<'b> {
             }
         }
     }
-}
-
-/// The lower half of a time.
-const fn low(now: u64) -> u32 {
-    let [a, b, c, d, ..] = now.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 #[cfg(test)]

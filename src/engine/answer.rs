@@ -271,6 +271,7 @@ impl Session<'_> {
             }
         }
     }
+
     /// A message that is not the one awaited: an error or a violation.
     #[cold]
     #[inline(never)]

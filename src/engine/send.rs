@@ -293,7 +293,7 @@ pub(crate) fn in_pieces(
 ) -> Result<usize, Fault> {
     let mut sender = Sender { send, failure: Fault::TRUNCATED };
     let mut beyond = Beyond::Drain { buf, used: 0, drain: &mut sender };
-    let mut writer = Writer::beyond(&mut beyond).under(rules);
+    let mut writer = Writer::beyond(&mut beyond, rules);
     let result = part.encode(&mut writer, source);
     let left = writer.len();
     result.map(|()| left).map_err(|_| sender.failure)

@@ -210,12 +210,22 @@ impl KeyKind {
         match (self, scheme) {
             (Self::P256, Scheme::Ecdsa(hash)) => {
                 let length = digest(hash)?;
-                p256_verify(key, buffer.get(..length).unwrap_or(&[]), signature, pulse)
+                ecdsa_verify::<8, p256::ProjectivePoint>(
+                    key,
+                    buffer.get(..length).unwrap_or(&[]),
+                    signature,
+                    pulse,
+                )
             }
             #[cfg(feature = "tls-p384")]
             (Self::P384, Scheme::Ecdsa(hash)) => {
                 let length = digest(hash)?;
-                p384_verify(key, buffer.get(..length).unwrap_or(&[]), signature, pulse)
+                ecdsa_verify::<12, p384::ProjectivePoint>(
+                    key,
+                    buffer.get(..length).unwrap_or(&[]),
+                    signature,
+                    pulse,
+                )
             }
             #[cfg(feature = "tls-ed25519")]
             (Self::Ed25519, Scheme::Ed25519) => match message {
@@ -248,26 +258,14 @@ fn ecdsa_integers(signature: &[u8]) -> Result<(&[u8], &[u8]), CertificateError> 
 
 // Out of line, as RSA's is: the memory of one is not the other's to carry.
 #[inline(never)]
-fn p256_verify(
+fn ecdsa_verify<const N: usize, P: ecdsa::Point<N>>(
     key: &[u8],
     digest: &[u8],
     signature: &[u8],
     pulse: Pulse<'_>,
 ) -> Result<(), CertificateError> {
     let (r, s) = ecdsa_integers(signature).map_err(|_| CertificateError::BadSignature)?;
-    ecdsa::verify::<8, p256::ProjectivePoint>(key, digest, r, s, pulse)
-}
-
-#[cfg(feature = "tls-p384")]
-#[inline(never)]
-fn p384_verify(
-    key: &[u8],
-    digest: &[u8],
-    signature: &[u8],
-    pulse: Pulse<'_>,
-) -> Result<(), CertificateError> {
-    let (r, s) = ecdsa_integers(signature).map_err(|_| CertificateError::BadSignature)?;
-    ecdsa::verify::<12, p384::ProjectivePoint>(key, digest, r, s, pulse)
+    ecdsa::verify::<N, P>(key, digest, r, s, pulse)
 }
 
 #[cfg(feature = "tls-ed25519")]

@@ -268,7 +268,7 @@ mod tests {
             rules.enter();
             rules.set_empty(empty);
             let mut buf = [0; 64];
-            let mut out = Writer::new(&mut buf).under(rules);
+            let mut out = Writer::new_under(&mut buf, rules);
             encoded(&types, block, &mut out)?;
             let len = out.len();
             Ok(buf[..len].to_vec())
@@ -291,7 +291,7 @@ mod tests {
             rules.enter();
             rules.set_empty(Empty::Null);
             let mut buf = [0; 64];
-            let mut out = Writer::new(&mut buf).under(rules);
+            let mut out = Writer::new_under(&mut buf, rules);
             let mut pieces = InPieces::new(&types);
             for piece in block.chunks(size) {
                 pieces.write(piece, &mut out).unwrap();

@@ -177,8 +177,7 @@ impl Named for Statement<'_> {
 
     fn parse_with(&self, w: &mut Writer<'_>, params: &dyn Params) -> Result<(), WireError> {
         let types = |index, sent, rules| {
-            let told = self.types.get(index).copied().unwrap_or(0);
-            let given = given(self.given, index);
+            let (told, given) = (given(&self.types, index), given(self.given, index));
             if given == 0 && is_told(told, sent, rules) { told } else { given }
         };
         parse_with(w, self.sql, params, &types)

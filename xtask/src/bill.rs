@@ -17,9 +17,6 @@ use crate::setup;
 pub use growth::since_budgets;
 use owner::owner;
 
-/// The target that the driver alone is built for.
-const BARE: &str = "thumbv7m-none-eabi";
-
 /// Symbols that are listed, unless told otherwise.
 const TOP: usize = 20;
 
@@ -104,23 +101,20 @@ pub fn run(options: &Options) -> Result<(), String> {
         return demo::run(&demo::Options::parse(&words)?);
     }
     let features = features.unwrap_or("pieces");
-    let image = bare(&compiler, &provision::root(), &target(), features, &options.program)?;
+    let image = bare(&compiler, &provision::root(), &boards::target(), features, &options.program)?;
     if let Some(commit) = &options.since {
         print!("{}", growth::since(&compiler, commit, features, &options.program, &image)?);
         return Ok(());
     }
     print!("{}", list(&image, options.top));
-    let nothing = bare(&compiler, &provision::root(), &target(), features, "empty")?.flash();
+    let nothing =
+        bare(&compiler, &provision::root(), &boards::target(), features, "empty")?.flash();
     println!(
         "\nless the {} of a program without the driver, as budgets.toml counts: {}",
         digits(nothing.into()),
         digits(image.flash().saturating_sub(nothing).into())
     );
     Ok(())
-}
-
-fn target() -> PathBuf {
-    provision::root().join("boards").join("target")
 }
 
 /// A program of `boards/bare` in the sources at `root`, built.
@@ -131,13 +125,8 @@ fn bare(
     features: &str,
     program: &str,
 ) -> Result<Image, String> {
-    let mut build = compiler.cargo();
-    build.args(["build", "--release", "--package", "barepg-bare", "--target", BARE]);
-    build.args(["--bin", program, "--features", features]);
-    boards::workspace(&mut build);
-    build.current_dir(root.join("boards")).env("CARGO_TARGET_DIR", target);
-    provision::run(&mut build)?;
-    Image::read(&target.join(BARE).join("release").join(program))
+    provision::run(boards::bare(compiler, root, target, features).args(["--bin", program]))?;
+    Image::read(&boards::bare_programs(target).join(program))
 }
 
 /// The whole list.

@@ -204,11 +204,33 @@ impl Board {
     }
 }
 
+/// The target that the driver alone is measured on.
+pub const BARE: &str = "thumbv7m-none-eabi";
+
+/// A cargo command that builds the programs of `boards/bare`, in the sources at `root`.
+pub fn bare(compiler: &Compiler, root: &Path, target: &Path, features: &str) -> Command {
+    let mut build = compiler.cargo();
+    build.args(["build", "--release", "--package", "barepg-bare", "--target", BARE]);
+    build.args(["--features", features]);
+    workspace(&mut build);
+    build.current_dir(root.join("boards")).env("CARGO_TARGET_DIR", target);
+    build
+}
+
+/// Where the programs of `boards/bare` are then.
+pub fn bare_programs(target: &Path) -> PathBuf {
+    target.join(BARE).join("release")
+}
+
+/// The target directory of the boards.
+pub fn target() -> PathBuf {
+    provision::root().join("boards").join("target")
+}
+
 /// Makes a cargo command work in the workspace of the boards, with a target directory of its own
 /// and none of the settings that the outer cargo handed on.
 pub fn workspace(command: &mut Command) {
-    let boards = provision::root().join("boards");
-    command.current_dir(&boards).env("CARGO_TARGET_DIR", boards.join("target"));
+    command.current_dir(provision::root().join("boards")).env("CARGO_TARGET_DIR", target());
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
         command.env_remove(name);
     }

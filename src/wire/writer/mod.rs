@@ -65,13 +65,6 @@ impl<'w> Writer<'w> {
         Self { size: buf.len(), rest: buf, beyond: None, rules }
     }
 
-    /// The same writer for a server that wants it so.
-    #[inline]
-    pub(crate) const fn under(mut self, rules: Rules) -> Self {
-        self.rules = rules;
-        self
-    }
-
     /// What the server wants otherwise.
     #[inline]
     pub(crate) const fn rules(&self) -> Rules {
@@ -79,14 +72,14 @@ impl<'w> Writer<'w> {
     }
 
     /// A writer that counts, or hands a buffer on whenever it is full.
-    pub(crate) const fn beyond(beyond: &'w mut Beyond<'w>) -> Self {
-        Self { rest: &mut [], size: 0, beyond: Some(beyond), rules: Rules::NONE }
+    pub(crate) const fn beyond(beyond: &'w mut Beyond<'w>, rules: Rules) -> Self {
+        Self { rest: &mut [], size: 0, beyond: Some(beyond), rules }
     }
 
     /// The bytes that a part takes. Checks all of it.
     pub(crate) fn measure(part: Part<'_>, taken: &[u8], rules: Rules) -> Result<usize, WireError> {
         let mut count = Beyond::Count(0);
-        let mut counter = Writer::beyond(&mut count).under(rules);
+        let mut counter = Writer::beyond(&mut count, rules);
         part.encode(&mut counter, taken)?;
         Ok(counter.len())
     }

@@ -33,7 +33,7 @@ fn counter_and_drain_agree_with_slice_for_every_buffer_size() {
             Ok(())
         };
         let mut beyond = Beyond::Drain { buf: &mut buf, used: 0, drain: &mut drain };
-        let mut w = Writer::beyond(&mut beyond);
+        let mut w = Writer::beyond(&mut beyond, Rules::NONE);
         sample(&mut w).unwrap();
         w.finish().unwrap();
         assert_eq!(out, SAMPLE, "buffer of {size}");

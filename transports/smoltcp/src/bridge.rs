@@ -7,6 +7,31 @@
 //! let stack = Stack::new(Smoltcp011(ethernet_dma), &board, setup, buffers, sockets)?;
 //! ```
 
+/// `fn checksums`: which checksums the device of another crate computes; `$($theirs)*` is the crate's
+/// module with their types.
+#[allow(unused_macros)]
+macro_rules! checksums {
+    ($($theirs:ident)::+) => {
+        fn checksums(
+            theirs: &$($theirs)::+::ChecksumCapabilities,
+        ) -> smoltcp::phy::ChecksumCapabilities {
+            use smoltcp::phy::Checksum;
+            let map = |theirs: &$($theirs)::+::Checksum| match theirs {
+                $($theirs)::+::Checksum::Both => Checksum::Both,
+                $($theirs)::+::Checksum::Rx => Checksum::Rx,
+                $($theirs)::+::Checksum::Tx => Checksum::Tx,
+                $($theirs)::+::Checksum::None => Checksum::None,
+            };
+            let mut ours = smoltcp::phy::ChecksumCapabilities::default();
+            ours.ipv4 = map(&theirs.ipv4);
+            ours.udp = map(&theirs.udp);
+            ours.tcp = map(&theirs.tcp);
+            ours.icmpv4 = map(&theirs.icmpv4);
+            ours
+        }
+    };
+}
+
 #[cfg(feature = "embassy-net-driver")]
 mod embassy;
 
@@ -22,9 +47,7 @@ macro_rules! bridge {
         pub struct $name<D>(pub D);
 
         mod $tokens {
-            use smoltcp::phy::{
-                ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken,
-            };
+            use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
             use smoltcp::time::Instant;
 
             /// A frame that was received.
@@ -84,21 +107,7 @@ macro_rules! bridge {
                 $old::time::Instant::from_micros(now.total_micros())
             }
 
-            fn checksums(theirs: &$old::phy::ChecksumCapabilities) -> ChecksumCapabilities {
-                use smoltcp::phy::Checksum;
-                let map = |theirs: &$old::phy::Checksum| match theirs {
-                    $old::phy::Checksum::Both => Checksum::Both,
-                    $old::phy::Checksum::Rx => Checksum::Rx,
-                    $old::phy::Checksum::Tx => Checksum::Tx,
-                    $old::phy::Checksum::None => Checksum::None,
-                };
-                let mut ours = ChecksumCapabilities::default();
-                ours.ipv4 = map(&theirs.ipv4);
-                ours.udp = map(&theirs.udp);
-                ours.tcp = map(&theirs.tcp);
-                ours.icmpv4 = map(&theirs.icmpv4);
-                ours
-            }
+            checksums!($old::phy);
         }
     };
 }

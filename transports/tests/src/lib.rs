@@ -48,12 +48,16 @@
 //! });
 //! ```
 
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
+mod link;
+mod sockets;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
+use embedded_io::ErrorKind;
+
+pub use link::{Link, Peer};
+pub use sockets::{SocketPeer, tcp, unix};
 
 /// Longest that a call may wait, in milliseconds (rule 1).
 const SLICE_MS: u64 = 50;
@@ -64,49 +68,6 @@ const READY_MS: u64 = 10;
 
 /// How long something that must happen may take to happen, in milliseconds.
 const PATIENCE_MS: u64 = 5_000;
-
-/// A transport under test.
-pub trait Link {
-    /// As `embedded_io::Read::read`.
-    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind>;
-    /// As `embedded_io::Write::write`.
-    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind>;
-    /// As `embedded_io::Write::flush`.
-    fn flush(&mut self) -> Result<(), ErrorKind>;
-    /// As `embedded_io::ReadReady::read_ready`.
-    fn read_ready(&mut self) -> Result<bool, ErrorKind>;
-}
-
-impl<T: Read + Write + ReadReady> Link for T {
-    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
-        Read::read(self, buf).map_err(|error| error.kind())
-    }
-
-    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
-        Write::write(self, buf).map_err(|error| error.kind())
-    }
-
-    fn flush(&mut self) -> Result<(), ErrorKind> {
-        Write::flush(self).map_err(|error| error.kind())
-    }
-
-    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
-        ReadReady::read_ready(self).map_err(|error| error.kind())
-    }
-}
-
-/// The far end of the link. It takes nothing from the network unless [`received`](Self::received)
-/// is called.
-pub trait Peer {
-    /// Sends all of `bytes` (a few kilobytes at the most).
-    fn send(&mut self, bytes: &[u8]);
-    /// Takes what has arrived, waiting a moment for more.
-    fn received(&mut self) -> Vec<u8>;
-    /// Closes in order, after what was sent. It can still receive.
-    fn close(&mut self);
-    /// Resets the link. Two bytes of the other side were not taken.
-    fn reset(&mut self);
-}
 
 /// Runs one check on a new link.
 pub type Run<'r> = &'r mut dyn FnMut(&mut dyn Link, &mut dyn Peer);
@@ -413,58 +374,6 @@ impl Bench<'_> {
                     assert!(catch_unwind(call).is_ok(), "rule 8: call {round} panicked");
                 }
             });
-        }
-    }
-}
-
-/// The far end of a link over a socket of the operating system.
-#[derive(Debug)]
-pub struct SocketPeer<S> {
-    socket: Option<S>,
-    shutdown: fn(&S, Shutdown) -> std::io::Result<()>,
-}
-
-/// A TCP connection over loopback: the stream to make a transport of, and its peer.
-pub fn tcp() -> (TcpStream, SocketPeer<TcpStream>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    let stream = TcpStream::connect(listener.local_addr().expect("bound")).expect("listening");
-    let socket = listener.accept().expect("a connection waits").0;
-    socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
-    (stream, SocketPeer { socket: Some(socket), shutdown: TcpStream::shutdown })
-}
-
-/// A pair of UNIX sockets.
-pub fn unix() -> (UnixStream, SocketPeer<UnixStream>) {
-    let (stream, socket) = UnixStream::pair().expect("a pair");
-    socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
-    (stream, SocketPeer { socket: Some(socket), shutdown: UnixStream::shutdown })
-}
-
-impl<S: std::io::Read + std::io::Write> Peer for SocketPeer<S> {
-    fn send(&mut self, bytes: &[u8]) {
-        self.socket.as_mut().expect("open").write_all(bytes).expect("sent");
-    }
-
-    fn received(&mut self) -> Vec<u8> {
-        let mut all = Vec::new();
-        let mut buf = [0; 65_536];
-        while let Ok(n @ 1..) = self.socket.as_mut().expect("open").read(&mut buf) {
-            all.extend_from_slice(&buf[..n]);
-        }
-        all
-    }
-
-    fn close(&mut self) {
-        let socket = self.socket.as_ref().expect("open");
-        (self.shutdown)(socket, Shutdown::Write).expect("closed");
-    }
-
-    fn reset(&mut self) {
-        // A socket that is closed with bytes unread resets. One byte shows that they are there.
-        let mut socket = self.socket.take().expect("open");
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while !matches!(socket.read(&mut [0]), Ok(1)) {
-            assert!(Instant::now() < deadline, "nothing arrived that could be left unread");
         }
     }
 }

@@ -7,63 +7,14 @@ mod world;
 
 use barepg::Platform;
 use barepg_smoltcp::{Ipv4, Setup, Sockets, Stack, TcpBuffers, TcpStream};
-use barepg_transport_tests::{Peer, check};
+use barepg_transport_tests::check;
 use barepg_w5500::{Frames, StartError, W5500};
 use embedded_io::{Read, Write};
 use model::{Bus, Model};
+use world::puppet::Puppet;
 use world::{Faults, Manner, OWN, OWN_MAC, PORT, World};
 
 type Chip<'f> = W5500<'f, Bus>;
-
-/// The far end, and the loop of a board that polls its stack while the driver does other things.
-struct Puppet<'w, 's, 'a, 'f> {
-    world: &'w World,
-    stack: &'s Stack<'a, Chip<'f>>,
-}
-
-impl Puppet<'_, '_, '_, '_> {
-    fn pass(&self, ms: u64) {
-        for _ in 0..ms {
-            self.world.tick();
-            self.stack.poll();
-        }
-    }
-}
-
-impl Peer for Puppet<'_, '_, '_, '_> {
-    fn send(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let n = self.world.peer.borrow_mut().socket().send_slice(bytes).unwrap();
-            bytes = &bytes[n..];
-            self.pass(2);
-        }
-    }
-
-    fn received(&mut self) -> Vec<u8> {
-        let mut all = Vec::new();
-        for _ in 0..20 {
-            let mut peer = self.world.peer.borrow_mut();
-            while peer.socket().can_recv() {
-                all.extend(peer.socket().recv(|b| (b.len(), b.to_vec())).unwrap());
-            }
-            drop(peer);
-            self.pass(2);
-        }
-        all
-    }
-
-    fn close(&mut self) {
-        self.world.peer.borrow_mut().socket().close();
-    }
-
-    fn reset(&mut self) {
-        self.pass(20);
-        self.world.peer.borrow_mut().socket().abort();
-        self.world.peer.borrow_mut().listens = false;
-        self.pass(20);
-        self.world.peer.borrow_mut().listens = true;
-    }
-}
 
 fn run(body: impl FnOnce(&World, &Bus, &Stack<'_, Chip<'_>>)) {
     let (world, end) = World::new(1, Faults::default());

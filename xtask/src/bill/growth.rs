@@ -9,6 +9,7 @@ use barepg_testkit::provision::{self, run};
 use super::bare;
 use super::owner::{CONSTANTS, owner, shown};
 use crate::bare::Compiler;
+use crate::boards;
 use crate::demo::digits;
 use crate::elf::Image;
 
@@ -21,7 +22,7 @@ pub fn since_budgets(compiler: &Compiler, features: &str, program: &str) -> Resu
     let mut log = git();
     log.args(["log", "-1", "--format=%H", "--", "budgets.toml"]);
     let commit = run(&mut log)?.trim().to_string();
-    let image = bare(compiler, &provision::root(), &super::target(), features, program)?;
+    let image = bare(compiler, &provision::root(), &boards::target(), features, program)?;
     since(compiler, &commit, features, program, &image)
 }
 

@@ -30,8 +30,7 @@ const ATTEMPTS: u32 = 5;
 /// The boards of a quick run.
 const QUICK: &[&str] = &["qemu-lm3s6965", "host"];
 
-/// The target that the driver alone is measured on, and the programs of `boards/bare`.
-const BARE: &str = "thumbv7m-none-eabi";
+/// The programs of `boards/bare` that the driver alone is measured with.
 const PROGRAMS: &[&str] = &[
     "login", "dial", "conninfo", "query", "copy", "stream", "notify", "guards", "set", "full",
     "words", "types",
@@ -272,12 +271,9 @@ pub fn driver_flash(
     features: &str,
     names: &[&'static str],
 ) -> Result<Vec<(&'static str, u64)>, String> {
-    let mut build = compiler.cargo();
-    build.args(["build", "--release", "--package", "barepg-bare", "--target", BARE]);
-    build.args(["--features", features]);
-    boards::workspace(&mut build);
-    provision::run(&mut build)?;
-    let programs = root().join("boards").join("target").join(BARE).join("release");
+    let target = boards::target();
+    provision::run(&mut boards::bare(compiler, &root(), &target, features))?;
+    let programs = boards::bare_programs(&target);
     let flash = |name: &str| Image::read(&programs.join(name)).map(|image| image.flash());
     let nothing = flash("empty")?;
     let of = |name: &&'static str| {

@@ -4,9 +4,7 @@ use core::task::{Context, Waker};
 
 use embassy_net_driver as theirs;
 use embassy_net_driver::Driver;
-use smoltcp::phy::{
-    Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken,
-};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 /// An Ethernet driver of `embassy-net-driver` 0.2: embassy-stm32's, and those of chips whose own task
@@ -66,17 +64,4 @@ impl<D: Driver> Device for Embassy<D> {
     }
 }
 
-fn checksums(theirs: &theirs::ChecksumCapabilities) -> ChecksumCapabilities {
-    let map = |theirs: &theirs::Checksum| match theirs {
-        theirs::Checksum::Both => Checksum::Both,
-        theirs::Checksum::Rx => Checksum::Rx,
-        theirs::Checksum::Tx => Checksum::Tx,
-        theirs::Checksum::None => Checksum::None,
-    };
-    let mut ours = ChecksumCapabilities::default();
-    ours.ipv4 = map(&theirs.ipv4);
-    ours.udp = map(&theirs.udp);
-    ours.tcp = map(&theirs.tcp);
-    ours.icmpv4 = map(&theirs.icmpv4);
-    ours
-}
+checksums!(theirs);

@@ -1,6 +1,13 @@
 //! Two machines on one simulated wire, in one thread and in simulated time: the stack under test,
 //! and a peer that serves TCP, DNS and DHCP and can be made to misbehave.
 
+#[cfg(feature = "ipv6")]
+#[allow(dead_code)] // each test binary uses a part
+pub mod ipv6;
+#[allow(dead_code)] // each test binary uses a part
+pub mod puppet;
+mod wire;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,141 +16,18 @@ use std::rc::Rc;
 use barepg::{NoEntropy, Platform};
 use barepg_smoltcp::Sleep;
 use barepg_smoltcp::smoltcp::iface::{Config, Interface, SocketHandle, SocketSet, SocketStorage};
-use barepg_smoltcp::smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use barepg_smoltcp::smoltcp::phy::Device;
 use barepg_smoltcp::smoltcp::socket::{tcp, udp};
 use barepg_smoltcp::smoltcp::time::Instant;
 use barepg_smoltcp::smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr};
+
+use wire::Wire;
+pub use wire::{End, Faults};
 
 pub const OWN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 pub const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub const OWN_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 pub const PORT: u16 = 5432;
-
-/// What the wire does to frames.
-#[derive(Clone, Copy, Default)]
-pub struct Faults {
-    /// Lost frames, in percent.
-    pub loss: u32,
-    /// Frames that arrive up to 30 ms late, after later ones, in percent.
-    pub late: u32,
-    /// Frames that arrive twice, in percent.
-    pub twice: u32,
-}
-
-pub struct Wire {
-    now: u64,
-    random: u64,
-    pub faults: Faults,
-    /// How long a frame is under way, in milliseconds.
-    pub latency: u64,
-    /// Whether a router answers solicitations (IPv6).
-    #[allow(dead_code)] // each test binary uses a part
-    pub router: bool,
-    /// Ports and sequence numbers with which the stack under test began its connections.
-    pub begun: Vec<(u16, u32)>,
-    /// Frames under way, with their time of arrival: to the peer, to the stack under test.
-    queues: [Vec<(u64, Vec<u8>)>; 2],
-}
-
-impl Wire {
-    fn draw(&mut self) -> u32 {
-        self.random =
-            self.random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.random >> 33) as u32
-    }
-
-    fn send(&mut self, to: usize, frame: Vec<u8>) {
-        // Drawn for each frame, never for each poll, so that a seed gives the same run.
-        let (loss, late, twice) = (self.draw() % 100, self.draw() % 100, self.draw() % 100);
-        // IPv4, TCP, SYN.
-        let tcp = frame.len() > 47 && frame[12..15] == [8, 0, 0x45] && frame[23] == 6;
-        if to == 0 && tcp && frame[47] & 2 != 0 {
-            let port = u16::from_be_bytes(frame[34..36].try_into().unwrap());
-            let sequence = u32::from_be_bytes(frame[38..42].try_into().unwrap());
-            self.begun.push((port, sequence));
-        }
-        // A router's advertisement answers a solicitation.
-        #[cfg(feature = "ipv6")]
-        if to == 0 && self.router && frame.len() > 54 && frame[20] == 58 && frame[54] == 133 {
-            self.queues[1].push((self.now + 1, ipv6::advertisement()));
-        }
-        if loss < self.faults.loss {
-            return;
-        }
-        let delay =
-            if late < self.faults.late { 2 + u64::from(self.draw() % 30) } else { self.latency };
-        let at = self.now + delay;
-        if twice < self.faults.twice {
-            self.queues[to].push((at + 1, frame.clone()));
-        }
-        self.queues[to].push((at, frame));
-    }
-
-    /// A frame for the stack under test, from nowhere.
-    #[allow(dead_code)] // each test binary uses a part
-    pub fn inject(&mut self, frame: Vec<u8>) {
-        self.queues[1].push((self.now + 1, frame));
-    }
-
-    fn receive(&mut self, end: usize) -> Option<Vec<u8>> {
-        let now = self.now;
-        let index = self.queues[end].iter().position(|(at, _)| *at <= now)?;
-        Some(self.queues[end].remove(index).1)
-    }
-}
-
-/// One end of the wire.
-pub struct End {
-    wire: Rc<RefCell<Wire>>,
-    end: usize,
-}
-
-impl End {
-    /// The same end, for a machine that starts again.
-    #[allow(dead_code)] // each test binary uses a part
-    pub fn twin(&self) -> Self {
-        Self { wire: self.wire.clone(), end: self.end }
-    }
-}
-
-pub struct Rx(Vec<u8>);
-pub struct Tx<'a>(&'a End);
-
-impl phy::RxToken for Rx {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
-        f(&self.0)
-    }
-}
-
-impl phy::TxToken for Tx<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let mut frame = vec![0; len];
-        let result = f(&mut frame);
-        self.0.wire.borrow_mut().send(1 - self.0.end, frame);
-        result
-    }
-}
-
-impl Device for End {
-    type RxToken<'a> = Rx;
-    type TxToken<'a> = Tx<'a>;
-
-    fn receive(&mut self, _: Instant) -> Option<(Rx, Tx<'_>)> {
-        let frame = self.wire.borrow_mut().receive(self.end)?;
-        Some((Rx(frame), Tx(self)))
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Tx<'_>> {
-        Some(Tx(self))
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = 1514;
-        capabilities
-    }
-}
 
 /// What the peer does with a connection.
 #[derive(Clone, Copy, PartialEq)]
@@ -214,17 +98,8 @@ impl World {
 
     /// With so many bytes of the peer's buffers.
     pub fn with_buffer(seed: u64, faults: Faults, buffer: usize) -> (Self, End) {
-        let wire = Rc::new(RefCell::new(Wire {
-            now: 1000,
-            random: seed,
-            faults,
-            latency: 1,
-            router: false,
-            begun: Vec::new(),
-            queues: [Vec::new(), Vec::new()],
-        }));
-        let peer = Peer::new(End { wire: wire.clone(), end: 0 }, buffer);
-        let own = End { wire: wire.clone(), end: 1 };
+        let (wire, peer, own) = Wire::new(seed, faults);
+        let peer = Peer::new(peer, buffer);
         let (sleeps, idles) = (Cell::new(0), Cell::new(0));
         let entropy = Cell::new(Some(seed));
         (Self { wire, peer: RefCell::new(peer), sleeps, idles, entropy }, own)
@@ -264,7 +139,7 @@ impl Sleep for World {
         loop {
             self.tick();
             let wire = self.wire.borrow();
-            if wire.now >= deadline_ms || wire.queues[1].iter().any(|(at, _)| *at <= wire.now) {
+            if wire.now >= deadline_ms || wire.wakes() {
                 return;
             }
         }
@@ -353,11 +228,10 @@ impl Peer {
     fn step(&mut self, now: u64) {
         if self.manner == Manner::Gone && self.was_open {
             // Frames to a machine that is gone are lost.
-            while self.device.wire.borrow_mut().receive(0).is_some() {}
+            while self.device.receive(Instant::ZERO).is_some() {}
             return;
         }
-        let arrived = self.device.wire.borrow().queues[0].iter().any(|(at, _)| *at <= now);
-        if self.lazy && !arrived && now < self.due {
+        if self.lazy && !self.device.has_frame() && now < self.due {
             return;
         }
         self.interface.poll(Instant::from_millis(now as i64), &mut self.device, &mut self.sockets);
@@ -477,67 +351,5 @@ impl Peer {
             answer.push(255);
             socket.send_slice(&answer, (Ipv4Addr::BROADCAST, 68)).unwrap();
         }
-    }
-}
-
-#[cfg(feature = "ipv6")]
-#[allow(dead_code)] // each test binary uses a part
-pub mod ipv6 {
-    //! A router that advertises the peer's network.
-
-    use std::net::Ipv6Addr;
-
-    use barepg_smoltcp::smoltcp::phy::ChecksumCapabilities;
-    use barepg_smoltcp::smoltcp::time::Duration;
-    use barepg_smoltcp::smoltcp::wire::{
-        EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, Icmpv6Packet, Icmpv6Repr,
-        IpProtocol, Ipv6Packet, Ipv6Repr, NdiscPrefixInfoFlags, NdiscPrefixInformation, NdiscRepr,
-        NdiscRouterFlags,
-    };
-
-    pub const PEER6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
-    pub const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
-    const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-
-    /// fd00::/64, for an hour.
-    pub fn advertisement() -> Vec<u8> {
-        let icmp = Icmpv6Repr::Ndisc(NdiscRepr::RouterAdvert {
-            hop_limit: 64,
-            flags: NdiscRouterFlags::empty(),
-            router_lifetime: Duration::from_secs(1800),
-            reachable_time: Duration::ZERO,
-            retrans_time: Duration::ZERO,
-            lladdr: None,
-            mtu: None,
-            prefix_info: Some(NdiscPrefixInformation {
-                prefix_len: 64,
-                flags: NdiscPrefixInfoFlags::ON_LINK | NdiscPrefixInfoFlags::ADDRCONF,
-                valid_lifetime: Duration::from_secs(3600),
-                preferred_lifetime: Duration::from_secs(3600),
-                prefix: Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0),
-            }),
-        });
-        let ip = Ipv6Repr {
-            src_addr: ROUTER,
-            dst_addr: ALL_NODES,
-            next_header: IpProtocol::Icmpv6,
-            payload_len: icmp.buffer_len(),
-            hop_limit: 255,
-        };
-        let mut bytes = vec![0; 14 + ip.buffer_len() + icmp.buffer_len()];
-        let ethernet = EthernetRepr {
-            src_addr: EthernetAddress([2, 0, 0, 0, 0, 1]),
-            dst_addr: EthernetAddress([0x33, 0x33, 0, 0, 0, 1]),
-            ethertype: EthernetProtocol::Ipv6,
-        };
-        ethernet.emit(&mut EthernetFrame::new_unchecked(&mut bytes));
-        ip.emit(&mut Ipv6Packet::new_unchecked(&mut bytes[14..]));
-        icmp.emit(
-            &ROUTER,
-            &ALL_NODES,
-            &mut Icmpv6Packet::new_unchecked(&mut bytes[54..]),
-            &ChecksumCapabilities::default(),
-        );
-        bytes
     }
 }
