@@ -1,8 +1,12 @@
 //! Counts the instructions between marks in a firmware image, with a small plugin for QEMU.
 //!
 //! A mark is a function of the firmware, called for nothing but to be seen:
-//! `barepg_mark_begin` and `barepg_mark_end` enclose a piece of work.
+//! `barepg_mark_begin` and `barepg_mark_end` enclose a piece of work. In it the firmware passes
+//! `barepg_mark_sleep` before the processor sleeps, and `barepg_mark_moved` where a call of the
+//! transport has moved something: what lies between the first and the last sleep of a call depends
+//! on when the other side answers, and is not counted.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,13 +19,14 @@ const SOURCE: &str = include_str!("count.c");
 const PREFIX: &str = "barepg_mark_";
 const BEGIN: &str = "begin";
 const END: &str = "end";
+const SLEEP: &str = "sleep";
+const MOVED: &str = "moved";
 
 /// The plugin, ready to be loaded, and the file it will write.
 pub struct Counter {
     library: PathBuf,
     out: PathBuf,
-    begin: u32,
-    end: u32,
+    marks: Vec<(&'static str, u32)>,
 }
 
 impl Counter {
@@ -49,23 +54,32 @@ impl Counter {
             run(&mut cc)?;
             fs::rename(&partial, &library).map_err(|e| format!("{}: {e}", library.display()))?;
         }
-        let address = |mark: &str| {
+        let mut marks = Vec::new();
+        for mark in [BEGIN, END, SLEEP, MOVED] {
             let name = format!("{PREFIX}{mark}");
-            let symbol = image.symbols.iter().find(|symbol| symbol.name == name);
-            symbol.map(|symbol| symbol.address).ok_or(format!("the firmware has no {name}"))
-        };
-        let (begin, end) = (address(BEGIN)?, address(END)?);
-        if begin == end {
-            return Err(format!("the linker merged the marks: both are at {begin:#x}"));
+            match image.symbols.iter().find(|symbol| symbol.name == name) {
+                Some(symbol) => marks.push((mark, symbol.address)),
+                // A program that talks to itself never sleeps.
+                None if mark == SLEEP || mark == MOVED => {}
+                None => return Err(format!("the firmware has no {name}")),
+            }
         }
-        Ok(Counter { library, out: out.to_path_buf(), begin, end })
+        let mut addresses: Vec<_> = marks.iter().map(|(_, address)| address).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        if addresses.len() < marks.len() {
+            return Err(format!("the linker merged marks: {marks:x?}"));
+        }
+        Ok(Counter { library, out: out.to_path_buf(), marks })
     }
 
     /// What QEMU is given: the argument of `-plugin`.
     pub fn argument(&self) -> String {
-        let Counter { library, out, begin, end } = self;
-        let (library, out) = (library.display(), out.display());
-        format!("{library},out={out},mark={BEGIN}:{begin:x},mark={END}:{end:x}")
+        let mut argument = format!("{},out={}", self.library.display(), self.out.display());
+        for (mark, address) in &self.marks {
+            let _ = write!(argument, ",mark={mark}:{address:x}");
+        }
+        argument
     }
 
     /// The counts, once QEMU has ended.
@@ -81,22 +95,45 @@ impl Counter {
 pub struct Counts {
     /// All of the run.
     pub total: u64,
-    /// Those of each passage from the begin mark to the end mark, in order.
+    /// Those of each passage from the begin mark to the end mark, in order, without waiting.
     pub spans: Vec<u64>,
+}
+
+/// A passage that has begun.
+struct Span {
+    begin: u64,
+    /// The first and the last sleep of the present call of the transport.
+    sleep: Option<(u64, u64)>,
+    waited: u64,
+}
+
+impl Span {
+    fn slept(&mut self, count: u64) {
+        let first = self.sleep.map_or(count, |(first, _)| first);
+        self.sleep = Some((first, count));
+    }
+
+    fn moved(&mut self) {
+        self.waited += self.sleep.take().map_or(0, |(first, last)| last - first);
+    }
 }
 
 fn parse(text: &str) -> Option<Counts> {
     let mut counts = Counts::default();
-    let mut begun = None;
+    let mut span: Option<Span> = None;
     for line in text.lines() {
         let (name, count) = line.split_once(' ')?;
         let count: u64 = count.parse().ok()?;
-        match (name, begun) {
-            (BEGIN, None) => begun = Some(count),
-            (END, Some(begin)) => {
-                counts.spans.push(count.checked_sub(begin)?);
-                begun = None;
+        match (name, &mut span) {
+            (BEGIN, None) => span = Some(Span { begin: count, sleep: None, waited: 0 }),
+            (END, Some(begun)) => {
+                begun.moved();
+                counts.spans.push(count.checked_sub(begun.begin)?.checked_sub(begun.waited)?);
+                span = None;
             }
+            (SLEEP, Some(begun)) => begun.slept(count),
+            (MOVED, Some(begun)) => begun.moved(),
+            (SLEEP | MOVED, None) => {}
             ("total", _) => counts.total = count,
             _ => return None,
         }
@@ -112,6 +149,16 @@ mod tests {
     fn spans_are_differences_of_pairs() {
         let counts = parse("begin 100\nend 350\nbegin 400\nend 410\ntotal 600\n").unwrap();
         assert_eq!(counts, Counts { total: 600, spans: vec![250, 10] });
+    }
+
+    #[test]
+    fn what_is_executed_from_the_first_sleep_of_a_call_to_its_last_is_not_counted() {
+        let at_once = "begin 100\nsleep 150\nmoved 180\nsleep 200\nmoved 230\nend 250\n";
+        let late = "begin 100\nsleep 150\nsleep 550\nsleep 950\nmoved 980\n\
+                    sleep 1000\nsleep 1400\nmoved 1430\nend 1450\n";
+        let spans = |text: &str| parse(&format!("sleep 5\n{text}total 2000\n")).unwrap().spans;
+        assert_eq!(spans(at_once), [150]);
+        assert_eq!(spans(late), [150]);
     }
 
     #[test]

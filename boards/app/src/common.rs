@@ -23,7 +23,7 @@ pub(crate) fn show<B: Board>(
     let calls = Cell::default();
     let start = client.stats();
     board.mark_begin(LOGIN);
-    let connected = connect(client, Counted::new(&mut transport, &calls));
+    let connected = connect(client, Counted::new(&mut transport, &calls, B::mark_moved));
     board.mark_end(LOGIN);
     let result = session(board, connected, start, &calls, out);
     board.hang_up(transport);

@@ -15,17 +15,20 @@ pub(crate) struct Calls {
 pub(crate) struct Counted<'c, T> {
     transport: T,
     calls: &'c Cell<Calls>,
+    moved: fn(),
 }
 
 impl<'c, T> Counted<'c, T> {
-    pub(crate) const fn new(transport: T, calls: &'c Cell<Calls>) -> Self {
-        Self { transport, calls }
+    /// `moved` is told after each call that has moved something.
+    pub(crate) const fn new(transport: T, calls: &'c Cell<Calls>, moved: fn()) -> Self {
+        Self { transport, calls, moved }
     }
 
     fn note(&self, f: impl FnOnce(&mut Calls)) {
         let mut calls = self.calls.get();
         f(&mut calls);
         self.calls.set(calls);
+        (self.moved)();
     }
 }
 

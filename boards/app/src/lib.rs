@@ -66,6 +66,10 @@ pub trait Board {
     fn mark_end(&mut self, id: u32) {
         let _ = id;
     }
+
+    /// A call of the transport has moved something: how long it had to wait for that is not
+    /// counted.
+    fn mark_moved() {}
 }
 
 /// Mark of the login.

@@ -89,6 +89,7 @@ impl Clock {
                     NVIC::unmask(Line(mac::INTERRUPT));
                     NVIC::unmask(Line(timer0::INTERRUPT));
                 }
+                barepg_semihost::barepg_mark_sleep();
                 cortex_m::asm::wfi();
                 NVIC::mask(Line(mac::INTERRUPT));
                 NVIC::mask(Line(timer0::INTERRUPT));

@@ -7,8 +7,8 @@ use barepg::tls::{Tls, TlsStorage};
 use barepg::{NoEntropy, Platform, Storage};
 use barepg_app::Lent;
 use barepg_semihost::{
-    CommandLine, Output, SemihostingHostRng, barepg_mark_begin, barepg_mark_end, command_line,
-    fault, finish, once, stack,
+    CommandLine, Output, SemihostingHostRng, barepg_mark_begin, barepg_mark_end, barepg_mark_moved,
+    command_line, fault, finish, once, stack,
 };
 use barepg_smoltcp::{ConnectError, Setup, Sleep, Sockets, Stack, TcpBuffers, TcpStream};
 use cortex_m_rt::{ExceptionFrame, entry, exception};
@@ -83,6 +83,10 @@ impl<'m> barepg_app::Board for Board<'m> {
         barepg_mark_end(id);
         #[cfg(feature = "depth")]
         self.depths.end(id);
+    }
+
+    fn mark_moved() {
+        barepg_mark_moved();
     }
 }
 

@@ -8,8 +8,8 @@ use core::convert::Infallible;
 use barepg::{NoEntropy, Platform, Storage};
 use barepg_app::Lent;
 use barepg_semihost::{
-    CommandLine, Output, barepg_mark_begin, barepg_mark_end, command_line, fault, finish, once,
-    stack,
+    CommandLine, Output, barepg_mark_begin, barepg_mark_end, barepg_mark_moved, command_line,
+    fault, finish, once, stack,
 };
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 
@@ -55,6 +55,10 @@ impl<'m> barepg_app::Board for Board<'m> {
     fn mark_end(&mut self, id: u32) {
         barepg_mark_end(id);
         self.depths.end(id);
+    }
+
+    fn mark_moved() {
+        barepg_mark_moved();
     }
 }
 

@@ -82,6 +82,7 @@ impl Clock {
         let now = self.micros() as u32;
         write(TIMER0 + 0x544, now.wrapping_add(ms * 1000)); // CC[1]
         if read(UART + 0x108) == 0 {
+            barepg_semihost::barepg_mark_sleep();
             cortex_m::asm::wfi();
         }
         write(TIMER0 + 0x144, 0);

@@ -7,8 +7,8 @@ use barepg::tls::{Tls, TlsStorage};
 use barepg::{NoEntropy, Platform, Storage};
 use barepg_app::Lent;
 use barepg_semihost::{
-    CommandLine, Output, barepg_mark_begin, barepg_mark_end, command_line, fault, finish, once,
-    stack,
+    CommandLine, Output, barepg_mark_begin, barepg_mark_end, barepg_mark_moved, command_line,
+    fault, finish, once, stack,
 };
 use barepg_smoltcp::{ConnectError, Setup, Sleep, Sockets, Stack, TcpBuffers, TcpStream};
 use riscv_rt::{TrapFrame, entry};
@@ -81,6 +81,10 @@ impl<'m> barepg_app::Board for Board<'m> {
         barepg_mark_end(id);
         #[cfg(feature = "depth")]
         self.depths.end(id);
+    }
+
+    fn mark_moved() {
+        barepg_mark_moved();
     }
 }
 

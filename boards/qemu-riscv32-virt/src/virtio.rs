@@ -24,9 +24,10 @@ const PAGES: usize = 6;
 /// Descriptors of a network queue.
 const QUEUE: usize = 4;
 
-/// Receive buffers: a header of up to 12 bytes and a frame of 1514.
 const RX_BUFFERS: usize = 2;
-const RX_SIZE: usize = 1528;
+/// Bytes of a buffer: a header of up to 12 bytes and a frame of 1514.
+const BUFFER: usize = 1528;
+const HEADER: usize = 12;
 
 #[repr(C, align(4096))]
 struct Pool([[u8; PAGE_SIZE]; PAGES]);
@@ -109,13 +110,13 @@ impl Entropy {
 
 /// The network device's memory.
 pub struct Frames {
-    rx: [[u8; RX_SIZE]; RX_BUFFERS],
-    tx: [u8; 1514],
+    rx: [[u8; BUFFER]; RX_BUFFERS],
+    tx: [u8; BUFFER],
 }
 
 impl Frames {
     pub const fn new() -> Self {
-        Self { rx: [[0; RX_SIZE]; RX_BUFFERS], tx: [0; 1514] }
+        Self { rx: [[0; BUFFER]; RX_BUFFERS], tx: [0; BUFFER] }
     }
 }
 
@@ -125,11 +126,12 @@ pub struct Nic {
     frames: &'static mut Frames,
     /// The token of the request that each receive buffer waits in.
     tokens: [u16; RX_BUFFERS],
+    sending: Sending,
 }
 
 pub struct Rx<'a> {
     raw: &'a RefCell<Raw>,
-    buffer: &'a mut [u8; RX_SIZE],
+    buffer: &'a mut [u8; BUFFER],
     token: &'a mut u16,
     start: usize,
     length: usize,
@@ -137,7 +139,32 @@ pub struct Rx<'a> {
 
 pub struct Tx<'a> {
     raw: &'a RefCell<Raw>,
-    buffer: &'a mut [u8; 1514],
+    buffer: &'a mut [u8; BUFFER],
+    sending: &'a mut Sending,
+}
+
+/// The frame that the device has been given and may still read: its token and its length with the
+/// header.
+struct Sending(Option<(u16, usize)>);
+
+impl Sending {
+    /// Waits until the device has read it. It has long done so when the next one is to be sent,
+    /// unless frames follow each other.
+    fn end(&mut self, raw: &mut Raw, buffer: &[u8; BUFFER]) {
+        let Some((token, length)) = self.0.take() else { return };
+        while raw.poll_transmit() != Some(token) {
+            core::hint::spin_loop();
+        }
+        // SAFETY: the buffer this request was begun with. A frame it refused is a lost frame.
+        let _ = unsafe { raw.transmit_complete(token, buffer.get(..length).unwrap_or(&[])) };
+    }
+
+    fn begin(&mut self, raw: &mut Raw, frame: &[u8]) {
+        // SAFETY: the buffer is static, and not touched before `end`.
+        if let Ok(token) = unsafe { raw.transmit_begin(frame) } {
+            self.0 = Some((token, frame.len()));
+        }
+    }
 }
 
 impl Nic {
@@ -152,7 +179,8 @@ impl Nic {
         }
         raw.enable_interrupts();
         let address = raw.mac_address();
-        Some((Self { raw: RefCell::new(raw), frames, tokens }, address, line))
+        let nic = Self { raw: RefCell::new(raw), frames, tokens, sending: Sending(None) };
+        Some((nic, address, line))
     }
 }
 
@@ -175,11 +203,13 @@ impl Device for Nic {
         let (start, length) = unsafe { raw.receive_complete(done, buffer) }.ok()?;
         drop(raw);
         let rx = Rx { raw: &self.raw, buffer, token, start, length };
-        Some((rx, Tx { raw: &self.raw, buffer: &mut self.frames.tx }))
+        let sending = &mut self.sending;
+        Some((rx, Tx { raw: &self.raw, buffer: &mut self.frames.tx, sending }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Tx<'_>> {
-        Some(Tx { raw: &self.raw, buffer: &mut self.frames.tx })
+        let sending = &mut self.sending;
+        Some(Tx { raw: &self.raw, buffer: &mut self.frames.tx, sending })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -206,11 +236,16 @@ impl phy::RxToken for Rx<'_> {
 
 impl phy::TxToken for Tx<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let (frame, _) = self.buffer.split_at_mut(len.min(1514));
-        let result = f(frame);
         if let Ok(mut raw) = self.raw.try_borrow_mut() {
-            // Waits for the device to take it. A frame it refuses is a lost frame.
-            let _ = raw.send(frame);
+            self.sending.end(&mut raw, self.buffer);
+        }
+        let header =
+            self.raw.try_borrow().ok().and_then(|raw| raw.fill_buffer_header(self.buffer).ok());
+        let start = header.unwrap_or(HEADER).min(HEADER);
+        let end = start + len.min(BUFFER - HEADER);
+        let result = f(self.buffer.get_mut(start..end).unwrap_or(&mut []));
+        if let (Some(frame), Ok(mut raw)) = (self.buffer.get(..end), self.raw.try_borrow_mut()) {
+            self.sending.begin(&mut raw, frame);
         }
         result
     }

@@ -159,6 +159,23 @@ pub extern "C" fn barepg_mark_end(id: u32) {
     unsafe { core::arch::asm!("/* end {0} */", in(reg) id) }
 }
 
+/// Where the processor is put to sleep until something arrives: what is executed from here to the
+/// last sleep before [`barepg_mark_moved`] is waiting, and says nothing of the work.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn barepg_mark_sleep() {
+    // SAFETY: no instruction.
+    unsafe { core::arch::asm!("/* sleep */") }
+}
+
+/// Where a call of the transport has moved something.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn barepg_mark_moved() {
+    // SAFETY: no instruction.
+    unsafe { core::arch::asm!("/* moved */") }
+}
+
 /// Random bytes from the machine that runs the emulator or debugger, named as what it is: these
 /// machines have no random number generator, and firmware must not pretend to have one.
 #[cfg(feature = "host-rng")]
