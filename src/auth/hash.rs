@@ -23,6 +23,7 @@ const INITIAL: [u32; 8] = [
 const BLOCK: usize = 64;
 
 /// A running SHA-256.
+#[derive(Clone)]
 pub(crate) struct Sha256 {
     state: [u32; 8],
     block: [u8; BLOCK],
@@ -38,9 +39,33 @@ impl Drop for Sha256 {
 }
 
 impl Sha256 {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "tls"))]
     pub(crate) const fn new() -> Self {
         Self::resume(INITIAL, 0)
+    }
+
+    /// Goes on from where another was: its chaining value, the bytes hashed, and the last of them,
+    /// 63 at most, that did not fill a block.
+    #[cfg(feature = "tls-client-rsa")]
+    pub(crate) fn at(chaining: &[u8; 32], length: u64, rest: &[u8]) -> Option<Self> {
+        let mut state = [0; 8];
+        for (word, bytes) in state.iter_mut().zip(chaining.as_chunks().0) {
+            *word = u32::from_be_bytes(*bytes);
+        }
+        let mut hash = Self::resume(state, length);
+        if rest.len() != hash.filled() {
+            return None;
+        }
+        hash.block.get_mut(..rest.len())?.copy_from_slice(rest);
+        Some(hash)
+    }
+
+    /// What [`at`](Self::at) takes.
+    #[cfg(feature = "tls-client-rsa")]
+    pub(crate) fn parts(&self) -> ([u8; 32], u64, &[u8]) {
+        let mut chaining = [0; 32];
+        put(&self.state, &mut chaining);
+        (chaining, self.length, self.block.get(..self.filled()).unwrap_or(&[]))
     }
 
     /// Goes on from a chaining value reached after `length` bytes, a multiple of 64.

@@ -87,7 +87,7 @@ texts! {
         NoHost "verify-full needs a host name"
         ClientCertificate "sslcert or sslkey is missing or unusable"
         #[cfg(feature = "tls-client-cert")]
-        ClientKey "sslkey is not a P-256 key, or is encrypted"
+        ClientKey "sslkey is of a kind that this build does not sign with, or is encrypted"
         DirectTls "sslnegotiation=direct needs sslmode=require or stronger"
         BufferTooSmall "a buffer is below its minimum"
         Nul "a parameter holds a NUL byte"

@@ -3,6 +3,7 @@
 //! The record layer sends one certificate. It is given all of them, concatenated, as one: here the
 //! message becomes what RFC 8446 section 4.4.2 wants, an entry for each. Where the message is
 //! encrypted it grows in its place ([`spread`]); where it is hashed, its pieces are ([`pieces`]).
+//! The server's Certificate is never taken for one: its extensions are hidden.
 
 use aes_gcm::aead::{self, Buffer};
 
@@ -13,8 +14,7 @@ const HEADER: usize = 4 + 1 + 3 + 3;
 /// Extensions, which there are none of, and the next entry's length.
 const BETWEEN: usize = 2 + 3;
 
-/// The certificates in a client's Certificate with one entry. `None` if it is no such message, or
-/// there is only one of them.
+/// The certificates in a client's Certificate with one entry. `None` if it is no such message.
 fn certificates(message: &[u8]) -> Option<(Der<'_>, usize)> {
     let (header, body) = message.split_at_checked(HEADER)?;
     let &[11, 0, a, b, 0, 0, c, d, 0, e, f] = header else { return None };
@@ -32,7 +32,7 @@ fn certificates(message: &[u8]) -> Option<(Der<'_>, usize)> {
         rest.any().ok()?;
         count = count.checked_add(1)?;
     }
-    (count > 1).then_some((Der::new(list), count))
+    (count > 0).then_some((Der::new(list), count))
 }
 
 /// The header of the message with so many bytes more, whose first certificate is this long.
@@ -53,8 +53,8 @@ fn between(length: usize) -> Option<[u8; BETWEEN]> {
     Some([0, 0, 0, high, low])
 }
 
-/// The message with an entry for each certificate, piece by piece. `false`, and nothing, where it
-/// stays as it is.
+/// The message with an entry for each certificate, piece by piece. `false`, and nothing, where it is no
+/// client's Certificate.
 pub(super) fn pieces(message: &[u8], visit: &mut dyn FnMut(&[u8])) -> bool {
     let run = |visit: &mut dyn FnMut(&[u8])| {
         let (mut list, count) = certificates(message)?;
@@ -72,6 +72,21 @@ pub(super) fn pieces(message: &[u8], visit: &mut dyn FnMut(&[u8])) -> bool {
     run(visit).is_some()
 }
 
+/// How long the message with these certificates is, and its last bytes.
+#[cfg(feature = "tls-client-rsa")]
+pub(super) fn tail(certificates: &[u8]) -> Option<(u64, [u8; 63])> {
+    let (mut list, mut length) = (Der::new(certificates), 4usize + 1 + 3);
+    let mut last: &[u8] = &[];
+    while !list.is_empty() {
+        last = list.any().ok()?.whole;
+        length = length.checked_add(last.len())?.checked_add(BETWEEN)?;
+    }
+    let mut end = [0; 63];
+    // No certificate is shorter.
+    *end.first_chunk_mut()? = *last.last_chunk::<61>()?;
+    Some((u64::try_from(length).ok()?, end))
+}
+
 /// The same in a record's content, which ends with the type of what is in it.
 ///
 /// # Errors
@@ -85,7 +100,9 @@ pub(super) fn spread(content: &mut dyn Buffer) -> aead::Result<()> {
     else {
         return Ok(());
     };
-    let Some((mut list, count)) = certificates(message) else { return Ok(()) };
+    let Some((mut list, count)) = certificates(message).filter(|(_, count)| *count > 1) else {
+        return Ok(());
+    };
     let end = message.len();
     let more = count.saturating_sub(1).saturating_mul(BETWEEN);
     let first = list.any().map_or(0, |first| first.whole.len());
@@ -188,11 +205,17 @@ mod tests {
             let (message, wanted) = (message(certificates), entries(certificates));
             let mut hashed = Vec::new();
             let changed = pieces(&message, &mut |piece| hashed.extend_from_slice(piece));
-            assert_eq!(changed, certificates.len() > 1);
-            if changed {
-                assert_eq!(hashed, wanted);
-            } else {
-                assert_eq!(message, wanted);
+            assert!(changed);
+            assert_eq!(hashed, wanted);
+            #[cfg(feature = "tls-client-rsa")]
+            {
+                let is_long = certificates.last().unwrap().len() > 61;
+                let tail = tail(&certificates.concat());
+                assert_eq!(tail.is_some(), is_long);
+                if let Some((length, end)) = tail {
+                    assert_eq!(length, wanted.len() as u64);
+                    assert!(wanted.ends_with(&end));
+                }
             }
             let mut content = Content([&message[..], &[22]].concat());
             assert!(spread(&mut content).is_ok());

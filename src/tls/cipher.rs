@@ -45,7 +45,12 @@ impl TlsCipherSuite for Suite {
 }
 
 /// AES-128-GCM that refuses plaintexts out of place as it refuses forged ones.
-pub(super) struct Cipher(Aes128Gcm);
+pub(super) struct Cipher {
+    cipher: Aes128Gcm,
+    /// For [`proof`](super::proof).
+    #[cfg(feature = "tls-client-rsa")]
+    key: zeroize::Zeroizing<[u8; 16]>,
+}
 
 impl KeySizeUser for Cipher {
     type KeySize = <Aes128Gcm as KeySizeUser>::KeySize;
@@ -55,7 +60,11 @@ impl KeyInit for Cipher {
     // Without inlining the key schedule, 700 bytes, would be on the stack twice.
     #[inline(always)]
     fn new(key: &Key<Self>) -> Self {
-        Self(Aes128Gcm::new(key))
+        Self {
+            cipher: Aes128Gcm::new(key),
+            #[cfg(feature = "tls-client-rsa")]
+            key: zeroize::Zeroizing::new((*key).into()),
+        }
     }
 }
 
@@ -73,10 +82,11 @@ impl AeadInPlace for Cipher {
         header: &[u8],
         content: &mut [u8],
     ) -> aead::Result<Tag<Self::TagSize>> {
-        self.0.encrypt_in_place_detached(nonce, header, content)
+        self.cipher.encrypt_in_place_detached(nonce, header, content)
     }
 
-    /// The one place where a message can still grow: the client's intermediates get their entries.
+    /// The one place where a message can still grow: the client's intermediates get their entries. A
+    /// proof that is elsewhere is encrypted by the guard.
     #[cfg(feature = "tls-client-cert")]
     fn encrypt_in_place(
         &self,
@@ -84,6 +94,10 @@ impl AeadInPlace for Cipher {
         header: &[u8],
         content: &mut dyn aead::Buffer,
     ) -> aead::Result<()> {
+        #[cfg(feature = "tls-client-rsa")]
+        if super::proof::hand_over(content.as_mut(), &self.key, nonce.as_ref()) {
+            return Ok(());
+        }
         super::bundle::spread(content)?;
         let length = content.as_ref().len().saturating_add(16);
         let [high, low] = u16::try_from(length).map_err(|_| aead::Error)?.to_be_bytes();
@@ -103,7 +117,7 @@ impl AeadInPlace for Cipher {
     ) -> aead::Result<()> {
         let &[kind, major, minor, high, low] = header else { return Err(aead::Error) };
         let header = [kind, major, 3, high, low];
-        self.0.decrypt_in_place_detached(nonce, &header, content, tag)?;
+        self.cipher.decrypt_in_place_detached(nonce, &header, content, tag)?;
         if is_legal(content, minor) { Ok(()) } else { Err(aead::Error) }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::chain::{self, Trust};
 use super::der::Der;
-use super::key;
+use super::key::Key;
 use super::name;
 use super::signature::{KeyKind, Scheme};
 use super::work::Budget;
@@ -35,7 +35,11 @@ pub fn fuzz(data: &[u8]) {
         let _ = chain::verify(sent.get(1..).unwrap_or(&[]), &trust, &|| Ok(()));
     }
     let _ = chain::check_anchors(data);
-    let _ = key::p256_scalar(data);
+    #[allow(unused_variables)]
+    if let Ok(Key::Rsa(key)) = Key::parse(data) {
+        #[cfg(feature = "tls-client-rsa")]
+        let _ = super::rsa_key::PrivateKey::parse(key);
+    }
     let _ = super::pem::decode(data, &mut [0; 64]);
 }
 

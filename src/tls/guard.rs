@@ -13,6 +13,8 @@ use core::cell::Cell;
 use embedded_io::{ErrorKind as IoKind, ErrorType, Read, Write};
 
 use super::cipher::expect;
+#[cfg(feature = "tls-client-rsa")]
+use super::proof::{Proof, Sealed};
 use crate::Platform;
 use crate::error::Fault;
 use crate::error::TlsError;
@@ -56,6 +58,9 @@ pub(crate) struct Shared {
     pub(super) short: Cell<bool>,
     /// Why the connection died. The first reason is kept.
     pub(super) fault: Cell<Option<Fault>>,
+    /// What is to be sent in place of the record that comes next: see [`proof`](super::proof).
+    #[cfg(feature = "tls-client-rsa")]
+    pub(super) proof: Cell<Option<Proof>>,
     /// For [`Fault::TLS_RECORD`]: bytes the buffer has, and needs. Before that, what the receive
     /// record buffer has.
     pub(super) record: Cell<(u16, u16)>,
@@ -71,6 +76,8 @@ impl Shared {
             expected: Cell::new(expect::EXTENSIONS),
             short: Cell::new(false),
             fault: Cell::new(None),
+            #[cfg(feature = "tls-client-rsa")]
+            proof: Cell::new(None),
             record: Cell::new((0, 0)),
         }
     }
@@ -80,6 +87,8 @@ impl Shared {
         self.open.set(false);
         self.expected.set(expect::EXTENSIONS);
         self.fault.set(None);
+        #[cfg(feature = "tls-client-rsa")]
+        self.proof.set(None);
     }
 
     /// One turn of a loop that computes.
@@ -363,17 +372,42 @@ impl<T> Guard<'_, T> {
     }
 }
 
-impl<T: Transport> Write for Guard<'_, T> {
-    fn write(&mut self, buf: &[u8]) -> Result<usize, GuardError> {
-        self.may_write()?;
+impl<T: Transport> Guard<'_, T> {
+    fn send(&mut self, bytes: &[u8]) -> Result<usize, GuardError> {
         loop {
-            match Io::write(&mut self.io, buf) {
+            match Io::write(&mut self.io, bytes) {
                 Ok(0) => return Err(GuardError::Write(IoKind::WriteZero)),
                 Ok(n) => return Ok(n),
                 Err(kind) if is_pause(kind) => self.wait()?,
                 Err(kind) => return Err(GuardError::Write(kind)),
             }
         }
+    }
+
+    /// Sends the true record in place of the one that holds what it is to be encrypted with.
+    #[cfg(feature = "tls-client-rsa")]
+    #[inline(never)]
+    fn send_proof(&mut self, proof: &Proof, written: &[u8]) -> Result<(), GuardError> {
+        let mut sealed = Sealed::new();
+        let mut record = proof
+            .seal(written, &mut sealed)
+            .ok_or_else(|| self.dead(Fault::from(TlsError::ClientKey)))?;
+        while !record.is_empty() {
+            let sent = self.send(record)?;
+            record = record.get(sent..).unwrap_or(&[]);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Transport> Write for Guard<'_, T> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, GuardError> {
+        self.may_write()?;
+        #[cfg(feature = "tls-client-rsa")]
+        if let Some(proof) = self.shared.proof.take() {
+            return self.send_proof(&proof, buf).map(|()| buf.len());
+        }
+        self.send(buf)
     }
 
     fn flush(&mut self) -> Result<(), GuardError> {

@@ -1,18 +1,25 @@
 //! What this side shows the server: its certificate and a signature with its key.
 
-#[cfg(feature = "std")]
-use p256::ecdsa::VerifyingKey;
+use embedded_tls::SignatureScheme;
 use p256::ecdsa::signature::hazmat::PrehashSigner;
-use p256::ecdsa::signature::{Error as SignatureError, Signer as SignatureSigner};
-use p256::ecdsa::{Signature, SigningKey};
-use sha2::{Digest as _, Sha256};
+use p256::ecdsa::signature::{Error as SignatureError, SignerMut};
+use p256::ecdsa::{Signature as P256Signature, SigningKey};
 use zeroize::Zeroizing;
 
 use super::Signer;
+use super::drbg::Drbg;
 use super::guard::Shared;
-use super::key;
+use super::key::Key;
+#[cfg(feature = "tls-client-p384")]
+use super::p384_key;
+#[cfg(feature = "tls-client-rsa")]
+use super::proof::{Covered, Proof};
+#[cfg(feature = "tls-client-rsa")]
+use super::rsa_key::PrivateKey;
+use super::verifier::Verifier;
 #[cfg(feature = "std")]
 use super::x509::Certificate;
+use crate::auth::Sha256;
 use crate::error::Fault;
 use crate::error::{CertificateError, TlsError};
 
@@ -23,43 +30,64 @@ pub(super) struct Identity<'a> {
     pub(super) key: ClientKey<'a>,
 }
 
-/// A P-256 key, here or in a secure element.
+/// A key, here or in a secure element.
 pub(super) enum ClientKey<'a> {
-    Scalar(Zeroizing<[u8; 32]>),
+    P256(Zeroizing<[u8; 32]>),
+    #[cfg(feature = "tls-client-p384")]
+    P384(&'a [u8; 48]),
+    #[cfg(feature = "tls-client-rsa")]
+    Rsa(PrivateKey<'a>),
+    /// P-256.
     Element(&'a dyn Signer),
 }
 
 impl<'a> ClientKey<'a> {
-    /// From PKCS#8 or SEC1, in DER.
-    pub(super) fn from_der(key: &[u8]) -> Result<Self, CertificateError> {
-        let scalar = key::p256_scalar(key)?;
-        // Zero and numbers beyond the curve's order are no keys.
-        SigningKey::from_slice(&*scalar).map_err(|_| CertificateError::BadKey)?;
-        Ok(Self::Scalar(scalar))
+    /// From PKCS#8, SEC1 or PKCS#1, in DER. Keys of other kinds than this build signs with, and
+    /// encrypted ones, are unsupported.
+    pub(super) fn from_der(key: &'a [u8]) -> Result<Self, CertificateError> {
+        match Key::parse(key)? {
+            Key::P256(scalar) => {
+                let scalar = Zeroizing::new(*scalar);
+                // Zero and numbers beyond the curve's order are no keys.
+                SigningKey::from_slice(&*scalar).map_err(|_| CertificateError::BadKey)?;
+                Ok(Self::P256(scalar))
+            }
+            #[cfg(feature = "tls-client-p384")]
+            Key::P384(scalar) if p384_key::is_valid(scalar) => Ok(Self::P384(scalar)),
+            #[cfg(feature = "tls-client-p384")]
+            Key::P384(_) => Err(CertificateError::BadKey),
+            #[cfg(feature = "tls-client-rsa")]
+            Key::Rsa(key) => PrivateKey::parse(key).map(Self::Rsa),
+            #[cfg(not(all(feature = "tls-client-p384", feature = "tls-client-rsa")))]
+            _ => Err(CertificateError::UnsupportedAlgorithm),
+        }
     }
 
     /// Whether it is the key of this certificate, in DER. A secure element is not asked.
     #[cfg(feature = "std")]
     pub(super) fn belongs_to(&self, certificate: &[u8]) -> bool {
-        let Self::Scalar(scalar) = self else { return true };
-        let (Ok(key), Ok(certificate)) =
-            (SigningKey::from_slice(&**scalar), Certificate::parse(certificate))
-        else {
-            return false;
-        };
-        VerifyingKey::from_sec1_bytes(certificate.key)
-            .is_ok_and(|public| public == *key.verifying_key())
+        let Ok(certificate) = Certificate::parse(certificate) else { return false };
+        match self {
+            Self::P256(scalar) => SigningKey::from_slice(&**scalar).is_ok_and(|key| {
+                let public = p256::ecdsa::VerifyingKey::from_sec1_bytes(certificate.key);
+                public.is_ok_and(|public| public == *key.verifying_key())
+            }),
+            #[cfg(feature = "tls-client-p384")]
+            Self::P384(scalar) => p384_key::belongs_to(scalar, certificate.key),
+            #[cfg(feature = "tls-client-rsa")]
+            Self::Rsa(key) => key.belongs_to(certificate.key),
+            Self::Element(_) => true,
+        }
     }
 
-    /// `r` and `s`, 32 bytes each.
-    fn sign(&self, digest: &[u8; 32]) -> Option<[u8; 64]> {
+    /// How it signs.
+    pub(super) const fn scheme(&self) -> SignatureScheme {
         match self {
-            Self::Scalar(scalar) => {
-                let key = SigningKey::from_slice(&**scalar).ok()?;
-                let signature: Signature = key.sign_prehash(digest).ok()?;
-                Some(signature.to_bytes().into())
-            }
-            Self::Element(signer) => signer.sign(digest).ok(),
+            Self::P256(_) | Self::Element(_) => SignatureScheme::EcdsaSecp256r1Sha256,
+            #[cfg(feature = "tls-client-p384")]
+            Self::P384(_) => SignatureScheme::EcdsaSecp384r1Sha384,
+            #[cfg(feature = "tls-client-rsa")]
+            Self::Rsa(_) => SignatureScheme::RsaPssRsaeSha256,
         }
     }
 }
@@ -67,35 +95,83 @@ impl<'a> ClientKey<'a> {
 /// The key as the handshake uses it. A failure cannot be returned there: it is noted in
 /// [`Shared`], and the guard then sends nothing more.
 pub(super) struct HandshakeKey<'k> {
-    pub(super) key: &'k ClientKey<'k>,
+    pub(super) identity: &'k Identity<'k>,
     pub(super) shared: &'k Shared,
+    pub(super) verifier: &'k Verifier<'k>,
+    pub(super) random: &'k mut Drbg,
 }
 
-impl SignatureSigner<DerSignature> for HandshakeKey<'_> {
-    fn try_sign(&self, message: &[u8]) -> Result<DerSignature, SignatureError> {
-        let digest: [u8; 32] = Sha256::digest(message).into();
-        Ok(self.key.sign(&digest).map(|signature| DerSignature::new(&signature)).unwrap_or_else(
-            || {
-                self.shared.fail(Fault::from(TlsError::ClientKey));
-                DerSignature { bytes: [0; 72], length: 0 }
-            },
-        ))
+impl SignerMut<Signature> for HandshakeKey<'_> {
+    fn try_sign(&mut self, message: &[u8]) -> Result<Signature, SignatureError> {
+        Ok(self.sign(message).unwrap_or_else(|| {
+            self.shared.fail(Fault::from(TlsError::ClientKey));
+            Signature::NONE
+        }))
     }
 }
 
-/// ECDSA-Sig-Value of two 32-byte numbers.
-pub(super) struct DerSignature {
-    bytes: [u8; 72],
+impl HandshakeKey<'_> {
+    #[inline(never)]
+    fn sign(&mut self, message: &[u8]) -> Option<Signature> {
+        // Where the record layer believes to see the hash: see `proof`.
+        #[cfg(feature = "tls-client-rsa")]
+        let (covered, before) = {
+            let (before, hash) = message.split_last_chunk()?;
+            let certificates = self.identity.certificates;
+            (Covered::new(hash, self.verifier.before_certificate()?, certificates)?, before)
+        };
+        #[cfg(feature = "tls-client-rsa")]
+        let message: &[&[u8]] = &[before, &covered.digest()];
+        #[cfg(not(feature = "tls-client-rsa"))]
+        let message: &[&[u8]] = &[message];
+        match &self.identity.key {
+            ClientKey::P256(scalar) => {
+                let key = SigningKey::from_slice(&**scalar).ok()?;
+                let signature: P256Signature = key.sign_prehash(&Sha256::digest(message)).ok()?;
+                Some(Signature::ecdsa(&signature.to_bytes()))
+            }
+            ClientKey::Element(signer) => signer
+                .sign(&Sha256::digest(message))
+                .ok()
+                .map(|signature| Signature::ecdsa(&signature)),
+            #[cfg(feature = "tls-client-p384")]
+            ClientKey::P384(scalar) => {
+                p384_key::sign(scalar, message, self.random, &|| self.verifier.pulse())
+                    .map(|signature| Signature::ecdsa(&signature))
+            }
+            #[cfg(feature = "tls-client-rsa")]
+            ClientKey::Rsa(key) => {
+                let mut out = [0; crate::limits::RSA_MAX_BYTES];
+                let pulse = || self.verifier.pulse();
+                let signed = key.sign(&Sha256::digest(message), self.random, &mut out, &pulse)?;
+                let proof = Proof::new(self.identity.key.scheme().as_u16(), signed)?;
+                let bytes = covered.stand_in(&proof)?;
+                self.shared.proof.set(Some(proof));
+                Some(Signature { bytes, length: bytes.len() })
+            }
+        }
+    }
+}
+
+/// What the record layer gets: ECDSA-Sig-Value of two numbers of 48 bytes at most, or what stands in
+/// for a signature.
+pub(super) struct Signature {
+    bytes: [u8; Self::LONGEST],
     length: usize,
 }
 
-impl DerSignature {
-    fn new(signature: &[u8; 64]) -> Self {
-        let (r, s) = signature.split_at_checked(32).unwrap_or((&[], &[]));
-        let mut out = Self { bytes: [0; 72], length: 0 };
+impl Signature {
+    const LONGEST: usize = 104;
+    const NONE: Self = Self { bytes: [0; Self::LONGEST], length: 0 };
+
+    /// From `r` and `s`, of equal length.
+    fn ecdsa(signature: &[u8]) -> Self {
+        let (r, s) = signature.split_at_checked(signature.len() / 2).unwrap_or((&[], &[]));
+        let mut out = Self::NONE;
         out.push(&[0x30, 0]);
         for number in [r, s] {
-            let zeros = number.iter().take_while(|&&b| b == 0).count().min(31);
+            let most = number.len().saturating_sub(1);
+            let zeros = number.iter().take_while(|&&b| b == 0).count().min(most);
             let number = number.get(zeros..).unwrap_or(&[]);
             let sign = u8::from(number.first().is_some_and(|&b| b >= 0x80));
             let length = u8::try_from(number.len()).unwrap_or(0).saturating_add(sign);
@@ -120,7 +196,7 @@ impl DerSignature {
     }
 }
 
-impl AsRef<[u8]> for DerSignature {
+impl AsRef<[u8]> for Signature {
     fn as_ref(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or(&[])
     }
@@ -135,32 +211,12 @@ mod tests {
         let mut signature = [0; 64];
         signature[31] = 5;
         signature[32] = 0x80;
-        let der = DerSignature::new(&signature);
+        let der = Signature::ecdsa(&signature);
         let want: [u8; 10] = [0x30, 38, 2, 1, 5, 2, 33, 0, 0x80, 0];
         assert_eq!(der.as_ref()[..10], want);
         assert_eq!(der.as_ref().len(), 40);
-        let longest = DerSignature::new(&[0xff; 64]);
-        assert_eq!(longest.as_ref().len(), 72);
-        assert_eq!(longest.as_ref()[1], 70);
-    }
-
-    #[test]
-    fn signs_what_verifies() {
-        let key = ClientKey::Scalar(Zeroizing::new([7; 32]));
-        let digest = [9; 32];
-        let der = DerSignature::new(&key.sign(&digest).unwrap());
-        let public = SigningKey::from_slice(&[7; 32]).unwrap();
-        let point = public.verifying_key().to_encoded_point(false);
-        let scheme = super::super::signature::Scheme::Ecdsa(super::super::signature::Hash::Sha256);
-        let kind = super::super::signature::KeyKind::P256;
-        // The message is hashed inside, so sign the hash of one.
-        let message = b"message";
-        let digest: [u8; 32] = Sha256::digest(message).into();
-        let der_of_message = DerSignature::new(&key.sign(&digest).unwrap());
-        let is = |signature: &[u8]| {
-            kind.verify(point.as_bytes(), scheme, &[message], signature, &|| Ok(()))
-        };
-        assert!(is(der_of_message.as_ref()).is_ok());
-        assert!(is(der.as_ref()).is_err());
+        let longest = Signature::ecdsa(&[0xff; 96]);
+        assert_eq!(longest.as_ref().len(), 104);
+        assert_eq!(longest.as_ref()[1], 102);
     }
 }

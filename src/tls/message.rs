@@ -11,9 +11,12 @@
 use core::cell::Cell;
 
 use aes_gcm::aead::consts::{U32, U64};
-use sha2::Sha256;
 use sha2::digest::core_api::BlockSizeUser;
 use sha2::digest::{FixedOutput, HashMarker, Output, OutputSizeUser, Reset, Update};
+
+#[cfg(feature = "tls-client-rsa")]
+use super::proof;
+use crate::auth::Sha256;
 
 /// In the place of the highest byte of a message's length, which is always 0: its extensions are
 /// hidden.
@@ -169,26 +172,46 @@ fn extensions(part: &mut Part<'_>, visit: Visit<'_>) -> Option<()> {
 }
 
 /// SHA-256 of the handshake's messages, hidden ones as they were.
-#[derive(Clone, Default)]
-pub(super) struct Transcript(pub(super) Sha256);
+#[derive(Clone)]
+pub(super) struct Transcript {
+    pub(super) hash: Sha256,
+    /// The client's certificate is the last message: see [`proof`](super::proof).
+    #[cfg(feature = "tls-client-rsa")]
+    shown: bool,
+}
 
-/// One copy in flash.
-#[inline(never)]
-fn feed(hash: &mut Sha256, data: &[u8]) {
-    Update::update(hash, data);
+impl Default for Transcript {
+    fn default() -> Self {
+        Self {
+            hash: Sha256::new(),
+            #[cfg(feature = "tls-client-rsa")]
+            shown: false,
+        }
+    }
 }
 
 impl Update for Transcript {
     #[inline]
     fn update(&mut self, data: &[u8]) {
+        #[cfg(feature = "tls-client-rsa")]
+        if core::mem::take(&mut self.shown)
+            && let Some(hash) = proof::after(data)
+        {
+            self.hash = hash;
+            return;
+        }
         // Other data that by chance looks like a hidden message does not occur: its lengths would
         // have to be right.
         #[cfg(feature = "tls-client-cert")]
-        if super::bundle::pieces(data, &mut |piece| feed(&mut self.0, piece)) {
+        if super::bundle::pieces(data, &mut |piece| self.hash.update(piece)) {
+            #[cfg(feature = "tls-client-rsa")]
+            {
+                self.shown = true;
+            }
             return;
         }
         let rest = if let [_, HIDDEN, ..] = data { self.show(data) } else { data };
-        feed(&mut self.0, rest);
+        self.hash.update(rest);
     }
 }
 
@@ -204,7 +227,7 @@ impl Transcript {
         let mut done = 0;
         let mut change = |at: usize, to: u8| {
             for piece in [data.get(done..at).unwrap_or(&[]), &[to]] {
-                feed(&mut self.0, piece);
+                self.hash.update(piece);
             }
             done = at.saturating_add(1);
         };
@@ -226,14 +249,20 @@ impl BlockSizeUser for Transcript {
 
 impl FixedOutput for Transcript {
     #[inline]
-    fn finalize_into(self, out: &mut Output<Self>) {
-        FixedOutput::finalize_into(self.0, out);
+    fn finalize_into(mut self, out: &mut Output<Self>) {
+        let out = out.as_mut();
+        #[cfg(feature = "tls-client-rsa")]
+        if self.shown {
+            *out = self.hash.parts().0;
+            return;
+        }
+        self.hash.finish(out);
     }
 }
 
 impl Reset for Transcript {
     fn reset(&mut self) {
-        Reset::reset(&mut self.0);
+        *self = Self::default();
     }
 }
 
@@ -241,7 +270,7 @@ impl Reset for Transcript {
 mod tests {
     use std::vec::Vec;
 
-    use sha2::Digest as _;
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
 

@@ -37,8 +37,8 @@
 //! `files` is where roots, certificate and key come from.
 //!
 //! Layers, each using only those before it: `der`, `time`, `x509`, `work`, `dn`, `name`, `rsa`,
-//! `signature`, `chain`, `key`, `message`, `bundle`, `pem` turn bytes into decisions; `drbg`, `cipher`, `guard`,
-//! `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
+//! `signature`, `chain`, `key`, `bundle`, `proof`, `message`, `pem` turn bytes into decisions; `drbg`, `rsa_key`,
+//! `p384_key`, `cipher`, `guard`, `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
 #[cfg(feature = "tls-client-cert")]
 mod bundle;
@@ -59,9 +59,15 @@ mod key;
 mod message;
 mod modular;
 mod name;
+#[cfg(feature = "tls-client-p384")]
+mod p384_key;
 pub mod pem;
 mod policy;
+#[cfg(feature = "tls-client-rsa")]
+mod proof;
 mod rsa;
+#[cfg(feature = "tls-client-rsa")]
+mod rsa_key;
 mod signature;
 mod stream;
 mod time;

@@ -1,8 +1,9 @@
 //! Arithmetic modulo odd numbers of any length: what signatures by RSA and ECDSA are checked with.
 //!
-//! Works on public data only: nothing here is constant time. Numbers are little-endian 32-bit
-//! words; multiplication is Montgomery's (coarsely integrated operand scanning), with
-//! `R = 2^(32 · words)`.
+//! Numbers are little-endian 32-bit words; multiplication is Montgomery's (coarsely integrated operand
+//! scanning), with `R = 2^(32 · words)`. What is done to numbers by a [`Modulus`], and [`subtract`],
+//! takes the same steps whatever the numbers are, so that a private key can be calculated with;
+//! [`less`] does not.
 
 /// An odd number to calculate by. Its highest word is not zero.
 pub(super) struct Modulus<'n> {
@@ -45,6 +46,13 @@ impl<'n> Modulus<'n> {
         Some(())
     }
 
+    /// `a = a + b mod n`, of two numbers below `n`.
+    #[cfg(feature = "tls-client-rsa")]
+    pub(super) fn add(&self, a: &mut [u32], b: &[u32]) {
+        let carry = add(a, b, u32::MAX);
+        reduce(a, carry, self.n);
+    }
+
     /// `out = a · b / R mod n`, for `a` below `R` and `b` below `n`, or the other way round.
     pub(super) fn multiply(&self, a: &[u32], b: &[u32], out: &mut [u32]) -> Option<()> {
         self.multiply_by(a, &mut b.iter().copied(), out)
@@ -83,9 +91,7 @@ impl<'n> Modulus<'n> {
             over |= over_too;
             high = u32::from(over);
         }
-        if high != 0 || !less(out, n) {
-            subtract(out, n);
-        }
+        reduce(out, high, n);
         Some(())
     }
 }
@@ -118,15 +124,35 @@ pub(super) fn less(a: &[u32], b: &[u32]) -> bool {
     a.iter().rev().lt(b.iter().rev())
 }
 
-/// `a -= b`, modulo the words' range.
-pub(super) fn subtract(a: &mut [u32], b: &[u32]) {
+/// `a -= b`, modulo the words' range. Returns whether it was below zero: 1 or 0.
+pub(super) fn subtract(a: &mut [u32], b: &[u32]) -> u32 {
     let mut borrow = false;
     for (a, b) in a.iter_mut().zip(b) {
         let (difference, under) = a.overflowing_sub(*b);
         let (difference, under_too) = difference.overflowing_sub(u32::from(borrow));
         *a = difference;
-        borrow = under || under_too;
+        borrow = under | under_too;
     }
+    u32::from(borrow)
+}
+
+/// `a += b` where `mask` is all ones, and `a += 0` where it is zero. Returns the carry.
+pub(super) fn add(a: &mut [u32], b: &[u32], mask: u32) -> u32 {
+    let mut carry = false;
+    for (a, b) in a.iter_mut().zip(b) {
+        let (sum, over) = a.overflowing_add(*b & mask);
+        let (sum, over_too) = sum.overflowing_add(u32::from(carry));
+        *a = sum;
+        carry = over | over_too;
+    }
+    u32::from(carry)
+}
+
+/// `a mod n`, for a number below `2n` whose highest word is `high`.
+fn reduce(a: &mut [u32], high: u32, n: &[u32]) {
+    let under = subtract(a, n);
+    // Where it was below n after all, n is added again. The compiler must not make a branch of it.
+    add(a, n, core::hint::black_box((under & !high).wrapping_neg()));
 }
 
 /// `a = 2a mod n`.
@@ -137,14 +163,12 @@ fn double(a: &mut [u32], n: &[u32]) {
         *word = word.wrapping_shl(1) | carry;
         carry = next;
     }
-    if carry != 0 || !less(a, n) {
-        subtract(a, n);
-    }
+    reduce(a, carry, n);
 }
 
 /// `sum + a · b + carry` as low and high word; it cannot exceed two words.
 #[inline(always)]
-fn multiply_add(sum: u32, a: u32, b: u32, carry: u32) -> (u32, u32) {
+pub(super) fn multiply_add(sum: u32, a: u32, b: u32, carry: u32) -> (u32, u32) {
     let wide = u64::from(a)
         .wrapping_mul(u64::from(b))
         .wrapping_add(u64::from(sum))

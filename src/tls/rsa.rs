@@ -1,6 +1,6 @@
 //! RSA signature checks: PKCS#1 v1.5 and PSS (RFC 8017), 2048 to 4096 bits, no heap.
 //!
-//! Works on public data only, so nothing here is constant time.
+//! Works on public data only. With a private key: `rsa_key`.
 
 use super::CertificateError;
 use super::der::{self, Der};
@@ -12,6 +12,7 @@ use crate::limits::{RSA_MAX_BYTES, RSA_MIN_BYTES};
 const WORDS: usize = RSA_MAX_BYTES / 4;
 
 /// A public key, borrowed from a certificate.
+#[derive(PartialEq)]
 pub(super) struct PublicKey<'a> {
     /// Big-endian, without leading zeros.
     modulus: &'a [u8],
@@ -38,6 +39,11 @@ impl<'a> PublicKey<'a> {
         outer.finish()?;
         let (modulus, exponent) = (fields.unsigned()?, fields.unsigned()?);
         fields.finish()?;
+        Self::new(modulus, exponent)
+    }
+
+    /// From its numbers, big-endian and without leading zeros.
+    pub(super) fn new(modulus: &'a [u8], exponent: &[u8]) -> Result<Self, CertificateError> {
         if exponent.len() > 4 {
             return Err(CertificateError::UnsupportedAlgorithm);
         }
@@ -50,6 +56,18 @@ impl<'a> PublicKey<'a> {
             return Err(CertificateError::BadKey);
         }
         Ok(Self { modulus, exponent })
+    }
+
+    #[cfg(feature = "tls-client-rsa")]
+    pub(super) const fn modulus(&self) -> &'a [u8] {
+        self.modulus
+    }
+
+    /// The bits that the first byte of an encoded message may have: it has one bit less than the
+    /// modulus. 0 where it is a whole byte shorter.
+    pub(super) fn mask(&self) -> u8 {
+        let top = self.modulus.first().copied().unwrap_or(0);
+        0x7fu8.checked_shr(top.leading_zeros()).unwrap_or(0)
     }
 
     /// Checks `signature` over a message whose `hash` is `digest`.
@@ -164,12 +182,7 @@ impl<'a> PublicKey<'a> {
         store(power, encoded);
         match padding {
             Padding::Pkcs1 => is_pkcs1(encoded, hash, digest),
-            Padding::Pss { salt } => {
-                // The encoded message has one bit less than the modulus.
-                let top = self.modulus.first().copied().unwrap_or(0);
-                let mask = 0x7fu8.checked_shr(top.leading_zeros()).unwrap_or(0);
-                is_pss(encoded, mask, hash, digest, salt)
-            }
+            Padding::Pss { salt } => is_pss(encoded, self.mask(), hash, digest, salt),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::cipher::{Suite, expect};
 use super::drbg::Drbg;
 use super::guard::{Guard, Shared};
 #[cfg(feature = "tls-client-cert")]
-use super::identity::{DerSignature, HandshakeKey, Identity};
+use super::identity::{HandshakeKey, Identity, Signature};
 use super::policy::fragment;
 use super::verifier::{EndPoint, Verifier};
 use crate::Platform;
@@ -298,7 +298,7 @@ struct Provider<'a> {
 impl CryptoProvider for Provider<'_> {
     type CipherSuite = Suite;
     #[cfg(feature = "tls-client-cert")]
-    type Signature = DerSignature;
+    type Signature = Signature;
     #[cfg(not(feature = "tls-client-cert"))]
     type Signature = [u8; 0];
 
@@ -324,8 +324,13 @@ impl CryptoProvider for Provider<'_> {
     > {
         match &self.identity {
             Some(identity) if self.shared.authenticated.get() => Ok((
-                HandshakeKey { key: &identity.key, shared: self.shared },
-                SignatureScheme::EcdsaSecp256r1Sha256,
+                HandshakeKey {
+                    identity,
+                    shared: self.shared,
+                    verifier: &self.verifier,
+                    random: &mut self.rng,
+                },
+                identity.key.scheme(),
             )),
             _ => Err(embedded_tls::TlsError::InvalidPrivateKey),
         }

@@ -54,6 +54,9 @@ pub(super) struct Verifier<'a> {
     key: [u8; TLS_LEAF_KEY],
     key_len: usize,
     pub(super) end_point: Option<EndPoint>,
+    /// Bytes of the handshake up to and with the signature.
+    #[cfg(feature = "tls-client-rsa")]
+    covered: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,7 +83,16 @@ impl<'a> Verifier<'a> {
             key: [0; TLS_LEAF_KEY],
             key_len: 0,
             end_point: None,
+            #[cfg(feature = "tls-client-rsa")]
+            covered: None,
         }
+    }
+
+    /// Bytes of the handshake before the client's certificate: the server's last message, Finished, has
+    /// 36. See [`proof`](super::proof).
+    #[cfg(feature = "tls-client-rsa")]
+    pub(super) fn before_certificate(&self) -> Option<u64> {
+        self.covered?.checked_add(36)
     }
 
     /// Feeds the watchdog in the midst of computing, and looks at the deadline. When that has
@@ -175,6 +187,12 @@ impl<'a> Verifier<'a> {
         let transcript = self.transcript.take().ok_or(TlsError::Handshake)?;
         let scheme = scheme(sent.signature_scheme)
             .ok_or(TlsError::Certificate(CertificateError::UnsupportedAlgorithm))?;
+        #[cfg(feature = "tls-client-rsa")]
+        {
+            let message = u64::try_from(sent.signature.len()).ok().and_then(|n| n.checked_add(8));
+            let (_, before, _) = transcript.hash.parts();
+            self.covered = message.and_then(|message| before.checked_add(message));
+        }
         let digest = transcript.finalize();
         // One piece, because Ed25519 wants its message whole.
         let mut content = [0x20; 64 + SERVER_CONTEXT.len() + 32];

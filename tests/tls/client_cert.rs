@@ -169,37 +169,105 @@ fn intermediates_are_sent() {
     }
 }
 
+/// RSA and P-384 beside P-256, in every form that `openssl` writes keys in.
+#[test]
+fn keys_of_every_kind_sign() {
+    let w = Workshop::new();
+    w.make(&Spec::root("root", "/CN=Root"));
+    w.make(&Spec::leaf("server", "root"));
+    let mut files = Table::default().with_pem("root.crt", &w.path("root", "crt"));
+    let mut cases = Vec::new();
+    for (name, key, tool) in [
+        ("rsa-2048", "rsa:2048", "rsa -traditional"),
+        ("rsa-3072", "rsa:3072", "rsa -traditional"),
+        ("rsa-4096", "rsa:4096", "rsa -traditional"),
+        // Neither modulus nor primes fill their bytes.
+        ("rsa-2058", "rsa:2058", "rsa -traditional"),
+        ("rsa-e3", "rsa:2048 rsa_keygen_pubexp:3", "rsa -traditional"),
+        ("p256", "P-256", "ec"),
+        ("p384", "P-384", "ec"),
+    ] {
+        let subject = "/CN=cert_user";
+        w.make(&Spec { subject, key, extensions: CLIENT, ..Spec::leaf(name, "root") });
+        openssl(&w, &format!("{tool} -in {name}.key -out {name}.old"));
+        openssl(&w, &format!("pkcs8 -topk8 -nocrypt -in {name}.key -outform DER -out {name}.p8"));
+        files = files
+            .with_pem(&format!("{name}.crt"), &w.path(name, "crt"))
+            .with_pem(&format!("{name}.key"), &w.path(name, "key"))
+            .with_pem(&format!("{name}.old"), &w.path(name, "old"))
+            .with(&format!("{name}.p8"), std::fs::read(w.path(name, "p8")).unwrap());
+        cases.extend(["key", "old", "p8"].map(|form| (name, form)));
+    }
+    for major in MAJORS {
+        let server = Server::start(major, &[]);
+        server.present_to(&w, "server", "server", "root");
+        for (n, (name, form)) in cases.iter().enumerate() {
+            let (cert, key) = (format!("{name}.crt"), format!("{name}.{form}"));
+            let config = user("cert_user").sslcert(&cert).sslkey(&key);
+            let mode = if n % 2 == 0 { SslMode::VerifyFull } else { SslMode::VerifyCa };
+            let setup = Setup::new(config.sslmode(mode), &files);
+            let login = setup.run_sized::<4113, 2500, _>(server.port(), |connection| {
+                // Many records after the one that was made anew: their numbers are right.
+                (0..20).all(|n| {
+                    let row = connection.query_one("select $1::int4", (n,)).expect("a row");
+                    row.get::<i32>(0).expect("a number") == n
+                })
+            });
+            assert_eq!(login, Ok(true), "{key} on {major}");
+        }
+    }
+    // Another key of the same kind, and one of another.
+    for (cert, key) in
+        [("rsa-2048", "rsa-e3"), ("rsa-2048", "p256"), ("p384", "rsa-2048"), ("p256", "p384")]
+    {
+        let (cert, key) = (format!("{cert}.crt"), format!("{key}.key"));
+        let config = user("cert_user").sslcert(&cert).sslkey(&key);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let kind = Setup::new(config, &files).fails(port);
+        assert_eq!(kind, ErrorKind::Config(ConfigError::ClientCertificate), "{cert}, {key}");
+    }
+}
+
+fn openssl(w: &Workshop, arguments: &str) {
+    let mut command = Command::new("openssl");
+    let output = command.current_dir(w.dir()).args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{arguments}: {output:?}");
+}
+
 /// Keys that are not served are refused in words, before a byte is sent.
 #[test]
 fn keys_of_other_kinds_are_named() {
     let w = Workshop::new();
     w.make(&Spec::root("root", "/CN=Root"));
     let mut files = Table::default().with_pem("root.crt", &w.path("root", "crt"));
-    for (name, key) in [("rsa", "rsa:2048"), ("p384", "P-384"), ("ed", "ed25519")] {
+    for (name, key) in [
+        ("small", "rsa:1024"),
+        ("large", "rsa:4160"),
+        ("three", "rsa:2048 rsa_keygen_primes:3"),
+        ("p521", "P-521"),
+        ("ed", "ed25519"),
+    ] {
         w.make(&Spec { key, ..Spec::leaf(name, "root") });
         files = files.with_pem(&format!("{name}.key"), &w.path(name, "key"));
     }
-    let run = |arguments: &str| {
-        let mut command = Command::new("openssl");
-        let output = command.current_dir(w.dir()).args(arguments.split(' ')).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        output.stdout
-    };
     w.make(&Spec::leaf("own", "root"));
-    let encrypted = run("pkcs8 -topk8 -in own.key -outform DER -passout pass:secret");
-    let traditional = run("rsa -in rsa.key -traditional -outform DER");
+    openssl(&w, "genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out pss.key");
+    openssl(&w, "pkcs8 -topk8 -in own.key -outform DER -passout pass:secret -out own.enc");
     let files = files
-        .with("encrypted.key", encrypted)
-        .with("traditional.key", traditional)
+        .with_pem("pss.key", &w.path("pss", "key"))
+        .with("encrypted.key", std::fs::read(w.path("own", "enc")).unwrap())
         .with("malformed.key", vec![0x30, 1, 2])
         .with("own.crt", w.der("own"));
     let named = ErrorKind::Config(ConfigError::ClientKey);
     for (name, wanted) in [
-        ("rsa.key", named),
-        ("p384.key", named),
+        ("small.key", named),
+        ("large.key", named),
+        ("three.key", named),
+        ("p521.key", named),
+        ("pss.key", named),
         ("ed.key", named),
         ("encrypted.key", named),
-        ("traditional.key", named),
         ("malformed.key", ErrorKind::Config(ConfigError::ClientCertificate)),
     ] {
         let config = user("cert_user").sslcert("own.crt").sslkey(name);
@@ -207,7 +275,10 @@ fn keys_of_other_kinds_are_named() {
         let port = listener.local_addr().unwrap().port();
         assert_eq!(Setup::new(config, &files).fails(port), wanted, "{name}");
     }
-    assert_eq!(named.to_string(), "configuration: sslkey is not a P-256 key, or is encrypted");
+    assert_eq!(
+        named.to_string(),
+        "configuration: sslkey is of a kind that this build does not sign with, or is encrypted"
+    );
 }
 
 const CLIENT: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n\
