@@ -1,6 +1,6 @@
 //! The client: buffers and configuration that outlive every link.
 
-use crate::auth::KeyCache;
+use crate::auth::{HashHardware, KeyCache, Pbkdf2Hardware};
 use crate::config::Config;
 use crate::connect::{
     CancelToken, Channel, Dial, TlsSlot, cancel_interrupted, cancel_with, connect, connect_with,
@@ -303,6 +303,26 @@ impl<'b> Client<'b> {
     /// ```
     pub const fn set_key_cache(&mut self, cache: &'b mut KeyCache) {
         self.session.keys = Some(cache);
+    }
+
+    /// Has a peripheral of the board do the hashing of logins by SCRAM. Takes the place of
+    /// [`set_key_cache`](Self::set_key_cache): a [`HashHardware`] keeps keys itself, where it is
+    /// told to. Lending a cache again goes back to hashing by the driver, for a board whose device
+    /// failed ([`AuthError::HashHardware`](crate::AuthError::HashHardware)). Firmware that does not
+    /// call this holds nothing of it.
+    ///
+    /// ```no_run
+    /// # fn example<'b, D: barepg::Sha256Hardware + 'static>(
+    /// #     client: &mut barepg::Client<'b>, device: &'b mut barepg::HashHardware<D>) {
+    /// // static DEVICE: HashHardware<Rp2350> = HashHardware::keeping_keys(Rp2350(registers));
+    /// client.set_hash_hardware(device);
+    /// # }
+    /// ```
+    pub const fn set_hash_hardware<D>(&mut self, device: &'b mut HashHardware<D>)
+    where
+        D: Pbkdf2Hardware + 'static,
+    {
+        self.session.keys = Some(device);
     }
 
     /// The keys kept, if a cache was lent.

@@ -71,7 +71,10 @@ mod client;
 pub mod host;
 mod supervise;
 
-pub use auth::{KeyCache, ScramKeys};
+pub use auth::{
+    HashFailed, HashHardware, HashStart, KeyCache, Pbkdf2Hardware, Pbkdf2Job, ScramKeys,
+    Sha256Hardware,
+};
 #[cfg(feature = "derive")]
 pub use barepg_derive::FromRow;
 pub use client::{Buffers, Client, Storage};

@@ -3,6 +3,8 @@
 //! Used by every wait loop and by the login. Implemented once per board; the driver holds it as
 //! `&dyn Platform`, so one implementation may serve several clients and sit in a `static`.
 
+use core::cell::Cell;
+
 use crate::error::Fault;
 use crate::limits;
 
@@ -171,6 +173,54 @@ impl Countdown {
     }
 }
 
+/// Turns of a loop that computes, counted down apart from the operation that it is part of. A type
+/// and no closure: what hashes by hardware is behind a trait object, and a closure's table of
+/// functions would be in programs without it.
+pub(crate) struct Pulse<'p> {
+    platform: &'p dyn Platform,
+    left: Cell<Countdown>,
+}
+
+impl<'p> Pulse<'p> {
+    pub(crate) const fn new(platform: &'p dyn Platform, left: Countdown) -> Self {
+        Self { platform, left: Cell::new(left) }
+    }
+
+    /// One turn.
+    #[inline]
+    pub(crate) fn turn(&self) -> Result<(), Fault> {
+        let mut left = self.left.get();
+        let result = left.pulse(self.platform);
+        self.left.set(left);
+        result
+    }
+}
+
+/// A machine that can idle and nothing else: for what is computed without a session. Its clock
+/// stands, so that nothing ends before its time.
+pub(crate) struct Idle<'i>(pub(crate) &'i dyn Fn());
+
+impl Platform for Idle<'_> {
+    fn now_ms(&self) -> u64 {
+        0
+    }
+
+    fn idle(&self) {
+        (self.0)();
+    }
+
+    fn entropy(&self, _: &mut [u8]) -> Result<(), NoEntropy> {
+        Err(NoEntropy)
+    }
+}
+
+impl Idle<'_> {
+    /// Turns without an end.
+    pub(crate) fn pulse(&self) -> Pulse<'_> {
+        Pulse::new(self, Countdown::start(self, u32::MAX))
+    }
+}
+
 /// The lower half of a time.
 pub(crate) const fn low(now: u64) -> u32 {
     let [a, b, c, d, ..] = now.to_le_bytes();
@@ -180,7 +230,6 @@ pub(crate) const fn low(now: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::cell::Cell;
 
     /// A clock that says what a function makes of the turns.
     struct Clock(Cell<u64>, fn(u64) -> u64);

@@ -58,6 +58,8 @@ fn what_may_go_to_another_thread() {
     sync::<Storage>();
     send::<ScramKeys>();
     send::<KeyCache>();
+    send::<HashHardware<()>>();
+    send::<HashStart>();
     send::<ServerError<'static>>();
     // A result may cross threads with `?`, as `std::error::Error` in a box.
     let boxed: Box<dyn std::error::Error + Send + Sync> = Box::new(SomeError::get());

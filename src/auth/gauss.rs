@@ -19,6 +19,7 @@ use super::gauss_pbkdf2::pbkdf2;
 use super::{HmacKey, Sha256, Tick};
 use crate::credentials::{AuthMethods, GaussKeys, GaussMethod, unhex};
 use crate::error::{AuthError, ErrorKind, Fault};
+use crate::platform::Idle;
 use crate::wire::{Reader, digits};
 
 /// Code of the SHA256 request; PostgreSQL's SASL list has the same one.
@@ -51,10 +52,8 @@ impl GaussKeys {
         idle: &dyn Fn(),
     ) -> Result<Self, AuthError> {
         let request = GaussRequest { method, iterations, salt, token: [0; 4] };
-        let tick = || {
-            idle();
-            Ok(())
-        };
+        let idle = Idle(idle);
+        let tick = idle.pulse();
         let key =
             request.salted(password, (1, u32::MAX), &tick).map_err(|fault| match fault.kind() {
                 ErrorKind::Auth(error) => error,

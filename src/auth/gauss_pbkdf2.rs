@@ -94,7 +94,7 @@ impl HmacSha1 {
         let mut sum = state;
         for round in 1..rounds {
             if round & limits::HASH_SLICE.wrapping_sub(1) == 0 {
-                tick()?;
+                tick.turn()?;
             }
             put(&mut block, &state);
             inner = self.inner;

@@ -3,9 +3,7 @@ use std::vec::Vec;
 
 use super::*;
 use crate::limits;
-
-const NO_TICK: Tick<'static> = &|| Ok(());
-
+use crate::platform::{Countdown, Idle, Pulse};
 const BOUNDS: (u32, u32) = (2048, 50_000);
 
 /// Known answers on which the server's own verifier and four other implementations agree.
@@ -48,7 +46,7 @@ fn body(method: u32, salt: &str, token: &str, iterations: u32) -> Vec<u8> {
 }
 
 fn derive(request: &GaussRequest, password: &[u8]) -> Result<GaussKeys, Fault> {
-    let key = request.salted(password, (1, 10_000), NO_TICK)?;
+    let key = request.salted(password, (1, 10_000), &Idle(&|| ()).pulse())?;
     Ok(request.keys(&key))
 }
 
@@ -66,7 +64,8 @@ fn known_answers() {
         let iterations: u32 = field(&object, "iterations").parse().unwrap();
         let salt = field(&object, "salt_hex");
         let token = field(&object, "token_hex");
-        let key = pbkdf2(password.as_bytes(), &array(&salt), iterations, NO_TICK).unwrap();
+        let key =
+            pbkdf2(password.as_bytes(), &array(&salt), iterations, &Idle(&|| ()).pulse()).unwrap();
         assert_eq!(key.as_slice(), bytes(&field(&object, "K")));
 
         let request = GaussRequest::parse(10, &body(2, &salt, &token, iterations)).unwrap();
@@ -104,7 +103,7 @@ fn pbkdf2_hashes_only_passwords_longer_than_a_block() {
         ("0123456789012345678901234567890123456789012345678901234567890123", 3, PBKDF2_64),
         ("01234567890123456789012345678901234567890123456789012345678901234", 3, PBKDF2_65),
     ] {
-        let key = pbkdf2(password.as_bytes(), &salt, iterations, NO_TICK).unwrap();
+        let key = pbkdf2(password.as_bytes(), &salt, iterations, &Idle(&|| ()).pulse()).unwrap();
         assert_eq!(key.as_slice(), bytes(expected), "{password}");
     }
 }
@@ -166,7 +165,7 @@ fn unknown_methods_are_refused() {
 fn iterations_are_bounded_before_anything_is_hashed() {
     let hashed = |count, bounds| {
         let request = GaussRequest::parse(10, &body(2, &"0a".repeat(32), "a1b2c3d4", count));
-        request.unwrap().salted(b"x", bounds, &|| Err(Fault::TIMED_OUT))
+        request.unwrap().salted(b"x", bounds, &Pulse::new(&Idle(&|| ()), Countdown::OVER))
     };
     let refused = Err(Fault::from(AuthError::Iterations));
     for count in [0, 1, 2047, 50_001, 1 << 31, u32::MAX] {
@@ -181,17 +180,15 @@ fn iterations_are_bounded_before_anything_is_hashed() {
 #[test]
 fn idle_is_called_as_often_as_promised() {
     let calls = core::cell::Cell::new(0_u32);
-    let tick = || {
-        calls.set(calls.get() + 1);
-        Ok(())
-    };
-    pbkdf2(b"x", &[0; 32], 10_000, &tick).unwrap();
+    let idle = || calls.set(calls.get() + 1);
+    pbkdf2(b"x", &[0; 32], 10_000, &Idle(&idle).pulse()).unwrap();
     assert_eq!(calls.get(), 2 * (9_999 / limits::HASH_SLICE));
 }
 
 #[test]
 fn hashing_stops_when_told() {
-    let result = pbkdf2(b"x", &[0; 32], 10_000, &|| Err(Fault::TIMED_OUT));
+    let idle = Idle(&|| ());
+    let result = pbkdf2(b"x", &[0; 32], 10_000, &Pulse::new(&idle, Countdown::OVER));
     assert_eq!(result, Err(Fault::TIMED_OUT));
 }
 

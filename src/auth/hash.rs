@@ -9,7 +9,7 @@ use sha2::digest::generic_array::GenericArray;
 use zeroize::Zeroize;
 
 /// Initial hash value (FIPS 180-4, section 5.3.3).
-const INITIAL: [u32; 8] = [
+pub(super) const INITIAL: [u32; 8] = [
     0x6a09_e667,
     0xbb67_ae85,
     0x3c6e_f372,
@@ -20,7 +20,7 @@ const INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// A running SHA-256.
 #[derive(Clone)]
@@ -135,13 +135,7 @@ impl Drop for HmacKey {
 impl HmacKey {
     pub(crate) fn new(key: &[u8]) -> Self {
         let mut block = [0; BLOCK];
-        if let Some(room) = block.get_mut(..key.len()) {
-            room.copy_from_slice(key);
-        } else {
-            if let Some(room) = block.first_chunk_mut() {
-                *room = Sha256::digest(&[key]);
-            }
-        }
+        pad(key, &mut block);
         let mut this = Self { inner: INITIAL, outer: INITIAL };
         block.iter_mut().for_each(|b| *b ^= 0x36);
         compress(&mut this.inner, &block);
@@ -149,6 +143,11 @@ impl HmacKey {
         compress(&mut this.outer, &block);
         wipe(&mut block);
         this
+    }
+
+    /// From the chaining values after the padded key.
+    pub(super) const fn of_states(inner: [u32; 8], outer: [u32; 8]) -> Self {
+        Self { inner, outer }
     }
 
     /// The MAC of the parts, concatenated.
@@ -161,6 +160,16 @@ impl HmacKey {
     pub(crate) fn round(&self, round: &mut Round) {
         round.replace(&self.inner);
         round.replace(&self.outer);
+    }
+}
+
+/// A key in a block of zeros, or its hash where it is longer.
+#[inline]
+pub(super) fn pad(key: &[u8], block: &mut [u8; BLOCK]) {
+    if let Some(room) = block.get_mut(..key.len()) {
+        room.copy_from_slice(key);
+    } else if let Some(room) = block.first_chunk_mut() {
+        *room = Sha256::digest(&[key]);
     }
 }
 
@@ -218,7 +227,7 @@ pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
     HmacKey::new(key).mac(&[message])
 }
 
-fn compress(state: &mut [u32; 8], block: &[u8; BLOCK]) {
+pub(super) fn compress(state: &mut [u32; 8], block: &[u8; BLOCK]) {
     compress256(state, core::slice::from_ref(GenericArray::from_slice(block)));
 }
 

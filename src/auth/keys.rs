@@ -12,6 +12,7 @@ use crate::credentials::Credentials;
 use crate::credentials::GaussKeys;
 use crate::error::{AuthError, ConfigError, Fault};
 use crate::limits;
+use crate::platform::Idle;
 
 /// What a SCRAM login needs instead of the password: `ClientKey` and `ServerKey` for the salt and
 /// iteration count that the server stores with the role. Source: RFC 5802 section 3.
@@ -47,13 +48,12 @@ impl ScramKeys {
         if iterations == 0 {
             return Err(AuthError::Iterations);
         }
-        let tick = || {
-            idle();
-            Ok(())
-        };
+        let idle = Idle(idle);
+        let tick = idle.pulse();
         let mut keys = SaltedKeys::NONE;
         // Hashing fails only where a tick says so, and this one does not.
-        keys.derive(password, salt, iterations, &tick).map_err(|_| AuthError::Malformed)?;
+        keys.derive(|key| salted_password(password, salt, iterations, &tick, key))
+            .map_err(|_| AuthError::Malformed)?;
         Ok(Self::new(salt, iterations, &keys))
     }
 
@@ -150,6 +150,23 @@ impl KeyCache {
         }
     }
 
+    /// Puts the keys kept for this salt and count into `keys`; `false` when there are none.
+    pub(super) fn find(&self, wanted: &Wanted<'_>, keys: &mut SaltedKeys) -> bool {
+        match &self.0 {
+            Kept::Scram(kept)
+                if kept.iterations == wanted.iterations && kept.salt() == wanted.salt =>
+            {
+                (keys.client, keys.server) = (kept.client_key, kept.server_key);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn keep_scram(&mut self, wanted: &Wanted<'_>, keys: &SaltedKeys) {
+        self.0 = Kept::Scram(ScramKeys::new(wanted.salt, wanted.iterations, keys));
+    }
+
     /// The keys of a login at openGauss, if the last one was.
     #[cfg(feature = "opengauss")]
     pub const fn gauss(&self) -> Option<&GaussKeys> {
@@ -160,17 +177,15 @@ impl KeyCache {
     }
 }
 
-/// What a client keeps keys in. A trait object, so that a program without a [`KeyCache`] does not
-/// hold it.
+/// What a client keeps keys in, or derives them with. A trait object, so that a program without a
+/// [`KeyCache`] does not hold it, nor what drives [`HashHardware`](super::HashHardware).
 pub(crate) trait KeyStore {
     fn cache(&self) -> &KeyCache;
 
     fn clear(&mut self);
 
-    /// Puts the keys kept for this salt and count into `keys`; `false` when there are none.
-    fn scram(&self, salt: &[u8], iterations: u32, keys: &mut SaltedKeys) -> bool;
-
-    fn keep_scram(&mut self, salt: &[u8], iterations: u32, keys: &SaltedKeys);
+    /// Puts the keys that are wanted into `keys`: those that are kept, or new ones.
+    fn scram(&mut self, wanted: &Wanted<'_>, keys: &mut SaltedKeys) -> Result<(), Fault>;
 
     #[cfg(feature = "opengauss")]
     fn keep_gauss(&mut self, keys: GaussKeys);
@@ -185,23 +200,54 @@ impl KeyStore for KeyCache {
         self.0 = Kept::Nothing;
     }
 
-    fn scram(&self, salt: &[u8], iterations: u32, keys: &mut SaltedKeys) -> bool {
-        match &self.0 {
-            Kept::Scram(kept) if kept.iterations == iterations && kept.salt() == salt => {
-                (keys.client, keys.server) = (kept.client_key, kept.server_key);
-                true
-            }
-            _ => false,
+    fn scram(&mut self, wanted: &Wanted<'_>, keys: &mut SaltedKeys) -> Result<(), Fault> {
+        if !self.find(wanted, keys) {
+            wanted.hash(keys)?;
+            self.keep_scram(wanted, keys);
         }
-    }
-
-    fn keep_scram(&mut self, salt: &[u8], iterations: u32, keys: &SaltedKeys) {
-        self.0 = Kept::Scram(ScramKeys::new(salt, iterations, keys));
+        Ok(())
     }
 
     #[cfg(feature = "opengauss")]
     fn keep_gauss(&mut self, keys: GaussKeys) {
         self.0 = Kept::Gauss(keys);
+    }
+}
+
+/// The keys of a SCRAM login that a server asks for.
+pub(crate) struct Wanted<'w> {
+    pub(super) credentials: &'w Credentials<'w>,
+    pub(super) salt: &'w [u8],
+    pub(super) iterations: u32,
+    pub(super) tick: Tick<'w>,
+}
+
+impl Wanted<'_> {
+    /// Derives them from the password.
+    #[inline(never)]
+    fn hash(&self, keys: &mut SaltedKeys) -> Result<(), Fault> {
+        self.derive(keys, |password, key| {
+            salted_password(password, self.salt, self.iterations, self.tick, key)
+        })
+    }
+
+    /// Derives them with `salted`, which makes SaltedPassword of the password. The bounds of the
+    /// count hold here.
+    #[inline]
+    pub(super) fn derive(
+        &self,
+        keys: &mut SaltedKeys,
+        salted: impl FnOnce(&[u8], &mut [u8; 32]) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let credentials = self.credentials;
+        let (least, most) = credentials.scram_iterations;
+        if self.iterations < least || self.iterations > most {
+            return Err(AuthError::Iterations.into());
+        }
+        let secrets = Secrets { credentials, cache: None };
+        prepared(secrets.password()?, credentials, |password| {
+            keys.derive(|key| salted(password, key))
+        })
     }
 }
 
@@ -212,8 +258,7 @@ pub(crate) struct Secrets<'a, 'b> {
 }
 
 impl<'a> Secrets<'a, '_> {
-    /// ClientKey and ServerKey for this salt and count. The bounds of the count hold where keys
-    /// are derived.
+    /// ClientKey and ServerKey for this salt and count.
     pub(crate) fn scram(
         &mut self,
         salt: &[u8],
@@ -231,20 +276,11 @@ impl<'a> Secrets<'a, '_> {
                 .and_then(|()| decode(server.as_str(), &mut keys.server));
             return decoded.ok_or(ConfigError::BadKey.into());
         }
-        if self.cache.as_ref().is_some_and(|cache| cache.scram(salt, iterations, keys)) {
-            return Ok(());
+        let wanted = Wanted { credentials, salt, iterations, tick };
+        match &mut self.cache {
+            Some(cache) => cache.scram(&wanted, keys),
+            None => wanted.hash(keys),
         }
-        let (least, most) = credentials.scram_iterations;
-        if iterations < least || iterations > most {
-            return Err(AuthError::Iterations.into());
-        }
-        prepared(self.password()?, credentials, |password| {
-            keys.derive(password, salt, iterations, tick)
-        })?;
-        if let Some(cache) = &mut self.cache {
-            cache.keep_scram(salt, iterations, keys);
-        }
-        Ok(())
     }
 
     /// The answer to openGauss's request.
@@ -315,16 +351,13 @@ pub(crate) struct SaltedKeys {
 impl SaltedKeys {
     pub(crate) const NONE: Self = Self { client: [0; 32], server: [0; 32] };
 
-    /// Derives them from the password (RFC 5802 section 3).
-    pub(super) fn derive(
+    /// Makes them of SaltedPassword (RFC 5802 section 3).
+    fn derive(
         &mut self,
-        password: &[u8],
-        salt: &[u8],
-        iterations: u32,
-        tick: Tick<'_>,
+        salted: impl FnOnce(&mut [u8; 32]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         // SaltedPassword has its place where ClientKey goes.
-        salted_password(password, salt, iterations, tick, &mut self.client)?;
+        salted(&mut self.client)?;
         self.split();
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Logging in: authentication requests in, answers out. Pure: bytes to bytes.
 //!
-//! Used by `startup`; may use `credentials`, `wire`, `error`, `limits`
+//! Used by `startup`; may use `credentials`, `platform`, `wire`, `error`, `limits`
 //! only. The request's code and body come
 //! raw, because code 10 means SASL to PostgreSQL and SHA256 to openGauss.
 
@@ -8,6 +8,7 @@
 pub(crate) mod gauss;
 #[cfg(feature = "opengauss")]
 mod gauss_pbkdf2;
+mod hardware;
 mod hash;
 mod keys;
 #[cfg(feature = "md5")]
@@ -15,6 +16,9 @@ mod md5;
 mod saslprep;
 mod scram;
 
+pub use hardware::{
+    HashFailed, HashHardware, HashStart, Pbkdf2Hardware, Pbkdf2Job, Sha256Hardware,
+};
 #[cfg(test)]
 pub(crate) use hash::hmac_sha256;
 pub(crate) use hash::{HmacKey, Sha256, wipe};
@@ -26,11 +30,12 @@ pub(crate) use md5::md5_answer;
 pub(crate) use scram::{Binding, MECHANISM, MECHANISM_PLUS, NONCE, Scram};
 
 use crate::credentials::AuthMethods;
-use crate::error::{AuthError, Fault};
+use crate::error::AuthError;
+use crate::platform::Pulse;
 use crate::wire::Reader;
 
 /// A turn of a loop that hashes: watchdog and deadline. Its error ends the computation.
-pub(crate) type Tick<'t> = &'t dyn Fn() -> Result<(), Fault>;
+pub(crate) type Tick<'t> = &'t Pulse<'t>;
 
 /// Which servers speak like this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

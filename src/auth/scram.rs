@@ -299,7 +299,7 @@ fn further_rounds(
     let mut sum = [0; 8];
     for i in 1..iterations {
         if i & limits::HASH_SLICE.wrapping_sub(1) == 0 {
-            tick()?;
+            tick.turn()?;
         }
         key.round(&mut round);
         for (sum, word) in sum.iter_mut().zip(round.words()) {

@@ -3,10 +3,10 @@
 use super::super::hmac_sha256;
 use super::*;
 use crate::credentials::{Credentials, Secret};
+use crate::platform::{Countdown, Idle, Pulse};
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-const NO_TICK: Tick<'static> = &|| Ok(());
 /// RFC 7677 section 3.
 const SALT: &[u8] = b"W22ZaJ0SNY7soEsUEjb6gQ==";
 
@@ -15,7 +15,7 @@ fn salted_password_and_signatures_agree_with_rfc_7677() {
     let mut salt = [0; 16];
     let salt = base64::decode(SALT, &mut salt).unwrap();
     let mut salted = [0; 32];
-    salted_password(b"pencil", salt, 4096, NO_TICK, &mut salted).unwrap();
+    salted_password(b"pencil", salt, 4096, &Idle(&|| ()).pulse(), &mut salted).unwrap();
     let message: &[u8] = b"n=user,r=rOprNGfwEbeRWgbNEkqO,\
         r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,\
         c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
@@ -49,7 +49,7 @@ fn begun() -> Scram<'static> {
 fn exchange(server_first: &str) -> (Scram<'static>, Result<(), Fault>) {
     let mut scram = begun();
     let message = server_first.as_bytes();
-    let result = scram.server_first(message, &mut secrets(), NO_TICK);
+    let result = scram.server_first(message, &mut secrets(), &Idle(&|| ()).pulse());
     (scram, result)
 }
 
@@ -131,7 +131,8 @@ fn the_binding_is_its_header_and_hash_in_base64() {
 fn hashing_stops_when_told() {
     let mut scram = begun();
     let message = first("x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
-    let tick: Tick<'_> = &|| Err(Fault::TIMED_OUT);
-    let result = scram.server_first(message.as_bytes(), &mut secrets(), tick);
+    let idle = Idle(&|| ());
+    let tick = Pulse::new(&idle, Countdown::OVER);
+    let result = scram.server_first(message.as_bytes(), &mut secrets(), &tick);
     assert_eq!(result, Err(Fault::TIMED_OUT));
 }

@@ -6,7 +6,7 @@
 //! path takes both at once, where all of it lies in the window ([`Framed::try_take`]).
 
 use crate::error::{Buffer, ErrorKind, Fault};
-use crate::platform::{Countdown, Platform};
+use crate::platform::{Countdown, Platform, Pulse};
 use crate::wire::Rules;
 
 /// What went over the transport since the client was made.
@@ -200,14 +200,8 @@ impl<'b> Framed<'b> {
     }
 
     /// The time that is left, counted down apart from this: for a loop that computes.
-    pub(crate) fn pulse(&self) -> impl Fn() -> Result<(), Fault> + use<'b> {
-        let (platform, countdown) = (self.platform, core::cell::Cell::new(self.countdown));
-        move || {
-            let mut left = countdown.get();
-            let result = left.pulse(platform);
-            countdown.set(left);
-            result
-        }
+    pub(crate) const fn pulse(&self) -> Pulse<'b> {
+        Pulse::new(self.platform, self.countdown)
     }
 }
 

@@ -111,6 +111,7 @@ texts! {
         StaleKeys "the keys were derived with another salt or iteration count"
         ChannelBinding "the login cannot be bound to TLS"
         Rejected "the server ended the exchange with an error"
+        HashHardware "the board's hash hardware gave no hash, or a wrong one"
     }
     ProtocolError {
         UnexpectedMessage "a message that is not legal now"

@@ -232,7 +232,7 @@ numbered!(protocol PROTOCOL 16 ProtocolError:
     UnexpectedMessage BadLength Malformed Unsolicited BadTlsAnswer BadVersion Encoding NotPostgres);
 numbered!(auth AUTH 16 AuthError:
     MethodNotAllowed UnknownMethod NoEntropy Iterations ServerSignature Nonce
-    Malformed Dialect GaussMd5Sha256 StaleKeys ChannelBinding Rejected);
+    Malformed Dialect GaussMd5Sha256 StaleKeys ChannelBinding Rejected HashHardware);
 numbered!(config CONFIG 16 ConfigError:
     NoUser NoPassword TlsUnavailable NoRootCertificate RootCertificate NoHost
     ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString PasswordForm

@@ -90,6 +90,10 @@ pub enum AuthError {
     ChannelBinding,
     /// The server ended the SCRAM exchange with an error (`e=…`).
     Rejected,
+    /// The board's hash hardware ([`HashHardware`](crate::HashHardware)) gave no hash, or another
+    /// than the driver's own. Nothing made of the password was sent. Try again, or lend a
+    /// [`KeyCache`](crate::KeyCache) instead, and the driver hashes.
+    HashHardware,
 }
 
 /// How the peer broke the protocol.

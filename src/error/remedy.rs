@@ -76,8 +76,8 @@ impl Error {
             | ErrorKind::Protocol(
                 ProtocolError::NotPostgres | ProtocolError::BadVersion | ProtocolError::Encoding,
             ) => Remedy::Operator,
-            // A source of random bytes may be slow to start.
-            ErrorKind::Auth(AuthError::NoEntropy) => Remedy::Retry,
+            // A source of random bytes may be slow to start, a peripheral in use elsewhere.
+            ErrorKind::Auth(AuthError::NoEntropy | AuthError::HashHardware) => Remedy::Retry,
             ErrorKind::Auth(_) => Remedy::Operator,
             #[cfg(feature = "tls")]
             ErrorKind::Tls(
@@ -164,6 +164,7 @@ mod tests {
             ErrorKind::NoSuitableHost,
             ErrorKind::Dial(DialError::UnknownHost),
             ErrorKind::Auth(AuthError::NoEntropy),
+            ErrorKind::Auth(AuthError::HashHardware),
             ErrorKind::Protocol(ProtocolError::Unsolicited),
         ] {
             assert_eq!(of(kind, Outcome::Unknown), Remedy::Retry, "{kind}");

@@ -8,6 +8,7 @@ mod common;
 mod copy;
 mod guards;
 mod guide;
+mod hardware;
 mod login;
 mod notify;
 mod pipeline;

@@ -57,6 +57,8 @@ const DIRECT: &[(&str, &str)] = &[
         "login::the_servers_limits_hold_from_the_first_statement",
         "PgBouncer refuses them as parameters of the start-up packet",
     ),
+    ("hardware::a_peripheral_does_the_hashing", "PgBouncer makes a new salt for every login"),
+    ("hardware::a_single_wrong_hash_logs_nobody_in_and_is_not_kept", OWN_CODE),
     ("login::the_smallest_buffers_log_in", PIECES),
     ("copy::the_smallest_buffers_and_rows_larger_than_them", PIECES),
     ("login::nothing_is_sent_with_a_configuration_that_cannot_work", "it does not log in"),

@@ -37,6 +37,7 @@ const COUNTED: &[(&str, &str)] = &[
 /// What the programs of `boards/bare` use.
 pub const PROGRAMS: &[(&str, &str)] = &[
     ("login", "login, nothing else"),
+    ("hardware", "login, hashed by a peripheral"),
     ("query", "login, statements, rows"),
     ("copy", "login, COPY both ways"),
     ("stream", "login, large values in pieces"),

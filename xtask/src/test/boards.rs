@@ -32,8 +32,8 @@ const QUICK: &[&str] = &["qemu-lm3s6965", "host"];
 
 /// The programs of `boards/bare` that the driver alone is measured with.
 const PROGRAMS: &[&str] = &[
-    "login", "dial", "conninfo", "query", "copy", "stream", "notify", "guards", "set", "full",
-    "words", "types",
+    "login", "hardware", "dial", "conninfo", "query", "copy", "stream", "notify", "guards", "set",
+    "full", "words", "types",
 ];
 
 /// What a device on its own uses, in a build with what it needs; `dial` and `batch` are the same
