@@ -26,18 +26,12 @@ impl ToSql for str {
 
     #[inline]
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        if has_nul(self.as_bytes()) {
-            return Err(WireError::Nul);
-        }
-        out.bytes(self.as_bytes())
+        out.text(self.as_bytes())
     }
 
     #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline)]
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        if has_nul(self.as_bytes()) {
-            return Err(WireError::Nul);
-        }
         out.counted_text(self.as_bytes())
     }
 }

@@ -19,6 +19,8 @@ use core::mem::take;
 
 use super::WireError;
 use super::encode::Part;
+#[cfg(target_os = "none")]
+use super::nul;
 use super::nul::has_nul;
 use super::rules::{Empty, Rules};
 
@@ -104,12 +106,11 @@ impl<'w> Writer<'w> {
     /// # Errors
     /// [`WireError::Full`] when they do not fit the buffer, [`WireError::TooLong`] when the
     /// message would pass 2^31 − 1 bytes. What was written is unspecified then.
-    #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        if cfg!(target_os = "none") && self.rest.len() < bytes.len() {
-            return overflow(self.beyond.as_deref_mut(), bytes);
-        }
+        #[cfg(target_os = "none")]
+        return self.copied(bytes, nul::NOTHING);
+        #[cfg(not(target_os = "none"))]
         match take(&mut self.rest).split_at_mut_checked(bytes.len()) {
             Some((room, rest)) => {
                 room.copy_from_slice(bytes);
@@ -118,6 +119,35 @@ impl<'w> Writer<'w> {
             }
             None => overflow(self.beyond.as_deref_mut(), bytes),
         }
+    }
+
+    /// Bytes of which none may be NUL.
+    ///
+    /// # Errors
+    /// [`WireError::Nul`], and as [`bytes`](Self::bytes).
+    #[inline]
+    pub(crate) fn text(&mut self, text: &[u8]) -> Result<(), WireError> {
+        #[cfg(target_os = "none")]
+        return self.copied(text, nul::NUL);
+        #[cfg(not(target_os = "none"))]
+        if has_nul(text) { Err(WireError::Nul) } else { self.bytes(text) }
+    }
+
+    /// [`bytes`](Self::bytes) and [`text`](Self::text) of bare targets.
+    #[cfg(target_os = "none")]
+    #[inline(never)]
+    fn copied(&mut self, bytes: &[u8], refused: u32) -> Result<(), WireError> {
+        if self.rest.len() < bytes.len() {
+            if refused != nul::NOTHING && has_nul(bytes) {
+                return Err(WireError::Nul);
+            }
+            return overflow(self.beyond.as_deref_mut(), bytes);
+        }
+        let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(bytes.len()) else {
+            return Ok(());
+        };
+        self.rest = rest;
+        if nul::copy(room, bytes, refused) { Ok(()) } else { Err(WireError::Nul) }
     }
 
     /// Bytes that are known when compiling: one check and one store; on bare targets more than four
@@ -190,13 +220,13 @@ impl<'w> Writer<'w> {
     /// [`WireError::Nul`] when the text itself holds a NUL.
     #[cfg_attr(not(target_os = "none"), inline)]
     pub fn cstr(&mut self, text: &str) -> Result<(), WireError> {
-        if has_nul(text.as_bytes()) {
-            return Err(WireError::Nul);
-        }
         let text = text.as_bytes();
         if cfg!(target_os = "none") {
-            self.bytes(text)?;
+            self.text(text)?;
             return self.u8(0);
+        }
+        if has_nul(text) {
+            return Err(WireError::Nul);
         }
         let whole = text.len().wrapping_add(1);
         if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(whole)
@@ -226,13 +256,20 @@ impl<'w> Writer<'w> {
     /// where `''` is.
     ///
     /// # Errors
-    /// As [`counted`](Self::counted).
+    /// As [`counted`](Self::counted), and [`WireError::Nul`].
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn counted_text(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        if !cfg!(target_os = "none") && has_nul(bytes) {
+            return Err(WireError::Nul);
+        }
         let length = match bytes {
             [] if cfg!(feature = "opengauss") => empty_length(self.rules)?,
             _ => length_field(bytes.len(), 0)?,
         };
+        if cfg!(target_os = "none") {
+            self.array(length)?;
+            return self.text(bytes);
+        }
         self.after_length(length, bytes)
     }
 
