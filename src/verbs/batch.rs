@@ -8,9 +8,9 @@ use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
 use crate::verbs::in_line;
-use crate::verbs::params::{Params, erased};
+use crate::verbs::params::{Params, erased, given};
 use crate::verbs::query::{bind, parse};
-use crate::verbs::sql::{Run, Sql};
+use crate::verbs::sql::{Execution, Run, Sql};
 use crate::wire::backend::tag;
 use crate::wire::{Part, WireError, Writer, frontend};
 
@@ -135,7 +135,7 @@ impl Session<'_> {
         sql: Sql<'_>,
         first: &dyn Params,
     ) -> Result<(), Fault> {
-        self.begin_statement(io, sql, first, false)?;
+        self.begin_statement(io, &mut Execution::new(sql, given!(first), false))?;
         #[cfg(feature = "opengauss")]
         if self.link.rules.is_gauss() {
             self.learn_for_many(io, first)?;

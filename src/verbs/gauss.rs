@@ -30,9 +30,9 @@ impl Session<'_> {
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
-        mut run: Run,
+        run: &mut Run,
         params: &dyn Params,
-    ) -> Result<Run, Fault> {
+    ) -> Result<(), Fault> {
         self.link.rules.forget_bytes();
         let rules = self.link.rules;
         let part = |w: &mut Writer<'_>| params.values(w);
@@ -40,15 +40,15 @@ impl Session<'_> {
             && Writer::measure(&part, &[], rules) == Err(WireError::Empty)
         {
             self.ask_what_empty_is(io)?;
-            if run == Run::Described {
-                run = Run::Named;
+            if *run == Run::Described {
+                *run = Run::Named;
             }
         }
         let has_bytes = (0..params.count()).any(|index| params.oid(index) == oid::BYTEA);
-        if has_bytes && (run == Run::Text || matches!(sql.0, Source::Text(_))) {
+        if has_bytes && (*run == Run::Text || matches!(sql.0, Source::Text(_))) {
             self.ask_for_types(io, sql, params)?;
         }
-        Ok(run)
+        Ok(())
     }
 
     /// The same for items that are not there yet: only a string can be without characters.

@@ -8,7 +8,7 @@ use crate::verbs::params::Params;
 use crate::verbs::query;
 #[cfg(not(target_os = "none"))]
 use crate::verbs::sql::Source;
-use crate::verbs::sql::{Run, Sql};
+use crate::verbs::sql::{Execution, Run, Sql};
 #[cfg(not(target_os = "none"))]
 use crate::wire::frontend::{close_bind, open_bind, parse_in_line};
 #[cfg(not(target_os = "none"))]
@@ -88,16 +88,14 @@ pub(crate) fn bind<P: Params + ?Sized>(
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub(crate) fn statement<P: Params + ?Sized>(
     w: &mut Writer<'_>,
-    sql: Sql<'_>,
-    params: &P,
-    run: Run,
-    describe: bool,
+    execution: &Execution<'_, P>,
 ) -> Result<(), WireError> {
+    let Execution { sql, params, run, .. } = *execution;
     if !run.is_known() {
         parse(w, sql, params, run)?;
     }
     bind(w, sql, params, run)?;
-    if describe {
+    if execution.asks_for_description() {
         frontend::describe_portal(w)?;
     }
     frontend::execute_and_sync(w)

@@ -6,8 +6,8 @@ use crate::error::{Fault, UsageError};
 use crate::transport::Lent;
 #[cfg(not(target_os = "none"))]
 use crate::types::Oid;
-use crate::verbs::params::Params;
-use crate::verbs::sql::{Run, Sql};
+use crate::verbs::params::{Params, given};
+use crate::verbs::sql::{Execution, Run, Sql};
 use crate::wire::{WireError, Writer};
 
 /// A statement that is run by its name. A trait object, so that a program that prepares none does
@@ -40,24 +40,24 @@ pub(crate) trait Named {
     /// This, to be handed on.
     fn sql(&self) -> Sql<'_>;
 
-    /// Starts a verb that runs it: how. `rows`: its rows are wanted.
+    /// Starts a verb that runs it, and says how. `rows`: its rows are wanted.
     #[cfg_attr(not(target_os = "none"), inline(always))]
     fn begin(
         &self,
         session: &mut Session<'_>,
         io: &mut Lent<'_>,
         params: &dyn Params,
-        rows: bool,
-    ) -> Result<Run, Fault> {
+        (run, rows): (&mut Run, bool),
+    ) -> Result<(), Fault> {
         session.begin_with(io, self.hash())?;
-        let mut run = self.check(session, params)?;
+        *run = self.check(session, params)?;
         if session.server.is(Fact::Mixed) {
-            run = session.run_where_mixed(run);
+            *run = session.run_where_mixed(*run);
         }
-        if rows && run == Run::Named && session.has_description() {
-            run = Run::Described;
+        if rows && *run == Run::Named && session.has_description() {
+            *run = Run::Described;
         }
-        Ok(run)
+        Ok(())
     }
 
     /// [`Session::executed_at_once`]
@@ -79,15 +79,15 @@ pub(crate) trait Named {
     }
 
     /// After a failure of Bind: prepares the statement anew and runs it again, if that is what was
-    /// wrong. Returns how it was run then. `rows`: they are wanted.
+    /// wrong. Says how it was run then. `rows`: they are wanted.
     fn run_again(
         &self,
         session: &mut Session<'_>,
         io: &mut Lent<'_>,
         params: &dyn Params,
-        (run, rows): (Run, bool),
+        (run, rows): (&mut Run, bool),
         fault: Fault,
-    ) -> Result<Run, Fault> {
+    ) -> Result<(), Fault> {
         session.run_again(io, self.sql(), params, (run, rows), fault)
     }
 }
@@ -111,16 +111,16 @@ impl Session<'_> {
         io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &dyn Params,
-        (run, rows): (Run, bool),
+        (run, rows): (&mut Run, bool),
         fault: Fault,
-    ) -> Result<Run, Fault> {
+    ) -> Result<(), Fault> {
         if !run.is_known() || !self.lost_statement(fault) {
             return Err(fault);
         }
+        *run = Run::Anew;
         self.begin_again();
         self.note_statement(sql);
-        self.send_statement(io, sql, params, Run::Anew, rows)?;
-        self.bound(io, sql, Run::Anew)?;
-        Ok(Run::Anew)
+        self.send_statement(io, &Execution { sql, params: given!(params), run: Run::Anew, rows })?;
+        self.bound(io, sql, Run::Anew)
     }
 }

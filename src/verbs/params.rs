@@ -193,7 +193,39 @@ macro_rules! erased {
     };
 }
 
-pub(crate) use erased;
+/// The same of parameters that are a trait object already.
+macro_rules! given {
+    ($params:ident) => {{
+        #[cfg(target_os = "none")]
+        let params = $params;
+        #[cfg(not(target_os = "none"))]
+        let params = &$params;
+        params
+    }};
+}
+
+pub(crate) use {erased, given};
+
+/// Parameters as `erased` makes them, for functions that are compiled once.
+pub(crate) trait Given: Params {
+    fn erased(&self) -> &dyn Params;
+}
+
+#[cfg(target_os = "none")]
+impl<'p> Given for dyn Params + 'p {
+    #[inline]
+    fn erased(&self) -> &dyn Params {
+        self
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+impl<P: Params> Given for P {
+    #[inline]
+    fn erased(&self) -> &dyn Params {
+        self
+    }
+}
 
 /// The type that parameter `index` goes as: the one that its value has, but for what openGauss
 /// calls otherwise.

@@ -4,10 +4,10 @@ use crate::engine::{COLUMN_HEAD, NameHash, Session};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
-use crate::verbs::params::{Params, parameters};
+use crate::verbs::params::{Params, given, parameters};
 use crate::verbs::query::parse;
 use crate::verbs::rows::{PartOf, Rows};
-use crate::verbs::sql::{Run, Sql};
+use crate::verbs::sql::{Execution, Run, Sql};
 use crate::verbs::transaction::Transaction;
 use crate::wire::backend::{FIELD_TAIL, FieldTail, tag};
 use crate::wire::frontend::PortalName;
@@ -99,7 +99,9 @@ impl Session<'_> {
         sql: Sql<'_>,
         params: &dyn Params,
     ) -> Result<Portal, Fault> {
-        let run = self.begin_statement(io, sql, params, false)?;
+        let mut execution = Execution::new(sql, given!(params), false);
+        self.begin_statement(io, &mut execution)?;
+        let run = execution.run;
         let number = self.portals;
         self.portals = number.wrapping_add(1);
         let portal = frontend::portal_name(number);

@@ -5,12 +5,12 @@ use crate::engine::{NameHash, ResultState, Session, TransactionStatus, may_end_o
 use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
 use crate::transport::{Lent, lent};
 use crate::verbs::in_line;
-use crate::verbs::params::{Params, erased, parameters, sent_as};
+use crate::verbs::params::{Given, Params, erased, parameters, sent_as};
 use crate::verbs::row::Row;
 use crate::verbs::rows::Rows;
-use crate::verbs::sql::{Run, Source, Sql};
+use crate::verbs::sql::{Execution, Run, Source, Sql};
 use crate::wire::backend::tag;
-use crate::wire::{WireError, Writer, frontend};
+use crate::wire::{Encode, WireError, Writer, frontend};
 
 impl<'b> Connection<'_, 'b> {
     /// Runs a statement and returns its rows: `query("select … where id = $1", (7_i32,))`.
@@ -152,84 +152,91 @@ impl<'b> Connection<'_, 'b> {
 impl Session<'_> {
     /// Runs a statement and gets ready to read its rows.
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn query<P: Params + ?Sized>(
+    pub(crate) fn query<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &P,
     ) -> Result<(), Fault> {
-        let run = self.begin_query(io, sql, params)?;
-        match self.bind_or_again(io, sql, params, run, true)? {
-            Run::Described => Ok(()),
-            _ => self.described(io, sql.hash()),
-        }
+        let execution = &mut Execution::new(sql, params, true);
+        self.begin_and_send(io, execution)?;
+        self.bind_or_again(io, execution)?;
+        self.described_unless_known(io, execution)
     }
 
     /// Runs a statement that returns one row, which is then what was taken last, or none.
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    fn query_only<P: Params + ?Sized>(
+    fn query_only<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &P,
     ) -> Result<bool, Fault> {
-        let run = self.begin_query(io, sql, params)?;
-        if self.has_only_row(io, sql, run)? {
+        let execution = &mut Execution::new(sql, params, true);
+        self.begin_and_send(io, execution)?;
+        if self.has_only_row(io, sql, execution.run)? {
             return Ok(true);
         }
-        match self.bind_or_again(io, sql, params, run, true)? {
-            Run::Described => {}
-            _ => self.described(io, sql.hash())?,
-        }
+        self.bind_or_again(io, execution)?;
+        self.described_unless_known(io, execution)?;
         self.find_only(io)
     }
 
     /// Runs a statement and discards its rows.
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn execute<P: Params + ?Sized>(
+    pub(crate) fn execute<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
         sql: Sql<'_>,
         params: &P,
     ) -> Result<(), Fault> {
-        let run = self.begin_statement(io, sql, &params, false)?;
-        self.send_statement(io, sql, params, run, false)?;
-        if self.has_executed(io, sql, run)? {
+        let execution = &mut Execution::new(sql, params, false);
+        self.begin_and_send(io, execution)?;
+        if self.has_executed(io, sql, execution.run)? {
             return Ok(());
         }
-        self.bind_or_again(io, sql, params, run, false)?;
+        self.bind_or_again(io, execution)?;
         self.executed(io)?;
         self.expect_ready(io)
     }
 
-    /// Begins and sends a statement whose rows are wanted.
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    fn begin_query<P: Params + ?Sized>(
+    fn begin_and_send<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
-        sql: Sql<'_>,
-        params: &P,
-    ) -> Result<Run, Fault> {
-        let run = self.begin_statement(io, sql, &params, true)?;
-        self.send_statement(io, sql, params, run, run != Run::Described)?;
-        Ok(run)
+        execution: &mut Execution<'_, P>,
+    ) -> Result<(), Fault> {
+        self.begin_statement(io, execution)?;
+        self.send_statement(io, execution)
+    }
+
+    /// The description of the rows, if it was asked for.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    fn described_unless_known<P: ?Sized>(
+        &mut self,
+        io: &mut Lent<'_>,
+        execution: &Execution<'_, P>,
+    ) -> Result<(), Fault> {
+        match execution.run {
+            Run::Described => Ok(()),
+            _ => self.described(io, execution.sql.hash()),
+        }
     }
 
     /// Takes the answers to Parse and Bind. A statement that the server does not know by its name
-    /// any more is prepared anew and sent again, as long as nothing is lost by that. Returns how it
-    /// was run in the end.
+    /// any more is prepared anew and sent again, as long as nothing is lost by that.
     #[inline(never)]
-    fn bind_or_again<P: Params + ?Sized>(
+    fn bind_or_again<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
-        sql: Sql<'_>,
-        params: &P,
-        run: Run,
-        rows: bool,
-    ) -> Result<Run, Fault> {
-        let Err(fault) = self.bound(io, sql, run) else { return Ok(run) };
+        execution: &mut Execution<'_, P>,
+    ) -> Result<(), Fault> {
+        let Execution { sql, params, ref mut run, rows } = *execution;
+        let Err(fault) = self.bound(io, sql, *run) else { return Ok(()) };
         match sql.0 {
-            Source::Named(statement) => statement.run_again(self, io, &params, (run, rows), fault),
+            Source::Named(statement) => {
+                statement.run_again(self, io, params.erased(), (run, rows), fault)
+            }
             Source::Text(_) => Err(fault),
         }
     }
@@ -282,26 +289,24 @@ impl Session<'_> {
         self.send(io)
     }
 
-    /// Starts a verb that runs a statement: how it is run. `rows`: they are wanted.
+    /// Starts a verb that runs a statement, and finds out how it is run.
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn begin_statement(
+    pub(crate) fn begin_statement<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
-        sql: Sql<'_>,
-        params: &dyn Params,
-        rows: bool,
-    ) -> Result<Run, Fault> {
-        let mut run = Run::Text;
+        execution: &mut Execution<'_, P>,
+    ) -> Result<(), Fault> {
+        let Execution { sql, params, ref mut run, rows } = *execution;
         match sql.0 {
             Source::Text(_) => self.begin(io)?,
-            Source::Named(statement) => run = statement.begin(self, io, params, rows)?,
+            Source::Named(statement) => statement.begin(self, io, params.erased(), (run, rows))?,
         }
         #[cfg(feature = "opengauss")]
         if self.link.rules.is_gauss() && params.count() > 0 {
-            run = self.learn(io, sql, run, params)?;
+            self.learn(io, sql, run, params.erased())?;
         }
         self.note_statement(sql);
-        Ok(run)
+        Ok(())
     }
 
     /// What a statement that is about to be sent may do to an open transaction.
@@ -315,16 +320,12 @@ impl Session<'_> {
 
     /// Parse, Bind, Describe, Execute, Sync: one write.
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn send_statement<P: Params + ?Sized>(
+    pub(crate) fn send_statement<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
-        sql: Sql<'_>,
-        params: &P,
-        run: Run,
-        describe: bool,
+        execution: &Execution<'_, P>,
     ) -> Result<(), Fault> {
-        let part = |w: &mut Writer<'_>| statement(w, sql, params, run, describe);
-        self.stage_inline(io, |w| in_line::statement(w, sql, params, run, describe), &part)?;
+        self.stage_inline(io, |w| in_line::statement(w, execution), execution)?;
         self.exchange.sync_sent();
         self.send(io)
     }
@@ -381,19 +382,16 @@ pub(crate) fn bind<P: Params + ?Sized>(
 }
 
 /// Everything that runs a statement.
-fn statement<P: Params + ?Sized>(
-    w: &mut Writer<'_>,
-    sql: Sql<'_>,
-    params: &P,
-    run: Run,
-    describe: bool,
-) -> Result<(), WireError> {
-    if !run.is_known() {
-        parse(w, sql, &params, run)?;
+impl<P: Given + ?Sized> Encode for Execution<'_, P> {
+    fn encode(&self, w: &mut Writer<'_>, _: &[u8]) -> Result<(), WireError> {
+        let Self { sql, params, run, .. } = *self;
+        if !run.is_known() {
+            parse(w, sql, params.erased(), run)?;
+        }
+        bind(w, sql, params, run)?;
+        if self.asks_for_description() {
+            frontend::describe_portal(w)?;
+        }
+        frontend::execute_and_sync(w)
     }
-    bind(w, sql, params, run)?;
-    if describe {
-        frontend::describe_portal(w)?;
-    }
-    frontend::execute_and_sync(w)
 }

@@ -39,6 +39,28 @@ impl Run {
     }
 }
 
+/// One execution of a statement: what is run, with what, and how. Handed on as one word.
+pub(crate) struct Execution<'e, P: ?Sized> {
+    pub(crate) sql: Sql<'e>,
+    pub(crate) params: &'e P,
+    pub(crate) run: Run,
+    /// Its rows are wanted.
+    pub(crate) rows: bool,
+}
+
+impl<'e, P: ?Sized> Execution<'e, P> {
+    #[inline]
+    pub(crate) const fn new(sql: Sql<'e>, params: &'e P, rows: bool) -> Self {
+        Self { sql, params, run: Run::Text, rows }
+    }
+
+    /// Whether the columns of its rows are to be described.
+    #[inline]
+    pub(crate) fn asks_for_description(&self) -> bool {
+        self.rows && self.run != Run::Described
+    }
+}
+
 impl Sql<'_> {
     /// Of a statement that has a name.
     pub(crate) fn hash(&self) -> NameHash {
