@@ -141,11 +141,11 @@ impl Session<'_> {
                     continue;
                 }
                 tag::ERROR_RESPONSE => {
-                    self.take_error(io)?;
-                    if !asked {
+                    let fault = self.take_last_error(io);
+                    if !asked && fault == Fault::SERVER {
                         self.refused_at_once(protection);
                     }
-                    return Err(Fault::SERVER);
+                    return Err(fault);
                 }
                 _ => return Err(Fault::from(ProtocolError::UnexpectedMessage)),
             }
@@ -319,10 +319,7 @@ impl Session<'_> {
                     }
                     return self.ready(io);
                 }
-                tag::ERROR_RESPONSE => {
-                    self.take_error(io)?;
-                    return Err(Fault::SERVER);
-                }
+                tag::ERROR_RESPONSE => return Err(self.take_last_error(io)),
                 _ => return Err(Fault::from(ProtocolError::UnexpectedMessage)),
             }
         }

@@ -57,7 +57,7 @@ impl Session<'_> {
             return Ok(());
         }
         // Nothing has arrived: the usual case for the first message of an answer.
-        if self.link.is_drained() {
+        if !cfg!(target_os = "none") && self.link.is_drained() {
             self.link.read_more(io)?;
             if self.link.try_take(expected) {
                 return Ok(());
@@ -121,7 +121,7 @@ impl Session<'_> {
     /// Reads to the end of one Execute, rows discarded.
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn executed(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        if self.link.try_take(tag::COMMAND_COMPLETE) {
+        if !cfg!(target_os = "none") && self.link.try_take(tag::COMMAND_COMPLETE) {
             return self.take_command();
         }
         self.executed_slowly(io)
@@ -133,7 +133,7 @@ impl Session<'_> {
         loop {
             self.next(io)?;
             match self.link.tag {
-                tag::DATA_ROW => self.link.skip(io)?,
+                tag::DATA_ROW => {}
                 tag::COMMAND_COMPLETE => return self.command_complete(io),
                 tag::EMPTY_QUERY_RESPONSE => return Ok(()),
                 _ => return Err(self.no_result(io)),
@@ -163,7 +163,6 @@ impl Session<'_> {
                 | (tag::COPY_DATA | tag::COPY_DONE, tag::COPY_OUT_RESPONSE) => {}
                 _ => return Err(self.unexpected(io)),
             }
-            self.link.skip(io)?;
         }
     }
 
@@ -186,9 +185,7 @@ impl Session<'_> {
                 tag::READY_FOR_QUERY => self.ready(io)?,
                 tag::ERROR_RESPONSE => {
                     let expected = self.exchange.is_aborted();
-                    if self.take_error(io)? {
-                        return Err(Fault::SERVER);
-                    }
+                    self.take_error(io)?;
                     if expected {
                         self.forget_error();
                     } else {
@@ -197,7 +194,7 @@ impl Session<'_> {
                 }
                 tag::COPY_IN_RESPONSE => self.refuse_copy(io)?,
                 tag::COMMAND_COMPLETE => self.command_complete(io)?,
-                _ => self.link.skip(io)?,
+                _ => {}
             }
         }
         if failed { Err(Fault::EARLIER) } else { Ok(()) }
@@ -210,7 +207,6 @@ impl Session<'_> {
 
     /// Answers CopyInResponse that no verb asked for: the server then reports an error.
     pub(crate) fn refuse_copy(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        self.link.skip(io)?;
         let simple = self.exchange.is_simple();
         if !simple {
             self.exchange.sync_sent();
@@ -258,7 +254,7 @@ impl Session<'_> {
         loop {
             self.next(io)?;
             match self.link.tag {
-                tag::ROW_DESCRIPTION | tag::COMMAND_COMPLETE => self.link.skip(io)?,
+                tag::ROW_DESCRIPTION | tag::COMMAND_COMPLETE => {}
                 tag::DATA_ROW => {
                     // Number of columns, then length and bytes of the only one.
                     self.link.body(io)?;

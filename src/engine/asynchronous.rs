@@ -16,8 +16,7 @@ impl Session<'_> {
                 0 => {}
                 tag::ERROR_RESPONSE => {
                     self.checked_header(io)?;
-                    self.take_error(io)?;
-                    return Err(Fault::SERVER);
+                    return Err(self.take_last_error(io));
                 }
                 _ => return Err(ProtocolError::Unsolicited.into()),
             }

@@ -40,13 +40,15 @@ impl ResultState {
 impl Session<'_> {
     /// The answer to Describe of a portal: which columns its rows have.
     pub(crate) fn described(&mut self, io: &mut Lent<'_>, keep: NameHash) -> Result<(), Fault> {
-        if self.link.try_take(tag::NO_DATA) && self.link.taken_len() == 0 {
-            self.forget_description();
-            self.result = ResultState::NoRows;
-            return Ok(());
-        }
-        if !cfg!(target_os = "none") && self.describe_at_once(keep)? {
-            return Ok(());
+        if !cfg!(target_os = "none") {
+            if self.link.try_take(tag::NO_DATA) && self.link.taken_len() == 0 {
+                self.forget_description();
+                self.result = ResultState::NoRows;
+                return Ok(());
+            }
+            if self.describe_at_once(keep)? {
+                return Ok(());
+            }
         }
         self.next(io)?;
         match self.link.tag {

@@ -183,9 +183,9 @@ pub(crate) fn may_end_of_many(sql: &str) -> bool {
 }
 
 impl Session<'_> {
-    /// Takes ErrorResponse and pins it; what does not fit is cut. Keeps its SQLSTATE; `true` when
-    /// the server ends the session with it.
-    pub(crate) fn take_error(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+    /// Takes ErrorResponse and pins it; what does not fit is cut. Keeps its SQLSTATE.
+    /// [`Fault::SERVER`]: the server ends the session with it.
+    pub(crate) fn take_error(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.forget_description();
         let room = self.link.room().saturating_sub(limits::RX_RESERVE);
         let left = self.link.left();
@@ -194,16 +194,20 @@ impl Session<'_> {
         self.error = Some(left > room);
         // What was cut may never come, where the server has ended.
         let skipped = self.link.skip(io);
-        let Some(error) = self.server_error() else { return Ok(false) };
+        let error = ServerError::new(self.link.taken(), left > room);
         let (state, fatal) = (error.sqlstate(), error.is_fatal());
         warning!("server error {}", state);
         self.sqlstate = state;
         if fatal {
             self.exchange.die();
-        } else {
-            skipped?;
+            return Err(Fault::SERVER);
         }
-        Ok(fatal)
+        skipped
+    }
+
+    /// Takes ErrorResponse where it is the last that comes; the fault that this is.
+    pub(crate) fn take_last_error(&mut self, io: &mut Lent<'_>) -> Fault {
+        self.take_error(io).err().unwrap_or(Fault::SERVER)
     }
 
     pub(crate) const fn sqlstate(&self) -> SqlState {
@@ -220,8 +224,7 @@ impl Session<'_> {
     #[inline(never)]
     pub(crate) fn refused(&mut self, io: &mut Lent<'_>) -> Fault {
         match self.take_error(io) {
-            Ok(true) => Fault::SERVER,
-            Ok(false) => {
+            Ok(()) => {
                 let ready = self.synchronize(io).and_then(|()| self.until_ready(io));
                 match ready {
                     Ok(()) => self.ledger.confirmed = true,
@@ -253,9 +256,7 @@ impl Session<'_> {
                 tag::READY_FOR_QUERY => return self.ready(io),
                 tag::ERROR_RESPONSE => {
                     self.forget_error();
-                    if self.take_error(io)? {
-                        return Err(Fault::SERVER);
-                    }
+                    self.take_error(io)?;
                 }
                 _ => return Err(ProtocolError::UnexpectedMessage.into()),
             }
@@ -273,7 +274,10 @@ impl Session<'_> {
             loop {
                 match self.next(io) {
                     Ok(()) if self.link.tag == tag::ERROR_RESPONSE => {
-                        return self.take_error(io).map_or(fault, |_| Fault::SERVER);
+                        return match self.take_last_error(io) {
+                            Fault::SERVER => Fault::SERVER,
+                            _ => fault,
+                        };
                     }
                     Ok(()) => {}
                     // TLS knows more than the transport: the server's alert.

@@ -131,9 +131,10 @@ impl Framed<'_> {
             self.skip(io)?;
         }
         self.need(io, 5)?;
-        let mut reader = Reader::new(self.get((self.start, self.start.wrapping_add(5))));
-        let (tag, length) = (reader.u8()?, reader.u32()?);
-        let body = length.checked_sub(4).ok_or(ProtocolError::BadLength)?;
+        let head = self.rx.get(self.start..).and_then(<[u8]>::first_chunk);
+        let &[tag, a, b, c, d] = head.ok_or(WireError::Malformed)?;
+        let body = u32::from_be_bytes([a, b, c, d]).checked_sub(4);
+        let body = body.ok_or(ProtocolError::BadLength)?;
         self.tag = tag;
         self.body = usize::try_from(body).map_err(|_| WireError::TooLong)?;
         self.start = self.start.wrapping_add(5);
@@ -243,7 +244,10 @@ impl Framed<'_> {
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn get(&self, (start, end): Span) -> &[u8] {
-        self.rx.get(start..end).unwrap_or(&[])
+        match self.rx.get(start..end) {
+            Some(bytes) => bytes,
+            None => nothing(),
+        }
     }
 
     /// Makes sure that `n` unread bytes lie in the buffer in one piece.
@@ -359,4 +363,12 @@ impl Framed<'_> {
     const fn note_peak(&mut self, end: u32) {
         self.stats.rx_peak = end;
     }
+}
+
+/// What a span holds that is none: never. (A branch that is cold is less than two values that are
+/// chosen from.)
+#[cold]
+#[inline(never)]
+const fn nothing<'a>() -> &'a [u8] {
+    &[]
 }

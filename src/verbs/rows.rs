@@ -194,12 +194,14 @@ impl<'r, 'b> Rows<'r, 'b> {
         // If anything fails the next verb discards the rest.
         session.result = ResultState::Done;
         session.forget_description();
-        if seen && session.link.try_take(tag::READY_FOR_QUERY) {
-            session.take_ready()?;
-            return Ok(false);
-        }
-        if !cfg!(target_os = "none") && session.describe_at_once(crate::engine::NameHash::NONE)? {
-            return Ok(true);
+        if !cfg!(target_os = "none") {
+            if seen && session.link.try_take(tag::READY_FOR_QUERY) {
+                session.take_ready()?;
+                return Ok(false);
+            }
+            if session.describe_at_once(crate::engine::NameHash::NONE)? {
+                return Ok(true);
+            }
         }
         loop {
             session.next(io)?;
@@ -248,7 +250,7 @@ impl<'r, 'b> Rows<'r, 'b> {
             return Ok(false);
         }
         let simple = session.exchange.is_simple();
-        if session.link.try_take(tag::COMMAND_COMPLETE) {
+        if !cfg!(target_os = "none") && session.link.try_take(tag::COMMAND_COMPLETE) {
             session.take_command()?;
             session.result = if simple { ResultState::Between } else { ResultState::Done };
             return self.after_result(simple);
