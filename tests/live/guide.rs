@@ -60,14 +60,14 @@ fn device(
     let config = Config::new().host("127.0.0.1").port(&port).user("trust_user").dbname("guide");
     let config = config.application_name("device 7").dialect(Dialect::PostgreSql);
     let mut client = Client::new(storage.buffers(), &config, &platform);
-    let (statements, queue, mut buffer) = ([&INSERT], Samples::default(), [0; 128]);
+    let (statements, queue, mut buffer) = ([&INSERT], Samples::new(), [0; 128]);
     let options = Options::new(&statements).device(&(7_i32,)).sole_session(true);
     let outbox = Outbox::open(flash, &mut buffer, options, &platform).unwrap();
     let (next, reports) = (Cell::new(samples.start), std::cell::RefCell::new(Vec::new()));
-    let rest = || {
+    let rest = |_| {
         std::thread::sleep(Duration::from_millis(3));
         if next.get() < samples.end {
-            assert!(queue.put((1.7e9 + f64::from(next.get()), 20.0)));
+            assert!(queue.put((1_700_000_000 + next.get(), 20.0)));
             trouble(next.get() - samples.start);
             next.set(next.get() + 1);
         }
@@ -76,7 +76,8 @@ fn device(
     let report = |pause: &barepg::Pause<'_>| {
         reports.borrow_mut().extend(pause.error.map(|error| error.to_string()));
     };
-    Logger { outbox, samples: &queue, rest: &rest, report: &report }.run(
+    let kept = |_, key: barepg::Result<i64>| assert!(key.is_ok(), "{key:?}");
+    Logger { outbox, samples: &queue, kept: &kept, rest: &rest, report: &report }.run(
         &mut client,
         &mut Dialler::new(),
         QUICK,

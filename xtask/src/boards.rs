@@ -26,6 +26,8 @@ pub struct Board {
     pub guest_errors: bool,
     /// Bytes of flash and of RAM of the machine, where it is small.
     pub memory: Option<(u32, u32)>,
+    /// Where its flash is while it is off.
+    pub flash: Flash,
     /// Features that other boards have, and why this one has not.
     pub cannot: &'static [(&'static str, &'static str)],
 }
@@ -43,6 +45,20 @@ pub enum Link {
     None,
 }
 
+/// Where a board's flash is while it is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flash {
+    /// It cannot be written.
+    ReadOnly,
+    /// In a file that QEMU writes.
+    Pflash,
+    /// It is the program's own. QEMU forgets it, so it is copied in the moment of the reset, and the
+    /// copy is the next image.
+    Copied,
+    /// In a file that the program writes.
+    File,
+}
+
 /// All boards, the one that `demo` takes first.
 pub const BOARDS: &[Board] = &[
     Board {
@@ -54,7 +70,8 @@ pub const BOARDS: &[Board] = &[
         qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
         guest_errors: true,
         memory: Some((256 * 1024, 64 * 1024)),
-        cannot: &[],
+        flash: Flash::ReadOnly,
+        cannot: &[("survive", "QEMU's model of its flash cannot be written")],
     },
     Board {
         name: "qemu-riscv32-virt",
@@ -77,6 +94,7 @@ pub const BOARDS: &[Board] = &[
         ],
         guest_errors: false,
         memory: None,
+        flash: Flash::Pflash,
         cannot: &[],
     },
     Board {
@@ -88,10 +106,15 @@ pub const BOARDS: &[Board] = &[
         qemu: &["qemu-system-arm", "-machine", "microbit"],
         guest_errors: false,
         memory: Some((256 * 1024, 16 * 1024)),
+        flash: Flash::Copied,
         cannot: &[
             ("tls", "TLS takes more RAM than its 16 KB"),
             ("faults", "its serial line reaches one server, once"),
             ("hosts", "its serial line reaches one server, once"),
+            (
+                "survive",
+                "its serial line cannot be cut and mended; cargo xtask plugs pulls its plug",
+            ),
             ("verbs", "a serial line takes minutes for that much data"),
         ],
     },
@@ -104,6 +127,7 @@ pub const BOARDS: &[Board] = &[
         qemu: &[],
         guest_errors: false,
         memory: None,
+        flash: Flash::File,
         cannot: &[],
     },
 ];
@@ -119,6 +143,7 @@ pub static COUNTED: Board = Board {
     qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
     guest_errors: true,
     memory: Some((256 * 1024, 64 * 1024)),
+    flash: Flash::ReadOnly,
     cannot: &[],
 };
 

@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: a microcontroller works with a PostgreSQL server, and what it costs.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use barepg_testkit::gauss;
@@ -8,6 +9,7 @@ use barepg_testkit::pg::{self, Cluster};
 use crate::boards::{self, BOARDS, Board};
 use crate::existing::{self, Access};
 use crate::measure::{self, Costs, Plan, Server};
+use crate::plugs::{self, Told};
 use crate::proxy::Traffic;
 use crate::setup;
 use crate::shows::{self, SHOWS, Show};
@@ -134,6 +136,9 @@ pub fn run(options: &Options) -> Result<(), String> {
     println!("building {}: {}", board.name, board.about);
     let flash_without_tls = measure::flash_without_tls(board, &compiler, features)?;
     let image = board.build(&compiler, features, true)?;
+    if show.name == "survive" {
+        return survive(board, &image);
+    }
     let (mut cluster, mut front) = (None, None);
     let mut server = match &options.server {
         Some(conninfo) => {
@@ -183,6 +188,20 @@ pub fn run(options: &Options) -> Result<(), String> {
         println!("\nencrypted as the server sees it: {seen}");
     }
     println!("\nthe costs, {:.1} s in all", outcome.elapsed.as_secs_f32());
+    print!("{}", table(board, &costs));
+    Ok(())
+}
+
+/// The show that needs hands: one cuts the link, one pulls the plug.
+fn survive(board: &Board, image: &Path) -> Result<(), String> {
+    let cluster = Cluster::try_start(pg::Options::default())?;
+    println!("started a private PostgreSQL\n\nrunning\n");
+    let told = plugs::round(board, image, &cluster, &mut |told| match told {
+        Told::Device(line) => println!("    {line}"),
+        Told::Hand(what) => println!("[{what}]"),
+    })?;
+    let costs = Costs { stack: told.number("stack"), ..Costs::of_image(board, image)? };
+    println!("\nthe costs");
     print!("{}", table(board, &costs));
     Ok(())
 }
@@ -285,6 +304,9 @@ mod tests {
             (&["--board", "qemu-microbit-uart", "--tls"], "more RAM"),
             (&["--board", "qemu-microbit-uart", "--show", "faults"], "serial line"),
             (&["--board", "qemu-microbit-uart", "--show", "upload"], "serial line"),
+            (&["--show", "survive"], "cannot be written"),
+            (&["--board", "qemu-microbit-uart", "--show", "survive"], "cut and mended"),
+            (&["--board", "host", "--show", "survive", "--server", "host=h"], "private server"),
             (&["--show", "faults", "--server", "host=h"], "private server"),
             (&["--show", "faults", "--tls"], "without TLS"),
             (&["--show", "hosts", "--opengauss"], "without TLS"),

@@ -14,6 +14,7 @@ mod existing;
 mod layers;
 mod measure;
 mod plugin;
+mod plugs;
 mod proxy;
 mod qemu;
 mod setup;
@@ -85,6 +86,13 @@ const COMMANDS: &[Command] = &[
         usage: || cuts::USAGE.into(),
         check: |words| cuts::Options::parse(words).map(|_| ()),
         run: |words| cuts::run(&cuts::Options::parse(words)?),
+    },
+    Command {
+        name: "plugs",
+        about: "pull the plug of emulated boards at random moments while they log readings",
+        usage: || plugs::USAGE.into(),
+        check: |words| plugs::Options::parse(words).map(|_| ()),
+        run: |words| plugs::run(&plugs::Options::parse(words)?),
     },
     Command {
         name: "setup",

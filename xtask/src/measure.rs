@@ -14,7 +14,7 @@ use crate::proxy::{Relay, Session};
 use crate::qemu::{self, Outcome, Request};
 
 /// Where QEMU's user network puts the loopback of the machine it runs on.
-const HOST_FROM_GUEST: &str = "10.0.2.2";
+pub const HOST_FROM_GUEST: &str = "10.0.2.2";
 
 /// The server that a board is to use.
 #[derive(Debug, Clone)]
@@ -176,6 +176,16 @@ pub struct Costs {
 }
 
 impl Costs {
+    /// What a board's image takes.
+    pub fn of_image(board: &Board, image: &Path) -> Result<Costs, String> {
+        if board.link == Link::Host {
+            return Ok(Costs::default());
+        }
+        let image = Image::read(image)?;
+        let (flash, ram) = (image.flash().into(), image.static_ram().into());
+        Ok(Costs { flash: Some(flash), static_ram: Some(ram), ..Costs::default() })
+    }
+
     /// Notes what the flash is without TLS.
     pub fn without_tls(&mut self, flash: Option<u64>) {
         self.flash_of_tls =
@@ -253,13 +263,8 @@ pub fn run(plan: &Plan<'_>, on_line: &mut dyn FnMut(&str)) -> Result<(Outcome, C
         stack: outcome.number("stack"),
         login_stack: outcome.number("login_stack"),
         query_stack: outcome.number("query_stack"),
-        ..Costs::default()
+        ..Costs::of_image(plan.board, plan.image)?
     };
-    if emulated {
-        let image = Image::read(plan.image)?;
-        costs.flash = Some(image.flash().into());
-        costs.static_ram = Some(image.static_ram().into());
-    }
     if let Some(counts) = &outcome.counts {
         // The program's order: `boards/app`.
         costs.login_instructions = counts.spans.first().copied();

@@ -105,7 +105,7 @@ pub fn run(request: &Request<'_>, on_line: &mut dyn FnMut(&str)) -> Result<Outco
             let mut command = with_parent(Path::new(qemu));
             command.args(machine).args(["-display", "none", "-monitor", "none"]);
             command.arg("-kernel").arg(request.image);
-            command.args(["-semihosting-config", &semihosting(request)]);
+            command.args(["-semihosting-config", &semihosting(request.arguments)]);
             if request.board.link == Link::Uart {
                 command.args(["-serial", &format!("tcp:127.0.0.1:{}", request.uart_port)]);
             } else {
@@ -139,16 +139,16 @@ pub fn run(request: &Request<'_>, on_line: &mut dyn FnMut(&str)) -> Result<Outco
 }
 
 /// A command that the kernel ends with this process, however that ends.
-fn with_parent(program: &Path) -> Command {
+pub fn with_parent(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(program);
     command
 }
 
 /// QEMU splits at commas; a doubled one is one.
-fn semihosting(request: &Request<'_>) -> String {
+pub fn semihosting(arguments: &[(&str, &str)]) -> String {
     let mut config = "enable=on,target=native".to_string();
-    for (key, value) in request.arguments {
+    for (key, value) in arguments {
         config.push_str(&format!(",arg={key}={}", value.replace(',', ",,")));
     }
     config
@@ -210,7 +210,7 @@ fn follow(
     Ok(Outcome { lines, counts: None, elapsed, status, complaints })
 }
 
-fn complain(complaints: &mut String, words: &str) {
+pub fn complain(complaints: &mut String, words: &str) {
     for line in words.lines().filter(|line| !line.contains(HARMLESS)) {
         complaints.push_str(line);
         complaints.push('\n');
@@ -220,7 +220,6 @@ fn complain(complaints: &mut String, words: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boards;
 
     fn shell(script: &str, limit: u64) -> Outcome {
         let mut command = with_parent(Path::new("/bin/sh"));
@@ -256,17 +255,8 @@ mod tests {
 
     #[test]
     fn commas_are_doubled_for_qemu() {
-        let request = Request {
-            board: boards::find("qemu-lm3s6965").unwrap(),
-            image: Path::new("x"),
-            arguments: &[("a", "1,2"), ("conninfo", "host=h port=1")],
-            uart_port: 0,
-            limit: Duration::ZERO,
-            count: false,
-            more: &[],
-        };
         assert_eq!(
-            semihosting(&request),
+            semihosting(&[("a", "1,2"), ("conninfo", "host=h port=1")]),
             "enable=on,target=native,arg=a=1,,2,arg=conninfo=host=h port=1"
         );
     }

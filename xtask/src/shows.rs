@@ -81,6 +81,12 @@ pub const SHOWS: &[Show] = &[
         feature: Some("verbs"),
         server: Needs::Private,
     },
+    Show {
+        name: "survive",
+        about: "link cut, readings queue, plug pulled, power back, server back: all there",
+        feature: Some("survive"),
+        server: Needs::PrivatePlain,
+    },
 ];
 
 /// The program of that name.

@@ -5,6 +5,7 @@ pub mod counted;
 mod fuzz;
 mod host;
 mod outside;
+mod plugs;
 pub mod rules;
 
 pub use boards::{DRIVER_KINDS, driver_flash};
@@ -68,6 +69,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, openGauss", quick: false, run: boards::opengauss },
     Stage { name: "boards, several hosts", quick: false, run: boards::hosts },
     Stage { name: "boards, large and unsolicited", quick: false, run: boards::verbs },
+    Stage { name: "boards, pulled plugs", quick: false, run: plugs::pulled },
     Stage { name: "boards, over TLS", quick: false, run: boards::over_tls },
     Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },
     Stage { name: "fuzzing", quick: false, run: fuzz::run },

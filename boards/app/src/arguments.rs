@@ -1,10 +1,12 @@
 //! The command line.
 
+#[cfg(feature = "survive")]
+use crate::survive::Script;
 #[cfg(feature = "verbs")]
 use crate::verbs::Verb;
 
 /// The options in short.
-pub(crate) const USAGE: &str = "[show=NAME] [silent=PORT] [dying=PORT] [closed=PORT] [root=FILE] [dns=ADDRESS] conninfo=KEYWORD=VALUE ...";
+pub(crate) const USAGE: &str = "[show=NAME] [silent=PORT] [dying=PORT] [closed=PORT] [root=FILE] [dns=ADDRESS] [flash=FILE] [every=MS] conninfo=KEYWORD=VALUE ...";
 
 /// Which program to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(crate) enum Show {
     Hosts,
     #[cfg(feature = "verbs")]
     Verb(Verb),
+    #[cfg(feature = "survive")]
+    Survive(Script),
 }
 
 /// `show=NAME silent=PORT dying=PORT closed=PORT conninfo=…`. The connection string comes last
@@ -31,6 +35,10 @@ pub(crate) struct Arguments<'a> {
     pub(crate) root: Option<&'a str>,
     /// Name server to ask, instead of the network's.
     pub(crate) dns: Option<&'a str>,
+    /// The file that is the flash of a board that has none.
+    pub(crate) flash: Option<&'a str>,
+    /// Milliseconds between two readings.
+    pub(crate) every_ms: u32,
     pub(crate) conninfo: &'a str,
 }
 
@@ -45,6 +53,8 @@ impl<'a> Arguments<'a> {
             closed: None,
             root: None,
             dns: None,
+            flash: None,
+            every_ms: 50,
             conninfo,
         };
         for option in options.split_ascii_whitespace() {
@@ -62,10 +72,18 @@ impl<'a> Arguments<'a> {
                 ("show", "command") => arguments.show = Show::Verb(Verb::Command),
                 #[cfg(feature = "verbs")]
                 ("show", "cancelled") => arguments.show = Show::Verb(Verb::Cancelled),
+                #[cfg(feature = "survive")]
+                ("show", "survive") => arguments.show = Show::Survive(Script::Round),
+                #[cfg(feature = "survive")]
+                ("show", "log") => arguments.show = Show::Survive(Script::Log),
+                #[cfg(feature = "survive")]
+                ("show", "drain") => arguments.show = Show::Survive(Script::Drain),
                 ("silent", port) => arguments.silent = Some(port.parse().ok()?),
                 ("dying", port) => arguments.dying = Some(port.parse().ok()?),
                 ("root", file) => arguments.root = Some(file),
                 ("dns", address) => arguments.dns = Some(address),
+                ("flash", file) => arguments.flash = Some(file),
+                ("every", ms) => arguments.every_ms = ms.parse().ok()?,
                 ("closed", port) => arguments.closed = Some(port.parse().ok()?),
                 _ => return None,
             }
@@ -90,6 +108,8 @@ mod tests {
             closed: Some(3),
             root: Some("/a/b"),
             dns: None,
+            flash: None,
+            every_ms: 50,
             conninfo: "user=a password='b c'",
         };
         assert_eq!(arguments, Some(expected));

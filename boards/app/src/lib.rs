@@ -8,6 +8,8 @@
 //! * `show=hosts` (feature `hosts`): bad connection strings, and two hosts of which one is dead.
 //! * `show=big_values|upload|command|cancelled` (feature `verbs`): ten megabytes each way, 100,000
 //!   rows by COPY, notifications that switch a lamp, a statement cancelled from elsewhere.
+//! * `show=survive` (feature `survive`): a device on its own, whose readings wait in flash while there is
+//!   no server or no power; `log` and `drain` are for whoever pulls the plug at random.
 //! * `show=faults` (feature `faults`): sessions with servers that misbehave, and a good one afterwards.
 //!
 //! Lines that begin with `@` are measurements. All others are the same on every board and are
@@ -30,8 +32,13 @@ mod counted;
 mod faults;
 #[cfg(feature = "hosts")]
 mod hosts;
+#[cfg(feature = "survive")]
+mod survive;
 #[cfg(feature = "verbs")]
 mod verbs;
+
+#[cfg(feature = "survive")]
+pub use survive::sample;
 
 use arguments::{Arguments, Show};
 use configuration::{Server, client};
@@ -42,6 +49,13 @@ pub trait Board {
     type Transport: Read + Write + ReadReady;
     /// Why there is none. The same words on every board, for they are printed.
     type DialError: Display;
+    /// Where readings wait.
+    #[cfg(feature = "survive")]
+    type Flash: barepg::outbox::NorFlash;
+
+    /// The flash, once.
+    #[cfg(feature = "survive")]
+    fn flash(&mut self) -> Self::Flash;
 
     /// Connects to a server.
     ///
@@ -86,6 +100,9 @@ pub struct Lent<'b> {
     pub buffers: Buffers<'b>,
     /// Clock, entropy, idle hook.
     pub platform: &'b dyn Platform,
+    /// Sleeps until something may have happened, some milliseconds at most.
+    #[cfg(feature = "survive")]
+    pub rest: &'b dyn Fn(),
     /// Memory and files for TLS.
     #[cfg(feature = "tls")]
     pub tls: barepg::tls::Tls<'b>,
@@ -104,6 +121,11 @@ pub fn root_file(arguments: &str) -> Option<&str> {
 /// The name server that the arguments name by `dns=ADDRESS`, for the board's network.
 pub fn name_server(arguments: &str) -> Option<core::net::Ipv4Addr> {
     Arguments::parse(arguments)?.dns?.parse().ok()
+}
+
+/// The file that the arguments name by `flash=FILE`.
+pub fn flash_file(arguments: &str) -> Option<&str> {
+    Arguments::parse(arguments)?.flash
 }
 
 /// Runs what the arguments ask for. Returns whether all went as it should.
@@ -128,6 +150,12 @@ pub fn run<B: Board>(
         Show::Faults => faults::show(board, config, lent, server, &arguments, out),
         #[cfg(feature = "hosts")]
         Show::Hosts => hosts::show(board, &mut client(config, lent), out),
+        #[cfg(feature = "survive")]
+        Show::Survive(script) => {
+            let device = survive::Device { platform: lent.platform, rest: lent.rest };
+            let plan = (script, arguments.every_ms);
+            survive::show(board, &mut client(config, lent), device, plan, out)
+        }
         #[cfg(feature = "verbs")]
         Show::Verb(verb) => verbs::show(board, &mut client(config, lent), server, verb, out),
     };

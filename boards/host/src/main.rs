@@ -5,11 +5,42 @@ use std::fmt;
 use std::process::ExitCode;
 
 use barepg::host::{Dialler, Link, SystemPlatform};
-use barepg::{Config, Dial, HostSpec, Storage, Target};
+use barepg::{Config, Dial, HostSpec, NoEntropy, Platform, Storage, Target};
 use barepg_app::Lent;
 use embedded_io::ErrorKind;
 
-struct Board(Dialler);
+struct Board {
+    dialler: Dialler,
+    #[cfg(feature = "survive")]
+    flash: Option<barepg::host::FileFlash>,
+}
+
+/// Bytes of the file that is a flash.
+#[cfg(feature = "survive")]
+const FLASH: usize = 64 * 1024;
+
+/// What the driver needs of the machine, and a place to take readings.
+struct Machine(SystemPlatform);
+
+impl Platform for Machine {
+    fn now_ms(&self) -> u64 {
+        self.0.now_ms()
+    }
+
+    fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
+        self.0.entropy(buf)
+    }
+
+    fn unix_time(&self) -> Option<u64> {
+        self.0.unix_time()
+    }
+
+    fn idle(&self) {
+        self.0.idle();
+        #[cfg(feature = "survive")]
+        barepg_app::sample(self.now_ms());
+    }
+}
 
 /// In the words of the boards with a network stack of their own.
 struct DialError(barepg::DialError);
@@ -32,11 +63,18 @@ impl fmt::Display for DialError {
 impl barepg_app::Board for Board {
     type Transport = Link;
     type DialError = DialError;
+    #[cfg(feature = "survive")]
+    type Flash = barepg::host::FileFlash;
+
+    #[cfg(feature = "survive")]
+    fn flash(&mut self) -> Self::Flash {
+        self.flash.take().expect("flash=FILE names one")
+    }
 
     fn dial(&mut self, host: &str, port: u16, timeout_ms: u32) -> Result<Link, DialError> {
         let config = Config::new().connect_timeout_ms(timeout_ms);
         let host = HostSpec { host, hostaddr: "", port };
-        self.0.dial(&Target::new(host, &config)).map_err(DialError)
+        self.dialler.dial(&Target::new(host, &config)).map_err(DialError)
     }
 
     fn hang_up(&mut self, transport: Link) {
@@ -56,7 +94,7 @@ impl fmt::Write for Stdout {
 fn main() -> ExitCode {
     let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     let mut storage: Storage<1024, 512> = Storage::new();
-    let platform = SystemPlatform::new();
+    let platform = Machine(SystemPlatform::new());
     #[cfg(feature = "tls")]
     let root = barepg_app::root_file(&arguments).map(|path| std::fs::read(path).expect(path));
     #[cfg(feature = "tls")]
@@ -65,12 +103,23 @@ fn main() -> ExitCode {
     let mut records: barepg::tls::TlsStorage = barepg::tls::TlsStorage::new();
     #[cfg(feature = "tls")]
     let tls = barepg::tls::Tls::new(&mut records).files(&files);
+    let mut board = Board {
+        dialler: Dialler::new(),
+        #[cfg(feature = "survive")]
+        flash: barepg_app::flash_file(&arguments).map(|file| {
+            let flash = barepg::host::FileFlash::open(file, FLASH).expect(file);
+            // It is the process that ends here, not the machine.
+            flash.without_sync()
+        }),
+    };
     let success = barepg_app::run(
         &arguments,
-        &mut Board(Dialler::new()),
+        &mut board,
         Lent {
             buffers: storage.buffers(),
             platform: &platform,
+            #[cfg(feature = "survive")]
+            rest: &|| std::thread::sleep(std::time::Duration::from_millis(2)),
             #[cfg(feature = "tls")]
             tls,
         },

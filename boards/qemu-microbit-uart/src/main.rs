@@ -14,6 +14,8 @@ use barepg_semihost::{
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 
 mod nrf51;
+#[cfg(feature = "survive")]
+mod nvmc;
 
 use nrf51::{Clock, Uart};
 
@@ -28,6 +30,11 @@ impl Platform for Machine<'_> {
     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
         nrf51::random(self.0, buf).then_some(()).ok_or(NoEntropy)
     }
+
+    #[cfg(feature = "survive")]
+    fn idle(&self) {
+        barepg_app::sample(self.now_ms());
+    }
 }
 
 /// What the program needs of the board. The line is always there; whether someone is at its
@@ -40,6 +47,13 @@ struct Board<'m> {
 impl<'m> barepg_app::Board for Board<'m> {
     type Transport = Uart<'m>;
     type DialError = Infallible;
+    #[cfg(feature = "survive")]
+    type Flash = nvmc::Flash;
+
+    #[cfg(feature = "survive")]
+    fn flash(&mut self) -> nvmc::Flash {
+        nvmc::Flash::take()
+    }
 
     fn dial(&mut self, _: &str, _: u16, _: u32) -> Result<Uart<'m>, Infallible> {
         Ok(Uart::start(self.clock))
@@ -76,7 +90,12 @@ fn main() -> ! {
     let success = barepg_app::run(
         command_line(line),
         &mut board,
-        Lent { buffers: storage.buffers(), platform: &Machine(&clock) },
+        Lent {
+            buffers: storage.buffers(),
+            platform: &Machine(&clock),
+            #[cfg(feature = "survive")]
+            rest: &|| clock.wait_for_byte(5),
+        },
         &mut output,
     );
     board.depths.print(&mut output);

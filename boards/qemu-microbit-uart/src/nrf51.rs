@@ -77,7 +77,7 @@ impl Clock {
     }
 
     /// Sleeps until a byte has arrived, at most this many milliseconds.
-    fn wait_for_byte(&self, ms: u32) {
+    pub fn wait_for_byte(&self, ms: u32) {
         write(TIMER0 + 0x144, 0); // EVENTS_COMPARE[1]
         let now = self.micros() as u32;
         write(TIMER0 + 0x544, now.wrapping_add(ms * 1000)); // CC[1]

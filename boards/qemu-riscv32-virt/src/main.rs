@@ -14,6 +14,8 @@ use barepg_smoltcp::{ConnectError, Setup, Sleep, Sockets, Stack, TcpBuffers, Tcp
 use riscv_rt::{TrapFrame, entry};
 
 mod clock;
+#[cfg(feature = "survive")]
+mod flash;
 mod virtio;
 
 use clock::Clock;
@@ -22,7 +24,7 @@ use virtio::{Entropy, Frames, Nic};
 type Net = Stack<'static, Nic>;
 
 /// What the driver needs of the machine. There is no watchdog to feed, and the network is served
-/// while the transport waits: `idle` has nothing to do.
+/// while the transport waits: `idle` takes readings, where a program wants them.
 struct Machine {
     entropy: Entropy,
 }
@@ -38,6 +40,11 @@ impl Platform for Machine {
 
     fn unix_time(&self) -> Option<u64> {
         Some(clock::unix_time())
+    }
+
+    #[cfg(feature = "survive")]
+    fn idle(&self) {
+        barepg_app::sample(self.now_ms());
     }
 }
 
@@ -57,6 +64,13 @@ struct Board<'m> {
 impl<'m> barepg_app::Board for Board<'m> {
     type Transport = TcpStream<'m, 'static, Nic>;
     type DialError = ConnectError;
+    #[cfg(feature = "survive")]
+    type Flash = flash::Flash;
+
+    #[cfg(feature = "survive")]
+    fn flash(&mut self) -> flash::Flash {
+        flash::Flash::take()
+    }
 
     fn dial(
         &mut self,
@@ -127,12 +141,19 @@ fn main() -> ! {
         #[cfg(feature = "depth")]
         depths: stack::Depths::default(),
     };
+    #[cfg(feature = "survive")]
+    let rest = || {
+        net.poll();
+        Clock::sleep_until(Clock::now_ms() + 5);
+    };
     let success = barepg_app::run(
         arguments,
         &mut board,
         Lent {
             buffers: storage.buffers(),
             platform: machine,
+            #[cfg(feature = "survive")]
+            rest: &rest,
             #[cfg(feature = "tls")]
             tls,
         },

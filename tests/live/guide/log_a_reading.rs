@@ -1,5 +1,5 @@
-use core::cell::Cell;
 use core::ops::ControlFlow;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use barepg::outbox::{NorFlash, Outbox};
 use barepg::types::oid;
@@ -13,43 +13,68 @@ pub static INSERT: StaticStatement = StaticStatement::new(
 );
 
 /// Seconds since 1970, degrees.
-pub type Sample = (f64, f32);
+pub type Sample = (u32, f32);
 
-/// Between the sampler and the outbox: `Platform::idle`, or a timer, puts samples in, also while the
-/// driver waits for a server; the program takes them out.
-#[derive(Default)]
+/// Samples on their way to the outbox, which is too slow to be filled by whoever samples: a page of
+/// flash is erased in up to a tenth of a second. One side puts samples in: `Platform::idle`, an
+/// interrupt or a task of higher priority. The other, the program, takes them out.
 pub struct Samples {
-    ring: [Cell<Sample>; 16],
-    put: Cell<usize>,
-    taken: Cell<usize>,
+    ring: [[AtomicU32; 2]; 16],
+    put: AtomicU32,
+    taken: AtomicU32,
 }
 
 impl Samples {
+    /// Empty. For a `static`.
+    pub const fn new() -> Self {
+        let ring = [const { [const { AtomicU32::new(0) }; 2] }; 16];
+        Self { ring, put: AtomicU32::new(0), taken: AtomicU32::new(0) }
+    }
+
     /// `false`: there is no room, the sample is lost.
-    pub fn put(&self, sample: Sample) -> bool {
-        let (put, taken) = (self.put.get(), self.taken.get());
-        let room = put.wrapping_sub(taken) < self.ring.len();
-        if room {
-            self.ring[put % self.ring.len()].set(sample);
-            self.put.set(put.wrapping_add(1));
+    pub fn put(&self, (at, celsius): Sample) -> bool {
+        // Only this function changes it.
+        let put = self.put.load(Ordering::Relaxed);
+        let has_room = put.wrapping_sub(self.taken.load(Ordering::Acquire)) < 16;
+        if has_room {
+            let [first, second] = self.place(put);
+            first.store(at, Ordering::Relaxed);
+            second.store(celsius.to_bits(), Ordering::Relaxed);
+            self.put.store(put.wrapping_add(1), Ordering::Release);
         }
-        room
+        has_room
+    }
+
+    /// Whether all samples were taken out.
+    pub fn is_empty(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) == self.put.load(Ordering::Acquire)
     }
 
     fn take(&self) -> Option<Sample> {
-        let taken = self.taken.get();
-        (taken != self.put.get()).then(|| {
-            self.taken.set(taken.wrapping_add(1));
-            self.ring[taken % self.ring.len()].get()
-        })
+        if self.is_empty() {
+            return None;
+        }
+        let taken = self.taken.load(Ordering::Relaxed);
+        let [first, second] = self.place(taken);
+        let sample =
+            (first.load(Ordering::Relaxed), f32::from_bits(second.load(Ordering::Relaxed)));
+        self.taken.store(taken.wrapping_add(1), Ordering::Release);
+        Some(sample)
+    }
+
+    fn place(&self, number: u32) -> &[AtomicU32; 2] {
+        &self.ring[number as usize % 16]
     }
 }
 
 pub struct Logger<'a, F> {
     pub outbox: Outbox<'a, F>,
     pub samples: &'a Samples,
-    /// Sleeps until something may have happened, some milliseconds at most; `true` to stop.
-    pub rest: &'a dyn Fn() -> bool,
+    /// Hears of each sample: its key, once it is safe, or why it is not.
+    pub kept: &'a dyn Fn(Sample, Result<i64>),
+    /// Sleeps until something may have happened, some milliseconds at most. Hears how many readings
+    /// wait; `true` to stop.
+    pub rest: &'a dyn Fn(u32) -> bool,
     /// Shows an error to whoever looks after the device.
     pub report: &'a dyn Fn(&Pause<'_>),
 }
@@ -68,7 +93,7 @@ impl<F: NorFlash> Logger<'_, F> {
             while self.outbox.send(conn)? {
                 self.keep();
             }
-            if (self.rest)() {
+            if (self.rest)(self.outbox.waiting()) {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -79,15 +104,16 @@ impl<F: NorFlash> Logger<'_, F> {
         if pause.begins {
             (self.report)(pause);
         }
-        if (self.rest)() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let stop = (self.rest)(self.outbox.waiting());
+        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Moves samples to where they are safe.
     fn keep(&mut self) {
         while let Some((at, celsius)) = self.samples.take() {
-            // It fails when the outbox is full and told to refuse, or the flash is worn out: both
-            // are in its counters.
-            let _ = self.outbox.push(&INSERT, (at, celsius));
+            // An error: the outbox is full and told to refuse, or the flash is worn out.
+            let key = self.outbox.push(&INSERT, (f64::from(at), celsius));
+            (self.kept)((at, celsius), key);
         }
     }
 }

@@ -78,6 +78,9 @@ impl Relay {
                 if shared.stopped.load(Ordering::SeqCst) {
                     break;
                 }
+                if shared.shut.load(Ordering::SeqCst) {
+                    continue;
+                }
                 // A server that is not there ends the client's link.
                 let _ = shared.link(client, upstream);
             }
@@ -108,6 +111,17 @@ impl Relay {
         state.armed.take().is_none()
     }
 
+    /// Cuts every link that is open, and ends those to come at once, until it is opened again.
+    pub fn shut(&self) {
+        self.shared.shut.store(true, Ordering::SeqCst);
+        self.arm(Cut { direction: Direction::ToServer, after: 0, ending: Ending::Reset });
+    }
+
+    /// Lets links through again.
+    pub fn open(&self) {
+        self.shared.shut.store(false, Ordering::SeqCst);
+    }
+
     /// What went through since the relay was armed or disarmed.
     pub fn count(&self) -> Count {
         self.shared.state().count
@@ -132,6 +146,7 @@ impl Drop for Relay {
 #[derive(Debug, Default)]
 struct Shared {
     stopped: AtomicBool,
+    shut: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -320,6 +335,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_shut_relay_lets_nothing_through() {
+        let (relay, mut client) = echo();
+        exchange(&client, b"login").unwrap();
+        relay.shut();
+        assert!(client.read(&mut [0]).is_err());
+        let next = TcpStream::connect(("127.0.0.1", relay.port())).unwrap();
+        next.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        assert!(exchange(&next, b"next").is_err());
+        relay.open();
+        let next = TcpStream::connect(("127.0.0.1", relay.port())).unwrap();
+        assert_eq!(exchange(&next, b"next").unwrap(), b"next");
     }
 
     #[test]

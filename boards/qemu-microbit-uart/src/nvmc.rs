@@ -1,0 +1,106 @@
+//! The chip's own flash, above the program. The processor stands still while it is programmed or erased,
+//! for it runs from the same flash: 46 us a word, 22 ms a page. Source: "nRF51 Series Reference Manual",
+//! NVMC.
+
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+
+const READY: usize = 0x4001_E400;
+const CONFIG: usize = 0x4001_E504;
+const ERASE_PAGE: usize = 0x4001_E508;
+
+const READ_ONLY: u32 = 0;
+const WRITE: u32 = 1;
+const ERASE: u32 = 2;
+
+/// What is erased at a time.
+const PAGE: usize = 1024;
+
+/// The end of the flash, which `memory.x` keeps free.
+const BASE: usize = 0x3_8000;
+const SIZE: usize = 32 * 1024;
+
+/// The flash. There is one value of it.
+pub struct Flash(());
+
+fn load(address: usize) -> u32 {
+    // SAFETY: called below with addresses of the controller and of the flash.
+    unsafe { core::ptr::without_provenance::<u32>(address).read_volatile() }
+}
+
+fn store(address: usize, value: u32) {
+    // SAFETY: as for `load`.
+    unsafe { core::ptr::without_provenance_mut::<u32>(address).write_volatile(value) }
+}
+
+/// Waits until the controller is done.
+fn finish() {
+    while load(READY) & 1 == 0 {}
+}
+
+impl Flash {
+    /// The flash; for `main`, once.
+    pub const fn take() -> Self {
+        Self(())
+    }
+
+    fn check(&self, offset: u32, length: usize, unit: usize) -> Result<usize, NorFlashErrorKind> {
+        let offset = offset as usize;
+        if offset.checked_add(length).is_none_or(|end| end > SIZE) {
+            Err(NorFlashErrorKind::OutOfBounds)
+        } else if !offset.is_multiple_of(unit) || !length.is_multiple_of(unit) {
+            Err(NorFlashErrorKind::NotAligned)
+        } else {
+            Ok(BASE + offset)
+        }
+    }
+}
+
+impl ErrorType for Flash {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 4;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        let mut at = self.check(offset, bytes.len(), Self::READ_SIZE)?;
+        for place in bytes.chunks_exact_mut(4) {
+            place.copy_from_slice(&load(at).to_le_bytes());
+            at += 4;
+        }
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        SIZE
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = PAGE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
+        let length = to.checked_sub(from).ok_or(NorFlashErrorKind::OutOfBounds)?;
+        let from = self.check(from, length as usize, PAGE)?;
+        for page in (from..from + length as usize).step_by(PAGE) {
+            store(CONFIG, ERASE);
+            store(ERASE_PAGE, page as u32);
+            finish();
+        }
+        store(CONFIG, READ_ONLY);
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+        let mut at = self.check(offset, bytes.len(), Self::WRITE_SIZE)?;
+        store(CONFIG, WRITE);
+        for value in bytes.as_chunks().0 {
+            store(at, u32::from_le_bytes(*value));
+            finish();
+            at += 4;
+        }
+        store(CONFIG, READ_ONLY);
+        Ok(())
+    }
+}

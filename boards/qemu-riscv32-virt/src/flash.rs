@@ -1,0 +1,135 @@
+//! The second flash of the machine: two chips of 16 bits (CFI, Intel's command set) side by side, as one of 32
+//! bits, so every command is given twice. QEMU keeps it in a file: `-drive if=pflash,unit=1,format=raw`.
+//! Source: the Intel StrataFlash data sheet, and the memory map of QEMU's virt machine.
+
+use core::ptr;
+
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+
+const BASE: usize = 0x2200_0000;
+
+/// What is erased at a time.
+const SECTOR: usize = 256 * 1024;
+
+/// Sectors that are used, of 128.
+const SECTORS: usize = 6;
+
+const READ_ARRAY: u32 = 0x00ff_00ff;
+const READ_STATUS: u32 = 0x0070_0070;
+const CLEAR_STATUS: u32 = 0x0050_0050;
+const PROGRAM: u32 = 0x0040_0040;
+const ERASE: u32 = 0x0020_0020;
+const CONFIRM: u32 = 0x00d0_00d0;
+/// The chips are done.
+const READY: u32 = 0x0080_0080;
+/// One of them reports an error: of erasing, programming, voltage, lock.
+const FAILED: u32 = 0x003a_003a;
+
+/// The flash. There is one value of it.
+pub struct Flash(());
+
+fn word(offset: usize) -> *mut u32 {
+    ptr::without_provenance_mut(BASE + offset)
+}
+
+impl Flash {
+    /// The flash; for `main`, once.
+    pub const fn take() -> Self {
+        Self(())
+    }
+
+    fn read_word(&self, offset: usize) -> u32 {
+        // SAFETY: within the flash, which `check` has seen to.
+        unsafe { word(offset).read_volatile() }
+    }
+
+    fn command(&mut self, offset: usize, command: u32) {
+        // SAFETY: as in `read_word`; while the chips are not told otherwise, nothing but a command
+        // comes of it.
+        unsafe { word(offset).write_volatile(command) }
+    }
+
+    /// Waits until both chips are done.
+    fn finish(&mut self, offset: usize) -> Result<(), NorFlashErrorKind> {
+        self.command(offset, READ_STATUS);
+        let status = loop {
+            let status = self.read_word(offset);
+            if status & READY == READY {
+                break status;
+            }
+        };
+        if status & FAILED == 0 {
+            return Ok(());
+        }
+        self.command(offset, CLEAR_STATUS);
+        Err(NorFlashErrorKind::Other)
+    }
+
+    fn check(&self, offset: u32, length: usize, unit: usize) -> Result<usize, NorFlashErrorKind> {
+        let offset = offset as usize;
+        if offset.checked_add(length).is_none_or(|end| end > self.capacity()) {
+            Err(NorFlashErrorKind::OutOfBounds)
+        } else if !offset.is_multiple_of(unit) || !length.is_multiple_of(unit) {
+            Err(NorFlashErrorKind::NotAligned)
+        } else {
+            Ok(offset)
+        }
+    }
+}
+
+impl ErrorType for Flash {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 4;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        let mut at = self.check(offset, bytes.len(), Self::READ_SIZE)?;
+        for place in bytes.chunks_exact_mut(4) {
+            place.copy_from_slice(&self.read_word(at).to_le_bytes());
+            at += 4;
+        }
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        SECTORS * SECTOR
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = SECTOR;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
+        let length = to.checked_sub(from).ok_or(NorFlashErrorKind::OutOfBounds)?;
+        let from = self.check(from, length as usize, SECTOR)?;
+        for sector in (from..from + length as usize).step_by(SECTOR) {
+            self.command(sector, ERASE);
+            self.command(sector, CONFIRM);
+            let finished = self.finish(sector);
+            self.command(sector, READ_ARRAY);
+            finished?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+        let from = self.check(offset, bytes.len(), 4)?;
+        // The chips can only clear bits. The emulated ones set them too, so that what is programmed
+        // twice would not show.
+        if (from..from + bytes.len()).step_by(4).any(|at| self.read_word(at) != u32::MAX) {
+            return Err(NorFlashErrorKind::Other);
+        }
+        for (index, value) in bytes.as_chunks().0.iter().enumerate() {
+            let at = from + 4 * index;
+            self.command(at, PROGRAM);
+            self.command(at, u32::from_le_bytes(*value));
+            let finished = self.finish(at);
+            self.command(at, READ_ARRAY);
+            finished?;
+        }
+        Ok(())
+    }
+}
