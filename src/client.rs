@@ -235,8 +235,9 @@ impl<'b> Client<'b> {
     /// connection was dropped, while an answer was owed. The statement may go on at the server then, and one that waits for
     /// a lock keeps its server process until it has it. Call this before the next
     /// [`connect_with`](Self::connect_with); it opens a link as
-    /// [`cancel_with`](Self::cancel_with) does, within `connect_timeout`. What became of the
-    /// statement stays unknown.
+    /// [`cancel_with`](Self::cancel_with) does, within `connect_timeout` and
+    /// [`limits::CANCEL_MS`]. What became of the statement stays unknown.
+    /// [`supervise`](Self::supervise) does it by itself.
     ///
     /// `false`: nothing was left running, or where the session was is not known, for it was opened
     /// by [`connect`](Self::connect); nothing was sent.

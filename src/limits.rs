@@ -24,6 +24,10 @@ pub const DEFAULT_TIMEOUT_MS: u32 = 10_000;
 /// than an operation's: 4096 rounds of SCRAM take seconds on a small core.
 pub const DEFAULT_CONNECT_TIMEOUT_MS: u32 = 30_000;
 
+/// How long [`Client::cancel_interrupted`](crate::Client::cancel_interrupted) takes at the most, in
+/// milliseconds, and no longer than `connect_timeout`: a host that is gone is not waited for twice.
+pub const CANCEL_MS: u32 = 5_000;
+
 /// How long `connect_with` waits for a first answer where openGauss's protocol version is offered by
 /// guess, in milliseconds, and no longer than half of `connect_timeout`: then it asks for 3.0. Some that
 /// speak PostgreSQL's protocol say nothing to a version that they do not know.

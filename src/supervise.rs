@@ -41,14 +41,21 @@ pub struct Policy {
     /// [`Remedy::Operator`]: it cannot succeed until a person has acted. openGauss locks an account
     /// after ten wrong passwords.
     pub hopeless: Backoff,
+    /// Whether to cancel, before the next login, what a lost session left running: see
+    /// [`Client::cancel_interrupted`]. A statement whose link died goes on at the server, keeps its
+    /// rows locked, and each repetition waits for it and leaves one more server process waiting. Costs
+    /// one short link for each session that was lost while an answer was owed.
+    pub cancel: bool,
 }
 
 impl Policy {
     /// One second three times, then up to ten; one second up to a minute; one minute up to fifteen.
+    /// What was left running is cancelled.
     pub const DEFAULT: Self = Self {
         lost: Backoff { first_ms: 1000, spread_ms: 1000, steady: 3, longest_ms: 10_000 },
         overloaded: Backoff { first_ms: 1000, spread_ms: 1000, steady: 1, longest_ms: 60_000 },
         hopeless: Backoff { first_ms: 60_000, spread_ms: 10_000, steady: 1, longest_ms: 900_000 },
+        cancel: true,
     };
 
     const fn of(&self, kind: Kind) -> Backoff {
@@ -295,6 +302,10 @@ impl<'b> Client<'b> {
     ) -> B {
         let platform = self.session.link.platform();
         loop {
+            if supervisor.policy.cancel {
+                // A server that cannot be reached for this is not there for the login either.
+                let _ = self.cancel_interrupted(dialler);
+            }
             supervisor.health.attempts = supervisor.health.attempts.wrapping_add(1);
             let (error, end) = match self.connect_with(dialler) {
                 Ok(mut conn) => {
@@ -341,7 +352,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_as_the_policy_says() {
-        let Policy { lost, overloaded, hopeless } = Policy::DEFAULT;
+        let Policy { lost, overloaded, hopeless, .. } = Policy::DEFAULT;
         let range = |backoff: Backoff, failures| {
             let pauses = (0..5000).map(|random| backoff.pause_ms(failures, random * 7919));
             (pauses.clone().min().unwrap(), pauses.max().unwrap())

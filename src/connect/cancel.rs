@@ -115,10 +115,10 @@ pub(crate) fn cancel_interrupted<D: Dial>(
     dialler: &mut D,
 ) -> Result<bool> {
     let token = CancelToken::new(session.server, session.place);
-    match token.filter(|_| session.exchange.is_interrupted()) {
-        Some(token) => cancel_with(session, tls, config, &token, dialler).map(|()| true),
-        None => Ok(false),
-    }
+    let Some(token) = token.filter(|_| session.exchange.is_interrupted()) else { return Ok(false) };
+    let mut config = *config;
+    config.connect_timeout_ms = config.connect_timeout_ms.min(limits::CANCEL_MS);
+    cancel_with(session, tls, &config, &token, dialler).map(|()| true)
 }
 
 fn send_cancel<'b, D: Dial>(

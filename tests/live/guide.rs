@@ -38,7 +38,7 @@ fn pages_show_the_code_that_runs() {
 #[cfg(feature = "outbox")]
 const QUICK: barepg::Policy = {
     let pause = barepg::Backoff { first_ms: 20, spread_ms: 20, steady: 9, longest_ms: 100 };
-    barepg::Policy { lost: pause, overloaded: pause, hopeless: pause }
+    barepg::Policy { lost: pause, overloaded: pause, hopeless: pause, cancel: true }
 };
 
 /// A device that logs until everything that it has sampled is at the server; `trouble` is done to the

@@ -19,7 +19,7 @@ use crate::device::{INSERT, SCHEMA, options};
 /// Short enough for a test.
 const QUICK: Policy = {
     let pause = Backoff { first_ms: 20, spread_ms: 20, steady: 3, longest_ms: 200 };
-    Policy { lost: pause, overloaded: pause, hopeless: Policy::DEFAULT.hopeless }
+    Policy { lost: pause, overloaded: pause, ..Policy::DEFAULT }
 };
 
 fn config(port: &str) -> Config<'_> {
@@ -160,4 +160,87 @@ fn a_pooler_that_lets_everyone_in_is_no_success() {
         if stop { ControlFlow::Break(*pause.health) } else { ControlFlow::Continue(()) }
     });
     assert_eq!(health.failures, 3, "{health:?}");
+}
+
+/// Sessions of the device at the server that are at work, or were left in the middle of it.
+fn at_work(database: &str) -> String {
+    let sql = "select count(*) from pg_stat_activity where application_name = 'device 7'
+        and datname = current_database() and state <> 'idle'";
+    pg::shared(15).psql(database, sql)
+}
+
+/// The first session loses its link in the middle of a statement that holds a row; the next ones insert
+/// the same row. Returns what happened, and how many sessions are at work at the end.
+fn repeat_what_is_held(database: &str, cancel: bool) -> (Health, String) {
+    let cluster = pg::shared(15);
+    cluster.psql("postgres", &format!("create database {database}"));
+    cluster.psql(database, SCHEMA);
+    let relay = Relay::start(cluster.port()).unwrap();
+    let port = relay.port().to_string();
+    let mut host = Host::new();
+    let mut client = host.client_for(config(&port).dbname(database));
+    client.set_timeout_ms(500);
+    let mut supervisor = Supervisor::new(Policy { cancel, ..QUICK });
+    let session = |sessions: &mut u32, conn: &mut Connection| {
+        *sessions += 1;
+        if *sessions == 1 {
+            let held = "with row as (insert into reading values (7, 1, 1, '') returning 1)
+                select pg_sleep(60) from row";
+            let error = conn.execute(held, ()).unwrap_err();
+            relay.arm(Cut { direction: Direction::ToServer, after: 0, ending: Ending::Silent });
+            return Err(error);
+        }
+        conn.execute("insert into reading values (7, 1, 2, '') on conflict do nothing", ())?;
+        Ok(ControlFlow::Break(()))
+    };
+    let pause = |sessions: &mut u32, _: &Pause<'_>| match *sessions {
+        4 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    client.supervise(&mut supervisor, &mut 0, session, pause);
+    (*supervisor.health(), at_work(database))
+}
+
+#[test]
+fn what_a_lost_session_left_running_is_cancelled() {
+    let (health, at_work) = repeat_what_is_held("left_running", true);
+    assert_eq!((health.logins, health.unknown, at_work.as_str()), (2, 1, "0"), "{health:?}");
+    let value = pg::shared(15).psql("left_running", "select value from reading");
+    assert_eq!(value, "2");
+    // Without, each repetition waits for it, and leaves one more waiting.
+    let (health, at_work) = repeat_what_is_held("left_waiting", false);
+    assert_eq!((health.logins, health.unknown, at_work.as_str()), (4, 4, "4"), "{health:?}");
+}
+
+#[test]
+fn a_batch_that_was_cut_before_its_end_does_not_block_its_repetition() {
+    let cluster = pg::shared(15);
+    cluster.psql("postgres", "create database half_sent");
+    cluster.psql("half_sent", SCHEMA);
+    let relay = Relay::start(cluster.port()).unwrap();
+    let port = relay.port().to_string();
+    let (mut memory, mut buffer) = ([0; 8192], [0; 128]);
+    let flash = barepg::outbox::RamFlash::new(&mut memory);
+    let mut outbox = Outbox::open(flash, &mut buffer, options(), &SystemPlatform::new()).unwrap();
+    let note = "x".repeat(60);
+    for value in 0..8 {
+        outbox.push(&INSERT, (value, &*note)).unwrap();
+    }
+    let mut host = Host::<512, 256>::with_buffers();
+    let mut client = host.client_for(config(&port).dbname("half_sent"));
+    client.set_timeout_ms(500);
+    let mut supervisor = Supervisor::new(QUICK);
+    let session = |sessions: &mut u32, conn: &mut Connection| {
+        *sessions += 1;
+        if *sessions == 1 {
+            // Some rows are there, their Sync is not.
+            relay.arm(Cut { direction: Direction::ToServer, after: 700, ending: Ending::Silent });
+        }
+        outbox.drain(conn).map(|_| ControlFlow::Break(()))
+    };
+    client.supervise(&mut supervisor, &mut 0, session, |_, _| ControlFlow::Continue(()));
+    let health = supervisor.health();
+    assert_eq!((health.logins, health.unknown), (2, 1), "{health:?}");
+    let found = cluster.psql("half_sent", "select count(*), max(value) from reading");
+    assert_eq!((found.as_str(), at_work("half_sent").as_str()), ("8|7", "0"));
 }

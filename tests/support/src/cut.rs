@@ -34,6 +34,8 @@ pub enum Ending {
     End,
     /// Both get a reset (RST).
     Reset,
+    /// Neither gets anything: the link is open, and nothing goes through any more.
+    Silent,
 }
 
 /// Where a link is cut.
@@ -137,7 +139,10 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
         let cut = Cut { direction: Direction::ToServer, after: 0, ending: Ending::End };
-        self.shared.state().fire(cut);
+        let mut state = self.shared.state();
+        state.fire(cut);
+        state.silent.drain(..).for_each(|link| link.sever(Ending::End));
+        drop(state);
         // Wakes the thread that waits for clients.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
@@ -155,6 +160,8 @@ struct State {
     count: Count,
     armed: Option<Cut>,
     links: Vec<Arc<Link>>,
+    /// Those that were cut without a word.
+    silent: Vec<Arc<Link>>,
 }
 
 /// A cut, and the links that it cuts.
@@ -227,16 +234,22 @@ impl State {
             None => got,
         };
         *passed += allowed as u64;
-        let due = due.map(|cut| {
-            self.armed = None;
-            (cut, self.links.drain(..).collect())
-        });
+        let due = due.map(|cut| (cut, self.due(cut)));
         (allowed, due)
     }
 
-    fn fire(&mut self, cut: Cut) {
+    /// A cut is due. Returns the links that it cuts.
+    fn due(&mut self, cut: Cut) -> Vec<Arc<Link>> {
         self.armed = None;
-        for link in self.links.drain(..) {
+        let links: Vec<_> = self.links.drain(..).collect();
+        if cut.ending == Ending::Silent {
+            self.silent.extend(links.iter().cloned());
+        }
+        links
+    }
+
+    fn fire(&mut self, cut: Cut) {
+        for link in self.due(cut) {
             link.sever(cut.ending);
         }
     }
@@ -262,6 +275,7 @@ impl Link {
                     let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
                     let _ = socket.shutdown(Shutdown::Read);
                 }
+                Ending::Silent => {}
             }
         }
     }
@@ -347,6 +361,22 @@ mod tests {
         next.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         assert!(exchange(&next, b"next").is_err());
         relay.open();
+        let next = TcpStream::connect(("127.0.0.1", relay.port())).unwrap();
+        assert_eq!(exchange(&next, b"next").unwrap(), b"next");
+    }
+
+    #[test]
+    fn a_silent_cut_leaves_the_link_open() {
+        let (relay, mut client) = echo();
+        exchange(&client, b"login").unwrap();
+        relay.arm(Cut { direction: Direction::ToServer, after: 3, ending: Ending::Silent });
+        client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        client.write_all(b"0123456789").unwrap();
+        let error = client.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(relay.count().to_server, 3);
+        // The server's side stays open when the client gives up.
+        drop(client);
         let next = TcpStream::connect(("127.0.0.1", relay.port())).unwrap();
         assert_eq!(exchange(&next, b"next").unwrap(), b"next");
     }
