@@ -5,8 +5,8 @@
 //! with the budgets.
 
 mod measure;
-mod plots;
-mod tables;
+pub mod plots;
+pub mod tables;
 
 use std::fs;
 use std::path::PathBuf;

@@ -11,6 +11,7 @@ mod demo;
 mod documents;
 mod elf;
 mod existing;
+mod fleet;
 mod layers;
 mod measure;
 mod plugin;
@@ -93,6 +94,13 @@ const COMMANDS: &[Command] = &[
         usage: || plugs::USAGE.into(),
         check: |words| plugs::Options::parse(words).map(|_| ()),
         run: |words| plugs::run(&plugs::Options::parse(words)?),
+    },
+    Command {
+        name: "fleet",
+        about: "many simulated devices, real servers, and what happens to them",
+        usage: fleet::usage,
+        check: |words| fleet::Options::parse(words).map(|_| ()),
+        run: |words| fleet::run(&fleet::Options::parse(words)?),
     },
     Command {
         name: "setup",

@@ -47,8 +47,15 @@ pub fn bench(clients: &[Client]) -> Result<(), String> {
     provision::postgres(provision::USUAL_MAJOR).map(|_| ())
 }
 
+/// What `cargo xtask fleet` needs.
+pub fn fleet() -> Result<(), String> {
+    provision::program("pgbouncer", "pgbouncer")?;
+    provision::postgres(provision::USUAL_MAJOR).map(|_| ())
+}
+
 /// What any command needs.
 pub fn everything() -> Result<(), String> {
     all()?;
+    fleet()?;
     bench(&Client::ALL)
 }

@@ -58,6 +58,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests, all features", quick: true, run: host::tests_all },
     Stage { name: "transports", quick: true, run: host::transports },
     Stage { name: "tests, through PgBouncer", quick: false, run: host::tests_pooled },
+    Stage { name: "fleet, short", quick: false, run: |_| crate::fleet::short() },
     Stage { name: "instructions on a host", quick: false, run: host::instructions },
     Stage { name: "boards, driver alone", quick: true, run: boards::driver },
     Stage { name: "boards, instructions", quick: true, run: counted::instructions },

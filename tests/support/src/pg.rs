@@ -74,6 +74,7 @@ pub struct Cluster {
     major: u16,
     port: u16,
     certs: Option<Authority>,
+    extra_conf: Vec<String>,
 }
 
 /// Stops the server that a killed owner left running.
@@ -131,6 +132,7 @@ impl Cluster {
     /// Starts a streaming standby of `primary`.
     pub fn try_standby_of(primary: &Cluster) -> Result<Cluster, String> {
         let mut cluster = Cluster::directory(&Options::major(primary.major))?;
+        cluster.extra_conf.clone_from(&primary.extra_conf);
         let data = cluster.data_dir();
         if provision::client_major("pg_basebackup")? >= primary.major {
             let mut command = Command::new(provision::client("pg_basebackup")?);
@@ -151,6 +153,7 @@ impl Cluster {
             cluster.certs = Some(Authority::existing(&copies));
         }
         cluster.append_conf(&conf::settings(&cluster))?;
+        cluster.append_conf(&cluster.extra_conf.join("\n"))?;
         cluster.launch()?;
         Ok(cluster)
     }
@@ -264,6 +267,20 @@ impl Cluster {
         file.lines().next().and_then(|line| line.trim().parse().ok()).expect("a process id")
     }
 
+    /// All processes of the server, the postmaster first.
+    pub fn pids(&self) -> Vec<u32> {
+        let postmaster = self.pid();
+        let children = format!("/proc/{postmaster}/task/{postmaster}/children");
+        let children = fs::read_to_string(children).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        std::iter::once(postmaster).chain(children).collect()
+    }
+
+    /// Ends all processes of the server at once, as a loss of power does.
+    pub fn kill(&self) {
+        signal("KILL", &self.pids());
+    }
+
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir().join("log")).unwrap_or_default()
@@ -314,8 +331,8 @@ impl Cluster {
         command.arg("700").arg(dir.join("data"));
         provision::run(&mut command)?;
         let bin = if reachable { installed } else { copy_in(&installed, &dir)? };
-        let (major, certs) = (options.major, None);
-        Ok(Cluster { scratch, bin, major, port: free_port()?, certs })
+        let (major, certs, extra_conf) = (options.major, None, options.extra_conf.clone());
+        Ok(Cluster { scratch, bin, major, port: free_port()?, certs, extra_conf })
     }
 
     /// Starts the server, on another port if the chosen one was taken meanwhile.
@@ -360,6 +377,15 @@ impl Cluster {
         let path = self.dir().join(file);
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
     }
+}
+
+/// Sends a signal to processes; those that are gone meanwhile do not matter.
+pub fn signal(name: &str, pids: &[u32]) {
+    let pids = pids.iter().map(u32::to_string);
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &format!("kill -{name} \"$@\""), "kill"]).args(pids);
+    command.stderr(Stdio::null());
+    let _ = command.status();
 }
 
 /// Copies a server that its account cannot reach, in a private home directory say.

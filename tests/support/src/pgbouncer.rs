@@ -31,13 +31,24 @@ pub struct Options {
     /// A port on 127.0.0.1 that leads to the server, a relay's say. By default the server's UNIX
     /// socket.
     pub upstream: Option<u16>,
+    /// Whether `auth_file` has the server's verifiers of SCRAM in place of passwords.
+    pub verifiers: bool,
+    /// Most open files; as many as this process may have by default.
+    pub descriptors: Option<u32>,
     /// More lines for the section `[pgbouncer]`; they win over the testkit's own.
     pub extra: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { mode: PoolMode::Transaction, pool_size: 1, upstream: None, extra: Vec::new() }
+        Options {
+            mode: PoolMode::Transaction,
+            pool_size: 1,
+            upstream: None,
+            verifiers: false,
+            descriptors: None,
+            extra: Vec::new(),
+        }
     }
 }
 
@@ -48,6 +59,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct PgBouncer {
     child: Child,
+    descriptors: Option<u32>,
     port: u16,
     scratch: Scratch,
 }
@@ -66,30 +78,45 @@ impl PgBouncer {
 
     /// Starts PgBouncer.
     pub fn try_start(cluster: &Cluster, options: &Options) -> Result<PgBouncer, String> {
-        let program = provision::program("pgbouncer", "pgbouncer")?;
         let port = free_port()?;
         // It watches for the end of its own process only, so the reaper ends it by its pid file.
         let cleanup = "kill -9 \"$(cat \"$D/pid\")\"";
         let scratch = Scratch::new("barepg-bouncer", cleanup).map_err(|error| error.to_string())?;
         let dir = scratch.path();
         let ini = ini(cluster, options, dir, port);
-        for (file, text) in [("ini", ini), ("users", users()), ("hba", hba())] {
+        let users = if options.verifiers { verifiers(cluster)? } else { users() };
+        for (file, text) in [("ini", ini), ("users", users), ("hba", hba())] {
             let path = dir.join(file);
             fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
         }
-        let mut command = Command::new(program);
-        command.arg("-q").arg(dir.join("ini"));
-        Account::for_servers().apply(&mut command, dir);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().map_err(|error| error.to_string())?;
-        let bouncer = PgBouncer { child, port, scratch };
+        let descriptors = options.descriptors;
+        let child = spawn(dir, descriptors)?;
+        let bouncer = PgBouncer { child, descriptors, port, scratch };
         bouncer.wait()?;
         Ok(bouncer)
     }
 
-    /// The TCP port on 127.0.0.1.
+    /// The TCP port on 127.0.0.1; the same after a restart.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once, with all its links.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts one that was ended. Panics with the reason if it cannot.
+    pub fn start_again(&mut self) {
+        let again = spawn(self.scratch.path(), self.descriptors);
+        self.child = again.unwrap_or_else(|error| panic!("PgBouncer: {error}"));
+        self.wait().unwrap_or_else(|error| panic!("PgBouncer: {error}"));
     }
 
     /// The directory with the UNIX socket.
@@ -133,9 +160,20 @@ impl PgBouncer {
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
+}
+
+/// Starts the program with the files in a directory.
+fn spawn(dir: &Path, descriptors: Option<u32>) -> Result<Child, String> {
+    let program = provision::program("pgbouncer", "pgbouncer")?;
+    let limit = descriptors.map_or("$(ulimit -Hn)".to_string(), |limit| limit.to_string());
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" \"$@\"")).arg(program);
+    command.arg("-q").arg(dir.join("ini"));
+    Account::for_servers().apply(&mut command, dir);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map_err(|error| error.to_string())
 }
 
 /// The login roles and how it asks for their passwords. It logs in at the server for them, and so
@@ -181,6 +219,14 @@ server_lifetime = 60
 
 fn users() -> String {
     ROLES.iter().map(|(role, _)| format!("\"{role}\" \"{role}_pw\"\n")).collect()
+}
+
+/// What the server itself keeps of its users' passwords. PgBouncer logs in with it as well, once a
+/// client has shown that it knows the password.
+fn verifiers(cluster: &Cluster) -> Result<String, String> {
+    let sql = "select format('\"%s\" \"%s\"', rolname, rolpassword) from pg_authid
+        where rolpassword is not null";
+    cluster.try_psql("postgres", sql)
 }
 
 fn hba() -> String {

@@ -10,20 +10,20 @@ use crate::budgets::Budgets;
 use crate::demo::digits;
 
 /// As wide as a README is shown.
-const WIDTH: u32 = 880;
-const FONT: &str = "sans-serif";
+pub const WIDTH: u32 = 880;
+pub const FONT: &str = "sans-serif";
 
 /// Colors of a page.
-struct Page {
-    name: &'static str,
-    text: RGBColor,
-    grid: RGBColor,
+pub struct Page {
+    pub name: &'static str,
+    pub text: RGBColor,
+    pub grid: RGBColor,
     /// barepg first.
-    series: [RGBColor; 4],
+    pub series: [RGBColor; 4],
 }
 
 /// Distinguishable to people who see colors differently (Okabe and Ito).
-const PAGES: [Page; 2] = [
+pub const PAGES: [Page; 2] = [
     Page {
         name: "light",
         text: RGBColor(31, 35, 40),
@@ -49,7 +49,7 @@ const PAGES: [Page; 2] = [
 ];
 
 type Plot = fn(&Budgets, &Page) -> Result<String, String>;
-type Drawn = Result<(), String>;
+pub type Drawn = Result<(), String>;
 
 /// All of them, by path.
 pub fn all(figures: &Budgets) -> Result<Vec<(String, String)>, String> {
@@ -163,12 +163,12 @@ fn draw(
     Ok(svg)
 }
 
-fn color(page: &Page, series: usize) -> RGBColor {
+pub fn color(page: &Page, series: usize) -> RGBColor {
     page.series.get(series).copied().unwrap_or(page.text)
 }
 
 /// The names of the series, below the title.
-fn legend<B: DrawingBackend>(
+pub fn legend<B: DrawingBackend>(
     area: &DrawingArea<B, plotters::coord::Shift>,
     series: &[&str],
     page: &Page,
@@ -242,7 +242,7 @@ fn buffers(figures: &Budgets, page: &Page) -> Result<String, String> {
     Ok(svg)
 }
 
-fn put<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, String> {
+pub fn put<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, String> {
     result.map_err(|error| format!("a plot: {error}"))
 }
 

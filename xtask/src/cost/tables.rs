@@ -52,14 +52,21 @@ pub const PROGRAMS: &[(&str, &str)] = &[
 
 /// Replaces every table of a page by that of the figures.
 pub fn fill(page: &str, figures: &Budgets) -> Result<String, String> {
+    fill_with(page, |name| {
+        let (_, table) = TABLES.iter().find(|(known, _)| *known == name)?;
+        Some(table(figures))
+    })
+}
+
+/// Replaces every table of a page by that of its name.
+pub fn fill_with(page: &str, table: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut text = String::new();
     let mut rest = page;
     while let Some((before, after)) = rest.split_once(BEGIN) {
         let (name, after) = after.split_once(" -->").ok_or("a table without a name")?;
         let (_, after) = after.split_once(END).ok_or(format!("table {name} has no end"))?;
-        let table = TABLES.iter().find(|(known, _)| *known == name);
-        let (_, table) = table.ok_or(format!("no table {name}"))?;
-        text.push_str(&format!("{before}{BEGIN}{name} -->\n{}{END}", table(figures)));
+        let table = table(name).ok_or(format!("no table {name}"))?;
+        text.push_str(&format!("{before}{BEGIN}{name} -->\n{table}{END}"));
         rest = after;
     }
     text.push_str(rest);

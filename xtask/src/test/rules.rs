@@ -40,7 +40,7 @@ pub fn features_of(manifest: &Path) -> Result<Vec<String>, String> {
 /// The tables and plots of the documentation are those of the figures, and the figures within the
 /// budgets.
 pub fn figures(_: &Context) -> Checked {
-    crate::cost::check()
+    Ok(crate::cost::check()? + crate::fleet::check()?)
 }
 
 /// No module names one above it, and the pure core not the way to the network.

@@ -1,0 +1,206 @@
+//! What each line of the recipe for the server's side is worth.
+
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use barepg_testkit::pg::Cluster;
+use barepg_testkit::pgbouncer::{self, PoolMode};
+use barepg_testkit::provision;
+
+use super::devices::{self, Devices};
+use super::scenarios::Outcome;
+use super::servers::{self, ROLE, Spent, conninfo, extra, pooler_with, server};
+use crate::budgets::Budgets;
+use crate::demo::digits;
+
+/// A line of the recipe.
+pub struct Line {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub run: fn() -> Result<Outcome, String>,
+}
+
+pub const LINES: &[Line] = &[
+    Line { name: "logins", about: "logins in a loop, and whose time they take", run: logins },
+    Line {
+        name: "descriptors",
+        about: "1,200 devices, 1,024 open files for the pooler",
+        run: descriptors,
+    },
+    Line { name: "pools", about: "100 devices on 20 connections, in both pool modes", run: pools },
+    Line {
+        name: "roles",
+        about: "a role's settings and start-up options through the pooler",
+        run: roles,
+    },
+    Line { name: "readers", about: "90 readers on a primary and two standbys", run: readers },
+];
+
+/// The tables of the page.
+pub fn table(name: &str, figures: &Budgets) -> Option<String> {
+    match name {
+        "logins" => Some(logins_table(figures)),
+        _ => None,
+    }
+}
+
+const WAYS: &[(&str, &str)] = &[
+    ("direct", "PostgreSQL, password"),
+    ("direct_keys", "PostgreSQL, key cache"),
+    ("verifier", "PgBouncer, SCRAM verifier in `auth_file`"),
+    ("verifier_keys", "the same, key cache"),
+    ("plain", "PgBouncer, **plain password** in `auth_file`"),
+    ("plain_keys", "the same, key cache"),
+];
+
+fn logins() -> Result<Outcome, String> {
+    const MS: u64 = 4000;
+    let server = server(60)?;
+    let of = |verifiers| {
+        let options = pgbouncer::Options { verifiers, extra: extra(20), ..servers::options() };
+        pooler_with(&server, options)
+    };
+    let (verifier, plain) = (of(true)?, of(false)?);
+    let mut outcome = Outcome::default();
+    let mut measure = |names: [&'static str; 3], port, pooler: Option<u32>, keys| {
+        // The pooler has its connections to the server.
+        devices::logins(&conninfo(port), 8, 500, keys)?;
+        let spent = [server.pid(), pooler.unwrap_or(0)].map(Spent::since_now);
+        let (count, _) = devices::logins(&conninfo(port), 8, MS, keys)?;
+        let [at_server, at_pooler] = spent.map(|spent| spent.ms() * 1000 / count.max(1));
+        let [rate, server_us, pooler_us] = names;
+        outcome.figures.push((rate, count * 1000 / MS));
+        outcome.figures.extend([(server_us, at_server), (pooler_us, at_pooler)]);
+        Ok::<(), String>(())
+    };
+    let direct = server.port();
+    measure(["direct", "direct_server_us", "direct_pooler_us"], direct, None, false)?;
+    let names = ["direct_keys", "direct_keys_server_us", "direct_keys_pooler_us"];
+    measure(names, direct, None, true)?;
+    let names = ["verifier", "verifier_server_us", "verifier_pooler_us"];
+    measure(names, verifier.port(), Some(verifier.pid()), false)?;
+    let names = ["verifier_keys", "verifier_keys_server_us", "verifier_keys_pooler_us"];
+    measure(names, verifier.port(), Some(verifier.pid()), true)?;
+    measure(
+        ["plain", "plain_server_us", "plain_pooler_us"],
+        plain.port(),
+        Some(plain.pid()),
+        false,
+    )?;
+    let names = ["plain_keys", "plain_keys_server_us", "plain_keys_pooler_us"];
+    measure(names, plain.port(), Some(plain.pid()), true)?;
+    Ok(outcome)
+}
+
+fn logins_table(figures: &Budgets) -> String {
+    let mut text = "\
+| | logins/s | CPU of the server, ms | CPU of the pooler, ms |
+|---|--:|--:|--:|
+"
+    .to_string();
+    for (name, about) in WAYS {
+        let of = |suffix: &str| figures.get("logins", &format!("{name}{suffix}"));
+        let ms = |suffix: &str| {
+            of(suffix).map_or("–".to_string(), |us| format!("{:.2}", us as f64 / 1000.0))
+        };
+        let rate = of("").map_or("–".to_string(), digits);
+        let (server, pooler) = (ms("_server_us"), ms("_pooler_us"));
+        text.push_str(&format!("| {about} | {rate} | {server} | {pooler} |\n"));
+    }
+    text
+}
+
+/// How many devices are at work after some seconds.
+fn at_work(port: u16, count: u64, ms: u64) -> Result<u64, String> {
+    let ramp = format!("ramp-ms={}", count * 5);
+    let fleet = Devices::start(&conninfo(port), count, &["interval-ms=5000", &ramp])?;
+    fleet.wait_up(count, Duration::from_millis(ms));
+    let up = fleet.series().0.last().map_or(0, |sample| sample.up);
+    fleet.kill();
+    Ok(up)
+}
+
+fn descriptors() -> Result<Outcome, String> {
+    const DEVICES: u64 = 1200;
+    let server = server(60)?;
+    let mut figures = vec![("devices", DEVICES)];
+    for (name, descriptors) in [("with_1024", Some(1024)), ("with_more", None)] {
+        let options =
+            pgbouncer::Options { descriptors, extra: extra(DEVICES), ..servers::options() };
+        let pooler = pooler_with(&server, options)?;
+        figures.push((name, at_work(pooler.port(), DEVICES, 20_000)?));
+    }
+    Ok(Outcome { figures, ..Outcome::default() })
+}
+
+fn pools() -> Result<Outcome, String> {
+    const DEVICES: u64 = 100;
+    let server = server(60)?;
+    let mut figures = vec![("devices", DEVICES)];
+    for (name, mode) in [("transaction", PoolMode::Transaction), ("session", PoolMode::Session)] {
+        let options = pgbouncer::Options { mode, extra: extra(DEVICES), ..servers::options() };
+        let pooler = pooler_with(&server, options)?;
+        figures.push((name, at_work(pooler.port(), DEVICES, 10_000)?));
+    }
+    Ok(Outcome { figures, ..Outcome::default() })
+}
+
+fn roles() -> Result<Outcome, String> {
+    const SESSIONS: u64 = 10;
+    let server = server(60)?;
+    let mut lines = extra(20);
+    lines.push("ignore_startup_parameters = options".to_string());
+    let pooler = pooler_with(&server, pgbouncer::Options { extra: lines, ..servers::options() })?;
+    // A session of a client with options of its own that has this setting.
+    let in_force = |options: &str| -> Result<u64, String> {
+        let mut count = 0;
+        for _ in 0..SESSIONS {
+            let mut psql = Command::new(provision::client("psql")?);
+            psql.arg("-XAtq").arg(conninfo(pooler.port()).replace(" dialect=postgresql", ""));
+            psql.args(["-c", "show statement_timeout"]).env("PGOPTIONS", options);
+            count += u64::from(provision::run(&mut psql)?.trim() == "9s");
+        }
+        Ok(count)
+    };
+    let options = in_force("-c statement_timeout=9s")?;
+    server.try_psql("postgres", &format!("alter role {ROLE} set statement_timeout = '9s'"))?;
+    pooler.admin("reconnect");
+    sleep(Duration::from_secs(1));
+    let role = in_force("")?;
+    let figures =
+        vec![("sessions", SESSIONS), ("options_in_force", options), ("role_in_force", role)];
+    Ok(Outcome { figures, ..Outcome::default() })
+}
+
+fn readers() -> Result<Outcome, String> {
+    const READERS: u64 = 90;
+    let primary = server(READERS)?;
+    let standbys = [Cluster::try_standby_of(&primary)?, Cluster::try_standby_of(&primary)?];
+    let ports = [primary.port(), standbys[0].port(), standbys[1].port()];
+    let text = conninfo(0).replace(
+        "host=127.0.0.1 port=0",
+        &format!(
+            "host=127.0.0.1,127.0.0.1,127.0.0.1 port={},{},{} target_session_attrs=prefer-standby",
+            ports[0], ports[1], ports[2]
+        ),
+    );
+    let mut outcome = Outcome { figures: vec![("readers", READERS)], ..Outcome::default() };
+    let ways = [
+        ("", ["in_order_primary", "in_order_first", "in_order_second"]),
+        ("load_balance_hosts=random", ["random_primary", "random_first", "random_second"]),
+    ];
+    for (more, names) in ways {
+        let text = format!("{text} {more}");
+        let fleet = Devices::start(&text, READERS, &["reads=1", "interval-ms=1000"])?;
+        if !fleet.wait_up(READERS, Duration::from_secs(30)) {
+            return Err(format!("not all readers could log in: {:?}", fleet.series().0.last()));
+        }
+        let (_, devices) = fleet.finish(Duration::from_secs(30))?;
+        for (host, name) in (0..).zip(names) {
+            let count = devices.iter().filter(|device| device.host == host).count();
+            outcome.figures.push((name, u64::try_from(count).unwrap_or(0)));
+        }
+    }
+    Ok(outcome)
+}
