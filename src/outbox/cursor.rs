@@ -4,6 +4,7 @@ use embedded_storage::nor_flash::NorFlash;
 
 use super::device::{CHUNK, Device};
 use super::format::{Begins, Crc, HEAD, HEADER, Head, Header, Shape, WINDOW};
+use super::number::Number;
 use crate::error::OutboxError;
 
 /// Where a log lies.
@@ -50,7 +51,7 @@ impl Place {
 pub(super) struct Found {
     pub(super) head: Head,
     /// Of a row its number, of other records that of the next row.
-    pub(super) number: u64,
+    pub(super) number: Number,
     /// Where its content begins, in the flash.
     pub(super) content: u32,
 }
@@ -61,11 +62,11 @@ pub(super) struct Cursor {
     /// The page, and its header.
     pub(super) index: u16,
     pub(super) sequence: u32,
-    pub(super) first: u64,
+    first: Number,
     /// Where the next record may begin, in the page.
     pub(super) at: u32,
     /// The number of the next row, if nothing was cut in between.
-    pub(super) next: u64,
+    pub(super) next: Number,
     /// Something was cut, or left out, before `at`.
     loose: bool,
     /// The last word was of no record.
@@ -79,7 +80,7 @@ pub(super) struct Cursor {
 impl Cursor {
     /// Before the first record of a page.
     pub(super) const fn new(index: u16, header: &Header) -> Self {
-        let Header { sequence, first, .. } = *header;
+        let (sequence, first) = (header.sequence, Number::of(header.first));
         let (loose, in_junk, cuts) = (false, false, 0);
         Self {
             index,
@@ -152,13 +153,12 @@ impl Cursor {
         while let Some(bytes) = reading.next(device, &mut chunk)? {
             crc = crc.with(bytes);
         }
-        let number = self.first.wrapping_add(u64::from(head.beyond(crc)));
-        let beyond = number.checked_sub(self.next);
+        let number = self.first.plus(head.beyond(crc));
         let allowed = if self.loose { WINDOW } else { 1 };
-        if beyond.is_none_or(|beyond| beyond >= allowed) {
+        if number.less(self.next) >= allowed {
             return Ok(None);
         }
-        self.next = if head.is_row() { number.wrapping_add(1) } else { number };
+        self.next = if head.is_row() { number.plus(1) } else { number };
         (self.at, self.solid) = (end, end);
         (self.loose, self.in_junk, self.cuts) = (false, false, 0);
         Ok(Some(Found { head, number, content }))

@@ -7,6 +7,7 @@ use embedded_storage::nor_flash::NorFlash;
 use super::cursor::{Cursor, Found, Reading, to_usize};
 use super::device::Device;
 use super::format::HEAD;
+use super::number::Number;
 use super::ring::Ring;
 use super::{ASIDE, Outbox, of_usage, read};
 use crate::connection::Connection;
@@ -36,14 +37,14 @@ pub(super) struct Sending {
     session: Option<u32>,
     /// Most rows of the next batch.
     limit: u16,
-    /// This row is sent alone: a batch was refused at it.
-    suspect: Option<u64>,
+    /// After so many rows one is sent alone: a batch was refused at it.
+    suspect: Option<u16>,
     /// Rows from here on were never sent.
-    unsent: u64,
+    unsent: Number,
     /// Something was sent whose outcome is not known.
     uncertain: bool,
     /// Once everything below is sent again, the rows are at this server.
-    moving: Option<(u32, u64)>,
+    moving: Option<(u32, Number)>,
 }
 
 impl Sending {
@@ -91,15 +92,15 @@ impl<F: NorFlash> Outbox<'_, F> {
         };
         let statement = self.options.pick(first.head.kind, conn.is_opengauss());
         let statement = statement.ok_or(OutboxError::UnknownStatement)?;
-        let limit = if self.sending.suspect == Some(first.number) { 1 } else { self.sending.limit };
-        let limit = limit.min(self.options.batch).max(1);
+        let limit = self.sending.limit.min(self.options.batch);
+        let limit = limit.min(self.sending.suspect.unwrap_or(u16::MAX)).max(1);
         let batch = self.batch(conn, statement, first, limit);
         self.sending.unsent = self.sending.unsent.max(batch.cursor.next);
         if let Some(error) = batch.trouble {
             return Err(error.into());
         }
         match batch.result {
-            Ok(rows) => self.stored(&batch, first, rows)?,
+            Ok(rows) => self.stored(&batch, rows)?,
             Err(error) => self.failed(conn, error, batch.sent, first)?,
         }
         Ok(true)
@@ -125,7 +126,7 @@ impl<F: NorFlash> Outbox<'_, F> {
             trouble: Cell::new(None),
         };
         let (mut cursor, mut sent) = (self.rows.tail, 0_u16);
-        let fresh = first.number >= self.sending.unsent;
+        let fresh = !first.number.is_before(self.sending.unsent);
         let result = conn.execute_many(
             statement,
             core::iter::from_fn(|| {
@@ -145,7 +146,7 @@ impl<F: NorFlash> Outbox<'_, F> {
                     return None;
                 }
                 (cursor, sent) = (next, sent.wrapping_add(1));
-                Some(Row { rows: &batch, found })
+                Some(Row { rows: &batch, number: self.rows.whole(found.number), found })
             }),
         );
         // What the flash reports is shown only where it made the batch fail.
@@ -154,21 +155,23 @@ impl<F: NorFlash> Outbox<'_, F> {
     }
 
     /// The server has acknowledged a batch.
-    fn stored(&mut self, batch: &Batch, first: Found, rows: u64) -> Result<()> {
+    fn stored(&mut self, batch: &Batch, rows: u64) -> Result<()> {
         let sent = u32::from(batch.sent);
         self.rows.finish(&mut self.device, batch.cursor, sent)?;
         self.counters.stored = self.counters.stored.wrapping_add(sent);
-        if batch.fresh && rows < u64::from(sent) {
-            let missing = u32::try_from(u64::from(sent).saturating_sub(rows)).unwrap_or(0);
+        if batch.fresh {
+            let missing = sent.saturating_sub(u32::try_from(rows).unwrap_or(u32::MAX));
             self.counters.swallowed = self.counters.swallowed.wrapping_add(missing);
         }
-        if self.sending.suspect == Some(first.number) {
-            self.sending.suspect = None;
-        }
+        // That row was sent, where none was to come before it.
+        self.sending.suspect = match self.sending.suspect {
+            Some(before) if before > 0 => Some(before.saturating_sub(batch.sent)),
+            _ => None,
+        };
         self.sending.uncertain = false;
         self.sending.limit = self.sending.limit.saturating_mul(2).min(self.options.batch).max(1);
         if let Some((server, until)) = self.sending.moving
-            && self.rows.done >= until
+            && !self.rows.done.is_before(until)
         {
             self.sending.moving = None;
             self.rows.at_server(&mut self.device, server)?;
@@ -192,9 +195,7 @@ impl<F: NorFlash> Outbox<'_, F> {
                 let done = u16::try_from(conn.batch_done()).unwrap_or(u16::MAX);
                 let by_server = matches!(error.kind(), ErrorKind::Server(_));
                 sending.limit = if by_server && done < sent { done.max(1) } else { half };
-                if by_server && done < sent {
-                    self.sending.suspect = self.number_of(done)?;
-                }
+                sending.suspect = (by_server && done < sent).then_some(done);
                 Ok(())
             }
             Remedy::SetAside => self.put_aside(first, error.sqlstate()),
@@ -203,16 +204,6 @@ impl<F: NorFlash> Outbox<'_, F> {
                 Err(error)
             }
         }
-    }
-
-    /// The number of the row that is so many rows after the tail.
-    fn number_of(&mut self, index: u16) -> Result<Option<u64>> {
-        let mut cursor = self.rows.tail;
-        let mut found = None;
-        for _ in 0..=index {
-            found = self.rows.step(&mut self.device, &mut cursor)?;
-        }
-        Ok(found.map(|found| found.number))
     }
 
     /// Moves the first row that waits to those set aside.
@@ -224,7 +215,7 @@ impl<F: NorFlash> Outbox<'_, F> {
         let (about, values) =
             content.split_at_mut_checked(to_usize(ASIDE)).ok_or(OutboxError::Region)?;
         read(&mut self.device, first.content, first.head.length, values)?;
-        let key = first.number.to_le_bytes();
+        let key = self.rows.whole(first.number).to_le_bytes();
         for (to, from) in about.iter_mut().zip(key.iter().chain(&state.to_bytes())) {
             *to = *from;
         }
@@ -275,9 +266,10 @@ impl<F: NorFlash> Outbox<'_, F> {
             return Ok(());
         }
         let until = self.rows.kept;
-        let from = until.saturating_sub(u64::from(self.options.resend));
+        // As far back as numbers can be compared.
+        let from = until.minus(self.options.resend.min(1 << 30));
         let before = self.rows.waiting;
-        if from < self.rows.done {
+        if from.is_before(self.rows.done) {
             self.rows.rewind(&mut self.device, from)?;
         }
         let again = self.rows.waiting.saturating_sub(before);
@@ -342,6 +334,8 @@ struct Rows<'r, F> {
 /// The parameters of a row: device, number, and the values, read from flash while they are sent.
 struct Row<'r, F> {
     rows: &'r Rows<'r, F>,
+    /// The whole one.
+    number: u64,
     found: Found,
 }
 
@@ -362,7 +356,7 @@ impl<F: NorFlash> Params for Row<'_, F> {
 
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         self.rows.prefix.values(out)?;
-        (self.found.number.cast_signed(),).values(out)?;
+        (self.number.cast_signed(),).values(out)?;
         let mut device = self.rows.device.try_borrow_mut().map_err(|_| WireError::Source)?;
         let Found { head, content, .. } = self.found;
         let (mut reading, mut chunk) = (Reading::new(content, head.length), [0; 32]);

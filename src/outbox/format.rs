@@ -34,7 +34,7 @@ const VERSION: u8 = 1;
 
 /// How far a record's number may be beyond the expected one where something was cut before it:
 /// enough for some resets in a row, few enough that chance does not hit one.
-pub(super) const WINDOW: u64 = 16;
+pub(super) const WINDOW: u32 = 16;
 
 /// The header of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

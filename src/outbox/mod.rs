@@ -41,7 +41,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `format` | the bytes in flash |
+//! | `format`, `number` | the bytes in flash, numbers of rows |
 //! | `device` | the flash, with words, errors and counters |
 //! | `cursor` | from record to record |
 //! | `ring`, `recover` | one log in a ring of pages: append, done; after a reset |
@@ -52,6 +52,7 @@ mod cursor;
 mod device;
 mod drain;
 mod format;
+mod number;
 mod options;
 mod ram;
 mod recover;
@@ -127,7 +128,6 @@ pub struct Aside<'a> {
     pub sqlstate: SqlState,
     /// The values, encoded: see [`EncodedParams`](crate::EncodedParams).
     pub values: &'a [u8],
-    number: u64,
 }
 
 impl<'b, F: NorFlash> Outbox<'b, F> {
@@ -298,7 +298,7 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         let (head, values) = content.split_at_checked(to_usize(ASIDE)).unwrap_or((&[], content));
         let key = Fields(head).u64().cast_signed();
         let sqlstate = SqlState::from_field(head.get(8..13).unwrap_or_default());
-        Ok(Some(Aside { key, sqlstate, values, number: found.number }))
+        Ok(Some(Aside { key, sqlstate, values }))
     }
 
     /// Forgets the oldest row that is set aside: [`next_aside`](Self::next_aside) goes on with the

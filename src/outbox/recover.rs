@@ -13,6 +13,7 @@ use embedded_storage::nor_flash::NorFlash;
 use super::cursor::{Cursor, Found, Place, Reading};
 use super::device::Device;
 use super::format::{Begins, DONE, Fields, HEAD, HEADER, Header, SERVER};
+use super::number::Number;
 use super::ring::Ring;
 use crate::error::OutboxError;
 
@@ -39,15 +40,16 @@ impl Ring {
         }
         // The last page that has something written to it. The first row of one that has not may have
         // been cut, and read as valid before.
-        let mut least = 0;
+        let mut least: Option<Number> = None;
         while let Some((index, header)) = last {
             let mut ring = Self::at_page(place, index, &header, gap);
             if ring.read_head(device)? {
-                ring.next = ring.next.max(least);
+                ring.next = least.map_or(ring.next, |least| ring.next.max(least));
                 ring.find_tail(device)?;
                 return Ok(ring);
             }
-            least = least.max(header.first.wrapping_add(1));
+            // The last page has the highest.
+            least = least.or(Some(Number::of(header.first).plus(1)));
             last = ring.before(device, index, &header)?;
         }
         let first = first()?;
@@ -59,7 +61,8 @@ impl Ring {
 
     fn at_page(place: Place, index: u16, header: &Header, gap: u32) -> Self {
         let Header { sequence, first, waiting, server, .. } = *header;
-        let done = first.saturating_sub(u64::from(waiting));
+        let next = Number::of(first);
+        let done = next.minus(waiting);
         Self {
             place,
             head: index,
@@ -67,10 +70,10 @@ impl Ring {
             first,
             used: 1,
             at: place.page,
-            expected: first,
+            expected: next,
             gap,
             shaken: true,
-            next: first,
+            next,
             tail: Cursor::new(index, header),
             done,
             kept: done,
@@ -106,7 +109,7 @@ impl Ring {
             return Ok(false);
         }
         self.expected = cursor.next;
-        self.next = cursor.next.wrapping_add(u64::from(cursor.cuts)).wrapping_add(1);
+        self.next = cursor.next.plus(u32::from(cursor.cuts)).plus(1);
         self.at = cursor.solid.saturating_add(self.gap).min(self.place.page);
         self.kept = self.done;
         Ok(true)
@@ -125,7 +128,7 @@ impl Ring {
         let content = Reading::new(found.content, found.head.length).next(device, &mut chunk)?;
         let mut fields = Fields(content.unwrap_or(&[]));
         match found.head.kind {
-            DONE => self.done = fields.u64(),
+            DONE => self.done = Number::of(fields.u64()),
             SERVER => self.server = fields.u32(),
             _ => {}
         }
@@ -149,7 +152,7 @@ impl Ring {
     pub(super) fn rewind<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,
-        number: u64,
+        number: Number,
     ) -> Result<(), OutboxError> {
         if self.used == 0 {
             return Ok(());
@@ -159,7 +162,7 @@ impl Ring {
         let mut cursor = None;
         for _ in 0..self.used {
             if let Begins::Header(header) = self.place.header(device, index)?
-                && (cursor.is_none() || header.first <= number)
+                && (cursor.is_none() || !number.is_before(Number::of(header.first)))
             {
                 cursor = Some(Cursor::new(index, &header));
             }
@@ -169,8 +172,8 @@ impl Ring {
         self.tail = cursor;
         (self.waiting, self.done) = (0, number);
         while let Some(found) = self.step(device, &mut cursor)? {
-            if found.number >= number {
-                self.waiting = self.waiting.saturating_add(1);
+            if !found.number.is_before(number) {
+                self.waiting = self.waiting.wrapping_add(1);
             } else {
                 self.tail = cursor;
             }

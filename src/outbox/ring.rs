@@ -9,6 +9,7 @@ use embedded_storage::nor_flash::NorFlash;
 use super::cursor::{Cursor, Found, Place, to_usize};
 use super::device::Device;
 use super::format::{Begins, CONTROL, Crc, DONE, HEAD, HEADER, Head, Header, SERVER, WINDOW};
+use super::number::Number;
 use crate::error::OutboxError;
 
 /// The state of a log.
@@ -24,19 +25,19 @@ pub(super) struct Ring {
     /// Where the next record goes, in the page.
     pub(super) at: u32,
     /// What a reader of the page expects as the next number.
-    pub(super) expected: u64,
+    pub(super) expected: Number,
     /// Bytes left out after a write that may have been cut.
     pub(super) gap: u32,
     /// Nothing was written to the page since a write may have been cut.
     pub(super) shaken: bool,
     /// The number of the next row.
-    pub(super) next: u64,
+    pub(super) next: Number,
     /// Before the first row that is not done.
     pub(super) tail: Cursor,
     /// Every row below is done.
-    pub(super) done: u64,
+    pub(super) done: Number,
     /// Every row below was done once: it may be overwritten.
-    pub(super) kept: u64,
+    pub(super) kept: Number,
     /// Rows that are not done.
     pub(super) waiting: u32,
     /// Which server the rows are at.
@@ -58,6 +59,11 @@ impl Ring {
     pub(super) fn head_header(&self) -> Header {
         let Self { place: Place { shape, .. }, sequence, first, server, .. } = *self;
         Header { shape, sequence, first, waiting: 0, server }
+    }
+
+    /// The whole number of a row.
+    pub(super) const fn whole(&self, number: Number) -> u64 {
+        number.whole(self.first)
     }
 
     /// The index of the oldest page.
@@ -118,7 +124,7 @@ impl Ring {
         room: Room,
     ) -> Result<u64, OutboxError> {
         let size = Device::<F>::round(HEAD.wrapping_add(u32::from(length)));
-        let too_far = self.next.wrapping_sub(self.expected) >= WINDOW.wrapping_sub(2);
+        let too_far = self.next.less(self.expected) >= WINDOW.wrapping_sub(2);
         if !self.has_room(size) || too_far {
             self.begin_page(device, room)?;
             if !self.has_room(size) {
@@ -127,11 +133,11 @@ impl Ring {
         }
         let number = self.next;
         let written = self.put(device, kind, record, length, size);
-        self.next = self.next.wrapping_add(1);
+        self.next = self.next.plus(1);
         written?;
         self.expected = self.next;
-        self.waiting = self.waiting.saturating_add(1);
-        Ok(number)
+        self.waiting = self.waiting.wrapping_add(1);
+        Ok(self.whole(number))
     }
 
     const fn has_room(&self, size: u32) -> bool {
@@ -154,7 +160,7 @@ impl Ring {
             content.split_at_mut_checked(usize::from(length)).ok_or(OutboxError::Region)?;
         padding.fill(0xff);
         let crc = Crc::of_record(self.sequence, length, kind).with(content);
-        let beyond = u32::try_from(self.next.wrapping_sub(self.first)).unwrap_or(u32::MAX);
+        let beyond = self.next.less(Number::of(self.first));
         *head = Head::encode(length, kind, crc, beyond);
         let at = self.place.at(self.head, self.at);
         let written = device.write(at, record);
@@ -166,7 +172,7 @@ impl Ring {
             Err(_) => {
                 self.shaken = true;
                 self.at = self.at.saturating_add(self.gap).min(self.place.page);
-                self.next = self.next.wrapping_add(1);
+                self.next = self.next.plus(1);
             }
         }
         written
@@ -183,20 +189,20 @@ impl Ring {
         }
         // A row that was cut where this page ends may still read as valid one day.
         if core::mem::take(&mut self.shaken) {
-            self.next = self.next.wrapping_add(1);
+            self.next = self.next.plus(1);
         }
         let index = if self.used == 0 { 0 } else { self.place.after(self.head) };
-        let waiting = u32::try_from(self.next.saturating_sub(self.done)).unwrap_or(u32::MAX);
+        let (first, waiting) = (self.whole(self.next), self.next.less(self.done));
         let sequence = self.sequence.wrapping_add(1);
-        let header = Header { first: self.next, sequence, waiting, ..self.head_header() };
+        let header = Header { first, sequence, waiting, ..self.head_header() };
         device.erase(self.place.at(index, 0), self.place.at(index, self.place.page))?;
         device.write(self.place.at(index, 0), &header.encode())?;
-        (self.head, self.sequence, self.first) = (index, sequence, self.next);
+        (self.head, self.sequence, self.first) = (index, sequence, first);
         (self.at, self.expected) = (HEADER, self.next);
         if self.used == 0 {
             self.tail = Cursor::new(index, &header);
         }
-        self.used = self.used.saturating_add(1);
+        self.used = self.used.wrapping_add(1);
         Ok(())
     }
 
@@ -219,21 +225,21 @@ impl Ring {
                 if !found.head.is_row() {
                     continue;
                 }
-                gone = gone.saturating_add(1);
-                if found.number >= self.kept {
-                    given_up = given_up.saturating_add(1);
+                gone = gone.wrapping_add(1);
+                if !found.number.is_before(self.kept) {
+                    given_up = given_up.wrapping_add(1);
                 }
             }
             if given_up > 0 && room == Room::Have {
                 return Err(OutboxError::Full);
             }
             self.tail = Cursor::new(second, &header);
-            self.done = self.done.max(header.first);
+            self.done = self.done.max(Number::of(header.first));
             self.kept = self.kept.max(self.done);
             self.waiting = self.waiting.saturating_sub(gone);
-            self.given_up = self.given_up.saturating_add(given_up);
+            self.given_up = self.given_up.wrapping_add(given_up);
         }
-        self.used = self.used.saturating_sub(1);
+        self.used = self.used.wrapping_sub(1);
         Ok(())
     }
 
@@ -249,7 +255,7 @@ impl Ring {
         self.done = cursor.next;
         self.kept = self.kept.max(self.done);
         self.waiting = self.waiting.saturating_sub(count);
-        self.control(device, DONE, &self.done.to_le_bytes())
+        self.control(device, DONE, &self.whole(self.done).to_le_bytes())
     }
 
     /// From now on the rows are at this server.

@@ -41,7 +41,9 @@ impl World {
         let pages = u16::try_from(device.flash.capacity() as u32 / page).unwrap();
         let shape = Shape { log: 0, pages, units: (page / 256) as u16 };
         let place = Place { start: 0, page, shape };
-        let first = self.random.below(1 << 31) << 32;
+        // The lower half of the numbers runs over soon.
+        let random = self.random.below(1 << 30);
+        let first = ((random + 1) << 32) - random % 200;
         Ring::open(device, place, LONGEST as u32, &mut || Ok(first)).unwrap()
     }
 
@@ -68,9 +70,7 @@ impl World {
             Ok(number) => {
                 self.given_up += u64::from(ring.given_up);
                 if ring.given_up > 0 {
-                    let done = ring.done;
-                    self.safe
-                        .retain(|(number, _)| *number >= done || self.server.contains_key(number));
+                    self.forget(ring);
                 }
                 self.safe.push((number, row));
                 Some(())
@@ -79,15 +79,19 @@ impl World {
             Err(error) => {
                 assert_eq!(error, OutboxError::Flash);
                 if room == Room::Make {
-                    let done = ring.done;
-                    self.safe
-                        .retain(|(number, _)| *number >= done || self.server.contains_key(number));
+                    self.forget(ring);
                     self.given_up += 1;
                 }
                 self.cut.push(row);
                 None
             }
         }
+    }
+
+    /// The oldest rows were given up.
+    fn forget(&mut self, ring: &Ring) {
+        let done = ring.whole(ring.done);
+        self.safe.retain(|(number, _)| *number >= done || self.server.contains_key(number));
     }
 
     /// The server takes rows, and then the log says that they are done.
@@ -105,10 +109,11 @@ impl World {
             let mut row = [0; LONGEST];
             let length = super::read(device, found.content, found.head.length, &mut row).unwrap();
             let row = &row[..length];
-            if let Some(other) = self.server.get(&found.number) {
-                assert_eq!(other, row, "number {} was used twice", found.number);
+            let number = ring.whole(found.number);
+            if let Some(other) = self.server.get(&number) {
+                assert_eq!(other, row, "number {number} was used twice");
             }
-            self.server.insert(found.number, row.to_vec());
+            self.server.insert(number, row.to_vec());
             sent += 1;
         }
         if sent > 0 {
