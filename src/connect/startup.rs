@@ -10,7 +10,7 @@ use super::protection::{Protection, allowed_methods, binding};
 use crate::auth::gauss::GaussRequest;
 use crate::auth::{Binding, Family, NONCE, Request, Scram, Secrets};
 use crate::config::{ChannelBinding, Config};
-use crate::engine::{Fact, Session};
+use crate::engine::{Fact, Session, Span};
 use crate::error::{AuthError, ConfigError, Error, Fault, Outcome, ProtocolError};
 use crate::limits;
 use crate::transport::Lent;
@@ -182,7 +182,7 @@ impl Session<'_> {
                     let (link, cache) = (&self.link, self.keys.as_deref_mut());
                     let secrets = &mut Secrets { credentials: &config.credentials, cache };
                     exchange.server_first(link.taken(), secrets, &link.pulse())?;
-                    self.link.write_part(io, &ClientFinal(&exchange))?;
+                    self.link.write_part(io, &ClientFinal(&exchange, self.link.span()))?;
                 }
                 Request::SaslFinal => {
                     exchange.server_final(self.link.taken())?;
@@ -344,10 +344,12 @@ impl Session<'_> {
 }
 
 /// SASLResponse: client-final, made of server-first.
-struct ClientFinal<'s, 'p>(&'s Scram<'p>);
+struct ClientFinal<'s, 'p>(&'s Scram<'p>, Span);
 
 impl Encode for ClientFinal<'_, '_> {
-    fn encode(&self, w: &mut Writer<'_>, server_first: &[u8]) -> Result<(), WireError> {
+    fn encode(&self, w: &mut Writer<'_>, rx: &[u8]) -> Result<(), WireError> {
+        let (start, end) = self.1;
+        let server_first = rx.get(start..end).unwrap_or(&[]);
         frontend::password(w, &|w| self.0.client_final(server_first, w))
     }
 }

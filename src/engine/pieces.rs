@@ -95,7 +95,7 @@ impl<'b> Framed<'b> {
         let Some(rest) = self.tx.get_mut(at..) else { return Err(WireError::Full) };
         let mut writer = Writer::new_under(rest, self.rules);
         inline(&mut writer)?;
-        self.staged = at.wrapping_add(writer.len());
+        self.staged = at.wrapping_add(writer.filled());
         Ok(())
     }
 

@@ -30,7 +30,7 @@ impl Framed<'_> {
     ) -> Result<(), WireError> {
         let mut writer = Writer::append(self.tx, at, self.rules);
         inline(&mut writer)?;
-        self.staged = writer.len();
+        self.staged = writer.filled();
         Ok(())
     }
 
@@ -66,11 +66,9 @@ impl Framed<'_> {
     /// and what is staged is as before.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn fill(&mut self, at: usize, part: Part<'_>) -> Result<(), Fault> {
-        let (start, end) = self.taken;
-        let source = self.rx.get(start..end).unwrap_or(&[]);
         let mut writer = Writer::append(self.tx, at, self.rules);
-        part.encode(&mut writer, source)?;
-        self.staged = writer.len();
+        part.encode(&mut writer, self.rx)?;
+        self.staged = writer.filled();
         Ok(())
     }
 
@@ -139,12 +137,11 @@ impl Framed<'_> {
     fn write_in_pieces(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         self.send_staged(io)?;
         self.stats.tx_peak = low(self.tx.len());
-        let ((start, end), (tx, _)) = (self.taken, self.take_tx());
+        let (tx, _) = self.take_tx();
         let rx = core::mem::take(&mut self.rx);
-        let source = rx.get(start..end).unwrap_or(&[]);
         let rules = self.rules;
         let written =
-            in_pieces(tx, part, (source, rules), &mut |bytes: &[u8]| self.write_all(io, bytes));
+            in_pieces(tx, part, (rx, rules), &mut |bytes: &[u8]| self.write_all(io, bytes));
         self.rx = rx;
         self.put_tx(tx, written.unwrap_or(0));
         written.map(|_| ())
@@ -162,7 +159,7 @@ impl Framed<'_> {
 
     /// The bytes that a part takes. Checks all of it.
     fn measure(&self, part: Part<'_>) -> Result<usize, Fault> {
-        Ok(Writer::measure(part, self.taken(), self.rules)?)
+        Ok(Writer::measure(part, self.rx, self.rules)?)
     }
 
     fn lacks(&mut self, needed: usize) -> Fault {
@@ -288,13 +285,13 @@ impl Framed<'_> {
 pub(crate) fn in_pieces(
     buf: &mut [u8],
     part: Part<'_>,
-    (source, rules): (&[u8], Rules),
+    (rx, rules): (&[u8], Rules),
     send: &mut dyn Sink,
 ) -> Result<usize, Fault> {
     let mut sender = Sender { send, failure: Fault::TRUNCATED };
     let mut beyond = Beyond::Drain { buf, used: 0, drain: &mut sender };
     let mut writer = Writer::beyond(&mut beyond, rules);
-    let result = part.encode(&mut writer, source);
+    let result = part.encode(&mut writer, rx);
     let left = writer.len();
     result.map(|()| left).map_err(|_| sender.failure)
 }

@@ -9,10 +9,10 @@ pub trait Body: Fn(&mut Writer<'_>) -> Result<(), WireError> {}
 impl<F: Fn(&mut Writer<'_>) -> Result<(), WireError>> Body for F {}
 
 /// A [`Body`] that is compiled into the driver once: a trait of its own, because the table of a
-/// `dyn Fn` holds two more functions for each closure. `taken` is what was received last, for
-/// answers made of it.
+/// `dyn Fn` holds two more functions for each closure. `rx` is the receive buffer, for answers made
+/// of what was received.
 pub(crate) trait Encode {
-    fn encode(&self, w: &mut Writer<'_>, taken: &[u8]) -> Result<(), WireError>;
+    fn encode(&self, w: &mut Writer<'_>, rx: &[u8]) -> Result<(), WireError>;
 }
 
 impl<F: Body> Encode for F {

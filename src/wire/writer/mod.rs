@@ -79,10 +79,10 @@ impl<'w> Writer<'w> {
     }
 
     /// The bytes that a part takes. Checks all of it.
-    pub(crate) fn measure(part: Part<'_>, taken: &[u8], rules: Rules) -> Result<usize, WireError> {
+    pub(crate) fn measure(part: Part<'_>, rx: &[u8], rules: Rules) -> Result<usize, WireError> {
         let mut count = Beyond::Count(0);
         let mut counter = Writer::beyond(&mut count, rules);
-        part.encode(&mut counter, taken)?;
+        part.encode(&mut counter, rx)?;
         Ok(counter.len())
     }
 
@@ -90,10 +90,16 @@ impl<'w> Writer<'w> {
     #[inline]
     pub const fn len(&self) -> usize {
         match &self.beyond {
-            None => self.size.wrapping_sub(self.rest.len()),
+            None => self.filled(),
             Some(Beyond::Count(length)) => *length,
             Some(Beyond::Drain { used, .. }) => *used,
         }
+    }
+
+    /// Bytes in the buffer, where there is one.
+    #[inline]
+    pub(crate) const fn filled(&self) -> usize {
+        self.size.wrapping_sub(self.rest.len())
     }
 
     /// True when nothing was written yet.
