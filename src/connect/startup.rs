@@ -35,6 +35,7 @@ impl Session<'_> {
     }
 
     /// Logs in over an open link.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn login(
         &mut self,
         io: &mut Lent<'_>,

@@ -167,24 +167,26 @@ impl Framed<'_> {
         Fault::CAPACITY
     }
 
-    /// Writes a part in one piece and sends it: from the send buffer, or, if that is too small, from
-    /// the receive buffer, which must be empty. For a start-up packet: some poolers want it in one
-    /// segment.
+    /// Writes a part in one piece and sends it, from the larger of the two buffers: nothing was
+    /// received yet. For a start-up packet: some poolers want it in one segment.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn write_whole(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        if self.fill(0, part) != Err(Fault::FULL) {
-            return self.flush(io);
+        let swapped = self.rx.len() > self.tx.len();
+        if swapped {
+            core::mem::swap(&mut self.rx, &mut self.tx);
         }
-        let length = self.measure(part)?;
-        if length > self.rx.len() {
-            return Err(self.lacks(length));
+        let mut sent = self.fill(0, part);
+        if sent == Err(Fault::FULL) {
+            sent = Err(self.too_long(part, 0));
+        } else if sent.is_ok() {
+            sent = self.flush(io);
         }
-        let rx = core::mem::take(&mut self.rx);
-        let written = part.encode(&mut Writer::new(rx), &[]).map_err(Fault::from);
-        let sent = written.and_then(|()| self.write_all(io, rx.get(..length).unwrap_or(&[])));
-        zeroize::Zeroize::zeroize(rx.get_mut(..length).unwrap_or(&mut []));
-        self.rx = rx;
-        sent?;
-        self.flush(io)
+        if swapped {
+            self.wipe_tx();
+            core::mem::swap(&mut self.rx, &mut self.tx);
+            self.stats.tx_peak = self.stats.tx_peak.min(low(self.tx.len()));
+        }
+        sent
     }
 
     /// Sends what is staged, without flushing.
