@@ -183,7 +183,7 @@ impl Session<'_> {
                     let (link, cache) = (&self.link, self.keys.as_deref_mut());
                     let secrets = &mut Secrets { credentials: &config.credentials, cache };
                     exchange.server_first(link.taken(), secrets, &link.pulse())?;
-                    self.link.write_part(io, &ClientFinal(&exchange, self.link.span()))?;
+                    self.stage_part(io, &ClientFinal(&exchange, self.link.span()))?;
                 }
                 Request::SaslFinal => {
                     exchange.server_final(self.link.taken())?;
@@ -268,13 +268,13 @@ impl Session<'_> {
         let platform = self.link.platform();
         crate::platform::draw(platform, &mut entropy).map_err(|_| AuthError::NoEntropy)?;
         exchange.begin(&entropy, binding);
-        self.link.write(io, &|w| frontend::password(w, &|w| exchange.initial(w)))
+        self.stage(io, &|w| frontend::password(w, &|w| exchange.initial(w)))
     }
 
     /// PasswordMessage.
     #[inline(never)]
     fn answer(&mut self, io: &mut Lent<'_>, text: &[u8]) -> Result<(), Fault> {
-        self.link.write(io, &|w| {
+        self.stage(io, &|w| {
             frontend::password(w, &|w| {
                 w.bytes(text)?;
                 w.u8(0)
@@ -329,7 +329,7 @@ impl Session<'_> {
     /// Asks for TLS: `true` when the server agrees. Not one byte more than its answer is read.
     #[cfg(feature = "tls")]
     pub(crate) fn request_tls(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
-        self.link.write(io, &frontend::ssl_request)?;
+        self.stage(io, &frontend::ssl_request)?;
         self.link.flush(io)?;
         let byte = self.link.lone_byte(io).map_err(|fault| match fault {
             Fault::CLOSED => Fault::HUNG_UP,

@@ -212,7 +212,7 @@ impl Session<'_> {
             self.exchange.sync_sent();
         }
         self.exchange.abort();
-        self.link.write(io, &|w| {
+        self.stage(io, &|w| {
             frontend::copy_fail(w, "no COPY verb")?;
             // While it copied, the server swallowed the Sync of the extended protocol.
             if simple { Ok(()) } else { frontend::sync(w) }

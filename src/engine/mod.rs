@@ -6,6 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | `framed`, `receive`, `send`, `pieces`, `pin` | messages over a transport, in two buffers of the caller |
+//! | `stage` | messages on their way into the send buffer, and what does not fit it |
 //! | `exchange` | where the link stands, and what dropped guards left to do |
 //! | `answer` | reading answers: next message, expected message, end, discarding |
 //! | `quick` | answers that have arrived whole |
@@ -34,6 +35,7 @@ mod quick;
 mod receive;
 mod send;
 mod server;
+mod stage;
 
 use description::HASH;
 pub(crate) use description::{COLUMN_HEAD, ResultState};
@@ -43,15 +45,15 @@ pub use names::StaticStatements;
 pub(crate) use names::{Known, Name, NameHash};
 pub use notifications::{Event, NotificationQueue};
 pub(crate) use outcome::{may_end, may_end_of_many};
-pub(crate) use send::in_pieces;
 pub(crate) use server::{Fact, Place, ServerInfo};
+pub(crate) use stage::Way;
 
 use crate::auth::KeyStore;
 use crate::error::{Fault, SqlState};
 use crate::limits;
 use crate::transport::Lent;
 use crate::wire::backend::ReadyForQuery;
-use crate::wire::{Body, Part, WireError, Writer, frontend};
+use crate::wire::frontend;
 use exchange::Exchange;
 use notifications::Events;
 use outcome::Ledger;
@@ -286,60 +288,6 @@ impl<'b> Session<'b> {
         discarded
     }
 
-    /// Stages messages of a verb.
-    #[inline]
-    pub(crate) fn stage<F: Body>(&mut self, io: &mut Lent<'_>, part: &F) -> Result<(), Fault> {
-        if cfg!(target_os = "none") {
-            return self.stage_part(io, part);
-        }
-        match self.link.write(io, part) {
-            Ok(()) => Ok(()),
-            Err(fault) => Err(self.salvage(io, fault)),
-        }
-    }
-
-    /// As [`stage`](Self::stage), of a part that is compiled in line on hosts; `part` is the same.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn stage_inline(
-        &mut self,
-        io: &mut Lent<'_>,
-        inline: impl FnOnce(&mut Writer<'_>) -> Result<(), WireError>,
-        part: Part<'_>,
-    ) -> Result<(), Fault> {
-        if cfg!(target_os = "none") {
-            return self.stage_part(io, part);
-        }
-        match self.link.fill_with(self.link.staged(), inline) {
-            Ok(()) => Ok(()),
-            Err(WireError::Full) => self.stage_part(io, part),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// As [`stage`](Self::stage), compiled once for all: for bare targets.
-    #[inline(never)]
-    pub(crate) fn stage_part(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        match self.link.write_part(io, part) {
-            Ok(()) => Ok(()),
-            Err(fault) => Err(self.salvage(io, fault)),
-        }
-    }
-
-    /// Sends what is staged, with more to come.
-    pub(crate) fn send_on(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        self.link.send_staged(io).map_err(|fault| self.salvage(io, fault))
-    }
-
-    /// Sends what is staged; an answer is due.
-    #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn send(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        match self.link.flush(io) {
-            Ok(()) => Ok(()),
-            Err(fault) => Err(self.salvage(io, fault)),
-        }
-    }
-
     /// Sends a Query.
     pub(crate) fn send_query(&mut self, io: &mut Lent<'_>, sql: &[&str]) -> Result<(), Fault> {
         self.stage(io, &|w| frontend::query_of(w, sql))?;
@@ -371,7 +319,7 @@ impl<'b> Session<'b> {
     pub(crate) fn terminate(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.exchange.check()?;
         self.link.start(self.timeout_ms);
-        self.link.write(io, &frontend::terminate)?;
+        self.stage(io, &frontend::terminate)?;
         self.link.flush_last(io)?;
         self.exchange.close();
         Ok(())

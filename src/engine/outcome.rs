@@ -241,7 +241,7 @@ impl Session<'_> {
     pub(super) fn synchronize(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.exchange.is_unsynced() {
             self.exchange.sync_sent();
-            self.link.write(io, &frontend::sync)?;
+            self.stage(io, &frontend::sync)?;
             self.link.flush(io)?;
         }
         Ok(())
@@ -268,7 +268,7 @@ impl Session<'_> {
     #[cold]
     #[inline(never)]
     pub(crate) fn salvage(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
-        if fault.is_lost() {
+        if fault.is_lost() && self.exchange.is_alive() {
             self.exchange.die();
             self.link.limit(limits::SALVAGE_MS);
             loop {

@@ -6,7 +6,7 @@ use super::Framed;
 use super::framed::low;
 use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::{Body, Part, WireError, Writer};
+use crate::wire::{Body, WireError, Writer};
 
 impl<'b> Framed<'b> {
     /// Takes what there is of the body, at most `max` bytes, and receives when there is nothing.
@@ -97,11 +97,6 @@ impl<'b> Framed<'b> {
         inline(&mut writer)?;
         self.staged = at.wrapping_add(writer.filled());
         Ok(())
-    }
-
-    /// As [`append_after`](Self::append_after), compiled once for all.
-    pub(crate) fn append_part_after(&mut self, head: usize, part: Part<'_>) -> Result<(), Fault> {
-        self.fill(self.staged.max(head), part)
     }
 
     /// Bytes that fit after what is staged, or after `head` bytes.

@@ -4,23 +4,11 @@ use super::Framed;
 use super::framed::low;
 use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::{Beyond, Body, Drain, Part, Rules, WireError, Writer};
+#[cfg(feature = "opengauss")]
+use crate::wire::Body;
+use crate::wire::{Part, WireError, Writer};
 
 impl Framed<'_> {
-    /// Stages messages after those staged already. What does not fit the send buffer is checked
-    /// whole first and then sent in pieces.
-    #[inline]
-    pub(crate) fn write<F: Body>(&mut self, io: &mut Lent<'_>, part: &F) -> Result<(), Fault> {
-        if cfg!(target_os = "none") {
-            return self.write_part(io, part);
-        }
-        match self.fill_with(self.staged, part) {
-            Ok(()) => Ok(()),
-            Err(WireError::Full) => self.write_what_is_large(io, part),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// As [`fill`](Self::fill), in line.
     #[inline]
     pub(super) fn fill_with(
@@ -32,34 +20,6 @@ impl Framed<'_> {
         inline(&mut writer)?;
         self.staged = writer.filled();
         Ok(())
-    }
-
-    /// As [`write`](Self::write), compiled once for all: for bare targets.
-    #[inline(never)]
-    pub(crate) fn write_part(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        match self.fill(self.staged, part) {
-            Err(Fault::FULL) => self.write_what_is_large(io, part),
-            result => result,
-        }
-    }
-
-    /// What does not fit after what is staged: that goes out first.
-    #[cold]
-    #[inline(never)]
-    fn write_what_is_large(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        let needed = self.measure(part)?;
-        if needed <= self.tx.len() && self.staged > 0 {
-            self.send_staged(io)?;
-            // A streamed value goes out in pieces always.
-            match self.fill(0, part) {
-                Err(Fault::FULL) => {}
-                result => return result,
-            }
-        }
-        if cfg!(feature = "pieces") {
-            return self.write_in_pieces(io, part);
-        }
-        Err(self.lacks(needed))
     }
 
     /// Writes into the send buffer after the first `at` bytes. [`Fault::FULL`]: it does not fit,
@@ -133,36 +93,17 @@ impl Framed<'_> {
         self.staged = end;
     }
 
-    #[inline(never)]
-    fn write_in_pieces(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
-        self.send_staged(io)?;
+    /// All of the send buffer was in use.
+    pub(super) fn used_all(&mut self) {
         self.stats.tx_peak = low(self.tx.len());
-        let (tx, _) = self.take_tx();
-        let rx = core::mem::take(&mut self.rx);
-        let rules = self.rules;
-        let written =
-            in_pieces(tx, part, (rx, rules), &mut |bytes: &[u8]| self.write_all(io, bytes));
-        self.rx = rx;
-        self.put_tx(tx, written.unwrap_or(0));
-        written.map(|_| ())
-    }
-
-    /// The send buffer lacks room for a message after the first `at` bytes.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn too_long(&mut self, part: Part<'_>, at: usize) -> Fault {
-        match self.measure(part) {
-            Ok(length) => self.lacks(length.saturating_add(at)),
-            Err(fault) => fault,
-        }
     }
 
     /// The bytes that a part takes. Checks all of it.
-    fn measure(&self, part: Part<'_>) -> Result<usize, Fault> {
+    pub(super) fn measure(&self, part: Part<'_>) -> Result<usize, Fault> {
         Ok(Writer::measure(part, self.rx, self.rules)?)
     }
 
-    fn lacks(&mut self, needed: usize) -> Fault {
+    pub(super) fn lacks(&mut self, needed: usize) -> Fault {
         (self.lacking, self.lacks_tx) = (needed, true);
         Fault::CAPACITY
     }
@@ -177,7 +118,8 @@ impl Framed<'_> {
         }
         let mut sent = self.fill(0, part);
         if sent == Err(Fault::FULL) {
-            sent = Err(self.too_long(part, 0));
+            let needed = self.measure(part)?;
+            sent = Err(self.lacks(needed));
         } else if sent.is_ok() {
             sent = self.flush(io);
         }
@@ -192,6 +134,12 @@ impl Framed<'_> {
     /// Sends what is staged, without flushing.
     #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn send_staged(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        if cfg!(target_os = "none") {
+            let (tx, staged) = self.take_tx();
+            let sent = self.write_all(io, tx.get(..staged).unwrap_or(&[]));
+            self.put_tx(tx, 0);
+            return sent;
+        }
         io.until(self.countdown);
         let staged = self.tx.get(..self.staged).unwrap_or(&[]);
         if staged.is_empty() {
@@ -249,7 +197,7 @@ impl Framed<'_> {
         }
     }
 
-    fn write_all(&mut self, io: &mut Lent<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
+    pub(super) fn write_all(&mut self, io: &mut Lent<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
         io.until(self.countdown);
         while !bytes.is_empty() {
             self.write_once(io, bytes)?;
@@ -277,49 +225,5 @@ impl Framed<'_> {
     /// Overwrites the send buffer, which may hold what a password was sent in.
     pub(crate) fn wipe_tx(&mut self) {
         zeroize::Zeroize::zeroize(&mut *self.tx);
-    }
-}
-
-/// Writes a part through `buf`, which `send` gets whenever it is full. Returns how many bytes of the
-/// end are left in it. What can be wrong with the part was found by counting, but for a reader that
-/// ends early: [`Fault::TRUNCATED`].
-#[inline(never)]
-pub(crate) fn in_pieces(
-    buf: &mut [u8],
-    part: Part<'_>,
-    (rx, rules): (&[u8], Rules),
-    send: &mut dyn Sink,
-) -> Result<usize, Fault> {
-    let mut sender = Sender { send, failure: Fault::TRUNCATED };
-    let mut beyond = Beyond::Drain { buf, used: 0, drain: &mut sender };
-    let mut writer = Writer::beyond(&mut beyond, rules);
-    let result = part.encode(&mut writer, rx);
-    let left = writer.len();
-    result.map(|()| left).map_err(|_| sender.failure)
-}
-
-/// What sends the pieces of a message.
-pub(crate) trait Sink {
-    fn send(&mut self, bytes: &[u8]) -> Result<(), Fault>;
-}
-
-impl<F: FnMut(&[u8]) -> Result<(), Fault>> Sink for F {
-    fn send(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self(bytes)
-    }
-}
-
-struct Sender<'s> {
-    send: &'s mut dyn Sink,
-    /// Why the writer gave up.
-    failure: Fault,
-}
-
-impl Drain for Sender<'_> {
-    fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        self.send.send(bytes).map_err(|fault| {
-            self.failure = fault;
-            WireError::Drain
-        })
     }
 }

@@ -158,7 +158,7 @@ impl Session<'_> {
         // What is staged may leave before it is known whether the part can: a batch is taken back
         // where it cannot, and a pipeline goes on without it.
         if cfg!(target_os = "none") {
-            return self.stage_large(io, part, false);
+            return self.stage_anew(io, part, false);
         }
         loop {
             match self.link.append_inline_after(0, &inline) {
@@ -168,7 +168,7 @@ impl Session<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.stage_large(io, part, anew)
+        self.stage_anew(io, part, anew)
     }
 
     /// Sends what is staged of a batch, to have room.
@@ -186,7 +186,7 @@ impl Session<'_> {
     }
 
     #[inline(never)]
-    fn stage_large(&mut self, io: &mut Lent<'_>, part: Part<'_>, anew: bool) -> Result<(), Fault> {
+    fn stage_anew(&mut self, io: &mut Lent<'_>, part: Part<'_>, anew: bool) -> Result<(), Fault> {
         if anew {
             self.link.limit(self.timeout_ms);
         }

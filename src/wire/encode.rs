@@ -26,11 +26,11 @@ pub(crate) type Part<'p> = &'p dyn Encode;
 
 /// Takes the bytes of a full buffer away (see [`Writer::beyond`]).
 pub(crate) trait Drain {
-    fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError>;
+    fn drain(&mut self, bytes: &mut [u8]) -> Result<(), WireError>;
 }
 
-impl<F: FnMut(&[u8]) -> Result<(), WireError>> Drain for F {
-    fn drain(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+impl<F: FnMut(&mut [u8]) -> Result<(), WireError>> Drain for F {
+    fn drain(&mut self, bytes: &mut [u8]) -> Result<(), WireError> {
         self(bytes)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{BINARY_HEADER, HEAD, fill_head};
 use crate::connection::Connection;
-use crate::engine::{Session, in_pieces};
+use crate::engine::{Session, Way};
 use crate::error::{Error, Fault, Outcome, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
@@ -27,8 +27,6 @@ pub struct CopyIn<'r, 'b> {
     io: Lent<'r>,
     layout: CopyResponse,
     content: Content,
-    /// A row was sent in part and cannot be completed.
-    truncated: bool,
     /// CopyDone was sent: only the server knows what becomes of the rows.
     done: bool,
 }
@@ -63,8 +61,7 @@ impl<'b> Connection<'_, 'b> {
                     session.fail_copy(io, "abandoned")
                 };
                 session.exchange.set_unfinished(Some(abandon));
-                let (content, truncated, done) = (Content::Empty, false, false);
-                Ok(CopyIn { session, io, layout, content, truncated, done })
+                Ok(CopyIn { session, io, layout, content: Content::Empty, done: false })
             }
             Err(fault) => Err(session.into_error(fault)),
         }
@@ -250,45 +247,17 @@ impl CopyIn<'_, '_> {
     #[cold]
     #[inline(never)]
     fn put_what_is_large(&mut self, part: Part<'_>) -> Result<(), Fault> {
-        self.push()?;
-        match self.session.link.append_part_after(HEAD, part) {
-            Err(Fault::FULL) if cfg!(feature = "pieces") => self.put_in_pieces(part),
-            Err(Fault::FULL) => Err(self.session.link.too_long(part, HEAD)),
-            written => written,
-        }
-    }
-
-    #[inline(never)]
-    fn put_in_pieces(&mut self, part: Part<'_>) -> Result<(), Fault> {
         let (session, io) = (&mut *self.session, &mut self.io);
-        let rules = session.link.rules;
-        Writer::measure(part, &[], rules)?;
         session.link.limit(session.timeout_ms);
-        let (tx, _) = session.link.take_tx();
-        let (head, room) = tx.split_at_mut_checked(HEAD).unwrap_or((&mut [], &mut []));
-        let written = in_pieces(room, part, (&[], rules), &mut |payload: &[u8]| {
-            fill_head(head, payload.len());
-            session.send_listening(io, head)?;
-            session.send_listening(io, payload)
-        });
-        session.link.put_tx(tx, HEAD.saturating_add(written.unwrap_or(0)));
-        self.truncated = written.is_err();
-        written?;
+        session.stage_large(io, part, &COPY_DATA)?;
         self.look()
     }
 
     /// Sends what is staged as one CopyData.
     fn push(&mut self) -> Result<(), Fault> {
-        let session = &mut *self.session;
+        let (session, io) = (&mut *self.session, &mut self.io);
         session.link.limit(session.timeout_ms);
-        let (tx, staged) = session.link.take_tx();
-        let mut result = Ok(());
-        if staged > HEAD {
-            fill_head(tx, staged.saturating_sub(HEAD));
-            result = session.send_listening(&mut self.io, tx.get(..staged).unwrap_or(&[]));
-        }
-        session.link.put_tx(tx, 0);
-        result?;
+        session.send_out(io, &COPY_DATA)?;
         self.look()
     }
 
@@ -308,7 +277,7 @@ impl CopyIn<'_, '_> {
     fn report(&mut self, fault: Fault) -> Error {
         let (session, io) = (&mut *self.session, &mut self.io);
         let mut fault = fault;
-        if fault.is_unsendable() && !self.truncated && !self.done {
+        if fault.is_unsendable() && !self.done {
             return session.left_out(fault);
         }
         if fault.is_unsent() {
@@ -346,6 +315,15 @@ impl embedded_io::Write for CopyIn<'_, '_> {
         self.push().map_err(|fault| self.report(fault))
     }
 }
+
+/// As one CopyData, whose head is filled in.
+static COPY_DATA: Way = Way {
+    head: HEAD,
+    send: |session, io, frame| {
+        fill_head(frame, frame.len().saturating_sub(HEAD));
+        session.send_listening(io, frame)
+    },
+};
 
 impl Session<'_> {
     /// Sends bytes; when the server takes none for a while, receives what it sends, so that neither

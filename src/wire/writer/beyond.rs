@@ -11,8 +11,9 @@ pub(super) const PIECES: bool = cfg!(any(feature = "pieces", test));
 pub(crate) enum Beyond<'w> {
     /// Nowhere: they are counted.
     Count(usize),
-    /// Through a buffer, which the drain gets whenever it is full.
-    Drain { buf: &'w mut [u8], used: usize, drain: &'w mut dyn Drain },
+    /// Through a buffer, which the drain gets whenever it is full. Its first `head` bytes are the
+    /// drain's.
+    Drain { buf: &'w mut [u8], used: usize, head: usize, drain: &'w mut dyn Drain },
 }
 
 impl Writer<'_> {
@@ -33,10 +34,10 @@ impl Writer<'_> {
                 *counted = checked_length(*counted, length)?;
                 Ok(())
             }
-            Some(Beyond::Drain { buf, used, drain }) => {
+            Some(Beyond::Drain { buf, used, head, drain }) => {
                 while length > 0 {
                     if *used >= buf.len() {
-                        empty(buf, used, *drain)?;
+                        empty(buf, (used, *head), *drain)?;
                     }
                     let room = buf.get_mut(*used..).unwrap_or(&mut []);
                     let size = room.len().min(length);
@@ -57,8 +58,8 @@ impl Writer<'_> {
     #[cfg(test)]
     pub(crate) fn finish(self) -> Result<(), WireError> {
         match self.beyond {
-            Some(Beyond::Drain { buf, used, drain }) => {
-                drain.drain(buf.get(..*used).unwrap_or(&[]))
+            Some(Beyond::Drain { buf, used, drain, .. }) => {
+                drain.drain(buf.get_mut(..*used).unwrap_or(&mut []))
             }
             _ => Ok(()),
         }
@@ -85,7 +86,7 @@ fn go_on(beyond: &mut Beyond<'_>, mut bytes: &[u8]) -> Result<(), WireError> {
             *length = checked_length(*length, bytes.len())?;
             Ok(())
         }
-        Beyond::Drain { buf, used, drain } => loop {
+        Beyond::Drain { buf, used, head, drain } => loop {
             let room = buf.get_mut(*used..).unwrap_or(&mut []);
             let n = room.len().min(bytes.len());
             room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
@@ -94,17 +95,21 @@ fn go_on(beyond: &mut Beyond<'_>, mut bytes: &[u8]) -> Result<(), WireError> {
             if bytes.is_empty() {
                 return Ok(());
             }
-            empty(buf, used, *drain)?;
+            empty(buf, (used, *head), *drain)?;
         },
     }
 }
 
 /// Hands a full buffer to the drain.
-fn empty(buf: &[u8], used: &mut usize, drain: &mut dyn Drain) -> Result<(), WireError> {
-    if !PIECES || buf.is_empty() {
+fn empty(
+    buf: &mut [u8],
+    (used, head): (&mut usize, usize),
+    drain: &mut dyn Drain,
+) -> Result<(), WireError> {
+    if !PIECES || buf.len() <= head {
         return Err(WireError::Full);
     }
-    *used = 0;
+    *used = head;
     drain.drain(buf)
 }
 

@@ -25,14 +25,16 @@ fn slice_patches_lengths() {
 #[test]
 fn counter_and_drain_agree_with_slice_for_every_buffer_size() {
     assert_eq!(Writer::measure(&sample, &[], Rules::NONE), Ok(SAMPLE.len()));
-    for size in 1..SAMPLE.len() + 2 {
+    for (head, size) in (1..SAMPLE.len() + 2).flat_map(|size| [(0, size), (5, size + 5)]) {
         let mut out = Vec::new();
         let mut buf = std::vec![0; size];
-        let mut drain = |b: &[u8]| {
-            out.extend_from_slice(b);
+        let mut drain = |b: &mut [u8]| {
+            out.extend_from_slice(&b[head..]);
+            // The head is the drain's.
+            b[..head].fill(0xff);
             Ok(())
         };
-        let mut beyond = Beyond::Drain { buf: &mut buf, used: 0, drain: &mut drain };
+        let mut beyond = Beyond::Drain { buf: &mut buf, used: head, head, drain: &mut drain };
         let mut w = Writer::beyond(&mut beyond, Rules::NONE);
         sample(&mut w).unwrap();
         w.finish().unwrap();
