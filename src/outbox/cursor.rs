@@ -78,21 +78,23 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
+    /// Nowhere.
+    pub(super) const NONE: Self = Self {
+        index: 0,
+        sequence: 0,
+        first: Number::of(0),
+        at: 0,
+        next: Number::of(0),
+        loose: false,
+        in_junk: false,
+        cuts: 0,
+        solid: 0,
+    };
+
     /// Before the first record of a page.
     pub(super) const fn new(index: u16, header: &Header) -> Self {
         let (sequence, first) = (header.sequence, Number::of(header.first));
-        let (loose, in_junk, cuts) = (false, false, 0);
-        Self {
-            index,
-            sequence,
-            first,
-            at: HEADER,
-            next: first,
-            loose,
-            in_junk,
-            cuts,
-            solid: HEADER,
-        }
+        Self { index, sequence, first, at: HEADER, next: first, solid: HEADER, ..Self::NONE }
     }
 
     /// The next record in this page, before `end`.

@@ -22,9 +22,9 @@ use crate::wire::{WireError, Writer};
 const CAREFUL: u16 = 8;
 
 /// Ends the sessions that an earlier link left at the server.
-const END_OTHERS: &str = "select pg_terminate_backend(pid) from pg_stat_activity \
-    where datname = current_database() and usename = current_user and application_name = current_setting('application_name') \
-    and application_name <> '' and pid <> pg_backend_pid()";
+const END_OTHERS: &str = "select pg_terminate_backend(a.pid) from pg_stat_activity a \
+    join pg_stat_activity b using (datname, usename, application_name) \
+    where b.pid = pg_backend_pid() and a.pid <> b.pid and application_name <> ''";
 
 /// Which server this is, and which timeline of its history.
 const WHICH_SERVER: &str = "select (select system_identifier from pg_control_system()), \
@@ -155,7 +155,7 @@ impl<F: NorFlash> Outbox<'_, F> {
     }
 
     /// The server has acknowledged a batch.
-    fn stored(&mut self, batch: &Batch, rows: u64) -> Result<()> {
+    fn stored(&mut self, batch: &Batch, rows: u64) -> Result<(), OutboxError> {
         let sent = u32::from(batch.sent);
         self.rows.finish(&mut self.device, batch.cursor, sent)?;
         self.counters.stored = self.counters.stored.wrapping_add(sent);
@@ -198,7 +198,7 @@ impl<F: NorFlash> Outbox<'_, F> {
                 sending.suspect = (by_server && done < sent).then_some(done);
                 Ok(())
             }
-            Remedy::SetAside => self.put_aside(first, error.sqlstate()),
+            Remedy::SetAside => Ok(self.put_aside(first, error.sqlstate())?),
             _ => {
                 sending.limit = half;
                 Err(error)
@@ -207,8 +207,7 @@ impl<F: NorFlash> Outbox<'_, F> {
     }
 
     /// Moves the first row that waits to those set aside.
-    fn put_aside(&mut self, first: Found, state: Option<SqlState>) -> Result<()> {
-        let Some(aside) = &mut self.aside else { return Err(OutboxError::AsideFull.into()) };
+    fn put_aside(&mut self, first: Found, state: Option<SqlState>) -> Result<(), OutboxError> {
         let state = state.unwrap_or(SqlState::UNKNOWN);
         let head = to_usize(HEAD);
         let content = self.buffer.get_mut(head..).unwrap_or_default();
@@ -219,20 +218,18 @@ impl<F: NorFlash> Outbox<'_, F> {
         for (to, from) in about.iter_mut().zip(key.iter().chain(&state.to_bytes())) {
             *to = *from;
         }
-        let length = first.head.length.saturating_add(16);
+        let length = first.head.length.wrapping_add(16);
         let room = self.options.aside_full.room();
         let kind = first.head.kind;
-        match aside.append(&mut self.device, kind, self.buffer, length, room) {
+        match self.aside.append(&mut self.device, kind, self.buffer, length, room) {
             Ok(_) => {}
             Err(OutboxError::Full) if self.options.aside_full == super::Full::DropNewest => {
                 self.counters.aside_dropped = self.counters.aside_dropped.wrapping_add(1);
             }
-            Err(OutboxError::Full) => return Err(OutboxError::AsideFull.into()),
-            Err(error) => return Err(error.into()),
+            Err(OutboxError::Full) => return Err(OutboxError::AsideFull),
+            Err(error) => return Err(error),
         }
-        let mut cursor = self.rows.tail;
-        self.rows.step(&mut self.device, &mut cursor)?;
-        self.rows.finish(&mut self.device, cursor, 1)?;
+        self.rows.finish_one(&mut self.device)?;
         self.counters.refused = self.counters.refused.wrapping_add(1);
         self.sending.suspect = None;
         self.sending.limit = CAREFUL;
@@ -258,9 +255,9 @@ impl<F: NorFlash> Outbox<'_, F> {
     }
 
     /// The server is another one: the last rows are sent again.
-    fn move_to(&mut self, server: u32) -> Result<()> {
+    fn move_to(&mut self, server: u32) -> Result<(), OutboxError> {
         if self.rows.server == 0 {
-            return Ok(self.rows.at_server(&mut self.device, server)?);
+            return self.rows.at_server(&mut self.device, server);
         }
         if self.sending.moving.is_some_and(|(other, _)| other == server) {
             return Ok(());
@@ -276,7 +273,7 @@ impl<F: NorFlash> Outbox<'_, F> {
         self.counters.resent = self.counters.resent.wrapping_add(again);
         if again == 0 {
             self.sending.moving = None;
-            return Ok(self.rows.at_server(&mut self.device, server)?);
+            return self.rows.at_server(&mut self.device, server);
         }
         self.sending.moving = Some((server, until));
         Ok(())

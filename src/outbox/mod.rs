@@ -67,7 +67,7 @@ pub use ram::RamFlash;
 use cursor::{Reading, to_usize};
 use device::Device;
 use drain::Sending;
-use format::{Fields, HEAD, HEADER};
+use format::{HEAD, HEADER};
 use ring::Ring;
 
 use crate::error::{Buffer, Error, ErrorKind, OutboxError, Outcome, Result, SqlState, UsageError};
@@ -85,7 +85,8 @@ pub struct Outbox<'b, F> {
     buffer: &'b mut [u8],
     options: Options<'b>,
     rows: Ring,
-    aside: Option<Ring>,
+    /// Of rows that were refused; of no pages where there is none.
+    aside: Ring,
     sending: Sending,
     counters: Counters,
 }
@@ -161,8 +162,8 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         };
         let rows = Ring::open(&mut device, rows, longest, &mut first)?;
         let aside = match aside {
-            Some(place) => Some(Ring::open(&mut device, place, longest, &mut || Ok(0))?),
-            None => None,
+            Some(place) => Ring::open(&mut device, place, longest, &mut || Ok(0))?,
+            None => Ring::NONE,
         };
         let sending = Sending::new(&rows);
         let counters = Counters::default();
@@ -263,8 +264,8 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     }
 
     /// How many rows are set aside.
-    pub fn set_aside(&self) -> u32 {
-        self.aside.as_ref().map_or(0, |aside| aside.waiting)
+    pub const fn set_aside(&self) -> u32 {
+        self.aside.waiting
     }
 
     /// What was done since the outbox was opened.
@@ -274,9 +275,7 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         (counters.flash_writes, counters.flash_bytes, counters.erasures) =
             (writes, bytes, erasures);
         counters.dropped = counters.dropped.wrapping_add(self.rows.given_up);
-        if let Some(aside) = &self.aside {
-            counters.aside_dropped = counters.aside_dropped.wrapping_add(aside.given_up);
-        }
+        counters.aside_dropped = counters.aside_dropped.wrapping_add(self.aside.given_up);
         counters
     }
 
@@ -290,13 +289,13 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// # Errors
     /// What the flash reports.
     pub fn next_aside(&mut self) -> Result<Option<Aside<'_>>> {
-        let Some(aside) = &self.aside else { return Ok(None) };
-        let mut cursor = aside.tail;
-        let Some(found) = aside.step(&mut self.device, &mut cursor)? else { return Ok(None) };
+        let mut cursor = self.aside.tail;
+        let found = self.aside.step(&mut self.device, &mut cursor)?;
+        let Some(found) = found else { return Ok(None) };
         let length = read(&mut self.device, found.content, found.head.length, self.buffer)?;
         let content = self.buffer.get(..length).unwrap_or_default();
         let (head, values) = content.split_at_checked(to_usize(ASIDE)).unwrap_or((&[], content));
-        let key = Fields(head).u64().cast_signed();
+        let key = head.first_chunk().map_or(0, |key| i64::from_le_bytes(*key));
         let sqlstate = SqlState::from_field(head.get(8..13).unwrap_or_default());
         Ok(Some(Aside { key, sqlstate, values }))
     }
@@ -307,13 +306,7 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// # Errors
     /// What the flash reports.
     pub fn discard_aside(&mut self) -> Result<bool> {
-        let Some(aside) = &mut self.aside else { return Ok(false) };
-        let mut cursor = aside.tail;
-        let found = aside.step(&mut self.device, &mut cursor)?;
-        if found.is_some() {
-            aside.finish(&mut self.device, cursor, 1)?;
-        }
-        Ok(found.is_some())
+        Ok(self.aside.finish_one(&mut self.device)?)
     }
 }
 

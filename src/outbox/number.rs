@@ -6,6 +6,10 @@
 pub(super) struct Number(u32);
 
 impl Number {
+    pub(super) const fn new(lower_half: u32) -> Self {
+        Self(lower_half)
+    }
+
     /// Of a whole number.
     pub(super) const fn of(whole: u64) -> Self {
         let [a, b, c, d, ..] = whole.to_le_bytes();

@@ -10,9 +10,9 @@
 
 use embedded_storage::nor_flash::NorFlash;
 
-use super::cursor::{Cursor, Found, Place, Reading};
+use super::cursor::{Cursor, Found, Place, to_usize};
 use super::device::Device;
-use super::format::{Begins, DONE, Fields, HEAD, HEADER, Header, SERVER};
+use super::format::{Begins, DONE, HEAD, HEADER, Header, SERVER};
 use super::number::Number;
 use super::ring::Ring;
 use crate::error::OutboxError;
@@ -26,14 +26,12 @@ impl Ring {
         first: &mut dyn FnMut() -> Result<u64, OutboxError>,
     ) -> Result<Self, OutboxError> {
         let gap = Device::<F>::round(longest.max(HEAD.wrapping_add(8)));
-        let mut last: Option<(u16, Header)> = None;
+        let mut ring = Self { place, gap, ..Self::NONE };
         for index in 0..place.shape.pages {
             match place.header(device, index)? {
                 Begins::Foreign => return Err(OutboxError::Foreign),
-                Begins::Header(header)
-                    if last.is_none_or(|(_, other)| header.sequence > other.sequence) =>
-                {
-                    last = Some((index, header));
+                Begins::Header(header) if ring.used == 0 || header.sequence > ring.sequence => {
+                    ring.at_page(index, &header);
                 }
                 _ => {}
             }
@@ -41,60 +39,47 @@ impl Ring {
         // The last page that has something written to it. The first row of one that has not may have
         // been cut, and read as valid before.
         let mut least: Option<Number> = None;
-        while let Some((index, header)) = last {
-            let mut ring = Self::at_page(place, index, &header, gap);
+        while ring.used > 0 {
             if ring.read_head(device)? {
                 ring.next = least.map_or(ring.next, |least| ring.next.max(least));
                 ring.find_tail(device)?;
                 return Ok(ring);
             }
             // The last page has the highest.
-            least = least.or(Some(Number::of(header.first).plus(1)));
-            last = ring.before(device, index, &header)?;
+            least = least.or(Some(Number::of(ring.first).plus(1)));
+            match ring.before(device, ring.head, ring.sequence)? {
+                Some(header) => ring.at_page(place.before(ring.head), &header),
+                None => ring.used = 0,
+            }
         }
-        let first = first()?;
-        let none = Header { shape: place.shape, sequence: 0, first, waiting: 0, server: 0 };
-        let mut ring = Self::at_page(place, place.shape.pages.wrapping_sub(1), &none, gap);
-        (ring.used, ring.at) = (0, place.page);
+        let none = Header { shape: place.shape, sequence: 0, first: first()?, waiting: 0, server: 0 };
+        ring.at_page(place.shape.pages.wrapping_sub(1), &none);
+        ring.used = 0;
         Ok(ring)
     }
 
-    fn at_page(place: Place, index: u16, header: &Header, gap: u32) -> Self {
-        let Header { sequence, first, waiting, server, .. } = *header;
-        let next = Number::of(first);
-        let done = next.minus(waiting);
-        Self {
-            place,
-            head: index,
-            sequence,
-            first,
-            used: 1,
-            at: place.page,
-            expected: next,
-            gap,
-            shaken: true,
-            next,
-            tail: Cursor::new(index, header),
-            done,
-            kept: done,
-            waiting: 0,
-            server,
-            given_up: 0,
-        }
+    /// As the header of the last page says, which was not read yet.
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn at_page(&mut self, index: u16, header: &Header) {
+        let next = Number::of(header.first);
+        (self.head, self.sequence, self.first) = (index, header.sequence, header.first);
+        (self.used, self.at, self.shaken) = (1, self.place.page, true);
+        (self.expected, self.next) = (next, next);
+        self.done = next.minus(header.waiting);
+        self.kept = self.done;
+        self.tail = Cursor::new(index, header);
+        self.server = header.server;
     }
 
-    /// The page before, if it is of this chain.
+    /// The header of the page before, if it is of this chain.
     fn before<F: NorFlash>(
         &self,
         device: &mut Device<F>,
         index: u16,
-        header: &Header,
-    ) -> Result<Option<(u16, Header)>, OutboxError> {
-        let before = self.place.before(index);
-        Ok(match self.place.header(device, before)? {
-            Begins::Header(found) if found.sequence.wrapping_add(1) == header.sequence => {
-                Some((before, found))
-            }
+        sequence: u32,
+    ) -> Result<Option<Header>, OutboxError> {
+        Ok(match self.place.header(device, self.place.before(index))? {
+            Begins::Header(found) if found.sequence.wrapping_add(1) == sequence => Some(found),
             _ => None,
         })
     }
@@ -124,12 +109,15 @@ impl Ring {
         if found.head.is_row() {
             return Ok(());
         }
-        let mut chunk = [0; 32];
-        let content = Reading::new(found.content, found.head.length).next(device, &mut chunk)?;
-        let mut fields = Fields(content.unwrap_or(&[]));
+        // Of a number the lower half.
+        let mut content = [0; 8];
+        let length = to_usize(Device::<F>::round_read(4));
+        device.read(found.content, content.get_mut(..length).unwrap_or_default())?;
+        let [a, b, c, d, ..] = content;
+        let value = u32::from_le_bytes([a, b, c, d]);
         match found.head.kind {
-            DONE => self.done = Number::of(fields.u64()),
-            SERVER => self.server = fields.u32(),
+            DONE => self.done = Number::new(value),
+            SERVER => self.server = value,
             _ => {}
         }
         Ok(())
@@ -137,14 +125,13 @@ impl Ring {
 
     /// Counts the pages, and finds the first row that is not done.
     fn find_tail<F: NorFlash>(&mut self, device: &mut Device<F>) -> Result<(), OutboxError> {
-        let (mut index, mut header) = (self.head, self.head_header());
+        let (mut index, mut sequence) = (self.head, self.sequence);
         while self.used < self.place.shape.pages
-            && let Some(before) = self.before(device, index, &header)?
+            && let Some(header) = self.before(device, index, sequence)?
         {
-            (index, header) = before;
-            self.used = self.used.saturating_add(1);
+            (index, sequence) = (self.place.before(index), header.sequence);
+            self.used = self.used.wrapping_add(1);
         }
-        self.tail = Cursor::new(index, &header);
         self.rewind(device, self.done)
     }
 

@@ -8,7 +8,7 @@ use embedded_storage::nor_flash::NorFlash;
 
 use super::cursor::{Cursor, Found, Place, to_usize};
 use super::device::Device;
-use super::format::{Begins, CONTROL, Crc, DONE, HEAD, HEADER, Head, Header, SERVER, WINDOW};
+use super::format::{Begins, CONTROL, Crc, DONE, HEAD, HEADER, Head, Header, SERVER, Shape, WINDOW};
 use super::number::Number;
 use crate::error::OutboxError;
 
@@ -56,7 +56,27 @@ pub(super) enum Room {
 }
 
 impl Ring {
-    pub(super) fn head_header(&self) -> Header {
+    /// Of no pages, and empty.
+    pub(super) const NONE: Self = Self {
+        place: Place { start: 0, page: 0, shape: Shape { log: 0, pages: 0, units: 0 } },
+        head: 0,
+        sequence: 0,
+        first: 0,
+        used: 0,
+        at: 0,
+        expected: Number::of(0),
+        gap: 0,
+        shaken: false,
+        next: Number::of(0),
+        tail: Cursor::NONE,
+        done: Number::of(0),
+        kept: Number::of(0),
+        waiting: 0,
+        server: 0,
+        given_up: 0,
+    };
+
+    fn head_header(&self) -> Header {
         let Self { place: Place { shape, .. }, sequence, first, server, .. } = *self;
         Header { shape, sequence, first, waiting: 0, server }
     }
@@ -256,6 +276,19 @@ impl Ring {
         self.kept = self.kept.max(self.done);
         self.waiting = self.waiting.saturating_sub(count);
         self.control(device, DONE, &self.whole(self.done).to_le_bytes())
+    }
+
+    /// The first row that is not done is; `false`: there is none.
+    pub(super) fn finish_one<F: NorFlash>(
+        &mut self,
+        device: &mut Device<F>,
+    ) -> Result<bool, OutboxError> {
+        let mut cursor = self.tail;
+        let found = self.step(device, &mut cursor)?.is_some();
+        if found {
+            self.finish(device, cursor, 1)?;
+        }
+        Ok(found)
     }
 
     /// From now on the rows are at this server.

@@ -15,8 +15,9 @@ static INSERT: StaticStatement = StaticStatement::new(
 
 fn work(client: &mut Client<'_>) -> Result<()> {
     let mut conn = client.connect(Machine)?;
-    let item = (7_i32, i64::from(unknown()), i64::from(unknown()), f64::from(unknown()));
-    show(conn.execute_many(&INSERT, [item])? as u32);
+    // How many there are is not known when compiling, as with the outbox.
+    let items = (0..unknown()).map(|n| (7_i32, i64::from(n), i64::from(unknown()), 0.5_f64));
+    show(conn.execute_many(&INSERT, items)? as u32);
     show(conn.execute("select 1", ())? as u32);
     conn.close().map(|_| ())
 }
