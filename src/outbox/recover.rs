@@ -52,7 +52,8 @@ impl Ring {
                 None => ring.used = 0,
             }
         }
-        let none = Header { shape: place.shape, sequence: 0, first: first()?, waiting: 0, server: 0 };
+        let none =
+            Header { shape: place.shape, sequence: 0, first: first()?, waiting: 0, server: 0 };
         ring.at_page(place.shape.pages.wrapping_sub(1), &none);
         ring.used = 0;
         Ok(ring)

@@ -8,7 +8,9 @@ use embedded_storage::nor_flash::NorFlash;
 
 use super::cursor::{Cursor, Found, Place, to_usize};
 use super::device::Device;
-use super::format::{Begins, CONTROL, Crc, DONE, HEAD, HEADER, Head, Header, SERVER, Shape, WINDOW};
+use super::format::{
+    Begins, CONTROL, Crc, DONE, HEAD, HEADER, Head, Header, SERVER, Shape, WINDOW,
+};
 use super::number::Number;
 use crate::error::OutboxError;
 

@@ -4,6 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use barepg_testkit::pg::{self, Cluster, StopMode};
+use barepg_testkit::pgbouncer;
 
 use super::devices::{Device, Devices, Series};
 use super::servers::{self, Spent, compare, conninfo, server};
@@ -54,7 +55,13 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "restart",
         about: "the server behind the pooler is away for 3 s",
         most: u64::MAX,
-        run: restart,
+        run: |devices| restart(devices, 1),
+    },
+    Scenario {
+        name: "restart-default",
+        about: "the same with the pooler's default `server_login_retry` of 15 s",
+        most: u64::MAX,
+        run: |devices| restart(devices, 15),
     },
     Scenario {
         name: "limit",
@@ -185,9 +192,12 @@ fn herd(devices: u64) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
-fn restart(devices: u64) -> Result<Outcome, String> {
+fn restart(devices: u64, login_retry_s: u64) -> Result<Outcome, String> {
     let server = server(60)?;
-    let pooler = servers::pooler(&server, devices)?;
+    let mut extra = servers::extra(devices);
+    extra.push(format!("server_login_retry = {login_retry_s}"));
+    let options = pgbouncer::Options { extra, ..servers::options() };
+    let pooler = servers::pooler_with(&server, options)?;
     let fleet = start(&conninfo(pooler.port()), devices, INTERVAL, &[])?;
     seconds(3);
     let begun = fleet.now();
@@ -196,7 +206,7 @@ fn restart(devices: u64) -> Result<Outcome, String> {
     server.start_again();
     let event = fleet.now();
     // Some have noticed nothing; all have sent a row after this.
-    seconds(15);
+    seconds(25);
     fleet.wait_up(devices, Duration::from_secs(60));
     let (mut outcome, _) = finish(fleet, &server, begun, event)?;
     outcome.all_there();

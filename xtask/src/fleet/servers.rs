@@ -55,6 +55,9 @@ pub fn extra(devices: u64) -> Vec<String> {
         "log_connections = 0".to_string(),
         "log_disconnections = 0".to_string(),
         "server_login_retry = 1".to_string(),
+        "tcp_keepidle = 60".to_string(),
+        "tcp_keepintvl = 10".to_string(),
+        "tcp_keepcnt = 3".to_string(),
     ]
 }
 
