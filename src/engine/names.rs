@@ -43,12 +43,12 @@ impl NameHash {
         self.0 == 0
     }
 
-    /// 15 bits of it, to recognise a statement by.
+    /// 14 bits of it, to recognise a statement by.
     #[cfg(feature = "outbox")]
     pub(crate) const fn tag(self) -> u16 {
         let [a, b, c, d, e, f, g, h] = self.0.to_le_bytes();
         let [a, b] = [a ^ c ^ e ^ g, b ^ d ^ f ^ h];
-        u16::from_le_bytes([a, b & 0x7f])
+        u16::from_le_bytes([a, b & 0x3f])
     }
 
     /// As bytes.

@@ -6,7 +6,7 @@ use embedded_storage::nor_flash::NorFlash;
 
 use super::cursor::{Cursor, Found, Reading, to_usize};
 use super::device::Device;
-use super::format::HEAD;
+use super::format::{HEAD, KEYED};
 use super::number::Number;
 use super::ring::Ring;
 use super::{ASIDE, Outbox, of_usage, read};
@@ -42,7 +42,7 @@ pub(super) struct Sending {
     /// Rows from here on were never sent.
     unsent: Number,
     /// Something was sent whose outcome is not known.
-    uncertain: bool,
+    pub(super) uncertain: bool,
     /// Once everything below is sent again, the rows are at this server.
     moving: Option<(u32, Number)>,
 }
@@ -90,7 +90,7 @@ impl<F: NorFlash> Outbox<'_, F> {
         let Some(first) = self.rows.step(&mut self.device, &mut cursor)? else {
             return Ok(false);
         };
-        let statement = self.options.pick(first.head.kind, conn.is_opengauss());
+        let statement = self.options.pick(first.head.kind & !KEYED, conn.is_opengauss());
         let statement = statement.ok_or(OutboxError::UnknownStatement)?;
         let limit = self.sending.limit.min(self.options.batch);
         let limit = limit.min(self.sending.suspect.unwrap_or(u16::MAX)).max(1);
@@ -126,7 +126,8 @@ impl<F: NorFlash> Outbox<'_, F> {
             trouble: Cell::new(None),
         };
         let (mut cursor, mut sent) = (self.rows.tail, 0_u16);
-        let fresh = !first.number.is_before(self.sending.unsent);
+        // Rows of another outbox may have been sent from there.
+        let fresh = !first.number.is_before(self.sending.unsent) && first.head.kind & KEYED == 0;
         let result = conn.execute_many(
             statement,
             core::iter::from_fn(|| {
@@ -135,18 +136,27 @@ impl<F: NorFlash> Outbox<'_, F> {
                 }
                 let mut next = cursor;
                 let device = &mut *batch.device.try_borrow_mut().ok()?;
-                let found = match self.rows.step(device, &mut next) {
-                    Ok(found) => found?,
+                let mut row = || {
+                    let Some(mut found) = self.rows.step(device, &mut next)? else {
+                        return Ok(None);
+                    };
+                    if found.head.kind != first.head.kind {
+                        return Ok(None);
+                    }
+                    let key = self.rows.key(device, &mut found)?;
+                    Ok(Some(Row { rows: &batch, key, found }))
+                };
+                match row() {
+                    Ok(Some(row)) => {
+                        (cursor, sent) = (next, sent.wrapping_add(1));
+                        Some(row)
+                    }
+                    Ok(None) => None,
                     Err(error) => {
                         batch.trouble.set(Some(error));
-                        return None;
+                        None
                     }
-                };
-                if found.head.kind != first.head.kind {
-                    return None;
                 }
-                (cursor, sent) = (next, sent.wrapping_add(1));
-                Some(Row { rows: &batch, number: self.rows.whole(found.number), found })
             }),
         );
         // What the flash reports is shown only where it made the batch fail.
@@ -207,20 +217,20 @@ impl<F: NorFlash> Outbox<'_, F> {
     }
 
     /// Moves the first row that waits to those set aside.
-    fn put_aside(&mut self, first: Found, state: Option<SqlState>) -> Result<(), OutboxError> {
+    fn put_aside(&mut self, mut first: Found, state: Option<SqlState>) -> Result<(), OutboxError> {
+        let key = self.rows.key(&mut self.device, &mut first)?.to_le_bytes();
         let state = state.unwrap_or(SqlState::UNKNOWN);
         let head = to_usize(HEAD);
         let content = self.buffer.get_mut(head..).unwrap_or_default();
         let (about, values) =
             content.split_at_mut_checked(to_usize(ASIDE)).ok_or(OutboxError::Region)?;
         read(&mut self.device, first.content, first.head.length, values)?;
-        let key = self.rows.whole(first.number).to_le_bytes();
         for (to, from) in about.iter_mut().zip(key.iter().chain(&state.to_bytes())) {
             *to = *from;
         }
         let length = first.head.length.wrapping_add(16);
         let room = self.options.aside_full.room();
-        let kind = first.head.kind;
+        let kind = first.head.kind & !KEYED;
         match self.aside.append(&mut self.device, kind, self.buffer, length, room) {
             Ok(_) => {}
             Err(OutboxError::Full) if self.options.aside_full == super::Full::DropNewest => {
@@ -331,8 +341,7 @@ struct Rows<'r, F> {
 /// The parameters of a row: device, number, and the values, read from flash while they are sent.
 struct Row<'r, F> {
     rows: &'r Rows<'r, F>,
-    /// The whole one.
-    number: u64,
+    key: u64,
     found: Found,
 }
 
@@ -353,7 +362,7 @@ impl<F: NorFlash> Params for Row<'_, F> {
 
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         self.rows.prefix.values(out)?;
-        (self.number.cast_signed(),).values(out)?;
+        (self.key.cast_signed(),).values(out)?;
         let mut device = self.rows.device.try_borrow_mut().map_err(|_| WireError::Source)?;
         let Found { head, content, .. } = self.found;
         let (mut reading, mut chunk) = (Reading::new(content, head.length), [0; 32]);

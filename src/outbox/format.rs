@@ -21,6 +21,12 @@ pub(super) const HEAD: u32 = 8;
 /// Of records that are no rows.
 pub(super) const CONTROL: u16 = 0x8000;
 
+/// Of rows whose content begins with their key, u64: they come from another outbox.
+pub(super) const KEYED: u16 = 0x4000;
+
+/// Bytes of such a key.
+pub(super) const KEY: u16 = 8;
+
 /// Content: everything below this number is done, u64.
 pub(super) const DONE: u16 = CONTROL | 1;
 
@@ -30,7 +36,7 @@ pub(super) const SERVER: u16 = CONTROL | 2;
 const MAGIC: u16 = 0x4270;
 
 /// The format described above.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// How far a record's number may be beyond the expected one where something was cut before it:
 /// enough for some resets in a row, few enough that chance does not hit one.

@@ -45,6 +45,7 @@
 //! | `device` | the flash, with words, errors and counters |
 //! | `cursor` | from record to record |
 //! | `ring`, `recover` | one log in a ring of pages: append, done; after a reset |
+//! | `take_over` | rows of another outbox |
 //! | `drain` | sending: batches, refused rows, sending again |
 //! | `ram` | RAM as a flash |
 
@@ -57,6 +58,7 @@ mod options;
 mod ram;
 mod recover;
 mod ring;
+mod take_over;
 #[cfg(test)]
 mod tests;
 

@@ -9,7 +9,7 @@ use embedded_storage::nor_flash::NorFlash;
 use super::cursor::{Cursor, Found, Place, to_usize};
 use super::device::Device;
 use super::format::{
-    Begins, CONTROL, Crc, DONE, HEAD, HEADER, Head, Header, SERVER, Shape, WINDOW,
+    Begins, CONTROL, Crc, DONE, HEAD, HEADER, Head, Header, KEY, KEYED, SERVER, Shape, WINDOW,
 };
 use super::number::Number;
 use crate::error::OutboxError;
@@ -86,6 +86,22 @@ impl Ring {
     /// The whole number of a row.
     pub(super) const fn whole(&self, number: Number) -> u64 {
         number.whole(self.first)
+    }
+
+    /// The key of a row. What is before its values is taken off.
+    pub(super) fn key<F: NorFlash>(
+        &self,
+        device: &mut Device<F>,
+        found: &mut Found,
+    ) -> Result<u64, OutboxError> {
+        if found.head.kind & KEYED == 0 {
+            return Ok(self.whole(found.number));
+        }
+        let mut key = [0; 8];
+        device.read(found.content, &mut key)?;
+        found.content = found.content.wrapping_add(u32::from(KEY));
+        found.head.length = found.head.length.saturating_sub(KEY);
+        Ok(u64::from_le_bytes(key))
     }
 
     /// The index of the oldest page.

@@ -3,7 +3,9 @@
 use barepg::host::{FileFlash, SystemPlatform};
 use barepg::outbox::{Full, Options, Outbox, RamFlash};
 use barepg::types::oid;
-use barepg::{Connection, Error, ErrorKind, Remedy, Result, StaticStatement, UsageError};
+use barepg::{
+    Connection, Error, ErrorKind, OutboxError, Remedy, Result, StaticStatement, UsageError,
+};
 use barepg_testkit::flash::Flash;
 use barepg_testkit::pg;
 use barepg_testkit::scratch::Scratch;
@@ -278,4 +280,56 @@ fn rows_in_a_file_are_there_when_it_is_opened_again() {
     })
     .unwrap();
     assert_eq!(values("file"), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn rows_in_ram_move_to_flash_with_their_keys() {
+    let port = database("taken_over");
+    let mut flash = Flash::<4, 512>::new(16, 3);
+    let mut keys = Vec::new();
+    with_outbox(&mut flash, options(), |outbox| {
+        keys.push(outbox.push(&INSERT, (0, "")).unwrap());
+        in_ram(options(), |ram| {
+            keys.extend((1..=40).map(|value| {
+                let value = if value % 10 == 0 { -value } else { value };
+                ram.push(&INSERT, (value, "x")).unwrap()
+            }));
+            // Some are stored, and nobody has said so.
+            let rows = keys[1..6].iter().zip(1..).map(|(key, value)| (7, *key, value, "x"));
+            let sql = "insert into reading values ($1::int, $2::bigint, $3::int, $4::text)";
+            with_session(port, "taken_over", |conn| conn.execute_many(sql, rows)).unwrap();
+            assert_eq!(outbox.take_over(ram).unwrap(), 40);
+            assert_eq!((outbox.waiting(), ram.waiting()), (41, 0));
+            assert_eq!(outbox.take_over(ram).unwrap(), 0);
+        });
+        keys.push(outbox.push(&INSERT, (41, "")).unwrap());
+    })
+    .unwrap();
+    // Power fails.
+    with_outbox(&mut flash, options(), |outbox| {
+        assert_eq!(outbox.waiting(), 42);
+        with_session(port, "taken_over", |conn| outbox.drain(conn)).unwrap();
+        assert_eq!((outbox.waiting(), outbox.set_aside(), outbox.counters().swallowed), (0, 4, 0));
+        let aside = outbox.next_aside().unwrap().unwrap();
+        assert_eq!((aside.key, aside.sqlstate.as_str()), (keys[10], "23514"));
+        assert_eq!(aside.values, [0, 0, 0, 4, 0xff, 0xff, 0xff, 0xf6, 0, 0, 0, 1, b'x']);
+    })
+    .unwrap();
+    let sql = "select key, value from reading where value > 0 order by arrived";
+    let found = pg::shared(15).psql("taken_over", sql);
+    let stored = |n: &usize| n % 10 != 0 && *n > 0;
+    let expected: Vec<String> =
+        (0..42).filter(stored).map(|n| format!("{}|{n}", keys[n])).collect();
+    assert_eq!(found.lines().collect::<Vec<_>>(), expected);
+    // Where it is full, what does not fit stays.
+    let mut small = Flash::<4, 256>::new(4, 3);
+    with_outbox(&mut small, options().full(Full::Refuse), |outbox| {
+        in_ram(options(), |ram| {
+            push(ram, 0..60);
+            let error = outbox.take_over(ram).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Outbox(OutboxError::Full));
+            assert!(outbox.waiting() > 5 && outbox.waiting() + ram.waiting() == 60);
+        });
+    })
+    .unwrap();
 }
