@@ -106,7 +106,7 @@ impl Cursor {
         end: u32,
     ) -> Result<Option<Found>, OutboxError> {
         let word = Device::<F>::WORD;
-        while self.at.saturating_add(HEAD) <= end {
+        while self.at.wrapping_add(HEAD) <= end {
             let mut chunk = [0; 32];
             let length = CHUNK.min(place.page.saturating_sub(self.at));
             let chunk = chunk.get_mut(..to_usize(length)).unwrap_or_default();
@@ -144,7 +144,7 @@ impl Cursor {
     ) -> Result<Option<Found>, OutboxError> {
         let length = u32::from(head.length);
         let size = Device::<F>::round(HEAD.wrapping_add(length));
-        let end = self.at.saturating_add(size);
+        let end = self.at.wrapping_add(size);
         if end > place.page {
             return Ok(None);
         }

@@ -118,10 +118,7 @@ impl<F: NorFlash> Outbox<'_, F> {
             device: RefCell::new(&mut self.device),
             prefix: self.options.device,
             #[cfg(feature = "opengauss")]
-            types: statement
-                .types()
-                .get(self.options.device.count().saturating_add(1)..)
-                .unwrap_or(&[]),
+            types: statement.types().get(self.options.device.count()..).unwrap_or(&[]),
             values: statement.given().saturating_sub(self.options.device.count()).saturating_sub(1),
             trouble: Cell::new(None),
         };
@@ -136,27 +133,18 @@ impl<F: NorFlash> Outbox<'_, F> {
                 }
                 let mut next = cursor;
                 let device = &mut *batch.device.try_borrow_mut().ok()?;
-                let mut row = || {
-                    let Some(mut found) = self.rows.step(device, &mut next)? else {
-                        return Ok(None);
-                    };
-                    if found.head.kind != first.head.kind {
-                        return Ok(None);
-                    }
-                    let key = self.rows.key(device, &mut found)?;
-                    Ok(Some(Row { rows: &batch, key, found }))
-                };
-                match row() {
-                    Ok(Some(row)) => {
-                        (cursor, sent) = (next, sent.wrapping_add(1));
-                        Some(row)
-                    }
-                    Ok(None) => None,
+                let found = match self.rows.step(device, &mut next) {
+                    Ok(found) => found?,
                     Err(error) => {
                         batch.trouble.set(Some(error));
-                        None
+                        return None;
                     }
+                };
+                if found.head.kind != first.head.kind {
+                    return None;
                 }
+                (cursor, sent) = (next, sent.wrapping_add(1));
+                Some(Row { rows: &batch, number: self.rows.whole(found.number), found })
             }),
         );
         // What the flash reports is shown only where it made the batch fail.
@@ -217,8 +205,8 @@ impl<F: NorFlash> Outbox<'_, F> {
     }
 
     /// Moves the first row that waits to those set aside.
-    fn put_aside(&mut self, mut first: Found, state: Option<SqlState>) -> Result<(), OutboxError> {
-        let key = self.rows.key(&mut self.device, &mut first)?.to_le_bytes();
+    fn put_aside(&mut self, first: Found, state: Option<SqlState>) -> Result<(), OutboxError> {
+        let key = self.rows.whole(first.number).to_le_bytes();
         let state = state.unwrap_or(SqlState::UNKNOWN);
         let head = to_usize(HEAD);
         let content = self.buffer.get_mut(head..).unwrap_or_default();
@@ -230,7 +218,7 @@ impl<F: NorFlash> Outbox<'_, F> {
         }
         let length = first.head.length.wrapping_add(16);
         let room = self.options.aside_full.room();
-        let kind = first.head.kind & !KEYED;
+        let kind = first.head.kind;
         match self.aside.append(&mut self.device, kind, self.buffer, length, room) {
             Ok(_) => {}
             Err(OutboxError::Full) if self.options.aside_full == super::Full::DropNewest => {
@@ -331,7 +319,7 @@ struct Batch {
 struct Rows<'r, F> {
     device: RefCell<&'r mut Device<F>>,
     prefix: &'r dyn Params,
-    /// Types of the values, and their number.
+    /// Types of the row's number and of the values, and how many values there are.
     #[cfg(feature = "opengauss")]
     types: &'static [Oid],
     values: usize,
@@ -341,7 +329,8 @@ struct Rows<'r, F> {
 /// The parameters of a row: device, number, and the values, read from flash while they are sent.
 struct Row<'r, F> {
     rows: &'r Rows<'r, F>,
-    key: u64,
+    /// The whole one.
+    number: u64,
     found: Found,
 }
 
@@ -362,12 +351,17 @@ impl<F: NorFlash> Params for Row<'_, F> {
 
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         self.rows.prefix.values(out)?;
-        (self.key.cast_signed(),).values(out)?;
+        let is_keyed = self.found.head.kind & KEYED != 0;
+        if !is_keyed {
+            (self.number.cast_signed(),).values(out)?;
+        }
         let mut device = self.rows.device.try_borrow_mut().map_err(|_| WireError::Source)?;
         let Found { head, content, .. } = self.found;
         let (mut reading, mut chunk) = (Reading::new(content, head.length), [0; 32]);
         #[cfg(feature = "opengauss")]
-        let mut pieces = crate::verbs::gauss::InPieces::new(self.rows.types);
+        let types = self.rows.types.get(usize::from(!is_keyed)..).unwrap_or(&[]);
+        #[cfg(feature = "opengauss")]
+        let mut pieces = crate::verbs::gauss::InPieces::new(types);
         loop {
             match reading.next(&mut device, &mut chunk) {
                 #[cfg(feature = "opengauss")]

@@ -21,11 +21,11 @@ pub(super) const HEAD: u32 = 8;
 /// Of records that are no rows.
 pub(super) const CONTROL: u16 = 0x8000;
 
-/// Of rows whose content begins with their key, u64: they come from another outbox.
+/// Of rows from another outbox: their content begins with their key, as a parameter as it travels.
 pub(super) const KEYED: u16 = 0x4000;
 
 /// Bytes of such a key.
-pub(super) const KEY: u16 = 8;
+pub(super) const KEY: usize = 12;
 
 /// Content: everything below this number is done, u64.
 pub(super) const DONE: u16 = CONTROL | 1;
@@ -78,16 +78,13 @@ pub(super) enum Begins {
 
 impl Header {
     pub(super) fn encode(&self) -> [u8; 32] {
-        let Self { shape: Shape { log, pages, units }, sequence, first, waiting, server } = *self;
-        let ([m, n], version) = (MAGIC.to_le_bytes(), VERSION);
-        let ([p, q], [u, v]) = (pages.to_le_bytes(), units.to_le_bytes());
-        let [a, b, c, d] = sequence.to_le_bytes();
-        let [e, f, g, h, i, j, k, l] = first.to_le_bytes();
-        let ([r, s, t, w], [x, y, z, o]) = (waiting.to_le_bytes(), server.to_le_bytes());
-        let mut bytes = [
-            m, n, version, log, p, q, u, v, a, b, c, d, e, f, g, h, i, j, k, l, r, s, t, w, x, y,
-            z, o, 0, 0, 0, 0,
-        ];
+        let Self { shape, sequence, first, waiting, server } = *self;
+        let [kind, size] = shape.words();
+        let [a, b, c, d, e, f, g, h] = first.to_le_bytes();
+        let (low, high) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+        let mut bytes = [0; 32];
+        let words = [kind, size, sequence, low, high, waiting, server];
+        put(&mut bytes, &words);
         let crc = whole(&bytes);
         if let Some(end) = bytes.last_chunk_mut::<4>() {
             *end = crc.to_le_bytes();
@@ -96,23 +93,36 @@ impl Header {
     }
 
     pub(super) fn decode(bytes: &[u8; 32], shape: Shape) -> Begins {
-        let [m, n, version, log, p, q, u, v, a, b, c, d, e, f, g, h, rest @ ..] = *bytes;
-        let [i, j, k, l, r, s, t, w, x, y, z, o, crc @ ..] = rest;
-        let (pages, units) = (u16::from_le_bytes([p, q]), u16::from_le_bytes([u, v]));
+        let mut words = [0; 8];
+        for (to, from) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *to = u32::from_le_bytes(*from);
+        }
+        let [kind, size, sequence, low, high, waiting, server, crc] = words;
         // A later version keeps magic, version and CRC where they are.
-        if u16::from_le_bytes([m, n]) != MAGIC || whole(bytes) != u32::from_le_bytes(crc) {
+        if kind & 0xffff != u32::from(MAGIC) || whole(bytes) != crc {
             Begins::Blank
-        } else if version != VERSION || shape != (Shape { log, pages, units }) {
+        } else if [kind, size] != shape.words() {
             Begins::Foreign
         } else {
-            Begins::Header(Self {
-                shape,
-                sequence: u32::from_le_bytes([a, b, c, d]),
-                first: u64::from_le_bytes([e, f, g, h, i, j, k, l]),
-                waiting: u32::from_le_bytes([r, s, t, w]),
-                server: u32::from_le_bytes([x, y, z, o]),
-            })
+            let first = u64::from(high) << 32 | u64::from(low);
+            Begins::Header(Self { shape, sequence, first, waiting, server })
         }
+    }
+}
+
+impl Shape {
+    /// The beginning of a header.
+    const fn words(self) -> [u32; 2] {
+        let ([m, n], [p, q]) = (MAGIC.to_le_bytes(), self.pages.to_le_bytes());
+        let [u, v] = self.units.to_le_bytes();
+        [u32::from_le_bytes([m, n, VERSION, self.log]), u32::from_le_bytes([p, q, u, v])]
+    }
+}
+
+/// Words at the beginning of some bytes.
+fn put(bytes: &mut [u8; 32], words: &[u32]) {
+    for (to, word) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+        *to = word.to_le_bytes();
     }
 }
 

@@ -69,7 +69,7 @@ pub use ram::RamFlash;
 use cursor::{Reading, to_usize};
 use device::Device;
 use drain::Sending;
-use format::{HEAD, HEADER};
+use format::{HEAD, HEADER, KEY, KEYED};
 use ring::Ring;
 
 use crate::error::{Buffer, Error, ErrorKind, OutboxError, Outcome, Result, SqlState, UsageError};
@@ -297,7 +297,14 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         let length = read(&mut self.device, found.content, found.head.length, self.buffer)?;
         let content = self.buffer.get(..length).unwrap_or_default();
         let (head, values) = content.split_at_checked(to_usize(ASIDE)).unwrap_or((&[], content));
-        let key = head.first_chunk().map_or(0, |key| i64::from_le_bytes(*key));
+        let mut key = head.first_chunk().map_or(0, |key| i64::from_le_bytes(*key));
+        let mut values = values;
+        if found.head.kind & KEYED != 0
+            && let Some((own, rest)) = values.split_first_chunk::<KEY>()
+        {
+            let [_, _, _, _, own @ ..] = *own;
+            (key, values) = (i64::from_be_bytes(own), rest);
+        }
         let sqlstate = SqlState::from_field(head.get(8..13).unwrap_or_default());
         Ok(Some(Aside { key, sqlstate, values }))
     }

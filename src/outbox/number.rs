@@ -40,17 +40,9 @@ impl Number {
     }
 
     /// The whole number, of which it is the lower half: the one that is nearest to `near`.
-    pub(super) const fn whole(self, near: u64) -> u64 {
-        let distance = self.less(Self::of(near)).cast_signed();
-        near.wrapping_add(sign_extended(distance))
+    pub(super) fn whole(self, near: u64) -> u64 {
+        near.wrapping_add_signed(i64::from(self.less(Self::of(near)).cast_signed()))
     }
-}
-
-/// As 64 bits, negative numbers too.
-const fn sign_extended(n: i32) -> u64 {
-    let [a, b, c, d] = n.to_le_bytes();
-    let [e, ..] = (n >> 31).to_le_bytes();
-    u64::from_le_bytes([a, b, c, d, e, e, e, e])
 }
 
 #[cfg(test)]

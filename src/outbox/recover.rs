@@ -96,7 +96,7 @@ impl Ring {
         }
         self.expected = cursor.next;
         self.next = cursor.next.plus(u32::from(cursor.cuts)).plus(1);
-        self.at = cursor.solid.saturating_add(self.gap).min(self.place.page);
+        self.at = cursor.solid.wrapping_add(self.gap).min(self.place.page);
         self.kept = self.done;
         Ok(true)
     }

@@ -9,7 +9,7 @@ use embedded_storage::nor_flash::NorFlash;
 use super::cursor::{Cursor, Found, Place, to_usize};
 use super::device::Device;
 use super::format::{
-    Begins, CONTROL, Crc, DONE, HEAD, HEADER, Head, Header, KEY, KEYED, SERVER, Shape, WINDOW,
+    Begins, CONTROL, Crc, DONE, HEAD, HEADER, Head, Header, SERVER, Shape, WINDOW,
 };
 use super::number::Number;
 use crate::error::OutboxError;
@@ -84,24 +84,9 @@ impl Ring {
     }
 
     /// The whole number of a row.
-    pub(super) const fn whole(&self, number: Number) -> u64 {
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn whole(&self, number: Number) -> u64 {
         number.whole(self.first)
-    }
-
-    /// The key of a row. What is before its values is taken off.
-    pub(super) fn key<F: NorFlash>(
-        &self,
-        device: &mut Device<F>,
-        found: &mut Found,
-    ) -> Result<u64, OutboxError> {
-        if found.head.kind & KEYED == 0 {
-            return Ok(self.whole(found.number));
-        }
-        let mut key = [0; 8];
-        device.read(found.content, &mut key)?;
-        found.content = found.content.wrapping_add(u32::from(KEY));
-        found.head.length = found.head.length.saturating_sub(KEY);
-        Ok(u64::from_le_bytes(key))
     }
 
     /// The index of the oldest page.
@@ -179,7 +164,7 @@ impl Ring {
     }
 
     const fn has_room(&self, size: u32) -> bool {
-        self.used > 0 && self.at.saturating_add(size) <= self.place.page
+        self.used > 0 && self.at.wrapping_add(size) <= self.place.page
     }
 
     /// Writes a record at the end of the page.
@@ -203,13 +188,13 @@ impl Ring {
         let at = self.place.at(self.head, self.at);
         let written = device.write(at, record);
         let step = u32::try_from(size).unwrap_or(u32::MAX);
-        self.at = self.at.saturating_add(step);
+        self.at = self.at.wrapping_add(step);
         match written {
             Ok(()) => (self.expected, self.shaken) = (self.next, false),
             // As after a power cut.
             Err(_) => {
                 self.shaken = true;
-                self.at = self.at.saturating_add(self.gap).min(self.place.page);
+                self.at = self.at.wrapping_add(self.gap).min(self.place.page);
                 self.next = self.next.plus(1);
             }
         }

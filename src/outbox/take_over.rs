@@ -6,6 +6,8 @@ use super::cursor::to_usize;
 use super::format::{HEAD, KEY, KEYED};
 use super::{Outbox, read};
 use crate::error::{OutboxError, Result};
+use crate::verbs::Params;
+use crate::wire::Writer;
 
 impl<F: NorFlash> Outbox<'_, F> {
     /// Moves all rows that wait in another outbox to the end of this one, with their keys: a row that was
@@ -13,7 +15,7 @@ impl<F: NorFlash> Outbox<'_, F> {
     ///
     /// For rows that are in RAM while a session takes them, and in flash only when it is lost: an
     /// acknowledged row has then not cost a write of flash. A power failure loses those that are in RAM at
-    /// that moment. Each takes 8 bytes more than one that is pushed. Send what is here first, so that
+    /// that moment. Each takes 12 bytes more than one that is pushed. Send what is here first, so that
     /// the order stays.
     ///
     /// ```no_run
@@ -72,14 +74,20 @@ impl<F: NorFlash> Outbox<'_, F> {
         other: &mut Outbox<'_, G>,
         cursor: &mut super::cursor::Cursor,
     ) -> Result<bool, OutboxError> {
-        let Some(mut found) = other.rows.step(&mut other.device, cursor)? else { return Ok(false) };
-        let kind = found.head.kind | KEYED;
-        let key = other.rows.key(&mut other.device, &mut found)?.to_le_bytes();
+        let Some(found) = other.rows.step(&mut other.device, cursor)? else { return Ok(false) };
         let content = self.buffer.get_mut(to_usize(HEAD)..).unwrap_or_default();
-        let (before, values) = content.split_first_chunk_mut().ok_or(OutboxError::Region)?;
-        *before = key;
-        read(&mut other.device, found.content, found.head.length, values)?;
-        let length = found.head.length.saturating_add(KEY);
+        let (key, values) = content.split_at_mut_checked(KEY).ok_or(OutboxError::Region)?;
+        let mut length = found.head.length;
+        if found.head.kind & KEYED == 0 {
+            (other.rows.whole(found.number).cast_signed(),)
+                .values(&mut Writer::new(key))
+                .map_err(|_| OutboxError::Region)?;
+            read(&mut other.device, found.content, length, values)?;
+            length = length.saturating_add(12);
+        } else {
+            read(&mut other.device, found.content, length, content)?;
+        }
+        let kind = found.head.kind | KEYED;
         let room = self.options.full.room();
         self.rows.append(&mut self.device, kind, self.buffer, length, room)?;
         Ok(true)
