@@ -24,9 +24,16 @@ fn drains(c: &mut Connection, counted: (i64, i64, i64, i32)) {
     let options = Options::new(STATEMENTS).at_opengauss(AT_OPENGAUSS).device(&(7_i32,));
     let mut outbox = Outbox::open(RamFlash::new(&mut flash), &mut buffer, options, &Host).unwrap();
     let long = "x".repeat(70);
-    for name in ["a", "", long.as_str(), "b"] {
+    for name in ["a", long.as_str()] {
         outbox.push(&INSERT.postgresql, (name, "")).unwrap();
     }
+    // Two from another outbox, with their keys.
+    let (mut ram, mut buffer) = ([0; 4096], [0; 160]);
+    let mut other = Outbox::open(RamFlash::new(&mut ram), &mut buffer, options, &Host).unwrap();
+    for name in ["", "b"] {
+        other.push(&INSERT.postgresql, (name, "")).unwrap();
+    }
+    assert_eq!(outbox.take_over(&mut other), Ok(2));
     assert_eq!(outbox.drain(c), Ok(4));
     let sql = "select count(*), count(name), count(note), max(length(name))::int4 from kept";
     let row = c.query_one(sql, ()).unwrap();
