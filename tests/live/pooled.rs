@@ -27,7 +27,6 @@ pub const MAJORS: [u16; 3] = [10, 15, 18];
 
 /// Tests of what needs a server session of its own.
 const SESSION: &[(&str, &str)] = &[
-    ("guide::wait_for_a_command", LISTEN),
     ("notify::notifications_are_waited_for", LISTEN),
     ("notify::what_arrives_meanwhile_is_queued_or_counted", LISTEN),
     ("notify::a_notification_larger_than_the_buffer_is_skipped", LISTEN),

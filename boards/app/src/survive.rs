@@ -5,19 +5,17 @@ use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use barepg::outbox::{Full, Options, Outbox};
-use barepg::{Backoff, Client, Dial, DialError, Pause, Platform, Policy, StaticStatement, Target};
+use barepg::{Backoff, Client, Dial, DialError, Pause, Platform, Policy, Target};
 use embedded_io::ErrorKind;
 
 use crate::{Board, Failed, report};
 
-#[path = "../../../tests/live/guide/log_a_reading.rs"]
+#[path = "../../../tests/guide/code/log_a_reading.rs"]
 mod log_a_reading;
 
-use log_a_reading::{INSERT, Logger, Sample, Samples};
+use log_a_reading::{AT_OPENGAUSS, Logger, STATEMENTS, Sample, Samples};
 
 type Out<'o> = dyn core::fmt::Write + 'o;
-
-static STATEMENTS: &[&StaticStatement] = &[&INSERT];
 
 /// Which device this is.
 const DEVICE: (i32,) = (7,);
@@ -127,7 +125,8 @@ pub(crate) fn show<B: Board>(
     out: &mut Out<'_>,
 ) -> Result<(), Failed> {
     let mut buffer = [0; 128];
-    let options = Options::new(STATEMENTS).device(&DEVICE).sole_session(true).full(Full::Refuse);
+    let options = Options::new(STATEMENTS).at_opengauss(AT_OPENGAUSS).device(&DEVICE);
+    let options = options.sole_session(true).full(Full::Refuse);
     let flash = board.flash();
     let opened = Outbox::open(flash, &mut buffer, options, device.platform);
     let outbox = opened.map_err(|error| {

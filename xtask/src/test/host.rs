@@ -150,7 +150,7 @@ pub fn tests_default(context: &Context) -> Checked {
 /// driver's own, those on scripted peers and those of work on a real server.
 pub fn tests_all(context: &Context) -> Checked {
     if context.quick {
-        let kinds = ["api", "scripted", "live", "outcomes", "outbox"];
+        let kinds = ["api", "scripted", "live", "outcomes", "outbox", "guide"];
         let kinds: Vec<String> = kinds.iter().map(|kind| format!("--test={kind}")).collect();
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
         let whole = ["--package", "barepg", "--all-features", "--lib"];

@@ -3,14 +3,16 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use barepg::outbox::{NorFlash, Outbox};
 use barepg::types::oid;
-use barepg::{Client, Connection, Dial, Pause, Policy, Result, StaticStatement, Supervisor};
+use barepg::{Client, Connection, Dial, Pause, PerDialect, Policy, Result, StaticStatement};
+use barepg::{Supervisor, insert_once};
 
-// Device and key are the row's identity, the outbox makes the key. In flash.
-pub static INSERT: StaticStatement = StaticStatement::new(
-    "insert into reading (device, key, at, celsius) values ($1, $2, to_timestamp($3), $4)
-     on conflict do nothing",
+// Device and key are the row's identity, the outbox makes the key. Sent twice, it is stored once.
+pub static INSERT: PerDialect<StaticStatement> = insert_once!(
+    "insert into reading (device, key, at, celsius) values ($1, $2, to_timestamp($3), $4)",
     &[oid::INT4, oid::INT8, oid::FLOAT8, oid::FLOAT4],
 );
+pub static STATEMENTS: &[&StaticStatement] = &[&INSERT.postgresql];
+pub static AT_OPENGAUSS: &[&StaticStatement] = &[&INSERT.opengauss];
 
 /// Seconds since 1970, degrees.
 pub type Sample = (u32, f32);
@@ -112,7 +114,7 @@ impl<F: NorFlash> Logger<'_, F> {
     fn keep(&mut self) {
         while let Some((at, celsius)) = self.samples.take() {
             // An error: the outbox is full and told to refuse, or the flash is worn out.
-            let key = self.outbox.push(&INSERT, (f64::from(at), celsius));
+            let key = self.outbox.push(&INSERT.postgresql, (f64::from(at), celsius));
             (self.kept)((at, celsius), key);
         }
     }
