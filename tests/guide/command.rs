@@ -102,6 +102,7 @@ fn power_that_fails_repeats_no_command() {
     let begun: u32 = plant.psql("select count(distinct command) from report").parse().unwrap();
     assert_eq!(begun, given, "a command is lost");
     let done = plant.psql("select count(distinct command) from report where what = 'done'");
-    assert!(given - done.parse::<u32>().unwrap() <= (writing + erasing) as u32);
-    assert!(once.len() as u32 >= done.parse().unwrap());
+    let done: u32 = done.parse().unwrap();
+    assert!(given - done <= (writing + erasing) as u32);
+    assert!(once.len() as u32 >= done);
 }

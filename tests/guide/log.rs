@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use barepg::Client;
 use barepg::host::{Dialler, SystemPlatform};
 use barepg::outbox::{Options, Outbox};
+use barepg::{Client, Config, NoEntropy, Platform, Storage};
 use barepg_testkit::flash::Flash;
 
 use crate::log_a_reading::{AT_OPENGAUSS, Logger, STATEMENTS, Samples};
@@ -88,7 +88,7 @@ fn at_opengauss_too_where_the_statement_is_another_one() {
     let front = gauss::Front::start(gauss::Options::before(cluster));
     let relay = Relay::start(front.port()).unwrap();
     let port = relay.port().to_string();
-    let config = barepg::Config::new().host("127.0.0.1").port(&port).dbname("test");
+    let config = Config::new().host("127.0.0.1").port(&port).dbname("test");
     let config = config.user("sha256_2048_user").password(gauss::PASSWORD);
     let (turns, mut flash) = (Cell::new(0), Memory::new(16, 3));
     let cut = |turn: u32| {
@@ -111,4 +111,73 @@ fn at_opengauss_too_where_the_statement_is_another_one() {
     let stored = cluster.psql("test", STORED);
     cluster.psql("test", "drop table reading");
     assert_eq!(stored, all(0..100));
+}
+
+/// A platform whose `idle` takes samples.
+struct Sampling<'s> {
+    platform: SystemPlatform,
+    samples: &'s Samples,
+    next_ms: Cell<u64>,
+    taken: Cell<u32>,
+}
+
+/// Milliseconds between two samples.
+const EVERY_MS: u64 = 100;
+
+impl Platform for Sampling<'_> {
+    fn now_ms(&self) -> u64 {
+        self.platform.now_ms()
+    }
+
+    fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
+        self.platform.entropy(buf)
+    }
+
+    fn idle(&self) {
+        self.platform.idle();
+        if self.now_ms() >= self.next_ms.get() {
+            assert!(self.samples.put((1_700_000_000 + self.taken.get(), 20.0)), "no room");
+            self.taken.set(self.taken.get() + 1);
+            self.next_ms.set(self.now_ms() + EVERY_MS);
+        }
+    }
+}
+
+#[test]
+fn samples_are_taken_while_a_login_waits() {
+    let plant = Plant::new("guide_meanwhile", "reading", SCHEMA);
+    let silent = barepg_testkit::faults::silent().unwrap();
+    let ports = format!("{},{}", silent.port(), plant.relay.port());
+    // Two seconds of nothing, then a server.
+    let config = Config::new().host("127.0.0.1,127.0.0.1").port(&ports).user("trust_user");
+    let config = config.dbname("guide_meanwhile").connect_timeout_ms(2000);
+    let config = config.dialect(barepg::Dialect::PostgreSql);
+    let (queue, mut buffer, mut storage) = (Samples::new(), [0; 128], Storage::<512, 512>::new());
+    let platform = Sampling {
+        platform: SystemPlatform::new(),
+        samples: &queue,
+        next_ms: Cell::new(0),
+        taken: Cell::new(0),
+    };
+    let mut memory = Memory::new(16, 4);
+    let options = Options::new(STATEMENTS).device(&(7_i32,));
+    let outbox = Outbox::open(&mut memory, &mut buffer, options, &platform).unwrap();
+    let mut client = Client::new(storage.buffers(), &config, &platform);
+    let safe = Cell::new(0);
+    let first = Cell::new(None);
+    let kept = |_, key: barepg::Result<i64>| {
+        key.unwrap();
+        safe.set(safe.get() + 1);
+    };
+    let rest = |waiting| {
+        // The first rest is after the login.
+        first.set(first.get().or(Some(platform.taken.get())));
+        waiting == 0 && queue.is_empty()
+    };
+    let mut logger = Logger { outbox, samples: &queue, kept: &kept, rest: &rest, report: &|_| () };
+    logger.run(&mut client, &mut Dialler::new(), QUICK);
+    // Twenty were due while the login waited; a machine may be busy.
+    assert!(first.get().unwrap() >= 5, "{first:?}");
+    assert!(safe.get() >= first.get().unwrap());
+    assert_eq!(plant.psql(STORED), all(0..safe.get()));
 }

@@ -17,11 +17,14 @@ pub static AT_OPENGAUSS: &[&StaticStatement] = &[&INSERT.opengauss];
 /// Seconds since 1970, degrees.
 pub type Sample = (u32, f32);
 
+/// As many samples as may be due while the program is away: it may wait 30 s for a login. A power of two.
+const PLACES: u32 = 32;
+
 /// Samples on their way to the outbox, which is too slow to be filled by whoever samples: a page of
 /// flash is erased in up to a tenth of a second. One side puts samples in: `Platform::idle`, an
 /// interrupt or a task of higher priority. The other, the program, takes them out.
 pub struct Samples {
-    ring: [[AtomicU32; 2]; 16],
+    ring: [[AtomicU32; 2]; PLACES as usize],
     put: AtomicU32,
     taken: AtomicU32,
 }
@@ -29,7 +32,7 @@ pub struct Samples {
 impl Samples {
     /// Empty. For a `static`.
     pub const fn new() -> Self {
-        let ring = [const { [const { AtomicU32::new(0) }; 2] }; 16];
+        let ring = [const { [const { AtomicU32::new(0) }; 2] }; PLACES as usize];
         Self { ring, put: AtomicU32::new(0), taken: AtomicU32::new(0) }
     }
 
@@ -37,7 +40,7 @@ impl Samples {
     pub fn put(&self, (at, celsius): Sample) -> bool {
         // Only this function changes it.
         let put = self.put.load(Ordering::Relaxed);
-        let has_room = put.wrapping_sub(self.taken.load(Ordering::Acquire)) < 16;
+        let has_room = put.wrapping_sub(self.taken.load(Ordering::Acquire)) < PLACES;
         if has_room {
             let [first, second] = self.place(put);
             first.store(at, Ordering::Relaxed);
@@ -65,7 +68,7 @@ impl Samples {
     }
 
     fn place(&self, number: u32) -> &[AtomicU32; 2] {
-        &self.ring[number as usize % 16]
+        &self.ring[(number % PLACES) as usize]
     }
 }
 
