@@ -86,7 +86,7 @@ impl Plant {
             40 | 80 => drop(self.psql("delete from trouble")),
             100 => drop(self.psql(&format!("alter table {table} rename to away"))),
             130 => drop(self.psql(&format!("alter table away rename to {table}"))),
-            _ if turn > 150 && turn % 25 == 0 && !self.is_whole.get() => self.cut(),
+            _ if turn > 150 && turn.is_multiple_of(25) && !self.is_whole.get() => self.cut(),
             _ => {}
         }
         true

@@ -33,11 +33,15 @@ impl Samples for Kept<'_> {
         let begun = self.begun.get() + 1;
         self.begun.set(begun);
         // Anywhere: within the rows, before and after the COMMIT, before its answer.
-        if begun % 2 == 0 {
+        if begun.is_multiple_of(2) {
             self.plant.relay.arm(Cut {
-                direction: if begun % 4 == 0 { Direction::ToServer } else { Direction::ToClient },
-                after: u64::from(begun * 197) % if begun % 4 == 0 { 9000 } else { 120 },
-                ending: if begun % 3 == 0 { Ending::End } else { Ending::Reset },
+                direction: if begun.is_multiple_of(4) {
+                    Direction::ToServer
+                } else {
+                    Direction::ToClient
+                },
+                after: u64::from(begun * 197) % if begun.is_multiple_of(4) { 9000 } else { 120 },
+                ending: if begun.is_multiple_of(3) { Ending::End } else { Ending::Reset },
             });
         }
         let value = self.value;

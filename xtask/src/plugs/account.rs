@@ -73,13 +73,13 @@ impl Account {
                 }
                 unsaid += before;
                 rest = rest.get(before..).unwrap_or(&[]);
-                match rest.split_first() {
-                    Some((found, others)) if found == reading => rest = others,
-                    other => {
-                        lost += 1;
-                        let found = other.map(|(found, _)| found);
-                        trouble.push_str(&format!("\n{reading:?} is not there, but {found:?}"));
-                    }
+                let found = rest.first();
+                if found != Some(reading) {
+                    lost += 1;
+                    trouble.push_str(&format!("\n{reading:?} is not there, but {found:?}"));
+                }
+                if found.is_some_and(|found| found.key == reading.key) {
+                    rest = rest.get(1..).unwrap_or(&[]);
                 }
                 said += 1;
             }
