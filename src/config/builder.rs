@@ -1,5 +1,6 @@
 //! The builder: one `const` method per keyword.
 
+use super::error::ParseReason;
 use super::{
     ChannelBinding, Config, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion, SslMode,
     SslNegotiation, TargetSessionAttrs,
@@ -117,6 +118,14 @@ setters! {
 }
 
 impl<'a> Config<'a> {
+    /// What opens `sslkey`, where that is encrypted. Of no account where it is not, as with libpq.
+    #[cfg(feature = "sslpassword")]
+    #[must_use]
+    pub const fn sslpassword(mut self, value: &'a str) -> Self {
+        self.sslpassword = Some(Secret::new(value));
+        self
+    }
+
     /// SCRAM's ClientKey in base64 (44 characters), instead of a password. It is good for one
     /// salt and iteration count, those of the role when the key was made.
     #[must_use]
@@ -180,5 +189,33 @@ impl Config<'_> {
     pub const fn gauss_iterations(mut self, min: u32, max: u32) -> Self {
         self.credentials.gauss_iterations = (min, max);
         self
+    }
+}
+
+impl<'a> Config<'a> {
+    /// From a connection string.
+    #[cfg(feature = "sslpassword")]
+    pub(super) fn set_sslpassword(&mut self, value: &'a str) -> Result<(), ParseReason> {
+        self.sslpassword = Some(Secret::new(value));
+        Ok(())
+    }
+
+    /// An empty one asks for nothing.
+    #[cfg(not(feature = "sslpassword"))]
+    pub(super) fn set_sslpassword(&mut self, value: &'a str) -> Result<(), ParseReason> {
+        match value {
+            "" => Ok(()),
+            _ => Err(ParseReason::NotServed("sslkey must not be encrypted in this build")),
+        }
+    }
+
+    /// `sslpassword`, in clear. `None` where it is empty, and without feature `sslpassword`.
+    #[cfg(feature = "std")]
+    pub fn reveal_sslpassword(&self) -> Option<&'a str> {
+        #[cfg(feature = "sslpassword")]
+        let password = self.sslpassword.map(|password| password.as_str());
+        #[cfg(not(feature = "sslpassword"))]
+        let password: Option<&str> = None;
+        password.filter(|password| !password.is_empty())
     }
 }

@@ -43,6 +43,7 @@ enum Serve {
     SslNegotiation,
     SslCert,
     SslKey,
+    SslPassword,
     SslRootCert,
     SslSni,
     ChannelBinding,
@@ -62,8 +63,7 @@ enum Serve {
     ServerLimit(u8),
 }
 
-/// A keyword of libpq that is refused, but for the values that ask for nothing beyond what the
-/// driver does anyway.
+/// A keyword of libpq that is refused, but for values that ask for nothing that is not done anyway.
 struct Unsupported {
     name: &'static str,
     accepted: &'static [&'static str],
@@ -77,7 +77,7 @@ const CRL: &str = "revocation lists are not checked";
 /// The longest name of a keyword.
 pub(super) const LONGEST: usize = 35;
 
-static TABLE: [(&str, Serve); 44] = [
+static TABLE: [(&str, Serve); 45] = [
     ("dbname", Serve::Dbname),
     ("user", Serve::User),
     ("password", Serve::Password),
@@ -100,6 +100,7 @@ static TABLE: [(&str, Serve); 44] = [
     ("sslnegotiation", Serve::SslNegotiation),
     ("sslcert", Serve::SslCert),
     ("sslkey", Serve::SslKey),
+    ("sslpassword", Serve::SslPassword),
     ("sslrootcert", Serve::SslRootCert),
     ("sslsni", Serve::SslSni),
     ("channel_binding", Serve::ChannelBinding),
@@ -124,11 +125,10 @@ static TABLE: [(&str, Serve); 44] = [
     ("server_keepalives_count", Serve::ServerLimit(6)),
 ];
 
-static UNSUPPORTED: [Unsupported; 21] = [
+static UNSUPPORTED: [Unsupported; 20] = [
     unsupported("service", &[], "service files are not read"),
     unsupported("sslcompression", &["0"], "there is no TLS compression"),
     unsupported("sslcertmode", &["allow"], "the certificate is sent when the server asks"),
-    unsupported("sslpassword", &[""], "the client's key must not be encrypted"),
     unsupported("sslcrl", &[""], CRL),
     unsupported("sslcrldir", &[""], CRL),
     unsupported(
@@ -229,6 +229,7 @@ impl Keyword {
             }
             Serve::SslCert => config.sslcert = Some(value),
             Serve::SslKey => config.sslkey = Some(value),
+            Serve::SslPassword => config.set_sslpassword(value)?,
             Serve::SslRootCert => config.sslrootcert = Some(value),
             Serve::SslSni => config.sslsni = one_of(flag(value), "0 or 1")?,
             Serve::ChannelBinding => {

@@ -29,6 +29,8 @@ pub(crate) use parse::parse_with;
 
 use server_limits::ServerLimits;
 
+#[cfg(feature = "sslpassword")]
+use crate::credentials::Secret;
 use crate::credentials::{AuthMethods, Credentials};
 use crate::limits;
 
@@ -75,6 +77,8 @@ pub struct Config<'a> {
     pub(crate) options: Option<&'a str>,
     #[cfg(feature = "std")]
     pub(crate) passfile: Option<&'a str>,
+    #[cfg(feature = "sslpassword")]
+    pub(crate) sslpassword: Option<Secret<'a>>,
     pub(crate) connect_timeout_ms: u32,
     pub(crate) keepalives: Keepalives,
     pub(crate) tcp_user_timeout_ms: u32,
@@ -127,6 +131,8 @@ impl<'a> Config<'a> {
             batch_bind: true,
             #[cfg(feature = "std")]
             passfile: None,
+            #[cfg(feature = "sslpassword")]
+            sslpassword: None,
         }
     }
 

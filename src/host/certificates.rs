@@ -66,8 +66,21 @@ impl<const N: usize> CertificateFiles<N> {
         self.ends = [certificate; 2];
         if certificate > 0 && key {
             self.ends = [certificate, self.load_key(config, certificate)?];
+            #[cfg(feature = "tls-client-cert")]
+            self.check_key()?;
         }
         Ok(())
+    }
+
+    /// Whether the key is one that signs, and the certificate's.
+    #[cfg(feature = "tls-client-cert")]
+    fn check_key(&self) -> Result<(), Problem> {
+        let of = |role| self.loaded(role).unwrap_or(&[]);
+        tls::check_key(of(Role::Certificate), of(Role::Key)).map_err(|(role, problem)| Problem {
+            role,
+            file: "sslkey",
+            problem,
+        })
     }
 
     /// The file of the roots, which are certificates, all of them.
@@ -165,7 +178,7 @@ impl<const N: usize> CertificateFiles<N> {
         let mut file = file.ok_or(problem(FileProblem::Missing))?;
         check_permissions(&file).map_err(problem)?;
         let room = self.bytes.get_mut(start..).unwrap_or(&mut []);
-        let length = read_key(&mut file, room).map_err(problem)?;
+        let length = read_key(&mut file, config.reveal_sslpassword(), room).map_err(problem)?;
         Ok(start.saturating_add(length))
     }
 
@@ -289,7 +302,7 @@ fn check_permissions(file: &File) -> Result<(), FileProblem> {
 }
 
 /// The first key of a PEM file, or a file that is DER as it is. Returns its length.
-fn read_key(file: &mut File, out: &mut [u8]) -> Result<usize, FileProblem> {
+fn read_key(file: &mut File, password: Option<&str>, out: &mut [u8]) -> Result<usize, FileProblem> {
     /// The tag that every DER key begins with.
     const SEQUENCE: u8 = 0x30;
     let mut first = [0; 1];
@@ -297,7 +310,7 @@ fn read_key(file: &mut File, out: &mut [u8]) -> Result<usize, FileProblem> {
     if (count, first) != (1, [SEQUENCE]) {
         file.rewind().map_err(|_| FileProblem::Unreadable)?;
         let mut end = 0_usize;
-        return pem_file::read(file, Kind::Key, &mut |key| {
+        return pem_file::read_with(file, Kind::Key, password, &mut |key| {
             end = append(out, 0, key)?;
             Ok(false)
         })

@@ -8,6 +8,8 @@
 mod certificates;
 mod client;
 mod dialler;
+#[cfg(feature = "sslpassword")]
+mod encrypted_key;
 mod env;
 mod files;
 #[cfg(feature = "outbox")]

@@ -4,6 +4,8 @@ use std::io::Read;
 
 use zeroize::Zeroize as _;
 
+#[cfg(feature = "sslpassword")]
+use super::encrypted_key::{self, Dek};
 use crate::tls::FileProblem;
 use crate::tls::pem::{self, PemError};
 
@@ -40,8 +42,26 @@ pub(super) fn read(
     kind: Kind,
     take: &mut dyn FnMut(&[u8]) -> Result<bool, FileProblem>,
 ) -> Result<(), FileProblem> {
-    let mut reader =
-        Reader { block: [0; BLOCK], der: [0; BLOCK], length: 0, kind: None, found: false };
+    read_with(file, kind, None, take)
+}
+
+/// The same; encrypted keys are opened with this password. Without feature `sslpassword` there is none.
+pub(super) fn read_with(
+    file: &mut dyn Read,
+    kind: Kind,
+    password: Option<&str>,
+    take: &mut dyn FnMut(&[u8]) -> Result<bool, FileProblem>,
+) -> Result<(), FileProblem> {
+    let mut reader = Reader {
+        block: [0; BLOCK],
+        der: [0; BLOCK],
+        length: 0,
+        kind: None,
+        found: false,
+        password,
+        #[cfg(feature = "sslpassword")]
+        seal: Seal::None,
+    };
     let mut line = Line::<LINE>::new();
     let mut result = Ok(true);
     let read = files::bytes(file, &mut |byte| {
@@ -62,7 +82,7 @@ pub(super) fn read(
     }
 }
 
-struct Reader {
+struct Reader<'p> {
     /// The block at hand, as text and decoded.
     block: [u8; BLOCK],
     der: [u8; BLOCK],
@@ -70,9 +90,23 @@ struct Reader {
     kind: Option<Kind>,
     /// A block of the kind wanted was there.
     found: bool,
+    #[cfg_attr(not(feature = "sslpassword"), allow(dead_code))]
+    password: Option<&'p str>,
+    #[cfg(feature = "sslpassword")]
+    seal: Seal,
 }
 
-impl Reader {
+/// How the block at hand is encrypted.
+#[cfg(feature = "sslpassword")]
+#[derive(Clone, Copy)]
+enum Seal {
+    None,
+    Pkcs8,
+    Unknown,
+    Old(Dek),
+}
+
+impl Reader<'_> {
     fn take(
         &mut self,
         line: &[u8],
@@ -82,8 +116,14 @@ impl Reader {
         let Some(kind) = self.kind else {
             let label = line.strip_prefix(b"-----BEGIN ").and_then(|l| l.strip_suffix(b"-----"));
             self.kind = label.map(Kind::of);
+            #[cfg(feature = "sslpassword")]
+            let line = self.begin(line, label);
             return if self.kind.is_some() { self.push(line) } else { Ok(()) }.map(|()| true);
         };
+        #[cfg(feature = "sslpassword")]
+        if self.is_about_seal(line) {
+            return Ok(true);
+        }
         self.push(line)?;
         if !line.starts_with(b"-----END ") {
             return Ok(true);
@@ -93,6 +133,8 @@ impl Reader {
         match pem::decode(text, &mut self.der) {
             Ok(length) if kind == wanted => {
                 self.found = true;
+                #[cfg(feature = "sslpassword")]
+                let length = self.open(length)?;
                 take(self.der.get(..length).unwrap_or(&[]))
             }
             Ok(_) => Ok(true),
@@ -101,6 +143,53 @@ impl Reader {
             }
             Err(PemError::Full) => Err(FileProblem::TooLarge),
             Err(problem) => Err(FileProblem::Pem(problem)),
+        }
+    }
+
+    /// Remembers that a block of this label is encrypted, which its line then no longer says.
+    #[cfg(feature = "sslpassword")]
+    fn begin<'l>(&mut self, line: &'l [u8], label: Option<&[u8]>) -> &'l [u8] {
+        self.seal = Seal::None;
+        if self.password.is_none() || label != Some(b"ENCRYPTED PRIVATE KEY") {
+            return line;
+        }
+        self.seal = Seal::Pkcs8;
+        b"-----BEGIN PRIVATE KEY-----"
+    }
+
+    /// The lines before an encrypted block of the older form. Without a password they stay, and are
+    /// what says that it is encrypted.
+    #[cfg(feature = "sslpassword")]
+    fn is_about_seal(&mut self, line: &[u8]) -> bool {
+        if self.password.is_none() {
+            return false;
+        }
+        if line.starts_with(b"Proc-Type:") {
+            self.seal = Seal::Unknown;
+            return true;
+        }
+        let info = line.strip_prefix(b"DEK-Info:");
+        if let Some(dek) = info.and_then(Dek::parse) {
+            self.seal = Seal::Old(dek);
+        }
+        info.is_some()
+    }
+
+    /// Opens what was decoded, where it is. Returns its length.
+    #[cfg(feature = "sslpassword")]
+    fn open(&mut self, length: usize) -> Result<usize, FileProblem> {
+        let password = self.password.unwrap_or("");
+        let sealed = self.der.get_mut(..length).unwrap_or(&mut []);
+        match self.seal {
+            Seal::None => Ok(length),
+            Seal::Unknown => Err(FileProblem::Encryption),
+            Seal::Old(dek) => dek.open(sealed, password),
+            Seal::Pkcs8 => {
+                let length = encrypted_key::pkcs8(sealed, password, &mut self.block)?;
+                let opened = self.block.get(..length).unwrap_or(&[]);
+                sealed.get_mut(..length).unwrap_or(&mut []).copy_from_slice(opened);
+                Ok(length)
+            }
         }
     }
 
@@ -120,7 +209,7 @@ impl Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for Reader<'_> {
     fn drop(&mut self) {
         self.block.zeroize();
         self.der.zeroize();

@@ -143,6 +143,15 @@ pub enum FileProblem {
     NoneFound,
     /// A certificate in it is malformed.
     Malformed,
+    /// The key is of a kind that this build does not sign with, or encrypted in DER.
+    KeyKind,
+    /// The key is not that of the certificate in `sslcert`.
+    OtherKey,
+    /// The key is encrypted, and `sslpassword` does not open it.
+    Password,
+    /// The key is encrypted in a way that is not known: it is by PBES2 with PBKDF2, or by AES in the older
+    /// PEM form of OpenSSL.
+    Encryption,
     /// The files do not fit the memory for them.
     TooLarge,
     /// A list of revoked certificates is there, and this driver does not check any.
@@ -167,7 +176,11 @@ impl core::fmt::Display for FileProblem {
             Self::Pem(PemError::Base64) => "has a PEM block that is not base64",
             Self::Pem(_) => "is not PEM",
             Self::NoneFound => "has no certificate or key of the kind it is for",
-            Self::Malformed => "has a malformed certificate",
+            Self::Malformed => "has a malformed certificate or key",
+            Self::KeyKind => "is a key of a kind that this build does not sign with, or encrypted",
+            Self::OtherKey => "is not the key of the certificate in sslcert",
+            Self::Password => "is encrypted, and sslpassword does not open it",
+            Self::Encryption => "is encrypted in a way that is not known",
             Self::TooLarge => "does not fit the memory for certificates",
             Self::RevocationList => {
                 "is there, and lists of revoked certificates are not checked: remove it to go without"

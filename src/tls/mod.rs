@@ -92,6 +92,8 @@ pub(crate) use verifier::EndPoint;
 
 #[cfg(feature = "std")]
 use crate::config::Config;
+#[cfg(all(feature = "std", feature = "tls-client-cert"))]
+use crate::error::ConfigError;
 #[cfg(feature = "std")]
 use crate::error::Fault;
 use crate::transport::Transport;
@@ -141,6 +143,26 @@ impl Settings<'_> {
 #[cfg(feature = "std")]
 pub(crate) fn are_certificates(bytes: &[u8]) -> bool {
     chain::check_anchors(bytes).is_ok()
+}
+
+/// Whether `bytes` is a private key of any kind.
+#[cfg(feature = "sslpassword")]
+pub(crate) fn is_key(bytes: &[u8]) -> bool {
+    !matches!(key::Key::parse(bytes), Err(CertificateError::Malformed))
+}
+
+/// Whether `key` signs, and for the first of these certificates.
+#[cfg(all(feature = "std", feature = "tls-client-cert"))]
+pub(crate) fn check_key(certificates: &[u8], key: &[u8]) -> Result<(), (ConfigError, FileProblem)> {
+    let unusable = |problem| (ConfigError::ClientCertificate, problem);
+    let key = identity::ClientKey::from_der(key).map_err(|error| match error {
+        CertificateError::UnsupportedAlgorithm => (ConfigError::ClientKey, FileProblem::KeyKind),
+        _ => unusable(FileProblem::Malformed),
+    })?;
+    match chain::first(certificates) {
+        Ok(own) if key.belongs_to(own) => Ok(()),
+        _ => Err(unusable(FileProblem::OtherKey)),
+    }
 }
 
 impl Records<'_> {

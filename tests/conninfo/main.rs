@@ -19,6 +19,7 @@ const REFUSED: &[&str] = &[
     "service",
     "sslcompression",
     "sslcertmode",
+    #[cfg(not(feature = "sslpassword"))]
     "sslpassword",
     "sslcrl",
     "sslcrldir",
@@ -143,6 +144,11 @@ fn same(text: &str, config: &Config<'_>, values: &Values) {
     }
     #[cfg(feature = "std")]
     assert_eq!(config.get_passfile(), value("passfile"), "{text:?}");
+    #[cfg(feature = "sslpassword")]
+    {
+        let password = value("sslpassword").filter(|password| !password.is_empty());
+        assert_eq!(config.reveal_sslpassword(), password, "{text:?}");
+    }
     let not_empty = |text: &&str| !text.is_empty();
     let dbname = value("dbname").filter(not_empty).or(value("user"));
     assert_eq!(config.get_dbname(), dbname, "{text:?}");

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod environment;
+mod keys;
 mod passwords;
 mod roots;
 
@@ -58,7 +59,9 @@ pub struct Setup {
 }
 
 pub fn all() -> Vec<Setup> {
-    let setups = [roots::all(), certificates::all(), passwords::all(), environment::all()].concat();
+    let setups =
+        [roots::all(), certificates::all(), keys::all(), passwords::all(), environment::all()]
+            .concat();
     for (n, setup) in setups.iter().enumerate() {
         let same = setups.iter().skip(n + 1).find(|other| other.name == setup.name);
         assert!(same.is_none(), "two set-ups are called {}", setup.name);

@@ -109,6 +109,42 @@ impl World {
         authority
             .openssl("pkcs8 -topk8 -in cert_user.key -passout pass:secret -out cert_user.enc")
             .expect("an encrypted key");
+        for (name, kind) in [
+            ("rsa", "RSA -pkeyopt rsa_keygen_bits:2048"),
+            ("rsa4096", "RSA -pkeyopt rsa_keygen_bits:4096"),
+            ("p384", "EC -pkeyopt ec_paramgen_curve:P-384"),
+            ("ed25519", "ed25519"),
+        ] {
+            let usage = "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=clientAuth\n";
+            let csr = format!("req -new -key {name}.key -subj /CN=cert_user -out {name}.csr");
+            authority.issue_with(name, kind, usage).expect("a certificate");
+            authority.openssl(&csr).expect("a request");
+            authority
+                .openssl(&format!(
+                    "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 \
+                     -extfile {name}.ext -out {name}.crt"
+                ))
+                .expect("a certificate for cert_user");
+        }
+        let by = "-passout pass:secret -out";
+        for command in [
+            format!("rsa -in rsa.key -traditional {} rsa.old", "-out"),
+            String::from("pkey -in rsa.key -outform DER -out rsa.der"),
+            String::from("rsa -in rsa.key -traditional -outform DER -out rsa.old.der"),
+            format!("pkcs8 -topk8 -in rsa.key {by} rsa.enc"),
+            format!("pkcs8 -topk8 -in rsa.key -outform DER {by} rsa.enc.der"),
+            format!("pkcs8 -topk8 -in p384.key -v2 aes-128-cbc -v2prf hmacWithSHA1 {by} p384.enc"),
+            format!("pkcs8 -topk8 -in cert_user.key -v2 aes192 -iter 100000 {by} iterated.enc"),
+            format!("pkcs8 -topk8 -in cert_user.key -v2 des3 {by} des3.enc"),
+            format!("pkcs8 -topk8 -in cert_user.key -scrypt {by} scrypt.enc"),
+            format!("pkcs8 -topk8 -in cert_user.key -v1 PBE-SHA1-3DES {by} v1.enc"),
+            format!("rsa -in rsa.key -traditional -aes256 {by} aes256.old"),
+            format!("rsa -in rsa.key -traditional -aes128 {by} aes128.old"),
+            format!("ec -in cert_user.key -aes192 {by} aes192.old"),
+            format!("ec -in cert_user.key -des3 {by} des3.old"),
+        ] {
+            authority.openssl(&command).expect("a key");
+        }
         fs::write(
             authority.path("crl.cnf"),
             "[ca]\ndefault_ca=d\n[d]\ndatabase=crl.db\ncrlnumber=crl.number\ndefault_md=sha256\n\
@@ -125,6 +161,34 @@ impl World {
         authority.openssl(&format!("{crl} revoked.crl")).expect("a CRL");
 
         let read = |name: &str| fs::read(authority.path(name)).expect(name);
+        for name in [
+            "rsa.crt",
+            "rsa.key",
+            "rsa.der",
+            "rsa.old",
+            "rsa.old.der",
+            "rsa.enc",
+            "rsa.enc.der",
+            "rsa4096.crt",
+            "rsa4096.key",
+            "p384.crt",
+            "p384.key",
+            "p384.enc",
+            "ed25519.crt",
+            "ed25519.key",
+            "iterated.enc",
+            "des3.enc",
+            "scrypt.enc",
+            "v1.enc",
+            "aes256.old",
+            "aes128.old",
+            "aes192.old",
+            "des3.old",
+        ] {
+            fs::write(self.stored(name), read(name)).expect("a file");
+            let open = Permissions::from_mode(0o644);
+            fs::set_permissions(self.stored(name), open).expect("readable");
+        }
         let key = read("cert_user.key");
         let certificate = read("cert_user.crt");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -3,19 +3,19 @@
 use super::Content::{Bytes, Copy, Directory, Fifo, Link};
 use super::{Content, Setup, Versions, setup};
 
-const CRT: &str = ".postgresql/postgresql.crt";
-const KEY: &str = ".postgresql/postgresql.key";
-const CERT: &str = "cert_user test tls /CN=cert_user";
+pub(super) const CRT: &str = ".postgresql/postgresql.crt";
+pub(super) const KEY: &str = ".postgresql/postgresql.key";
+pub(super) const CERT: &str = "cert_user test tls /CN=cert_user";
 const NO_FALLBACK: &str = "there is no second try without TLS";
-const BOTH: &str = "{cert} sslmode=require sslcert={H}/crt sslkey={H}/key";
+pub(super) const BOTH: &str = "{cert} sslmode=require sslcert={H}/crt sslkey={H}/key";
 
 /// As `cert_user` with the files `crt` and `key` in the home directory.
-fn pair(name: impl Into<String>, crt: Content, key: Content) -> Setup {
+pub(super) fn pair(name: impl Into<String>, crt: Content, key: Content) -> Setup {
     setup(name, BOTH).file("crt", crt).file("key", key)
 }
 
 /// With a usable certificate.
-fn key(name: impl Into<String>, key: Content) -> Setup {
+pub(super) fn key(name: impl Into<String>, key: Content) -> Setup {
     pair(name, Copy(&["crt"]), key)
 }
 
