@@ -4,10 +4,11 @@ use core::cell::Cell;
 use core::fmt::Write;
 
 use barepg::{NoEntropy, Platform, Result};
+use barepg_semihost::stack::Depth;
 use barepg_semihost::{Output, barepg_mark_begin, barepg_mark_end};
 
 use crate::replies::{ENTROPY, Replies};
-use crate::server::Server;
+use crate::server::{Server, Wire};
 
 /// What counts, and where it says so.
 pub struct Bench {
@@ -23,6 +24,10 @@ impl Bench {
     /// Counts `work`, a function of the number of units that returns whether it saw what it
     /// should: with few units and with many. `replies` are those of either run. False if
     /// something went wrong, and then the output says what.
+    ///
+    /// A third run shows how deep the stack goes, and what was recorded how much goes over the wire:
+    /// `@stack NAME BYTES`, and `@wire NAME TRIPS SENT RECEIVED WRITES`, the difference of many
+    /// and few.
     pub fn count(
         &mut self,
         name: &str,
@@ -30,15 +35,22 @@ impl Bench {
         replies: [&'static Replies; 2],
         work: &mut dyn FnMut(u32) -> Result<bool>,
     ) -> bool {
-        for (units, replies) in units.into_iter().zip(replies) {
+        let mut wires = [Wire::default(); 2];
+        let mut stack = 0;
+        for ((units, replies), wire) in units.into_iter().zip(replies).zip(&mut wires) {
             self.server.record(replies);
             let recorded = work(units);
+            *wire = self.server.wire();
+            self.server.replay();
+            let depth = Depth::begin();
+            let deep = work(units);
+            stack = depth.end();
             self.server.replay();
             barepg_mark_begin(units);
             let replayed = work(units);
             barepg_mark_end(units);
             let used_up = self.server.used_up();
-            if recorded != Ok(true) || replayed != Ok(true) || !used_up {
+            if recorded != Ok(true) || deep != Ok(true) || replayed != Ok(true) || !used_up {
                 let _ = writeln!(
                     self.output,
                     "{name}: recorded {}, replayed {}, used up {used_up}",
@@ -50,6 +62,12 @@ impl Bench {
         }
         let [few, many] = units;
         let _ = writeln!(self.output, "@slope {name} {few} {many}");
+        let [first, second] = wires;
+        let of = |of: fn(Wire) -> u32| of(second).wrapping_sub(of(first));
+        let (trips, writes) = (of(|wire| wire.trips), of(|wire| wire.writes));
+        let (sent, received) = (of(|wire| wire.sent), of(|wire| wire.received));
+        let _ = writeln!(self.output, "@stack {name} {stack}");
+        let _ = writeln!(self.output, "@wire {name} {trips} {sent} {received} {writes}");
         true
     }
 }

@@ -26,6 +26,18 @@ struct Answer {
     end: usize,
 }
 
+/// What went over the wire.
+#[derive(Clone, Copy, Default)]
+pub struct Wire {
+    /// Times that the server answered.
+    pub trips: u32,
+    /// Bytes to the server, and from it.
+    pub sent: u32,
+    pub received: u32,
+    /// Calls of `write`: the fewest segments that it takes.
+    pub writes: u32,
+}
+
 /// The server.
 pub struct Server(RefCell<State>);
 
@@ -35,6 +47,8 @@ struct State {
     /// Bytes written in this run, and in the one that was recorded.
     written: u32,
     recorded: u32,
+    /// Calls of `write` in the run that was recorded.
+    writes: u32,
     /// Next byte to be read, and the answer it belongs to.
     read: usize,
     answer: usize,
@@ -66,6 +80,7 @@ impl Server {
             replaying: false,
             written: 0,
             recorded: 0,
+            writes: 0,
             read: 0,
             answer: 0,
             head: [0; 9],
@@ -81,6 +96,7 @@ impl Server {
         (state.recording.length, state.recording.count) = (0, 0);
         state.replies = replies;
         state.replaying = false;
+        state.writes = 0;
         state.rewind();
     }
 
@@ -96,6 +112,18 @@ impl Server {
     pub fn used_up(&self) -> bool {
         let state = self.0.borrow();
         state.written == state.recorded && state.read == state.recording.length
+    }
+
+    /// What went over the wire in the run that was recorded last.
+    pub fn wire(&self) -> Wire {
+        let state = self.0.borrow();
+        let Recording { length, count, .. } = state.recording;
+        Wire {
+            trips: count as u32,
+            sent: state.written,
+            received: length as u32,
+            writes: state.writes,
+        }
     }
 
     /// A new connection.
@@ -133,6 +161,7 @@ impl State {
     fn write(&mut self, bytes: &[u8]) -> usize {
         self.written += bytes.len() as u32;
         if !self.replaying {
+            self.writes += 1;
             self.receive(bytes);
         }
         bytes.len()

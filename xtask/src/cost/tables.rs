@@ -121,9 +121,19 @@ fn buffers(figures: &Budgets) -> String {
 }
 
 fn cortex_m3(figures: &Budgets) -> String {
-    let mut text = "| instructions | |\n|---|--:|\n".to_string();
+    let mut text = "\
+| | instructions | bytes of stack | round trips | writes | bytes sent | bytes received |
+|---|--:|--:|--:|--:|--:|--:|
+"
+    .to_string();
     for (name, about) in COUNTED {
-        text.push_str(&format!("| {about} | {} |\n", shown(figures, "thumbv7m", name)));
+        text.push_str(&format!("| {about} | {} |", shown(figures, "thumbv7m", name)));
+        text.push_str(&format!(" {} |", shown(figures, "thumbv7m_stack", name)));
+        for what in ["trips", "writes", "sent", "received"] {
+            let name = format!("{name}_{what}");
+            text.push_str(&format!(" {} |", shown(figures, "thumbv7m_wire", &name)));
+        }
+        text.push('\n');
     }
     text
 }
@@ -176,12 +186,9 @@ mod tests {
         let figures = Budgets::parse("[thumbv7m]\nrow = 1_234\n").unwrap();
         let page = "a\n<!-- table cortex-m3 -->\nold\n<!-- end -->\nb\n";
         let filled = fill(page, &figures).unwrap();
-        assert!(filled.starts_with("a\n<!-- table cortex-m3 -->\n| instructions"));
-        assert!(filled.ends_with(
-            "| row of five, binary | 1,234 |\n\
-            | row of five, text | – |\n| row of a COPY into a table | – |\n\
-            | row of a COPY out, undecoded | – |\n<!-- end -->\nb\n"
-        ));
+        assert!(filled.starts_with("a\n<!-- table cortex-m3 -->\n| | instructions"));
+        assert!(filled.contains("| row of five, binary | 1,234 | – | – | – | – | – |\n"));
+        assert!(filled.ends_with(" – |\n<!-- end -->\nb\n"));
         assert_eq!(fill(&filled, &figures), Ok(filled.clone()));
         assert!(fill("<!-- table x -->\n<!-- end -->", &figures).is_err());
         assert!(fill("<!-- table flash -->\n", &figures).is_err());
