@@ -234,9 +234,15 @@ pub const BARE: &str = "thumbv7m-none-eabi";
 
 /// A cargo command that builds the programs of `boards/bare`, in the sources at `root`.
 pub fn bare(compiler: &Compiler, root: &Path, target: &Path, features: &str) -> Command {
-    let mut build = compiler.cargo();
-    build.args(["build", "--release", "--package", "barepg-bare", "--target", BARE]);
+    let mut build = in_copy(compiler, root, target, "barepg-bare");
     build.args(["--features", features]);
+    build
+}
+
+/// A cargo command that builds a package of the boards for [`BARE`], in the sources at `root`.
+pub fn in_copy(compiler: &Compiler, root: &Path, target: &Path, package: &str) -> Command {
+    let mut build = compiler.cargo();
+    build.args(["build", "--release", "--package", package, "--target", BARE]);
     workspace(&mut build);
     build.current_dir(root.join("boards")).env("CARGO_TARGET_DIR", target);
     build

@@ -18,6 +18,7 @@ mod plugin;
 mod plugs;
 mod proxy;
 mod qemu;
+mod regressions;
 mod setup;
 mod shows;
 mod test;
@@ -82,6 +83,13 @@ const COMMANDS: &[Command] = &[
         run: |words| cost::run(&cost::Options::parse(words)?),
     },
     Command {
+        name: "regressions",
+        about: "make the driver worse on purpose, and see that the budgets notice",
+        usage: || regressions::USAGE.into(),
+        check: |words| regressions::Options::parse(words).map(|_| ()),
+        run: |words| regressions::run_all(&regressions::Options::parse(words)?),
+    },
+    Command {
         name: "cuts",
         about: "cut links at random bytes, and compare what the driver says with the table",
         usage: || cuts::USAGE.into(),
@@ -121,7 +129,7 @@ fn none(command: &str, words: &[&str]) -> Result<(), String> {
 fn usage() -> String {
     let mut text = "cargo xtask <command>\n\n".to_string();
     for command in COMMANDS {
-        text.push_str(&format!("  {:8}{}\n", command.name, command.about));
+        text.push_str(&format!("  {:13}{}\n", command.name, command.about));
     }
     text.push_str("\ncargo xtask <command> --help shows its options\n");
     text

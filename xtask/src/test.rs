@@ -62,6 +62,11 @@ const STAGES: &[Stage] = &[
     Stage { name: "instructions on a host", quick: false, run: host::instructions },
     Stage { name: "boards, driver alone", quick: true, run: boards::driver },
     Stage { name: "boards, instructions", quick: true, run: counted::instructions },
+    Stage {
+        name: "boards, deliberate regressions",
+        quick: false,
+        run: |context| crate::regressions::check(&context.compiler, None),
+    },
     Stage { name: "boards, build and lints", quick: true, run: boards::build },
     Stage { name: "boards, to copy", quick: false, run: outside::projects },
     Stage { name: "boards, tests", quick: true, run: boards::tests },
