@@ -1,4 +1,4 @@
-//! The chip's clock, random numbers, watchdog and SPI. Pins are those of the W5500-EVB-Pico.
+//! The chip's clock, watchdog and SPI. Pins are those of the W5500-EVB-Pico and W5500-EVB-Pico2.
 
 use core::cell::RefCell;
 
@@ -8,25 +8,36 @@ use embedded_hal::delay::DelayNs as _;
 use embedded_hal::digital::OutputPin;
 use embedded_hal::spi::{MODE_0, SpiDevice};
 use embedded_hal_bus::spi::ExclusiveDevice;
-use rp2040_hal::clocks::init_clocks_and_plls;
-use rp2040_hal::fugit::{ExtU32 as _, RateExtU32 as _};
-use rp2040_hal::gpio::{FunctionSpi, Pins};
-use rp2040_hal::rosc::{Enabled, RingOscillator};
-use rp2040_hal::{Clock as _, Sio, Spi, Timer, Watchdog, pac};
+use hal::clocks::init_clocks_and_plls;
+use hal::fugit::{ExtU32 as _, RateExtU32 as _};
+use hal::gpio::{FunctionSpi, Pins};
+use hal::{Clock as _, Sio, Spi, Watchdog, pac};
+#[cfg(feature = "pico2")]
+use rp235x_hal as hal;
+#[cfg(feature = "pico")]
+use rp2040_hal::{self as hal, Timer};
 
+#[cfg(feature = "pico2")]
+type Timer = hal::Timer<hal::timer::CopyableTimer0>;
+
+use crate::random::Random;
+
+#[cfg(feature = "pico")]
 #[unsafe(link_section = ".boot2")]
 #[used]
 static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_GENERIC_03H;
 
-/// Crystal of the Pico.
-const XTAL_HZ: u32 = 12_000_000;
+#[cfg(feature = "pico2")]
+#[unsafe(link_section = ".start_block")]
+#[used]
+static IMAGE_DEF: hal::block::ImageDef = hal::block::ImageDef::secure_exe();
 
-/// Pairs of equal bits in sequence that show a stuck oscillator.
-const STUCK: u32 = 1000;
+/// Crystal of both boards.
+const XTAL_HZ: u32 = 12_000_000;
 
 pub struct Board {
     timer: Timer,
-    oscillator: RingOscillator<Enabled>,
+    random: Random,
     watchdog: RefCell<Watchdog>,
 }
 
@@ -44,7 +55,14 @@ pub fn start() -> Option<(Board, impl SpiDevice, impl OutputPin)> {
         &mut watchdog,
     )
     .ok()?;
-    let mut timer = Timer::new(pac.TIMER, &mut pac.RESETS, &clocks);
+    #[cfg(feature = "pico")]
+    let (mut timer, random) =
+        (Timer::new(pac.TIMER, &mut pac.RESETS, &clocks), Random::start(pac.ROSC, &mut pac.RESETS));
+    #[cfg(feature = "pico2")]
+    let (mut timer, random) = (
+        Timer::new_timer0(pac.TIMER0, &mut pac.RESETS, &clocks),
+        Random::start(pac.TRNG, &mut pac.RESETS),
+    );
     let sio = Sio::new(pac.SIO);
     let pins = Pins::new(pac.IO_BANK0, pac.PADS_BANK0, sio.gpio_bank0, &mut pac.RESETS);
     // Section 5.5.1 of the W5500's data sheet: reset for 500 µs, ready a millisecond later.
@@ -63,23 +81,8 @@ pub fn start() -> Option<(Board, impl SpiDevice, impl OutputPin)> {
     let select = pins.gpio17.into_push_pull_output();
     let spi = ExclusiveDevice::new_no_delay(spi, select).ok()?;
     watchdog.start(8_000_000.micros());
-    let oscillator = RingOscillator::new(pac.ROSC).initialize();
-    let board = Board { timer, oscillator, watchdog: RefCell::new(watchdog) };
+    let board = Board { timer, random, watchdog: RefCell::new(watchdog) };
     Some((board, spi, pins.gpio25.into_push_pull_output()))
-}
-
-impl Board {
-    /// An unbiased bit: two unlike ones in sequence, the first of them (von Neumann).
-    fn bit(&self) -> Option<u8> {
-        for _ in 0..STUCK {
-            let (first, second) =
-                (self.oscillator.get_random_bit(), self.oscillator.get_random_bit());
-            if first != second {
-                return Some(u8::from(first));
-            }
-        }
-        None
-    }
 }
 
 impl Platform for Board {
@@ -93,14 +96,8 @@ impl Platform for Board {
         }
     }
 
-    /// The oscillator is no certified source: mix in what the device was given at manufacture.
     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
-        for byte in buf {
-            for _ in 0..8 {
-                *byte = *byte << 1 | self.bit().ok_or(NoEntropy)?;
-            }
-        }
-        Ok(())
+        self.random.fill(buf).then_some(()).ok_or(NoEntropy)
     }
 }
 

@@ -1,16 +1,20 @@
 #![no_std]
 #![no_main]
-//! Logs readings from a Raspberry Pi Pico with a W5500, and again after whatever happens.
+//! Logs readings from a Raspberry Pi Pico or Pico 2 with a W5500, and again after whatever happens.
 
 mod board;
+mod random;
 
 use barepg::types::oid;
 use barepg::{Client, Config, Platform, Remedy, StaticStatement, StaticStatements, Storage};
 use barepg_w5500::barepg_smoltcp::{Setup, Sockets, Stack, TcpBuffers};
 use barepg_w5500::{Frames, W5500};
-use cortex_m_rt::entry;
 use embedded_hal::digital::OutputPin as _;
 use panic_halt as _;
+#[cfg(feature = "pico2")]
+use rp235x_hal::entry;
+#[cfg(feature = "pico")]
+use rp2040_hal::entry;
 
 /// The server; in flash.
 static CONFIG: Config =

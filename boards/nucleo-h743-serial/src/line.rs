@@ -1,0 +1,213 @@
+//! A serial line as barepg's transport. It names no chip: `Wire` is what a UART must do.
+
+use core::cell::RefCell;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+
+use barepg::{Dial, DialError, Platform, Target};
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
+
+/// Longest wait of one `read` or `write`, in milliseconds, before it says "nothing yet".
+const SLICE_MS: u64 = 20;
+
+/// How long the line is down between two sessions, in milliseconds: the other end must see it, and end its
+/// side of the last one.
+const HANG_UP_MS: u64 = 500;
+
+/// What has arrived, from the interrupt that takes it to the driver that reads it. A UART holds few bytes by
+/// itself, and while the driver computes a login's hashes for a second it reads none.
+///
+/// `N` bytes: what arrives while nobody reads. The driver asks for one answer at a time; those and what a server
+/// sends unsolicited must fit, or the session ends with an error.
+pub struct Received<const N: usize> {
+    ring: [AtomicU8; N],
+    put: AtomicUsize,
+    taken: AtomicUsize,
+    lost: AtomicBool,
+}
+
+impl<const N: usize> Received<N> {
+    pub const fn new() -> Self {
+        const { assert!(N.is_power_of_two()) };
+        Self {
+            ring: [const { AtomicU8::new(0) }; N],
+            put: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
+            lost: AtomicBool::new(false),
+        }
+    }
+
+    /// A byte has arrived: for the one interrupt.
+    pub fn put(&self, byte: u8) {
+        let put = self.put.load(Ordering::Relaxed);
+        if put.wrapping_sub(self.taken.load(Ordering::Acquire)) >= N {
+            return self.lose();
+        }
+        self.ring[put % N].store(byte, Ordering::Relaxed);
+        self.put.store(put.wrapping_add(1), Ordering::Release);
+    }
+
+    /// A byte has been lost: overrun, framing, parity.
+    pub fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    fn take(&self) -> Option<u8> {
+        let taken = self.taken.load(Ordering::Relaxed);
+        if taken == self.put.load(Ordering::Acquire) {
+            return None;
+        }
+        let byte = self.ring[taken % N].load(Ordering::Relaxed);
+        self.taken.store(taken.wrapping_add(1), Ordering::Release);
+        Some(byte)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) == self.put.load(Ordering::Acquire)
+    }
+
+    fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    fn clear(&self) {
+        while self.take().is_some() {}
+        self.lost.store(false, Ordering::Release);
+    }
+}
+
+/// The UART and its lines.
+pub trait Wire {
+    /// Hands a byte to the transmitter; false while it has no room.
+    fn send(&mut self, byte: u8) -> bool;
+
+    /// Data terminal ready: while it is off, the other end has no session.
+    fn set_ready(&mut self, on: bool);
+
+    /// Carrier: the other end has a connection to the server. Where there is no such line, true; then only
+    /// deadlines notice that the other end has closed.
+    fn has_carrier(&mut self) -> bool;
+
+    /// Sleeps until something has arrived, or some milliseconds have passed.
+    fn rest(&mut self) {}
+}
+
+/// One session's line.
+pub struct Line<'l, W, const N: usize> {
+    received: &'l Received<N>,
+    wire: &'l RefCell<W>,
+    board: &'l dyn Platform,
+}
+
+impl<W: Wire, const N: usize> Line<'_, W, N> {
+    /// Why nothing more can be read. A byte that is missing makes all that follow it worthless, so a
+    /// loss ends the session, whatever has arrived since.
+    fn ended(&mut self) -> Result<(), ErrorKind> {
+        if self.received.has_lost() {
+            return Err(ErrorKind::InvalidData);
+        }
+        if self.received.is_empty()
+            && !self.wire.borrow_mut().has_carrier()
+            && self.received.is_empty()
+        {
+            return Err(ErrorKind::ConnectionReset);
+        }
+        Ok(())
+    }
+}
+
+impl<W: Wire, const N: usize> ErrorType for Line<'_, W, N> {
+    type Error = ErrorKind;
+}
+
+impl<W: Wire, const N: usize> Read for Line<'_, W, N> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let deadline = self.board.now_ms() + SLICE_MS;
+        loop {
+            self.ended()?;
+            let bytes = core::iter::from_fn(|| self.received.take());
+            let n = buf.iter_mut().zip(bytes).map(|(to, byte)| *to = byte).count();
+            if n > 0 {
+                return Ok(n);
+            }
+            if self.board.now_ms() >= deadline {
+                return Err(ErrorKind::TimedOut);
+            }
+            self.wire.borrow_mut().rest();
+        }
+    }
+}
+
+impl<W: Wire, const N: usize> ReadReady for Line<'_, W, N> {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        self.ended().map(|()| !self.received.is_empty())
+    }
+}
+
+impl<W: Wire, const N: usize> Write for Line<'_, W, N> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        let deadline = self.board.now_ms() + SLICE_MS;
+        let mut sent = 0;
+        for &byte in buf {
+            while !self.wire.borrow_mut().send(byte) {
+                if self.board.now_ms() >= deadline {
+                    return if sent > 0 {
+                        Ok(sent)
+                    } else {
+                        self.ended().and(Err(ErrorKind::TimedOut))
+                    };
+                }
+            }
+            sent += 1;
+        }
+        Ok(sent)
+    }
+
+    /// What the transmitter has taken leaves by itself.
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+/// The line as a dialler: hangs up, so that the last session is over at both ends, and calls again. Host and
+/// port are the other end's business: a terminal server, or a modem's stored profile.
+pub struct Dialler<'l, W, const N: usize> {
+    pub received: &'l Received<N>,
+    pub wire: &'l RefCell<W>,
+    pub board: &'l dyn Platform,
+}
+
+impl<W: Wire, const N: usize> Dialler<'_, W, N> {
+    fn wait(&self, ms: u64, mut done: impl FnMut(&mut W) -> bool) -> bool {
+        let end = self.board.now_ms() + ms;
+        loop {
+            if done(&mut self.wire.borrow_mut()) {
+                return true;
+            }
+            if self.board.now_ms() >= end {
+                return false;
+            }
+            self.board.idle();
+        }
+    }
+}
+
+impl<'l, W: Wire, const N: usize> Dial for Dialler<'l, W, N> {
+    type Transport = Line<'l, W, N>;
+
+    fn dial(&mut self, target: &Target<'_>) -> Result<Self::Transport, DialError> {
+        if target.address > 0 {
+            return Err(DialError::NoMoreAddresses);
+        }
+        self.wire.borrow_mut().set_ready(false);
+        self.wait(HANG_UP_MS, |_| false);
+        self.received.clear();
+        self.wire.borrow_mut().set_ready(true);
+        if !self.wait(target.timeout_ms.into(), Wire::has_carrier) {
+            return Err(DialError::TimedOut);
+        }
+        Ok(Line { received: self.received, wire: self.wire, board: self.board })
+    }
+}

@@ -1,0 +1,60 @@
+#![no_std]
+#![no_main]
+//! Logs readings from an STM32 over a serial line, and again after whatever happens.
+
+mod board;
+mod line;
+mod logger;
+
+use core::cell::RefCell;
+
+use barepg::{Client, Config, Platform as _, StaticStatements, Storage};
+use cortex_m_rt::entry;
+use line::Dialler;
+use panic_halt as _;
+
+/// In flash. Where the server is, the other end of the line knows.
+static CONFIG: Config = Config::new().user("logger").password("secret").dbname("plant");
+
+#[entry]
+fn main() -> ! {
+    run();
+    // Without peripherals there is nothing to do but to start again: the watchdog does.
+    loop {}
+}
+
+fn run() -> Option<()> {
+    let (board, uart, led) = board::start()?;
+    let wire = RefCell::new(uart);
+    let mut dialler = Dialler { received: &board::RECEIVED, wire: &wire, board: &board };
+    let mut storage = Storage::<512, 512>::new();
+    let mut prepared = StaticStatements::new();
+    let mut client = Client::new(storage.buffers(), &CONFIG, &board);
+    logger::run(&mut client, &mut prepared, &mut dialler, &mut Station { board: &board, led })
+}
+
+struct Station<'b> {
+    board: &'b board::Board,
+    led: board::Led,
+}
+
+impl logger::Device for Station<'_> {
+    const NUMBER: i32 = 7;
+
+    /// One reading a second: put a sensor here.
+    fn measure(&mut self) -> (i64, f32) {
+        let end = self.board.now_ms() + 1000;
+        while self.board.now_ms() < end {
+            self.board.idle();
+        }
+        (self.board.unix_time().unwrap_or(0).cast_signed(), 21.5)
+    }
+
+    fn set_time(&mut self, seconds: u64) {
+        self.board.set_time(seconds);
+    }
+
+    fn show(&mut self, stored: bool) {
+        self.led.set_state(stored.into());
+    }
+}
