@@ -33,7 +33,7 @@ pub struct Options {
 /// A pause that never grows.
 const fn fixed(ms: u32) -> Policy {
     let pause = Backoff { first_ms: ms, spread_ms: 0, steady: u32::MAX, longest_ms: ms };
-    Policy { lost: pause, overloaded: pause, hopeless: pause, cancel: true }
+    Policy { lost: pause, overloaded: pause, hopeless: pause, ..Policy::DEFAULT }
 }
 
 impl Options {

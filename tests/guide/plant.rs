@@ -12,7 +12,7 @@ use barepg_testkit::random::Random;
 /// Pauses that a test can wait for.
 pub const QUICK: Policy = {
     let pause = Backoff { first_ms: 20, spread_ms: 20, steady: 9, longest_ms: 100 };
-    Policy { lost: pause, overloaded: pause, hopeless: pause }
+    Policy { lost: pause, overloaded: pause, hopeless: pause, ..Policy::DEFAULT }
 };
 
 /// What a server says for a moment: its disk is full, a statement took too long, a table is being replaced.

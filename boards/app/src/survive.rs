@@ -26,7 +26,7 @@ const START: u32 = 1_700_000_000;
 /// Shorter than [`Policy::DEFAULT`]: tests wait for it.
 const POLICY: Policy = {
     let pause = Backoff { first_ms: 100, spread_ms: 100, steady: 3, longest_ms: 1000 };
-    Policy { lost: pause, overloaded: pause, hopeless: pause }
+    Policy { lost: pause, overloaded: pause, hopeless: pause, ..Policy::DEFAULT }
 };
 
 /// What the device is to do.
