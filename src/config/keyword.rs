@@ -14,10 +14,6 @@ use crate::credentials::Secret;
 #[derive(Clone, Copy)]
 pub(crate) struct Keyword(u8);
 
-/// The keywords that a text named, one bit each.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Named([u32; 3]);
-
 /// What a keyword does.
 #[derive(Clone, Copy)]
 enum Serve {
@@ -181,9 +177,9 @@ impl Keyword {
         names().nth(self.0.into()).unwrap_or("")
     }
 
-    /// The word of [`Named`] and the bit in it.
-    fn bit(self) -> (usize, u32) {
-        (usize::from(self.0 >> 5), 1_u32.wrapping_shl(u32::from(self.0 & 31)))
+    /// Its place among all.
+    pub(super) fn place(self) -> u8 {
+        self.0
     }
 
     /// Puts a value in its place.
@@ -277,24 +273,6 @@ impl Unsupported {
         }
         debug!("connection parameter {=str} is not served", self.name);
         Err(ParseReason::NotServed(self.why))
-    }
-}
-
-impl Named {
-    fn add(&mut self, keyword: Keyword) {
-        let (word, bit) = keyword.bit();
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= bit;
-        }
-    }
-
-    pub(crate) fn includes(self, keyword: Keyword) -> bool {
-        let (word, bit) = keyword.bit();
-        self.0.get(word).is_some_and(|word| word & bit != 0)
-    }
-
-    fn has(self, name: &str) -> bool {
-        find(name).is_some_and(|keyword| self.includes(keyword))
     }
 }
 

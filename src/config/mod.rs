@@ -9,6 +9,7 @@ mod error;
 mod getters;
 mod hosts;
 mod keyword;
+mod keywords;
 mod number;
 mod parse;
 mod require_auth;

@@ -2,12 +2,12 @@
 
 use super::error::{ParseError, ParseReason};
 use super::scratch::Scratch;
-use super::{Config, keyword, uri};
+use super::{Config, keyword, keywords, uri};
 
 /// What a text said, and which keywords it named.
 pub(crate) struct Parsed<'a> {
     pub(crate) config: Config<'a>,
-    pub(crate) named: keyword::Named,
+    pub(crate) named: keywords::Keywords,
 }
 
 /// Reads `text`; what it leaves out, `rest` may fill in before the whole is checked.
@@ -21,7 +21,7 @@ pub(crate) fn parse_with<'a>(
     }
     let mut sink = Sink {
         text,
-        parsed: Parsed { config: Config::new(), named: keyword::Named::default() },
+        parsed: Parsed { config: Config::new(), named: keywords::Keywords::default() },
         scratch: Scratch::new(scratch),
     };
     match uri::scheme(text) {
