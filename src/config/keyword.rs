@@ -166,7 +166,7 @@ pub(crate) fn find(name: &str) -> Option<Keyword> {
     u8::try_from(names().position(|keyword| keyword == name)?).ok().map(Keyword)
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
     let served = TABLE.iter().map(|(name, _)| *name);
     served.chain(UNSUPPORTED.iter().map(|keyword| keyword.name))
 }
@@ -365,14 +365,9 @@ mod tests {
     }
 
     #[test]
-    fn every_keyword_is_found_and_has_a_bit_of_its_own() {
-        let mut seen = Named::default();
+    fn every_keyword_is_found() {
         for name in names() {
-            let keyword = find(name).unwrap();
-            assert_eq!(keyword.name(), name);
-            assert!(!seen.includes(keyword), "{name}");
-            seen.add(keyword);
-            assert!(seen.includes(keyword), "{name}");
+            assert_eq!(find(name).map(Keyword::name), Some(name));
         }
         assert_eq!(find("database").map(Keyword::name), Some("dbname"));
     }

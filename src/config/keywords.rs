@@ -29,3 +29,19 @@ fn bit(keyword: Keyword) -> (usize, u32) {
     let place = keyword.place();
     (usize::from(place >> 5), 1_u32.wrapping_shl(u32::from(place & 31)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_keyword_has_a_bit_of_its_own() {
+        let mut seen = Keywords::default();
+        for name in keyword::names() {
+            let keyword = keyword::find(name).unwrap();
+            assert!(!seen.includes(keyword), "{name}");
+            seen.add(keyword);
+            assert!(seen.includes(keyword) && seen.has(name), "{name}");
+        }
+    }
+}

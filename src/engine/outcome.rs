@@ -1,5 +1,4 @@
-//! The ledger of outcomes: what became of the work of a verb, from facts recorded here and nowhere
-//! else.
+//! The ledger of outcomes: what became of a verb's work, from facts recorded here and nowhere else.
 //!
 //! The rules:
 //! * **`NotSent`**: no byte of the verb left. Never from a guard whose statement was sent.
