@@ -35,15 +35,26 @@ fn with<const RX: usize, R>(
     config: Config<'_>,
     f: impl FnOnce(&mut Connection<'_, '_>) -> R,
 ) -> Result<R, (ErrorKind, String)> {
+    with_pair::<RX, R>(front, config, "cert_user", f)
+}
+
+/// As [`with`], with the client certificate and key of this name.
+fn with_pair<const RX: usize, R>(
+    front: &Front,
+    config: Config<'_>,
+    pair: &str,
+    f: impl FnOnce(&mut Connection<'_, '_>) -> R,
+) -> Result<R, (ErrorKind, String)> {
     let files = front.shows_certificates().then(|| front.certificates());
     let read = |name: &str| {
         files.map(|files| std::fs::read(files.path(name)).expect(name)).unwrap_or_default()
     };
     let root = read("ca.der");
-    let (certificate, key) = (read("cert_user.der"), client_key(&read("cert_user.key")));
+    let certificate = read(&format!("{pair}.der"));
+    let key = client_key(&read(&format!("{pair}.key")));
     let files: [(&str, &[u8]); 3] = [("root", &root), ("certificate", &certificate), ("key", &key)];
     let mut storage = Storage::<512, 512>::new();
-    let mut records = TlsStorage::<RX, 1024>::new();
+    let mut records = TlsStorage::<RX, 2048>::new();
     let tls = Tls::new(&mut records).files(&files);
     let mut client = Client::new(storage.buffers(), &config, &Machine).with_tls(tls);
     let result = client.connect(tcp(front.port())).map(|mut connection| f(&mut connection));
@@ -146,6 +157,25 @@ fn a_client_certificate_logs_in() {
     let (kind, message) = login(&front, config).unwrap_err();
     assert!(matches!(kind, ErrorKind::Server(state) if state.as_str() == "28000"), "{kind:?}");
     assert_eq!(message, "connection requires a valid client certificate");
+}
+
+/// openGauss's manual makes RSA keys for clients, and certificates without extensions.
+#[cfg(feature = "tls-client-rsa")]
+#[test]
+fn a_client_certificate_by_the_manual_s_recipe_logs_in() {
+    let front = tls_front();
+    for bits in [2048, 3072] {
+        let name = format!("rsa_{bits}");
+        let key = format!("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:{bits}");
+        front.certificates().issue(&name, "cert_user", &key).unwrap();
+        let config = verified("cert_user").sslcert("certificate").sslkey("key");
+        let number = with_pair::<4113, _>(&front, config, &name, |connection| {
+            connection.query_one("select $1::int4 + 1", (41,)).unwrap().get::<i32>(0).unwrap()
+        });
+        assert_eq!(number, Ok(42), "{bits}");
+        let attempt = front.attempts().pop().unwrap();
+        assert_eq!((attempt.ok, attempt.tls), (true, true), "{bits}");
+    }
 }
 
 /// Large answers in small records: OpenSSL keeps to the fragment length asked for. Session

@@ -24,32 +24,40 @@ impl Certificates {
         self.scratch.path().join(file)
     }
 
+    /// Makes a key (`genpkey -algorithm RSA …`, 2048 bits where nothing else is said) and a certificate for it, without
+    /// extensions.
+    pub fn issue(&self, name: &str, subject: &str, key: &str) -> Result<(), String> {
+        self.openssl(&format!("{key} -out {name}.key"))?;
+        self.openssl(&format!("req -new -key {name}.key -out {name}.csr -subj /CN={subject}"))?;
+        self.openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 \
+             -days 2 -out {name}.crt"
+        ))?;
+        self.openssl(&format!("x509 -in {name}.crt -outform DER -out {name}.der"))
+    }
+
     fn make() -> Result<Certificates, String> {
         provision::program("openssl", "openssl")?;
         let scratch =
             Scratch::new("barepg-gauss", "").map_err(|error| format!("directory: {error}"))?;
-        let openssl = |line: &str| {
-            let mut command = Command::new("openssl");
-            command.args(line.split_whitespace()).current_dir(scratch.path());
-            provision::run(&mut command).map(|_| ())
-        };
-        openssl(
+        let made = Certificates { scratch };
+        made.openssl(
             "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.crt -subj /CN=gauss-ca",
         )?;
-        openssl("x509 -in ca.crt -outform DER -out ca.der")?;
-        for (name, subject, key) in [
-            ("server", SERVER_NAME, "RSA -pkeyopt rsa_keygen_bits:2048"),
-            ("cert_user", "cert_user", "EC -pkeyopt ec_paramgen_curve:P-256"),
-        ] {
-            openssl(&format!("genpkey -algorithm {key} -out {name}.key"))?;
-            openssl(&format!("req -new -key {name}.key -out {name}.csr -subj /CN={subject}"))?;
-            openssl(&format!(
-                "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 \
-                 -days 2 -out {name}.crt"
-            ))?;
-            openssl(&format!("x509 -in {name}.crt -outform DER -out {name}.der"))?;
-        }
-        Ok(Certificates { scratch })
+        made.openssl("x509 -in ca.crt -outform DER -out ca.der")?;
+        made.issue("server", SERVER_NAME, "genpkey -algorithm RSA")?;
+        made.issue(
+            "cert_user",
+            "cert_user",
+            "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+        )?;
+        Ok(made)
+    }
+
+    fn openssl(&self, line: &str) -> Result<(), String> {
+        let mut command = Command::new("openssl");
+        command.args(line.split_whitespace()).current_dir(self.scratch.path());
+        provision::run(&mut command).map(|_| ())
     }
 }
 
