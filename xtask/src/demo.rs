@@ -9,7 +9,7 @@ use barepg_testkit::pg::{self, Cluster};
 use crate::boards::{self, BOARDS, Board};
 use crate::existing::{self, Access};
 use crate::measure::{self, Costs, Plan, Server};
-use crate::plugs::{self, Told};
+use crate::plugs::{self, Event};
 use crate::proxy::Traffic;
 use crate::setup;
 use crate::shows::{self, SHOWS, Show};
@@ -24,7 +24,7 @@ cargo xtask demo [options]
 
 Builds a board's firmware, runs it against a real PostgreSQL, shows the session and what it cost.
 
-  --board NAME        one of the boards below
+  --board NAME        one of the boards below; without it the first that can
   --show NAME         one of the shows below
   --server CONNINFO   an existing server instead of a private one, keyword=value;
                       nothing stays there
@@ -97,11 +97,11 @@ impl Options {
             keys: false,
             tls: false,
         };
-        let mut words = arguments.iter();
+        let (mut words, mut board) = (arguments.iter(), None);
         while let Some(word) = words.next() {
             let mut value = || words.next().map(|v| v.to_string()).ok_or(format!("{word} what?"));
             match *word {
-                "--board" => options.board = boards::find(&value()?)?,
+                "--board" => board = Some(boards::find(&value()?)?),
                 "--server" => options.server = Some(value()?),
                 "--show" => options.show = shows::find(&value()?)?,
                 "--tls" => {
@@ -116,6 +116,9 @@ impl Options {
                 other => return Err(format!("unknown argument of demo: {other}")),
             }
         }
+        // The first that can.
+        let able = || BOARDS.iter().find(|board| options.show.check(board).is_ok());
+        options.board = board.or_else(able).unwrap_or(options.board);
         if options.tls && (options.opengauss || options.server.is_some()) {
             // Login keys and the other keywords that only the parser knows.
             options.features.push("conninfo");
@@ -192,15 +195,15 @@ pub fn run(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// The show that needs hands: one cuts the link, one pulls the plug.
+/// The show in which the link is cut and the plug is pulled.
 fn survive(board: &Board, image: &Path) -> Result<(), String> {
     let cluster = Cluster::try_start(pg::Options::default())?;
     println!("started a private PostgreSQL\n\nrunning\n");
-    let told = plugs::round(board, image, &cluster, &mut |told| match told {
-        Told::Device(line) => println!("    {line}"),
-        Told::Hand(what) => println!("[{what}]"),
+    let lines = plugs::round(board, image, &cluster, &mut |event| match event {
+        Event::Line(line) => println!("    {line}"),
+        Event::Deed(what) => println!("[{what}]"),
     })?;
-    let costs = Costs { stack: told.number("stack"), ..Costs::of_image(board, image)? };
+    let costs = Costs { stack: lines.number("stack"), ..Costs::of_image(board, image)? };
     println!("\nthe costs");
     print!("{}", table(board, &costs));
     Ok(())
@@ -304,7 +307,7 @@ mod tests {
             (&["--board", "qemu-microbit-uart", "--tls"], "more RAM"),
             (&["--board", "qemu-microbit-uart", "--show", "faults"], "serial line"),
             (&["--board", "qemu-microbit-uart", "--show", "upload"], "serial line"),
-            (&["--show", "survive"], "cannot be written"),
+            (&["--board", "qemu-lm3s6965", "--show", "survive"], "cannot be written"),
             (&["--board", "qemu-microbit-uart", "--show", "survive"], "cut and mended"),
             (&["--board", "host", "--show", "survive", "--server", "host=h"], "private server"),
             (&["--show", "faults", "--server", "host=h"], "private server"),
@@ -315,6 +318,10 @@ mod tests {
             assert!(error.contains(words), "{arguments:?}: {error}");
         }
         assert_eq!(Options::parse(&["--show", "faults"]).unwrap().features, ["faults"]);
+        // The first board that can.
+        for (show, board) in [("faults", "qemu-lm3s6965"), ("survive", "qemu-riscv32-virt")] {
+            assert_eq!(Options::parse(&["--show", show]).unwrap().board.name, board);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use barepg_testkit::cut::{Cut, Direction, Ending};
 use barepg_testkit::pg::{self, Cluster, StopMode};
 use barepg_testkit::random::Random;
 
-use crate::boards::{self, Board};
+use crate::boards::{self, Board, Link};
 use crate::setup;
 use account::{Account, Reading};
 use device::{Device, Running};
@@ -104,18 +104,19 @@ pub fn pull(
     let failed = |error| format!("{}, seed {seed}: {error}", board.name);
     let device = Device::new(board, image, cluster)?;
     let (mut random, mut account) = (Random(seed), Account::default());
-    let begun = Instant::now();
+    let (begun, is_serial) = (Instant::now(), board.link == Link::Uart);
     for _ in 0..count {
         let running = device.power_on("log", random.pick(&EVERY_MS))?;
         // A serial line is not opened again.
-        if board.link != boards::Link::Uart && random.below(CUTS) == 0 {
+        if !is_serial && random.below(CUTS) == 0 {
             device.relay.arm(Cut {
                 direction: random.pick(&[Direction::ToServer, Direction::ToClient]),
                 after: random.below(6000),
                 ending: random.pick(&[Ending::End, Ending::Reset]),
             });
         }
-        let most = random.pick(&[150, 2000, 2000]);
+        // Some in the middle of the start; a serial line is slow.
+        let most = random.pick(if is_serial { &[300, 3000, 6000] } else { &[150, 2000, 2000] });
         let time = Duration::from_millis(random.below(most));
         account.power_on();
         running
@@ -143,12 +144,12 @@ fn table(cluster: &Cluster) -> Result<Vec<Reading>, String> {
     rows.lines().map(|row| Reading::parse(row, '|')).collect::<Option<_>>().ok_or(rows)
 }
 
-/// What is told of a round.
-pub enum Told<'t> {
-    /// The device said it.
-    Device(&'t str),
-    /// It was done to it.
-    Hand(&'t str),
+/// What happens in a round.
+pub enum Event<'e> {
+    /// The device prints a line.
+    Line(&'e str),
+    /// Something is done to it.
+    Deed(&'e str),
 }
 
 /// All lines of the device in a round.
@@ -176,34 +177,34 @@ pub fn round(
     board: &Board,
     image: &Path,
     cluster: &Cluster,
-    tell: &mut dyn FnMut(Told<'_>),
+    show: &mut dyn FnMut(Event<'_>),
 ) -> Result<Lines, String> {
     let device = Device::new(board, image, cluster)?;
-    let mut round = Round { account: Account::default(), lines: Vec::new(), tell };
+    let mut round = Round { account: Account::default(), lines: Vec::new(), show };
     let first = round.power_on(&device)?;
     round.until(&first, "  readings are stored as they are taken")?;
-    round.hand("the link is cut");
+    round.deed("the link is cut");
     device.relay.shut();
     round.until(&first, "  10 readings wait in flash")?;
-    round.hand("the plug is pulled; meanwhile the link is mended, and the server is stopped");
+    round.deed("the plug is pulled; meanwhile the link is mended, and the server is stopped");
     first.pull()?.iter().for_each(|line| round.hear(line));
     device.relay.open();
     cluster.stop(StopMode::Fast);
-    round.hand("power is back");
+    round.deed("power is back");
     let second = round.power_on(&device)?;
     round.until(&second, "  15 readings wait in flash")?;
-    round.hand("the server is started");
+    round.deed("the server is started");
     cluster.start_again();
     second.finish(&mut |line| round.hear(line))?;
     let sum = round.account.compare(&table(cluster)?)?;
-    round.hand(&format!("the table: {sum}"));
+    round.deed(&format!("the table: {sum}"));
     Ok(Lines(round.lines))
 }
 
 struct Round<'t> {
     account: Account,
     lines: Vec<String>,
-    tell: &'t mut dyn FnMut(Told<'_>),
+    show: &'t mut dyn FnMut(Event<'_>),
 }
 
 impl Round<'_> {
@@ -216,12 +217,12 @@ impl Round<'_> {
         self.account.hear(line);
         self.lines.push(line.to_string());
         if !line.starts_with('@') {
-            (self.tell)(Told::Device(line));
+            (self.show)(Event::Line(line));
         }
     }
 
-    fn hand(&mut self, what: &str) {
-        (self.tell)(Told::Hand(what));
+    fn deed(&mut self, what: &str) {
+        (self.show)(Event::Deed(what));
     }
 
     /// Lets the device run until it says this.

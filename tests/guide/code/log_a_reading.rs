@@ -75,10 +75,10 @@ impl Samples {
 pub struct Logger<'a, F> {
     pub outbox: Outbox<'a, F>,
     pub samples: &'a Samples,
-    /// Hears of each sample: its key, once it is safe, or why it is not.
+    /// Called with each sample and its key, once it is safe, or the reason why it is not.
     pub kept: &'a dyn Fn(Sample, Result<i64>),
-    /// Sleeps until something may have happened, some milliseconds at most. Hears how many readings
-    /// wait; `true` to stop.
+    /// Sleeps until something may have happened, some milliseconds at most. Called with the number of
+    /// readings that wait; `true` to stop.
     pub rest: &'a dyn Fn(u32) -> bool,
     /// Shows an error to whoever looks after the device.
     pub report: &'a dyn Fn(&Pause<'_>),
