@@ -68,20 +68,27 @@ struct Sampler {
 
 impl Sampler {
     fn look(&self, now_ms: u64) {
-        let (now, left) = (low(now_ms), self.left.load(Ordering::Relaxed));
-        let late = now.wrapping_sub(self.next_ms.load(Ordering::Relaxed));
-        if left == 0 || late.cast_signed() < 0 {
-            return;
-        }
-        let number = self.taken.load(Ordering::Relaxed).wrapping_add(1);
-        // A number as good as a temperature: it says which sample this is.
-        if self.samples.put((START.wrapping_add(now / 1000), number as f32)) {
+        let now = low(now_ms);
+        // Where samples are due more often than this is called, all that are due.
+        while self.is_due(now) {
+            let number = self.taken.load(Ordering::Relaxed).wrapping_add(1);
+            // A number as good as a temperature: it says which sample this is.
+            if !self.samples.put((START.wrapping_add(now / 1000), number as f32)) {
+                return;
+            }
             self.taken.store(number, Ordering::Relaxed);
-            let left = if left == EVER { EVER } else { left.wrapping_sub(1) };
+            let left = self.left.load(Ordering::Relaxed);
+            let left = if left == EVER { EVER } else { left.saturating_sub(1) };
             self.left.store(left, Ordering::Relaxed);
-            let next = now.wrapping_add(self.every_ms.load(Ordering::Relaxed));
+            let next = self.next_ms.load(Ordering::Relaxed);
+            let next = next.wrapping_add(self.every_ms.load(Ordering::Relaxed).max(1));
             self.next_ms.store(next, Ordering::Relaxed);
         }
+    }
+
+    fn is_due(&self, now: u32) -> bool {
+        let late = now.wrapping_sub(self.next_ms.load(Ordering::Relaxed));
+        self.left.load(Ordering::Relaxed) > 0 && late.cast_signed() >= 0
     }
 
     fn start(&self, now_ms: u64, every_ms: u32, samples: u32) {

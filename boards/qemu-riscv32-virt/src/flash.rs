@@ -122,14 +122,15 @@ impl NorFlash for Flash {
         if (from..from + bytes.len()).step_by(4).any(|at| self.read_word(at) != u32::MAX) {
             return Err(NorFlashErrorKind::Other);
         }
-        for (index, value) in bytes.as_chunks().0.iter().enumerate() {
-            let at = from + 4 * index;
+        let mut at = from;
+        let programmed = bytes.as_chunks().0.iter().try_for_each(|value| {
             self.command(at, PROGRAM);
             self.command(at, u32::from_le_bytes(*value));
-            let finished = self.finish(at);
-            self.command(at, READ_ARRAY);
-            finished?;
-        }
-        Ok(())
+            self.finish(at)?;
+            at += 4;
+            Ok(())
+        });
+        self.command(from, READ_ARRAY);
+        programmed
     }
 }
