@@ -106,3 +106,45 @@ fn power_that_fails_repeats_no_command() {
     assert!(given - done <= (writing + erasing) as u32);
     assert!(once.len() as u32 >= done);
 }
+
+#[test]
+#[cfg(feature = "opengauss")]
+fn at_opengauss_the_table_is_looked_at() {
+    use barepg_testkit::{gauss, pg};
+
+    let cluster = pg::shared(15);
+    cluster.psql(
+        "test",
+        "create table command (id serial primary key, device int, what text);
+        create table report (device int, key bigint, command int, what text,
+            primary key (device, key));
+        grant all on command, report to public",
+    );
+    let front = gauss::Front::start(gauss::Options::before(cluster));
+    let port = front.port().to_string();
+    let config = barepg::Config::new().host("127.0.0.1").port(&port).dbname("test");
+    let config = config.user("sha256_2048_user").password(gauss::PASSWORD);
+    let (mut flash, mut buffer) = (Memory::new(16, 6), [0; 128]);
+    let options = Options::new(STATEMENTS).at_opengauss(AT_OPENGAUSS).device(&(7_i32,));
+    let outbox = Outbox::open(&mut flash, &mut buffer, options, &SystemPlatform::new()).unwrap();
+    let (obeyed, turns) = (RefCell::new(Vec::<u32>::new()), Cell::new(0));
+    let obey = |what: &str| obeyed.borrow_mut().push(what.parse().unwrap());
+    let meanwhile = || {
+        turns.set(turns.get() + 1);
+        if turns.get() <= 3 {
+            let sql = format!("insert into command (device, what) values (7, '{}')", turns.get());
+            cluster.psql("test", &sql);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(3));
+        assert!(turns.get() < 5000, "{obeyed:?}");
+        obeyed.borrow().len() == 3
+    };
+    let (meanwhile, report) = (&meanwhile, &|_: &barepg::Pause<'_>| ());
+    let mut pump = Pump { device: 7, outbox, obey: &obey, meanwhile, report };
+    crate::plant::with_client(config, |client, dialler| pump.run(client, dialler, QUICK));
+    let reports = "select string_agg(command || ' ' || what, ',' order by key) from report";
+    let found = cluster.psql("test", reports);
+    cluster.psql("test", "drop table command, report");
+    assert_eq!(obeyed.into_inner(), [1, 2, 3]);
+    assert_eq!(found, "1 begun,1 done,2 begun,2 done,3 begun,3 done");
+}
