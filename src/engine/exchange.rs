@@ -99,6 +99,7 @@ impl Exchange {
     }
 
     /// The link failed.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn die(&mut self) {
         self.state = match self.state {
             State::Closed => State::Closed,

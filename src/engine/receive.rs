@@ -296,6 +296,7 @@ impl Framed<'_> {
     }
 
     /// Moves the unread bytes to the start of the window.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn compact(&mut self) {
         let unread = self.unread();
         move_down(self.rx, self.start, unread, self.pinned);
