@@ -200,7 +200,8 @@ impl Framed<'_> {
     pub(super) fn write_all(&mut self, io: &mut Lent<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
         io.until(self.countdown);
         while !bytes.is_empty() {
-            self.write_once(io, bytes)?;
+            io.write(bytes)?;
+            self.note_sent(io.moved);
             bytes = bytes.get(io.moved..).unwrap_or(&[]);
             // What left at once is no turn of a loop.
             if !bytes.is_empty() {

@@ -67,23 +67,26 @@ pub mod tag {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// From StartupMessage to AuthenticationOk.
-    Authentication,
+    Authentication = 1,
     /// From AuthenticationOk to the first ReadyForQuery.
-    Settling,
+    Settling = 2,
     /// After the first ReadyForQuery.
-    Normal,
+    Normal = 4,
+}
+
+impl Phase {
+    /// Its bit in a [`Rule`].
+    #[allow(clippy::as_conversions, reason = "the enum is a number")]
+    const fn bit(self) -> u8 {
+        self as u8
+    }
 }
 
 /// Whether a message of this type and body length (without its length field) is legal in this
 /// phase. `None`: the type is not legal. `Some(false)`: the length is not.
 #[cfg_attr(not(target_os = "none"), inline)]
 pub fn legal(phase: Phase, tag: u8, body: usize) -> Option<bool> {
-    let phase = match phase {
-        Phase::Authentication => LOGIN,
-        Phase::Settling => SETTLING,
-        Phase::Normal => NORMAL,
-    };
-    let rule = find(phase, tag)?;
+    let rule = find(phase.bit(), tag)?;
     let most = if rule.max == ANY { LONGEST } else { usize::from(rule.max) };
     Some(body >= usize::from(rule.phases >> 3) && body <= most)
 }
@@ -119,9 +122,9 @@ fn find(phase: u8, tag: u8) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.tag == tag && rule.phases & phase != 0)
 }
 
-const LOGIN: u8 = 1;
-const SETTLING: u8 = 2;
-const NORMAL: u8 = 4;
+const LOGIN: u8 = Phase::Authentication.bit();
+const SETTLING: u8 = Phase::Settling.bit();
+const NORMAL: u8 = Phase::Normal.bit();
 
 /// In which phases a message is legal, and the length of its body in bytes. Four bytes each.
 struct Rule {
