@@ -106,7 +106,8 @@ pub const TLS_SIGNATURE_CHECKS: u8 = 8;
 
 /// Steps of a check of ECDSA, of 256 or 384, between two calls of
 /// [`Platform::idle`](crate::Platform::idle): on a Cortex-M3 0.6 million instructions with P-256, 4
-/// with P-384. RSA calls it after every two multiplications of the modulus' size, 0.7 million
+/// with P-384. A signature for a client certificate takes as many steps between them with P-384,
+/// and half as many with RSA, whose steps are three multiplications of half the key's size. A check of RSA calls it after every two multiplications of the modulus' size, 0.7 million
 /// instructions at 4096 bits. Between two calls, and so without one, are computed: a check of
 /// Ed25519 (2 million), each half of the key exchange and the signature for a client certificate on
 /// P-256 (5 to 10 million each).

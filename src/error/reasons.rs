@@ -21,15 +21,15 @@ pub enum ConfigError {
     /// `sslmode=verify-full` without a `host` to verify.
     NoHost,
     /// `sslcert` or `sslkey` names something that is not there or cannot be used: the
-    /// certificate must be DER, the key P-256 in PKCS#8 or SEC1 and not encrypted, and the build
-    /// must have feature `tls-client-cert`. On a host
-    /// `HostClient::certificate_problem` says which and why; where it says nothing, the key is not
-    /// the certificate's.
+    /// certificate must be DER, the key PKCS#8, SEC1 or PKCS#1 in DER and the certificate's, and the
+    /// build must have feature `tls-client-cert`. On a host
+    /// `HostClient::certificate_problem` says which and why.
     ClientCertificate,
-    /// `sslkey` is a key of another kind than P-256, the only one served (RSA, P-384 and Ed25519 are
-    /// not), or is encrypted with a passphrase: make one with
+    /// `sslkey` is a key of a kind that this build does not sign with, or is encrypted. P-256 is
+    /// served always, RSA of 2048 to 4096 bits with feature `tls-client-rsa`, P-384 with
+    /// `tls-client-p384`; others (Ed25519, P-521, RSA for PSS alone) are not. Make one with
     /// `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`, or decrypt it with
-    /// `openssl pkey`.
+    /// `openssl pkey`; a host opens it with `sslpassword`, in PEM.
     #[cfg(feature = "tls-client-cert")]
     ClientKey,
     /// `sslnegotiation=direct` needs an `sslmode` of `require` or stronger.

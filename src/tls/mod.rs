@@ -239,7 +239,7 @@ pub enum Validity {
     DangerNoDates,
 }
 
-/// Signs with the key of the client certificate (P-256). For secure elements.
+/// Signs with the key of the client certificate, which is P-256 then. For secure elements.
 #[cfg(feature = "tls-client-cert")]
 pub trait Signer {
     /// ECDSA over a SHA-256 digest: `r` and `s`, 32 bytes each, big-endian.
