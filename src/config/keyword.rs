@@ -335,11 +335,7 @@ fn key(value: &str) -> Result<&str, ParseReason> {
 }
 
 fn flag(value: &str) -> Option<bool> {
-    match value {
-        "0" => Some(false),
-        "1" => Some(true),
-        _ => None,
-    }
+    matches!(value, "0" | "1").then_some(value == "1")
 }
 
 /// The server's spellings of UTF8: case and punctuation do not count.

@@ -4,6 +4,8 @@
 //! repeats itself nor a fault that is provoked gives the key away. It is multiplied here and
 //! not by crate p384, which would compute a second long without a place to feed a watchdog.
 
+use core::ops::AddAssign as _;
+
 use p384::elliptic_curve::bigint::ArrayEncoding as _;
 use p384::elliptic_curve::group::Group as _;
 use p384::elliptic_curve::ops::Reduce;
@@ -67,7 +69,7 @@ fn sign_with(
     let r = <Scalar as Reduce<U384>>::reduce_bytes(&point.to_affine().x());
     let nonce = Zeroizing::new(Option::<Scalar>::from(Scalar::from_repr(*nonce))?);
     let inverse = Zeroizing::new(Option::<Scalar>::from(nonce.invert())?);
-    let s = *inverse * (*digest + r * *key);
+    let s = inverse.multiply(&digest.add(&r.multiply(&key)));
     if bool::from(r.is_zero() | s.is_zero()) {
         return None;
     }
@@ -89,7 +91,9 @@ fn scalar(secret: &[u8; 48]) -> Option<Zeroizing<Scalar>> {
 fn multiply(nonce: &FieldBytes, pulse: Pulse<'_>) -> Option<ProjectivePoint> {
     let one = ProjectivePoint::GENERATOR;
     let two = one.double();
-    let table = [one, two, two + one];
+    let mut three = two;
+    three.add_assign(&one);
+    let table = [one, two, three];
     let mut point = ProjectivePoint::IDENTITY;
     for word in nonce.chunks(4) {
         // 16 steps, each of three operations: 6 million instructions.
@@ -102,7 +106,8 @@ fn multiply(nonce: &FieldBytes, pulse: Pulse<'_>) -> Option<ProjectivePoint> {
                     let same = subtle::ConstantTimeEq::ct_eq(&number, &digit);
                     addend.conditional_assign(entry, same);
                 }
-                point = point.double().double() + addend;
+                point = point.double().double();
+                point.add_assign(&addend);
             }
         }
     }
