@@ -3,7 +3,8 @@
 //! The points are those of crates p256, which TLS's key exchange needs anyway, and p384. The
 //! scalars are public here: the arithmetic that checks RSA does for them, and one pass over both
 //! scalars at once (Shamir's trick) takes the place of two multiplications. For P-256 6 KB of
-//! flash and 2 KB of stack less than with crate ecdsa.
+//! flash and 2 KB of stack less than with crate ecdsa. [`scalars`] serves a signature too (`p384_key`):
+//! its steps depend on the order alone, but for the comparison of a scalar with it.
 
 use p256::elliptic_curve::Group;
 use p256::elliptic_curve::point::AffineCoordinates as _;
@@ -94,7 +95,7 @@ pub(super) fn verify<const N: usize, P: Point<N>>(
 
 /// `z / s`, `r / s` and `r`. `None` when `r` or `s` is not from 1 to below the order.
 #[inline(never)]
-fn scalars<const N: usize>(
+pub(super) fn scalars<const N: usize>(
     order: &[u32; N],
     digest: &[u8],
     r: &[u8],
@@ -126,6 +127,10 @@ fn scalars<const N: usize>(
     let mut u2 = [0; N];
     modulus.multiply(&z, &power, &mut scratch)?;
     modulus.multiply(&r, &power, &mut u2)?;
+    #[cfg(feature = "tls-client-p384")]
+    for number in [&mut base, &mut power] {
+        zeroize::Zeroize::zeroize(number);
+    }
     Some((scratch, u2, r))
 }
 
@@ -163,11 +168,16 @@ fn sum<const N: usize, P: Point<N>>(
         };
         point.add_assign(addend);
     }
+    Ok(first_coordinate(&point))
+}
+
+/// The first coordinate of a point, modulo the order.
+pub(super) fn first_coordinate<const N: usize, P: Point<N>>(point: &P) -> [u32; N] {
     let mut x = point.x();
     if !less(&x, &P::ORDER) {
         subtract(&mut x, &P::ORDER);
     }
-    Ok(x)
+    x
 }
 
 fn is_set(scalar: &[u32], bit: usize) -> bool {

@@ -94,6 +94,10 @@ impl<'a> ClientKey<'a> {
 
 /// The key as the handshake uses it. A failure cannot be returned there: it is noted in
 /// [`Shared`], and the guard then sends nothing more.
+#[cfg_attr(
+    not(any(feature = "tls-client-p384", feature = "tls-client-rsa")),
+    allow(dead_code, reason = "P-256 signs without")
+)]
 pub(super) struct HandshakeKey<'k> {
     pub(super) identity: &'k Identity<'k>,
     pub(super) shared: &'k Shared,

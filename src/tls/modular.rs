@@ -47,7 +47,7 @@ impl<'n> Modulus<'n> {
     }
 
     /// `a = a + b mod n`, of two numbers below `n`.
-    #[cfg(feature = "tls-client-rsa")]
+    #[cfg(any(feature = "tls-client-p384", feature = "tls-client-rsa"))]
     pub(super) fn add(&self, a: &mut [u32], b: &[u32]) {
         let carry = add(a, b, u32::MAX);
         reduce(a, carry, self.n);

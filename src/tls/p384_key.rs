@@ -2,27 +2,32 @@
 //!
 //! The nonce is RFC 6979's, with fresh random bytes added (its section 3.6): neither a generator that
 //! repeats itself nor a fault that is provoked gives the key away. It is multiplied here and
-//! not by crate p384, which would compute a second long without a place to feed a watchdog.
+//! not by crate p384, which would compute a second long without a place to feed a watchdog; and what
+//! is computed modulo the order is by the arithmetic that checks signatures, in place of 50 KB more of that
+//! crate's.
 
 use core::ops::AddAssign as _;
 
-use p384::elliptic_curve::bigint::ArrayEncoding as _;
 use p384::elliptic_curve::group::Group as _;
-use p384::elliptic_curve::ops::Reduce;
-use p384::elliptic_curve::point::AffineCoordinates as _;
 use p384::elliptic_curve::rand_core::RngCore as _;
-use p384::elliptic_curve::{Curve, PrimeField as _};
-use p384::{FieldBytes, NistP384, ProjectivePoint, Scalar, U384};
+use p384::{FieldBytes, ProjectivePoint};
 use sha2::{Digest as _, Sha384};
-use subtle::ConditionallySelectable as _;
+use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use super::drbg::Drbg;
+use super::ecdsa::{Point, first_coordinate, scalars};
+use super::modular::{Modulus, less, load, store, subtract};
 use super::work::Pulse;
+
+const WORDS: usize = 12;
+const ORDER: [u32; WORDS] = <ProjectivePoint as Point<WORDS>>::ORDER;
 
 /// Whether it is a key: not zero, and below the order.
 pub(super) fn is_valid(secret: &[u8; 48]) -> bool {
-    scalar(secret).is_some()
+    let mut words = Zeroizing::new([0; WORDS]);
+    load(secret, &mut *words);
+    *words != [0; WORDS] && less(&*words, &ORDER)
 }
 
 /// Whether it is the key of a certificate, whose public key in SEC1's form this is.
@@ -46,43 +51,54 @@ pub(super) fn sign(
 ) -> Option<[u8; 96]> {
     let mut hash = Sha384::new();
     message.iter().for_each(|part| hash.update(part));
-    let digest = <Scalar as Reduce<U384>>::reduce_bytes(&hash.finalize());
+    let digest = hash.finalize();
     let mut fresh = [0; 32];
     random.fill_bytes(&mut fresh);
     let nonce = nonce(secret, &digest, &fresh);
     sign_with(secret, &digest, &nonce, pulse)
 }
 
-fn nonce(secret: &[u8; 48], digest: &Scalar, fresh: &[u8]) -> Zeroizing<FieldBytes> {
-    let (secret, order) = (FieldBytes::from_slice(secret), NistP384::ORDER.to_be_byte_array());
-    Zeroizing::new(rfc6979::generate_k::<Sha384, _>(secret, &order, &digest.to_repr(), fresh))
+/// The nonce for this digest.
+#[inline(never)]
+fn nonce(secret: &[u8; 48], digest: &FieldBytes, fresh: &[u8]) -> Zeroizing<FieldBytes> {
+    let (mut number, mut order) = (FieldBytes::default(), FieldBytes::default());
+    let mut words = [0; WORDS];
+    load(digest, &mut words);
+    if !less(&words, &ORDER) {
+        subtract(&mut words, &ORDER);
+    }
+    store(&words, &mut number);
+    store(&ORDER, &mut order);
+    let secret = FieldBytes::from_slice(secret);
+    Zeroizing::new(rfc6979::generate_k::<Sha384, _>(secret, &order, &number, fresh))
 }
 
+#[inline(never)]
 fn sign_with(
     secret: &[u8; 48],
-    digest: &Scalar,
+    digest: &FieldBytes,
     nonce: &FieldBytes,
     pulse: Pulse<'_>,
 ) -> Option<[u8; 96]> {
-    let key = scalar(secret)?;
     let point = multiply(nonce, pulse)?;
-    let r = <Scalar as Reduce<U384>>::reduce_bytes(&point.to_affine().x());
-    let nonce = Zeroizing::new(Option::<Scalar>::from(Scalar::from_repr(*nonce))?);
-    let inverse = Zeroizing::new(Option::<Scalar>::from(nonce.invert())?);
-    let s = inverse.multiply(&digest.add(&r.multiply(&key)));
-    if bool::from(r.is_zero() | s.is_zero()) {
+    let mut signature = [0; 96];
+    let (r, s) = signature.split_at_mut_checked(48)?;
+    store(&first_coordinate::<WORDS, ProjectivePoint>(&point), r);
+    // s = digest / nonce + secret · (r / nonce)
+    let (sum, quotient, _) = scalars(&ORDER, digest, r, nonce)?;
+    let mut numbers = Zeroizing::new([sum, quotient, [0; WORDS], [0; WORDS], [0; WORDS]]);
+    let [sum, quotient, key, square, scratch] = &mut *numbers;
+    load(secret, key);
+    let modulus = Modulus::new(&ORDER)?;
+    modulus.radix_squared(square, scratch)?;
+    modulus.multiply(quotient, key, scratch)?;
+    modulus.multiply(scratch, square, key)?;
+    modulus.add(sum, key);
+    if *sum == [0; WORDS] {
         return None;
     }
-    let mut signature = [0; 96];
-    let (first, second) = signature.split_at_mut_checked(48)?;
-    first.copy_from_slice(&r.to_repr());
-    second.copy_from_slice(&s.to_repr());
+    store(sum, s);
     Some(signature)
-}
-
-fn scalar(secret: &[u8; 48]) -> Option<Zeroizing<Scalar>> {
-    let scalar = Option::<Scalar>::from(Scalar::from_repr(*FieldBytes::from_slice(secret)))?;
-    (!bool::from(scalar.is_zero())).then(|| Zeroizing::new(scalar))
 }
 
 /// `nonce · G`, in windows of two bits. The crate's operations take the same steps for all points, and
@@ -103,7 +119,7 @@ fn multiply(nonce: &FieldBytes, pulse: Pulse<'_>) -> Option<ProjectivePoint> {
                 let digit = byte.wrapping_shr(shift) & 3;
                 let mut addend = ProjectivePoint::IDENTITY;
                 for (number, entry) in (1u8..).zip(&table) {
-                    let same = subtle::ConstantTimeEq::ct_eq(&number, &digit);
+                    let same = number.ct_eq(&digit);
                     addend.conditional_assign(entry, same);
                 }
                 point = point.double().double();
@@ -145,7 +161,7 @@ mod tests {
             ),
         ] {
             let secret: &[u8; 48] = secret.as_slice().try_into().unwrap();
-            let digest = Scalar::reduce_bytes(&Sha384::digest(message));
+            let digest = Sha384::digest(message);
             let nonce = nonce(secret, &digest, &[]);
             assert_eq!(nonce.as_slice(), hex(k), "{message}");
             let signature = sign_with(secret, &digest, &nonce, &|| Ok(())).unwrap();
@@ -155,7 +171,7 @@ mod tests {
 
     #[test]
     fn fresh_bytes_make_another_nonce() {
-        let digest = Scalar::ONE;
+        let digest = FieldBytes::from([1; 48]);
         let of = |fresh: &[u8]| nonce(&[7; 48], &digest, fresh);
         assert_ne!(of(&[0; 32]), of(&[1; 32]));
         assert_ne!(of(&[0; 32]), of(&[]));
@@ -163,7 +179,8 @@ mod tests {
 
     #[test]
     fn zero_and_what_is_not_below_the_order_are_no_keys() {
-        let order: [u8; 48] = NistP384::ORDER.to_be_byte_array().into();
+        let mut order = [0; 48];
+        store(&ORDER, &mut order);
         let mut largest = order;
         largest[47] -= 1;
         assert!(!is_valid(&[0; 48]) && !is_valid(&order) && !is_valid(&[0xff; 48]));
@@ -177,7 +194,10 @@ mod tests {
             calls.set(calls.get() + 1);
             if calls.get() < 5 { Ok(()) } else { Err(crate::tls::CertificateError::TooMuchWork) }
         };
-        assert!(sign_with(&[7; 48], &Scalar::ONE, &FieldBytes::default(), &pulse).is_none());
+        assert!(
+            sign_with(&[7; 48], &FieldBytes::from([1; 48]), &FieldBytes::from([2; 48]), &pulse)
+                .is_none()
+        );
         assert_eq!(calls.get(), 5);
     }
 }
