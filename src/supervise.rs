@@ -44,7 +44,8 @@ pub struct Policy {
     /// Whether to cancel, before the next login, what a lost session left running: see
     /// [`Client::cancel_interrupted`]. A statement whose link died goes on at the server, keeps its
     /// rows locked, and each repetition waits for it and leaves one more server process waiting. Costs
-    /// one short link for each session that was lost while an answer was owed.
+    /// one short link for each session that was lost while an answer was owed, and whose server did not
+    /// say that it ends it.
     pub cancel: bool,
 }
 
@@ -301,8 +302,9 @@ impl<'b> Client<'b> {
         mut pause: impl FnMut(&mut S, &Pause<'_>) -> ControlFlow<B>,
     ) -> B {
         let platform = self.session.link.platform();
+        let mut runs_on = false;
         loop {
-            if supervisor.policy.cancel {
+            if core::mem::take(&mut runs_on) && supervisor.policy.cancel {
                 // A server that cannot be reached for this is not there for the login either.
                 let _ = self.cancel_interrupted(dialler);
             }
@@ -323,6 +325,9 @@ impl<'b> Client<'b> {
                         Err(error) => {
                             let asked = conn.stats().round_trips.wrapping_sub(before);
                             let worked = asked > 1;
+                            // A server or pooler that ends a session in words has ended its work, or
+                            // knows it no more.
+                            runs_on = !matches!(error.kind(), ErrorKind::Server(_));
                             (Some(error), if worked { Ended::AfterWork } else { Ended::Idle })
                         }
                     }
