@@ -9,6 +9,7 @@ use barepg_testkit::pgbouncer::{self, PoolMode};
 use barepg_testkit::provision;
 
 use super::devices::{self, Devices};
+use super::pages::in_seconds;
 use super::scenarios::Outcome;
 use super::servers::{self, ROLE, Spent, conninfo, extra, pooler_with, server};
 use crate::budgets::Budgets;
@@ -41,6 +42,7 @@ pub const LINES: &[Line] = &[
 pub fn table(name: &str, figures: &Budgets) -> Option<String> {
     match name {
         "logins" => Some(logins_table(figures)),
+        "recipe" => Some(recipe_table(figures)),
         _ => None,
     }
 }
@@ -107,6 +109,98 @@ fn logins_table(figures: &Budgets) -> String {
         let rate = of("").map_or("–".to_string(), digits);
         let (server, pooler) = (ms("_server_us"), ms("_pooler_us"));
         text.push_str(&format!("| {about} | {rate} | {server} | {pooler} |\n"));
+    }
+    text
+}
+
+/// Each setting with what it changes.
+fn recipe_table(figures: &Budgets) -> String {
+    let of = |section: &str, name: &str| figures.get(section, name);
+    let count = |section: &str, name: &str| of(section, name).map_or("–".to_string(), digits);
+    let seconds = |section: &str, name: &str| of(section, name).map_or("–".to_string(), in_seconds);
+    let gone = of("vanish", "gone_within_s").map_or("–".to_string(), digits);
+    let three = |way: &str| {
+        let names = ["primary", "first", "second"];
+        names.map(|host| count("readers", &format!("{way}_{host}"))).join(" / ")
+    };
+    let lines = [
+        (
+            "`LimitNOFILE=65536` for PgBouncer",
+            format!(
+                "1,024: {} of {} devices get in",
+                count("descriptors", "with_1024"),
+                count("descriptors", "devices")
+            ),
+            format!("{} of {}", count("descriptors", "with_more"), count("descriptors", "devices")),
+        ),
+        (
+            "`pool_mode = transaction`",
+            format!(
+                "session: {} of {} devices are at work on 20 connections",
+                count("pools", "session"),
+                count("pools", "devices")
+            ),
+            format!("{} of {}", count("pools", "transaction"), count("pools", "devices")),
+        ),
+        (
+            "`server_login_retry = 1`",
+            format!(
+                "15: back after {} s and {} logins",
+                seconds("restart-default", "back_ms"),
+                count("restart-default", "logins")
+            ),
+            format!("{} s, {} logins", seconds("restart", "back_ms"), count("restart", "logins")),
+        ),
+        (
+            "`alter role … set` in place of start-up options",
+            format!(
+                "options: in force in {} of {} sessions",
+                count("roles", "options_in_force"),
+                count("roles", "sessions")
+            ),
+            format!("{} of {}", count("roles", "role_in_force"), count("roles", "sessions")),
+        ),
+        (
+            "keepalives of 5/2/3 s",
+            format!(
+                "{} of {} dead sessions are left after 25 s",
+                count("vanish-default", "left"),
+                count("vanish-default", "devices")
+            ),
+            format!("none after {gone} s"),
+        ),
+        (
+            "`synchronous_commit = remote_apply`",
+            format!(
+                "{} acknowledged rows are gone with the primary, {} are there",
+                count("failover-async", "lost"),
+                count("failover-async", "rows")
+            ),
+            count("failover-apply", "lost"),
+        ),
+        (
+            "or `Options::resend` on the devices",
+            format!("{} are gone", count("failover-async", "lost")),
+            format!(
+                "{}; {} rows were sent again",
+                count("failover-resend", "lost"),
+                count("failover-resend", "resent")
+            ),
+        ),
+        (
+            "pauses as in `Policy::DEFAULT` where connections are short",
+            format!("20 ms: {} % of the server's time", count("limit-loop", "server_percent")),
+            format!("{} %", count("limit", "server_percent")),
+        ),
+        (
+            "`load_balance_hosts=random` for readers",
+            format!("`prefer-standby` alone, sessions of three hosts: {}", three("in_order")),
+            three("random"),
+        ),
+    ];
+    let mut text = "| do | without | with |\n|---|---|---|\n".to_string();
+    for (setting, without, with) in lines {
+        text.push_str(&format!("| {setting} | {without} | {with} |\n"));
     }
     text
 }

@@ -4,6 +4,7 @@
 
 use core::ops::ControlFlow;
 
+use barepg::types::TypeError;
 use barepg::{Client, Dial, DialError, Policy, Result, Supervisor, Target};
 use barepg_bare::{Machine, show, show_bytes, unknown};
 
@@ -30,6 +31,10 @@ fn work(client: &mut Client<'_>) -> Result<()> {
         &mut (),
         |(), conn| {
             show(conn.server_version());
+            // A session that fails, with what it left running to be cancelled.
+            if unknown() == 1 {
+                return Err(TypeError::Null.into());
+            }
             Ok(ControlFlow::Continue(()))
         },
         |(), pause| {
