@@ -3,11 +3,11 @@
 use core::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use barepg::host::{FileFlash, Host, SystemPlatform};
+use barepg::host::{Dialler, FileFlash, Host, Link, SystemPlatform};
 use barepg::outbox::{Full, Outbox};
 use barepg::{
-    Backoff, Config, Connection, Dialect, ErrorKind, Health, Pause, Policy, Remedy, Result,
-    Supervisor,
+    Backoff, Client, Config, Connection, Dial, DialError, Dialect, ErrorKind, Health, Pause,
+    Policy, Remedy, Result, Storage, Supervisor, Target,
 };
 use barepg_testkit::cut::{Cut, Direction, Ending, Relay};
 use barepg_testkit::pg;
@@ -243,4 +243,44 @@ fn a_batch_that_was_cut_before_its_end_does_not_block_its_repetition() {
     assert_eq!((health.logins, health.unknown), (2, 1), "{health:?}");
     let found = cluster.psql("half_sent", "select count(*), max(value) from reading");
     assert_eq!((found.as_str(), at_work("half_sent").as_str()), ("8|7", "0"));
+}
+
+/// Counts the links that are dialled.
+struct Counted(Dialler, u32);
+
+impl Dial for Counted {
+    type Transport = Link;
+
+    fn dial(&mut self, target: &Target<'_>) -> Result<Link, DialError> {
+        self.1 += 1;
+        self.0.dial(target)
+    }
+}
+
+/// Links for two sessions, the first of which ends with this statement, whose answer is owed.
+fn links(statement: &str, timeout_ms: u32) -> u32 {
+    let port = pg::shared(15).port().to_string();
+    let (config, platform) = (config(&port).dbname("test"), SystemPlatform::new());
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), &config, &platform);
+    client.set_timeout_ms(timeout_ms);
+    let mut dialler = Counted(Dialler::new(), 0);
+    let session = |sessions: &mut u32, conn: &mut Connection| {
+        *sessions += 1;
+        if *sessions == 1 {
+            conn.execute(statement, ())?;
+        }
+        Ok(ControlFlow::Break(()))
+    };
+    let mut supervisor = Supervisor::new(QUICK);
+    let pause = |_: &mut u32, _: &Pause<'_>| ControlFlow::Continue(());
+    client.supervise(&mut dialler, &mut supervisor, &mut 0, session, pause);
+    dialler.1
+}
+
+#[test]
+fn no_link_is_spent_on_a_session_that_the_server_has_ended() {
+    let ended = "select pg_terminate_backend(pg_backend_pid())";
+    assert_eq!(links(ended, 10_000), 2);
+    assert_eq!(links("select pg_sleep(30)", 300), 3);
 }
