@@ -13,11 +13,11 @@ use std::time::Instant;
 
 use crate::budgets::Budgets;
 use crate::setup;
-use measure::{Costs, Plan};
+use measure::{Costs, Halves, Plan};
 pub use programs::Client;
 use report::Musts;
+pub use works::{GROWTH, Growth, SIZES, WORKS as ALL_WORKS};
 use works::{SIZED, WORKS, Work};
-pub use works::{SIZES, WORKS as ALL_WORKS};
 
 /// The help, with the works and clients there are.
 pub fn usage() -> String {
@@ -33,6 +33,8 @@ by side; an error where barepg misses a must of budgets.toml.
   --quick             barepg and the floor, smaller sizes
   --only NAME         one work: {}
   --client NAME       one client: {}
+  --growth            barepg alone, with more and more of rows, columns, parameters, bytes of a value,
+                      notifications: an error where the second half costs more a unit than the first
 ",
         works.join(", "),
         clients.join(", ")
@@ -45,6 +47,7 @@ pub struct Options {
     only: Option<String>,
     client: Option<Client>,
     quick: bool,
+    growth: bool,
 }
 
 impl Options {
@@ -55,6 +58,7 @@ impl Options {
         while let Some(word) = words.next() {
             match *word {
                 "--quick" => options.quick = true,
+                "--growth" => options.growth = true,
                 "--only" => {
                     let name = words.next().ok_or("--only which work?")?;
                     if !WORKS.iter().any(|work| work.name == *name) {
@@ -108,8 +112,22 @@ pub fn everything() -> Result<Costs, String> {
     measure::instructions(&plan)
 }
 
+/// What grows, measured; an error where it is not linear.
+pub fn growth() -> Result<Halves, String> {
+    setup::bench(&[Client::Barepg])?;
+    let programs = programs::build(&[Client::Barepg])?;
+    let program = programs.first().ok_or("no program was built")?;
+    let halves = measure::growth(program, &server::start()?)?;
+    let (text, linear) = report::growth(&halves);
+    print!("{text}");
+    linear.map(|_| halves)
+}
+
 /// Builds the programs, measures, prints the table. An error when barepg misses a "must".
 pub fn run(options: &Options) -> Result<(), String> {
+    if options.growth {
+        return growth().map(|halves| println!("all {} are linear", halves.len()));
+    }
     let begun = Instant::now();
     let (costs, musts) = measured(options)?;
     println!("\nall of it in {:.0} s", begun.elapsed().as_secs_f32());

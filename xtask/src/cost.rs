@@ -21,7 +21,8 @@ cargo xtask cost [options]
 Draws the tables and plots of docs/cost.md and README.md from docs/cost/figures.toml.
 
   --measure           measures all figures anew first; takes some minutes
-  --only GROUP        of these: cortex-m3 (instructions), flash (of the driver alone), host (the bench)
+  --only GROUP        of these: cortex-m3 (instructions), flash (of the driver alone), growth (of a
+                      unit with more and more of them), host (the bench)
   --check             changes nothing: an error where a table or plot is not that of the figures
 ";
 

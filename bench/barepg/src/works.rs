@@ -1,7 +1,7 @@
 //! The works, with barepg. All of its API that the bench uses is here.
 
 use barepg::types::{AnyText, Timestamp, oid};
-use barepg::{Client, Config, Connection, KeyCache, Result, Statement, Storage};
+use barepg::{Client, Config, Connection, KeyCache, Result, Statement, Storage, StreamedColumn};
 use bench_common::{self as common, Checksum, Samples};
 use embedded_io::BufRead;
 
@@ -13,7 +13,7 @@ const SCRAM: Config = Config::new().user("scram_user").password("scram_user_pw")
 /// Types of the parameters of the inserting statement.
 const TYPES: [u32; 5] = [oid::INT4, oid::INT8, oid::FLOAT8, oid::TIMESTAMP, oid::TEXT];
 
-type Conn<'s> = Connection<'s, 's>;
+pub type Conn<'s> = Connection<'s, 's>;
 
 /// Does a work and returns the checksum.
 pub fn run(port: u16, work: &str, n: u32) -> Result<Checksum> {
@@ -43,23 +43,23 @@ pub fn run(port: u16, work: &str, n: u32) -> Result<Checksum> {
 /// The same with a receive buffer, or for what is sent a send buffer, of another size.
 fn sized(port: u16, work: &str, size: &str, n: u32) -> Result<Checksum> {
     macro_rules! sizes {
-        ($($size:literal)*) => {
+        ($($received:literal)*; $($sent:literal)*) => {
             match (work, size) {
-                $(("row_binary", stringify!($size)) => {
-                    session::<$size, 1024>(port, |conn| row_binary(conn, n))
+                $(("row_binary", stringify!($received)) => {
+                    session::<$received, 1024>(port, |conn| row_binary(conn, n))
                 })*
-                $(("execute_many", stringify!($size)) => {
-                    session::<1024, $size>(port, |conn| execute_many(conn, n))
+                $(("execute_many", stringify!($sent)) => {
+                    session::<1024, $sent>(port, |conn| execute_many(conn, n))
                 })*
                 _ => panic!("unknown work: {work}@{size}"),
             }
         };
     }
-    sizes!(128 256 512 1024 2048 4096 16384)
+    sizes!(128 256 512 1024 2048 4096 16384 65536; 64 128 256 512 1024 2048 4096 16384)
 }
 
 /// A session with a receive buffer of `RX` bytes, and a send buffer of `TX`.
-fn session<const RX: usize, const TX: usize>(
+pub fn session<const RX: usize, const TX: usize>(
     port: u16,
     work: impl FnOnce(&mut Conn<'_>) -> Result<Checksum>,
 ) -> Result<Checksum> {
@@ -123,7 +123,7 @@ fn adhoc(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {
     Ok(sum)
 }
 
-fn row_binary(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {
+pub fn row_binary(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {
     let mut sum = Checksum::default();
     let sql = common::rows(n);
     let mut rows = conn.query(sql.as_str(), ())?;
@@ -159,13 +159,13 @@ fn copy_out(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {
 
 /// The row that is written as number `i`.
 #[inline(always)]
-fn row(i: u32) -> (i32, i64, f64, Timestamp, &'static str) {
+pub fn row(i: u32) -> (i32, i64, f64, Timestamp, &'static str) {
     let (id, total, value, at, name) = common::row(i);
     (id, total, value, Timestamp::from_micros(at).unwrap_or(Timestamp::EPOCH), name)
 }
 
 /// A session's statement that inserts, with its table.
-fn inserting(conn: &mut Conn<'_>) -> Result<Statement<'static>> {
+pub fn inserting(conn: &mut Conn<'_>) -> Result<Statement<'static>> {
     conn.batch_execute(common::CREATE)?;
     conn.prepare(common::INSERT, &TYPES)
 }
@@ -200,7 +200,7 @@ fn pipeline(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {
     written(conn)
 }
 
-fn copy_in(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {
+pub fn copy_in(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {
     conn.batch_execute(common::CREATE)?;
     let mut copy = conn.copy_in(common::COPY_IN)?;
     for i in 0..n {
@@ -210,7 +210,7 @@ fn copy_in(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {
     written(conn)
 }
 
-fn written(conn: &mut Conn<'_>) -> Result<Checksum> {
+pub fn written(conn: &mut Conn<'_>) -> Result<Checksum> {
     let mut sum = Checksum::default();
     let mut rows = conn.simple_query(common::WRITTEN)?;
     while let Some(row) = rows.next()? {
@@ -228,20 +228,26 @@ fn read_10mb(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {
         let mut rows = conn.query(&statement, ())?;
         while let Some(mut row) = rows.next_streamed()? {
             while let Some(mut column) = row.next_column()? {
-                loop {
-                    let piece = column.fill_buf()?;
-                    if piece.is_empty() {
-                        break;
-                    }
-                    samples.piece(piece);
-                    let length = piece.len();
-                    column.consume(length);
-                }
+                pieces(&mut column, &mut samples)?;
             }
         }
         sum.add(samples.finish());
     }
     Ok(sum)
+}
+
+/// All of a value.
+#[inline(always)]
+pub fn pieces(column: &mut StreamedColumn<'_, '_, '_>, samples: &mut Samples) -> Result<()> {
+    loop {
+        let piece = column.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        samples.piece(piece);
+        let length = piece.len();
+        column.consume(length);
+    }
 }
 
 fn get(conn: &mut Conn<'_>, n: u32) -> Result<Checksum> {

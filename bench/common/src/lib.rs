@@ -42,6 +42,13 @@ pub fn columns(n: u32) -> String {
     format!("select {} from generate_series(1, {n}) g", columns.join(","))
 }
 
+/// A text that begins so and has room for more, so that a program's own memory is not what grows.
+pub fn text(start: &str, more: u32) -> String {
+    let mut text = String::with_capacity(start.len() + more as usize);
+    text.push_str(start);
+    text
+}
+
 /// The row that is written as number `i`. The compiler does not know the name: names come from
 /// elsewhere in programs.
 #[inline(always)]

@@ -21,6 +21,11 @@ impl Bench {
         Self { server, output }
     }
 
+    /// Bytes of RAM that something takes.
+    pub fn size(&mut self, name: &str, bytes: usize) {
+        let _ = writeln!(self.output, "@size {name} {bytes}");
+    }
+
     /// Counts `work`, a function of the number of units that returns whether it saw what it
     /// should: with few units and with many. `replies` are those of either run. False if
     /// something went wrong, and then the output says what.

@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use barepg::{Client, Config, Connection, KeyCache, Result, SslMode, Storage};
+use barepg::{Client, Config, Connection, KeyCache, Result, SslMode, Statement, Storage};
 use barepg_semihost::{fault, once};
 use embedded_io::{ErrorKind, Read, Write};
 
@@ -33,6 +33,9 @@ pub fn run(bench: &mut Bench) -> bool {
     else {
         fault("memory taken")
     };
+    bench.size("client", size_of::<Client<'_>>());
+    bench.size("key_cache", size_of::<KeyCache>());
+    bench.size("statement", size_of::<Statement<'_>>());
     let mut client = Client::new(storage.buffers(), &CONFIG, &machine);
     floors(bench)
         && logins(bench, &mut client)
@@ -49,6 +52,30 @@ pub fn run(bench: &mut Bench) -> bool {
             server.record(&replies::SCRAM);
             login(1) == Ok(true) && bench.count("scram_login_with_keys", LOGINS, scram, login)
         }
+        && sized(bench, &machine, once!(Storage<256, 128> = Storage::new()), SIZED[0])
+        && sized(bench, &machine, once!(Storage<4096, 2048> = Storage::new()), SIZED[1])
+}
+
+/// Works with buffers of other sizes: 256 + 128 bytes, and 4,096 + 2,048.
+const SIZED: [[&str; 3]; 2] =
+    [["row_256", "insert_128", "copy_in_row_128"], ["row_4096", "insert_2048", "copy_in_row_2048"]];
+
+fn sized<const RX: usize, const TX: usize>(
+    bench: &mut Bench,
+    machine: &Machine,
+    storage: Option<&'static mut Storage<RX, TX>>,
+    [row, insert, copied]: [&str; 3],
+) -> bool {
+    let Some(storage) = storage else { fault("memory taken") };
+    let server = bench.server;
+    let mut client = Client::new(storage.buffers(), &CONFIG, machine);
+    server.record(&replies::TRUST);
+    client.connect(server.dial()).is_ok_and(|mut conn| {
+        typed_rows(bench, &mut conn, row)
+            && inserting(bench, &mut conn)
+                .is_some_and(|statement| inserts(bench, &mut conn, insert, &statement))
+            && copy_in(bench, &mut conn, copied)
+    })
 }
 
 /// The transport's calls alone: a request, and all of the answer.
@@ -130,16 +157,19 @@ fn trips(bench: &mut Bench, conn: &mut Connection) -> bool {
     simple && adhoc && prepared
 }
 
-fn rows(bench: &mut Bench, conn: &mut Connection) -> bool {
-    let binary = replies::ROWS.each_ref();
-    let typed = bench.count("row", ROWS, binary, &mut |n| {
+fn typed_rows(bench: &mut Bench, conn: &mut Connection, name: &str) -> bool {
+    bench.count(name, ROWS, replies::ROWS.each_ref(), &mut |n| {
         let mut sum = 0;
         let mut rows = conn.query("select id, at, name, value, ok from log", ())?;
         while let Some(row) = rows.next()? {
             sum += add(row.decode()?);
         }
         Ok(sum == n)
-    });
+    })
+}
+
+fn rows(bench: &mut Bench, conn: &mut Connection) -> bool {
+    let typed = typed_rows(bench, conn, "row");
     let text = bench.count("text_row", ROWS, replies::TEXT_ROWS.each_ref(), &mut |n| {
         let mut sum = 0;
         let mut rows = conn.simple_query("select id, at, name, value::text, ok from log")?;
@@ -167,37 +197,56 @@ fn add((id, at, name, value, ok): Row<'_>) -> u32 {
     id.cast_unsigned()
 }
 
-fn writes(bench: &mut Bench, conn: &mut Connection) -> bool {
-    let server = bench.server;
-    let row = || black_box(ROW);
-    let insert = "insert into log values ($1, $2, $3, $4, $5)";
-    let inserted = [&replies::INSERT; 2];
-    server.record(&replies::INSERT);
-    let Ok(statement) = conn.prepare(insert, &[]) else { return false };
-    let one = bench.count("insert", TRIPS, inserted, &mut |n| {
+fn row() -> Row<'static> {
+    black_box(ROW)
+}
+
+const INSERTED: [&replies::Replies; 2] = [&replies::INSERT; 2];
+
+/// The statement that inserts.
+fn inserting(bench: &mut Bench, conn: &mut Connection) -> Option<Statement<'static>> {
+    bench.server.record(&replies::INSERT);
+    conn.prepare("insert into log values ($1, $2, $3, $4, $5)", &[]).ok()
+}
+
+fn inserts(
+    bench: &mut Bench,
+    conn: &mut Connection,
+    name: &str,
+    statement: &Statement<'_>,
+) -> bool {
+    bench.count(name, TRIPS, INSERTED, &mut |n| {
         let mut sum = 0;
         for _ in 0..n {
-            sum += conn.execute(&statement, row())?;
+            sum += conn.execute(statement, row())?;
         }
         Ok(sum == u64::from(n))
-    });
-    let many = bench.count("execute_many_item", ITEMS, inserted, &mut |n| {
+    })
+}
+
+fn copy_in(bench: &mut Bench, conn: &mut Connection, name: &str) -> bool {
+    bench.count(name, ROWS, replies::COPY_IN.each_ref(), &mut |n| {
+        let mut copy = conn.copy_in("copy log from stdin (format binary)")?;
+        for _ in 0..n {
+            copy.send_row(row())?;
+        }
+        Ok(copy.finish()? == u64::from(n))
+    })
+}
+
+fn writes(bench: &mut Bench, conn: &mut Connection) -> bool {
+    let Some(statement) = inserting(bench, conn) else { return false };
+    let one = inserts(bench, conn, "insert", &statement);
+    let many = bench.count("execute_many_item", ITEMS, INSERTED, &mut |n| {
         let items = (0..n).map(|_| row());
         Ok(conn.execute_many(&statement, items)? == u64::from(n))
     });
-    let piped = bench.count("pipeline_item", TRIPS, inserted, &mut |n| {
+    let piped = bench.count("pipeline_item", TRIPS, INSERTED, &mut |n| {
         let mut pipeline = conn.pipeline()?;
         for _ in 0..n {
             pipeline.execute(&statement, row())?;
         }
         Ok(pipeline.finish()? == u64::from(n))
     });
-    let copied = bench.count("copy_in_row", ROWS, replies::COPY_IN.each_ref(), &mut |n| {
-        let mut copy = conn.copy_in("copy log from stdin (format binary)")?;
-        for _ in 0..n {
-            copy.send_row(row())?;
-        }
-        Ok(copy.finish()? == u64::from(n))
-    });
-    one && many && piped && copied
+    one && many && piped && copy_in(bench, conn, "copy_in_row")
 }

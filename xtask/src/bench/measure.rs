@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use barepg_testkit::pg::Cluster;
 
 use super::programs::{self, Client, Program};
-use super::works::Work;
+use super::works::{GROWTH, Growth, Work};
 
 /// The longest that one run may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -62,6 +62,27 @@ pub fn instructions(plan: &Plan) -> Result<Costs, String> {
     let counted = all(&runs, |run| callgrind(run, plan.server.port(), &directory))?;
     agree(&runs, &counted)?;
     Ok(slopes(&runs, &counted))
+}
+
+/// What a unit costs in the first half of a work's growth, and in the second.
+pub type Halves = Vec<(&'static Growth, [f64; 2])>;
+
+/// Instructions of barepg for a unit in each half of what grows.
+pub fn growth(program: &Program, server: &Cluster) -> Result<Halves, String> {
+    let directory = programs::target().join("callgrind");
+    fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let three = |one: &'static Growth| one.three().map(|n| Run { program, work: &one.work, n });
+    let runs: Vec<Run> = GROWTH.iter().flat_map(three).collect();
+    let counted = all(&runs, |run| callgrind(run, server.port(), &directory))?;
+    let halves = runs.chunks_exact(3).zip(counted.chunks_exact(3)).zip(GROWTH);
+    let of = |((runs, counted), growth): ((&[Run], &[Counted]), &'static Growth)| {
+        let slope = |from: usize, to: usize| {
+            let units = f64::from(runs[to].n - runs[from].n);
+            (counted[to].count as f64 - counted[from].count as f64) / units
+        };
+        (growth, [slope(0, 1), slope(1, 2)])
+    };
+    Ok(halves.map(of).collect())
 }
 
 /// System calls of some works' unit.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::measure::Costs;
+use super::measure::{Costs, Halves};
 use super::programs::Client;
 use super::works::{WORKS, Work};
 use crate::budgets::Budgets;
@@ -78,6 +78,23 @@ pub fn table(clients: &[Client], works: &[&Work], costs: &Costs, musts: &Musts) 
         text.push('\n');
     }
     text
+}
+
+/// What grows, and whether it grows linearly: what does not is the error.
+pub fn growth(halves: &Halves) -> (String, Result<usize, String>) {
+    let mut text = format!("\n{:56}{:>12}{:>12}\n", "instructions a unit", "first half", "second");
+    let mut wrong = String::new();
+    for (growth, [first, second]) in halves {
+        let about = growth.work.about;
+        text.push_str(&format!("{about:56}{:>12}{:>12}\n", figure(*first), figure(*second)));
+        let off = (second / first - 1.0) * 100.0;
+        // What it costs less at the end is welcome.
+        if !off.is_finite() || off > f64::from(growth.percent) {
+            wrong.push_str(&format!("    {about}: {off:.1} % more in the second half\n"));
+        }
+    }
+    let linear = if wrong.is_empty() { Ok(halves.len()) } else { Err(wrong) };
+    (text, linear.map_err(|wrong| format!("not linear:\n{wrong}")))
 }
 
 /// System calls a unit, side by side.
@@ -193,6 +210,17 @@ mod tests {
     fn the_musts_of_the_repository_are_of_works_that_there_are() {
         let musts = musts(&Budgets::read().unwrap()).unwrap();
         assert!(musts.len() >= 12, "{musts:?}");
+    }
+
+    #[test]
+    fn what_is_not_linear_is_an_error() {
+        let one = &super::super::works::GROWTH[0];
+        let (text, linear) = growth(&vec![(one, [100.0, 103.0])]);
+        assert!(linear.is_ok() && text.contains("row received"), "{text}");
+        for second in [106.0, f64::INFINITY, f64::NAN] {
+            let error = growth(&vec![(one, [100.0, second])]).1.unwrap_err();
+            assert!(error.contains("row received: "), "{error}");
+        }
     }
 
     #[test]

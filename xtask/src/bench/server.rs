@@ -2,7 +2,7 @@
 
 use barepg_testkit::pg::{Cluster, Options};
 
-use super::works::WORKS;
+use super::works::{GROWTH, WORKS};
 
 /// Starts it, with the tables that the works read.
 pub fn start() -> Result<Cluster, String> {
@@ -10,7 +10,8 @@ pub fn start() -> Result<Cluster, String> {
     let patience = "authentication_timeout = 60".to_string();
     let options = Options { ssl: false, extra_conf: vec![patience], ..Options::default() };
     let cluster = Cluster::try_start(options)?;
-    let rows = WORKS.iter().map(|work| work.sizes.1).max().unwrap_or(0);
+    let grown = GROWTH.iter().map(|growth| &growth.work).filter(|work| work.name == "grow_rows");
+    let rows = WORKS.iter().chain(grown).map(|work| work.sizes.1).max().unwrap_or(0);
     cluster.try_psql("test", &tables(rows))?;
     Ok(cluster)
 }

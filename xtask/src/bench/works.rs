@@ -60,8 +60,9 @@ pub const WORKS: &[Work] = &[
     },
 ];
 
-/// Sizes of the buffer that a [`SIZED`] work is done with.
-pub const SIZES: [u32; 7] = [128, 256, 512, 1024, 2048, 4096, 16_384];
+/// Sizes of the buffer that a [`SIZED`] work is done with; of 64 only what is sent, of 65,536 only what is
+/// received.
+pub const SIZES: [u32; 9] = [64, 128, 256, 512, 1024, 2048, 4096, 16_384, 65_536];
 
 /// What barepg does with buffers of each size: `row_binary` receives, `execute_many` sends.
 pub const SIZED: &[Work] = &[
@@ -72,6 +73,8 @@ pub const SIZED: &[Work] = &[
     sized("row_binary@2048"),
     sized("row_binary@4096"),
     sized("row_binary@16384"),
+    sized("row_binary@65536"),
+    sized("execute_many@64"),
     sized("execute_many@128"),
     sized("execute_many@256"),
     sized("execute_many@512"),
@@ -80,6 +83,40 @@ pub const SIZED: &[Work] = &[
     sized("execute_many@4096"),
     sized("execute_many@16384"),
 ];
+
+/// Something that grows, and must cost as much a unit in its second half as in its first.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// Done at three sizes, the same distance apart: in `sizes` and midway.
+    pub work: Work,
+    /// What may differ between the halves, in hundredths of the first.
+    pub percent: u32,
+}
+
+impl Growth {
+    /// The three sizes.
+    pub const fn three(&self) -> [u32; 3] {
+        let (first, last) = self.work.sizes;
+        [first, (first + last) / 2, last]
+    }
+}
+
+/// What grows: a server may be asked for more of any of these, or send it.
+pub const GROWTH: &[Growth] = &[
+    growth("grow_rows", "row received", (2000, 20_000)),
+    growth("grow_columns", "column of a row, read by number", (1000, 1600)),
+    growth("grow_parameters", "parameter, and its place in the text", (13_107, 65_535)),
+    growth("grow_items", "item of one `execute_many`", (2000, 20_000)),
+    growth("grow_copy_rows", "row of one COPY into a table", (2000, 20_000)),
+    growth("grow_read", "KB of one value received", (10_240, 102_400)),
+    growth("grow_write", "KB of one value sent", (10_240, 102_400)),
+    growth("grow_notifications", "notification", (1000, 10_000)),
+];
+
+const fn growth(name: &'static str, about: &'static str, sizes: (u32, u32)) -> Growth {
+    let without = &[Client::Floor, Client::Libpq, Client::Postgres, Client::Tokio];
+    Growth { work: Work { without, ..work(name, about, sizes, sizes) }, percent: 4 }
+}
 
 const fn sized(name: &'static str) -> Work {
     let without = &[Client::Floor, Client::Libpq, Client::Postgres, Client::Tokio];

@@ -7,10 +7,11 @@ use crate::setup;
 use crate::test::{DRIVER_KINDS, counted, driver_flash};
 
 /// Sections that are budgets too.
-pub const BUDGETED: [&str; 7] = [
+pub const BUDGETED: [&str; 8] = [
     "thumbv7m",
     "thumbv7m_stack",
     "thumbv7m_wire",
+    "thumbv7m_ram",
     "driver",
     "driver_small",
     "driver_survive",
@@ -18,7 +19,7 @@ pub const BUDGETED: [&str; 7] = [
 ];
 
 /// Figures that are measured together, by the name that `--only` takes.
-pub const GROUPS: [&str; 3] = ["cortex-m3", "flash", "host"];
+pub const GROUPS: [&str; 4] = ["cortex-m3", "flash", "growth", "host"];
 
 type Sections = Vec<(String, Vec<(String, u64)>)>;
 
@@ -49,6 +50,7 @@ pub fn all(before: &Budgets, only: Option<&str>) -> Result<String, String> {
 fn sections(group: &str) -> Vec<String> {
     match group {
         "cortex-m3" => counted::SECTIONS.map(str::to_string).to_vec(),
+        "growth" => vec!["growth".to_string()],
         "flash" => DRIVER_KINDS.map(|(_, suffix, _)| format!("driver{suffix}")).to_vec(),
         _ => Client::ALL.map(|client| client.name().to_string()).to_vec(),
     }
@@ -70,6 +72,17 @@ fn measured(compiler: &Compiler, group: &str) -> Result<Sections, String> {
             let counted = counted::figures(compiler)?;
             let figures = counted.sections().map(|figures| sorted(figures.clone()));
             Ok(names.zip(figures).collect())
+        }
+        "growth" => {
+            let halves = bench::growth()?;
+            let of = |(growth, slopes): &(&bench::Growth, [f64; 2])| {
+                let name = growth.work.name.trim_start_matches("grow_");
+                let figure =
+                    |(half, slope): (&str, f64)| (format!("{name}_{half}"), slope.round() as u64);
+                ["first", "second"].into_iter().zip(*slopes).map(figure).collect::<Vec<_>>()
+            };
+            let figures = sorted(halves.iter().flat_map(of).collect());
+            Ok(names.map(|name| (name, figures.clone())).collect())
         }
         "flash" => {
             let of = |(name, kind)| {

@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::tables::PROGRAMS;
-use crate::bench::{ALL_WORKS, Client, SIZES};
+use crate::bench::{ALL_WORKS, Client, GROWTH, SIZES};
 use crate::budgets::Budgets;
 use crate::demo::digits;
 
@@ -53,8 +53,13 @@ pub type Drawn = Result<(), String>;
 
 /// All of them, by path.
 pub fn all(figures: &Budgets) -> Result<Vec<(String, String)>, String> {
-    let plots: [(&str, Plot); 4] =
-        [("peers", peers), ("buffers", buffers), ("flash", flash), ("login", login)];
+    let plots: [(&str, Plot); 5] = [
+        ("peers", peers),
+        ("buffers", buffers),
+        ("growth", growth),
+        ("flash", flash),
+        ("login", login),
+    ];
     let mut files = Vec::new();
     for (name, plot) in plots {
         for page in &PAGES {
@@ -99,6 +104,22 @@ fn flash(figures: &Budgets, page: &Page) -> Result<String, String> {
     }
     let names = ["small-sha256", "SHA-256 unrolled", "with openGauss"];
     draw("Flash of the driver on a Cortex-M3, bytes", &bars, &names, 10, false, page)
+}
+
+fn growth(figures: &Budgets, page: &Page) -> Result<String, String> {
+    let mut bars = Vec::new();
+    for growth in GROWTH {
+        let work = &growth.work;
+        let name = work.name.trim_start_matches("grow_");
+        let mut label = work.about.to_string();
+        for (series, half) in ["first", "second"].iter().enumerate() {
+            if let Some(value) = figures.get("growth", &format!("{name}_{half}")) {
+                bars.push(Bar { name: std::mem::take(&mut label), value, series });
+            }
+        }
+    }
+    let title = "Instructions of one more on a host, from a tenth of the size to all of it";
+    draw(title, &bars, &["first half", "second half"], 10, false, page)
 }
 
 fn login(figures: &Budgets, page: &Page) -> Result<String, String> {
@@ -254,7 +275,7 @@ mod tests {
     fn plots_are_drawn_of_what_there_is() {
         let figures = Budgets::parse("[barepg]\nsimple = 900\nrow_binary_128 = 400\n").unwrap();
         let plots = all(&figures).unwrap();
-        assert_eq!(plots.len(), 8);
+        assert_eq!(plots.len(), 10);
         let find = |name: &str| {
             let found = plots.iter().find(|(path, _)| path.ends_with(name));
             found.map(|(_, svg)| svg.as_str()).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! The tables, as Markdown.
 
-use crate::bench::{ALL_WORKS, Client, SIZES};
+use crate::bench::{ALL_WORKS, Client, GROWTH, SIZES};
 use crate::budgets::Budgets;
 use crate::demo::digits;
 
@@ -13,6 +13,7 @@ const TABLES: &[Table] = &[
     ("peers", peers),
     ("buffers", buffers),
     ("cortex-m3", cortex_m3),
+    ("growth", growth),
     ("flash", flash),
     ("summary", summary),
 ];
@@ -134,6 +135,26 @@ fn cortex_m3(figures: &Budgets) -> String {
             text.push_str(&format!(" {} |", shown(figures, "thumbv7m_wire", &name)));
         }
         text.push('\n');
+    }
+    text
+}
+
+fn growth(figures: &Budgets) -> String {
+    let mut text = "\
+| instructions of one more | from | to | first half | second half |
+|---|--:|--:|--:|--:|
+"
+    .to_string();
+    for growth in GROWTH {
+        let name = growth.work.name.trim_start_matches("grow_");
+        let of = |half: &str| shown(figures, "growth", &format!("{name}_{half}"));
+        let [from, _, to] = growth.three().map(|size| digits(size.into()));
+        let about = growth.work.about;
+        text.push_str(&format!(
+            "| {about} | {from} | {to} | {} | {} |\n",
+            of("first"),
+            of("second")
+        ));
     }
     text
 }

@@ -12,7 +12,7 @@ use crate::plugin::Counts;
 use crate::qemu::{self, Request};
 
 /// The names of the figures in `budgets.toml`.
-pub const SECTIONS: [&str; 3] = ["thumbv7m", "thumbv7m_stack", "thumbv7m_wire"];
+pub const SECTIONS: [&str; 4] = ["thumbv7m", "thumbv7m_stack", "thumbv7m_wire", "thumbv7m_ram"];
 
 /// The longest that the program may run; it takes a second.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -60,12 +60,14 @@ pub struct Counted {
     pub stack: Figures,
     /// Round trips, bytes sent and received, and writes of a unit, rounded up.
     pub wire: Figures,
+    /// Bytes of RAM of what firmware holds.
+    pub ram: Figures,
 }
 
 impl Counted {
     /// In the order of [`SECTIONS`].
-    pub fn sections(&self) -> [&Figures; 3] {
-        [&self.instructions, &self.stack, &self.wire]
+    pub fn sections(&self) -> [&Figures; 4] {
+        [&self.instructions, &self.stack, &self.wire, &self.ram]
     }
 }
 
@@ -91,7 +93,17 @@ pub fn figures_of(image: &Path) -> Result<Counted, String> {
     let instructions = slopes(&outcome.lines, counts)?;
     let instructions = instructions.into_iter().map(|(name, cost)| (name.to_string(), cost));
     let (stack, wire) = depths(&outcome.lines).ok_or("@stack or @wire is not as expected")?;
-    Ok(Counted { instructions: instructions.collect(), stack, wire })
+    let ram = sizes(&outcome.lines);
+    Ok(Counted { instructions: instructions.collect(), stack, wire, ram })
+}
+
+/// The lines `@size NAME BYTES`.
+fn sizes(lines: &[String]) -> Figures {
+    let of = |line: &String| {
+        let (name, bytes) = line.strip_prefix("@size ")?.split_once(' ')?;
+        Some((name.to_string(), bytes.parse().ok()?))
+    };
+    lines.iter().filter_map(of).collect()
 }
 
 /// The lines `@stack NAME BYTES`, and `@wire NAME TRIPS SENT RECEIVED WRITES` over the units of the
