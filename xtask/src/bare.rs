@@ -15,6 +15,14 @@ use barepg_testkit::provision::{self, run};
 pub const TARGETS: &[&str] =
     &["thumbv6m-none-eabi", "thumbv7m-none-eabi", "riscv32imac-unknown-none-elf"];
 
+/// Targets that only the projects to copy are built for: see [`Compiler::obtain`].
+const MORE_TARGETS: &[&str] = &[
+    "aarch64-unknown-linux-musl",
+    "riscv32imc-unknown-none-elf",
+    "thumbv7em-none-eabihf",
+    "thumbv8m.main-none-eabihf",
+];
+
 /// How to compile for the bare targets.
 #[derive(Debug, Clone, Default)]
 pub struct Compiler {
@@ -29,6 +37,22 @@ impl Compiler {
             command.env("RUSTC", rustc);
         }
         command
+    }
+
+    /// Gets the library of a target that only a project to copy is built for. Rustup alone has them: a
+    /// library made here would lack `alloc` and `std`, which a radio and a gateway need.
+    pub fn obtain(&self, target: &'static str) -> Result<(), String> {
+        let rustc = self.rustc.as_deref().unwrap_or(Path::new("rustc"));
+        if TARGETS.contains(&target) || has_core(rustc, target) {
+            return Ok(());
+        }
+        let by_hand = format!("by hand: rustup target add {}", MORE_TARGETS.join(" "));
+        if self.rustc.is_some() {
+            return Err(format!("{} has no library for {target}; {by_hand}", rustc.display()));
+        }
+        let _lock = provision::Lock::take("rust")?;
+        rustup(MORE_TARGETS).map_err(|error| format!("{error}\n{by_hand}"))?;
+        if has_core(rustc, target) { Ok(()) } else { Err(format!("no {target}; {by_hand}")) }
     }
 }
 
@@ -60,18 +84,18 @@ pub fn compiler() -> Result<Compiler, String> {
 }
 
 fn missing(rustc: &str) -> Vec<&'static str> {
-    let has_core = |target: &&str| {
-        let output =
-            run(Command::new(rustc).args(["--print", "target-libdir", "--target", target]));
-        let Ok(dir) = output else { return false };
-        let Ok(entries) = fs::read_dir(dir.trim()) else { return false };
-        entries.flatten().any(|entry| {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            name.starts_with("libcore-") && name.ends_with(".rlib")
-        })
-    };
-    TARGETS.iter().copied().filter(|target| !has_core(target)).collect()
+    TARGETS.iter().copied().filter(|target| !has_core(Path::new(rustc), target)).collect()
+}
+
+fn has_core(rustc: &Path, target: &str) -> bool {
+    let output = run(Command::new(rustc).args(["--print", "target-libdir", "--target", target]));
+    let Ok(dir) = output else { return false };
+    let Ok(entries) = fs::read_dir(dir.trim()) else { return false };
+    entries.flatten().any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with("libcore-") && name.ends_with(".rlib")
+    })
 }
 
 fn rustup(targets: &[&str]) -> Result<(), String> {

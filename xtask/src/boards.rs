@@ -147,6 +147,19 @@ pub static COUNTED: Board = Board {
     cannot: &[],
 };
 
+/// What smoltcp alone takes to move bytes, on the board with 64 KB.
+pub static BARE_SMOLTCP: Board = Board {
+    name: "bare-smoltcp",
+    package: "barepg-bare-smoltcp",
+    about: "Cortex-M3, smoltcp without the driver",
+    target: Some("thumbv7m-none-eabi"),
+    link: Link::Ethernet,
+    qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
+    guest_errors: true,
+    memory: Some((256 * 1024, 64 * 1024)),
+    cannot: &[],
+};
+
 /// The board of that name.
 pub fn find(name: &str) -> Result<&'static Board, String> {
     BOARDS.iter().find(|board| board.name == name).ok_or_else(|| {

@@ -266,9 +266,11 @@ pub fn run(plan: &Plan<'_>, on_line: &mut dyn FnMut(&str)) -> Result<(Outcome, C
         ..Costs::of_image(plan.board, plan.image)?
     };
     if let Some(counts) = &outcome.counts {
-        // The program's order: `boards/app`.
-        costs.login_instructions = counts.spans.first().copied();
-        costs.query_instructions = counts.spans.get(1).copied();
+        // The program's order: `boards/app`. A show other than the usual one has one passage.
+        if let [login, query, ..] = counts.spans[..] {
+            costs.login_instructions = Some(login);
+            costs.query_instructions = Some(query);
+        }
     }
     costs.session = relay.sessions().first().copied();
     Ok((outcome, costs))

@@ -7,6 +7,7 @@ mod host;
 mod outside;
 mod plugs;
 pub mod rules;
+mod throughput;
 
 pub use boards::{DRIVER_KINDS, driver_flash};
 

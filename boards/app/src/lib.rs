@@ -71,7 +71,7 @@ pub trait Board {
     /// Closes a connection in order.
     fn hang_up(&mut self, transport: Self::Transport);
 
-    /// A piece of work begins whose instructions may be counted: [`LOGIN`] or [`QUERY`].
+    /// A piece of work begins whose instructions may be counted: [`LOGIN`], [`QUERY`] or, with feature `verbs`, `VERB`.
     fn mark_begin(&mut self, id: u32) {
         let _ = id;
     }
@@ -90,6 +90,9 @@ pub trait Board {
 pub const LOGIN: u32 = 1;
 /// Mark of one query.
 pub const QUERY: u32 = 2;
+/// Mark of what the shows of feature `verbs` do in their session.
+#[cfg(feature = "verbs")]
+pub const VERB: u32 = 3;
 
 /// What failed; it has been printed.
 struct Failed;

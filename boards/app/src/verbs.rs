@@ -42,12 +42,14 @@ pub(crate) fn show<B: Board>(
         }
     };
     conn.set_timeout_ms(TIMEOUT_MS);
+    board.mark_begin(crate::VERB);
     let result = match verb {
         Verb::BigValues => big_values(&mut conn, out),
         Verb::Upload => upload(&mut conn, out),
         Verb::Command => command(&mut conn, out),
         Verb::Cancelled => cancelled(&mut conn, out),
     };
+    board.mark_end(crate::VERB);
     let stats = conn.stats();
     let (rx, tx) = (stats.rx_peak, stats.tx_peak);
     let _ = writeln!(out, "@buffers rx={rx} tx={tx}");

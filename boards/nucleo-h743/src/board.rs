@@ -33,16 +33,13 @@ pub struct Board {
 
 pub type Led = gpiob::PB0<Output>;
 
-/// The board, its Ethernet, and the green LED.
-pub fn start(address: [u8; 6]) -> Option<(Board, impl Device, Led)> {
-    let dp = pac::Peripherals::take()?;
-    let mut cp = cortex_m::Peripherals::take()?;
+/// The board, its Ethernet, and the green LED. No data cache: Ethernet's DMA would not see it.
+pub fn start(dp: pac::Peripherals, address: [u8; 6]) -> (Board, impl Device, Led) {
     let pwr = dp.PWR.constrain().freeze();
     dp.RCC.ahb2enr.modify(|_, w| w.sram3en().set_bit());
     let rcc = dp.RCC.constrain();
     // The generator of random numbers runs at 48 MHz.
     let ccdr = rcc.sys_ck(200.MHz()).hclk(200.MHz()).pll1_q_ck(48.MHz()).freeze(pwr, &dp.SYSCFG);
-    cp.SCB.enable_icache(); // no data cache: Ethernet's DMA does not see it
     let (a, b) = (dp.GPIOA.split(ccdr.peripheral.GPIOA), dp.GPIOB.split(ccdr.peripheral.GPIOB));
     let (c, g) = (dp.GPIOC.split(ccdr.peripheral.GPIOC), dp.GPIOG.split(ccdr.peripheral.GPIOG));
     let pins = (
@@ -56,7 +53,7 @@ pub fn start(address: [u8; 6]) -> Option<(Board, impl Device, Led)> {
         g.pg13.into_alternate::<11>().speed(VeryHigh), // TXD0
         b.pb13.into_alternate::<11>().speed(VeryHigh), // TXD1
     );
-    // SAFETY: `take` above lets this be passed once. The ring writes its descriptors before it is read.
+    // SAFETY: the chip's peripherals exist once, so this is passed once. The ring writes its descriptors before it is read.
     let ring = unsafe {
         let ring = &mut *addr_of_mut!(RING);
         ring.write(DesRing::new())
@@ -79,7 +76,7 @@ pub fn start(address: [u8; 6]) -> Option<(Board, impl Device, Led)> {
         watchdog: RefCell::new(watchdog),
         epoch: Cell::new(None),
     };
-    Some((board, Smoltcp011(dma), b.pb0.into_push_pull_output()))
+    (board, Smoltcp011(dma), b.pb0.into_push_pull_output())
 }
 
 impl Board {

@@ -10,6 +10,7 @@ use barepg::{Client, Config, Platform as _, SslMode, StaticStatements, Storage};
 use barepg_smoltcp::{Setup, Sockets, Stack, TcpBuffers};
 use cortex_m_rt::entry;
 use panic_halt as _;
+use stm32h7xx_hal::pac;
 
 /// The server; in flash.
 static CONFIG: Config = Config::new()
@@ -38,7 +39,8 @@ fn main() -> ! {
 }
 
 fn run() -> Option<()> {
-    let (board, ethernet, led) = board::start(MAC)?;
+    cortex_m::Peripherals::take()?.SCB.enable_icache();
+    let (board, ethernet, led) = board::start(pac::Peripherals::take()?, MAC);
     let (mut buffers, mut sockets) = (TcpBuffers::<4096, 2048>::new(), Sockets::new());
     let stack = Stack::new(ethernet, &board, Setup::new(MAC), &mut buffers, &mut sockets).ok()?;
     let (mut storage, mut records) = (Storage::<1024, 512>::new(), TlsStorage::<4113, 768>::new());

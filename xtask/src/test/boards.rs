@@ -1,6 +1,7 @@
 //! The stages about the boards: their own lints and tests, the programs in QEMU against a real
 //! server, and their budgets.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use barepg_testkit::provision::{self, USUAL_MAJOR, root};
 use barepg_testkit::{gauss, pg};
 
-use super::{Checked, Context, host};
+use super::{Checked, Context, host, throughput};
 use crate::bare::Compiler;
 use crate::bill;
 use crate::boards::{self, BOARDS, Board, Link};
@@ -328,13 +329,14 @@ pub fn hosts(context: &Context) -> Checked {
 }
 
 /// Values larger than the memory, COPY, notifications, a cancelled statement, on the board with
-/// 64 KB.
+/// 64 KB; and what the first two cost a byte, beside smoltcp alone.
 pub fn verbs(context: &Context) -> Checked {
     let cluster = pg::shared(USUAL_MAJOR);
     let server = Server::private(cluster, "scram_user")?;
     let board = boards::find("qemu-lm3s6965")?;
     let image = board.build(&context.compiler, &["verbs"], false)?;
     let mut checked = 0;
+    let mut costs = BTreeMap::new();
     for show in SHOWS.iter().filter(|show| show.feature == Some("verbs")) {
         let name = show.name;
         let arguments = [("show", name)];
@@ -344,9 +346,12 @@ pub fn verbs(context: &Context) -> Checked {
         outcome.check().map_err(|error| format!("{name}: {error}"))?;
         compare(board, &outcome.text(), name)?;
         println!("        {name}: {:.1} s", outcome.elapsed.as_secs_f32());
+        let spans = outcome.counts.map(|counts| counts.spans);
+        costs.insert(name, spans.and_then(|spans| spans.first().copied()).unwrap_or(0));
         checked += 1;
     }
-    Ok(checked)
+    let cost = |name| costs.get(name).copied().ok_or(format!("no show {name}"));
+    Ok(checked + throughput::compare(context, cost("big_values")?, cost("upload")?)?)
 }
 
 fn run(

@@ -10,7 +10,6 @@ use barepg_testkit::scratch::Scratch;
 
 use super::rules::read;
 use super::{Checked, Context};
-use crate::bare::Compiler;
 use crate::boards;
 use crate::budgets::Budgets;
 use crate::elf::Image;
@@ -24,12 +23,43 @@ const PUBLISHED: &[(&str, &str)] = &[
     ("barepg-w5500", "transports/w5500/Cargo.toml"),
 ];
 
-/// Projects to copy, below `boards`, and their targets. Folder and program have one name, but for the
-/// template.
-const PROJECTS: &[(&str, &str, &str)] = &[
-    ("template", "my-board", "thumbv7m-none-eabi"),
-    ("pico-w5500", "pico-w5500", "thumbv6m-none-eabi"),
+/// A project to copy.
+struct Project {
+    /// Its folder, below `boards`.
+    folder: &'static str,
+    /// Its program, and the section of `budgets.toml`.
+    program: &'static str,
+    budget: &'static str,
+    target: &'static str,
+    /// Arguments of cargo: which of several programs or chips.
+    arguments: &'static [&'static str],
+}
+
+const PROJECTS: &[Project] = &[
+    Project::new("template", "my-board", "thumbv7m-none-eabi"),
+    Project::new("pico-w5500", "pico-w5500", "thumbv6m-none-eabi"),
+    Project {
+        budget: "pico2-w5500",
+        arguments: &["--no-default-features", "--features", "pico2"],
+        ..Project::new("pico-w5500", "pico-w5500", "thumbv8m.main-none-eabihf")
+    },
+    Project::new("nucleo-h743", "nucleo-h743", "thumbv7em-none-eabihf"),
+    Project {
+        budget: "nucleo-h743-rtic",
+        arguments: &["--no-default-features", "--features", "rtic"],
+        ..Project::new("nucleo-h743", "nucleo-h743-rtic", "thumbv7em-none-eabihf")
+    },
+    Project::new("nucleo-h743-serial", "nucleo-h743-serial", "thumbv7em-none-eabihf"),
+    Project::new("nucleo-h743-embassy", "nucleo-h743-embassy", "thumbv7em-none-eabihf"),
+    Project::new("esp32c3-wifi", "esp32c3-wifi", "riscv32imc-unknown-none-elf"),
+    Project::new("gateway", "gateway", "aarch64-unknown-linux-musl"),
 ];
+
+impl Project {
+    const fn new(folder: &'static str, program: &'static str, target: &'static str) -> Self {
+        Self { folder, program, budget: folder, target, arguments: &[] }
+    }
+}
 
 /// Every crate that is published compiles, with all features, on the Rust version its manifest
 /// promises. That compiler comes from rustup; where rustup cannot get it, the stage says so, and checks
@@ -104,34 +134,44 @@ fn newest(tree: &str, version: &str) -> Checked {
 /// The projects to copy, in a directory outside the repository: they build there, and their flash and RAM are
 /// within budget.
 pub fn projects(context: &Context) -> Checked {
+    let budgets = Budgets::read()?;
     let mut checked = 0;
-    for (folder, program, target) in PROJECTS {
+    let mut over = String::new();
+    for project in PROJECTS {
+        context.compiler.obtain(project.target)?;
+        let image = project.build(context)?;
+        let figures =
+            [("flash", u64::from(image.flash())), ("static_ram", u64::from(image.static_ram()))];
+        let [(_, flash), (_, ram)] = figures;
+        println!("        {}: flash {flash}, static RAM {ram}", project.budget);
+        match budgets.compare(project.budget, &figures) {
+            Ok(count) => checked += 1 + count,
+            Err(error) => over.push_str(&error),
+        }
+    }
+    if over.is_empty() { Ok(checked) } else { Err(over) }
+}
+
+impl Project {
+    /// Does what the project's comments tell a user to do, but with the crates of this repository.
+    fn build(&self, context: &Context) -> Result<Image, String> {
         let scratch = Scratch::new("barepg-project", "").map_err(|e| format!("scratch: {e}"))?;
-        copy(&root().join("boards").join(folder), scratch.path())?;
-        // What its comments tell a user to do, but with the crates of this repository.
+        copy(&root().join("boards").join(self.folder), scratch.path())?;
         let path = scratch.path().join("Cargo.toml");
         let here = format!("path = \"{}", root().display());
         let manifest = read(&path)?.replace("path = \"../..", &here);
         fs::write(&path, manifest).map_err(|error| format!("{}: {error}", path.display()))?;
         let directory = root().join("boards").join("target").join("template");
-        let run = |compiler: &Compiler, command: &str| {
-            let mut command = {
-                let mut cargo = compiler.cargo();
-                cargo.args([command, "--release", "--target", target]);
-                cargo
-            };
-            boards::workspace(&mut command);
-            command.current_dir(scratch.path()).env("CARGO_TARGET_DIR", &directory);
-            context.run(&mut command).map(|_| ())
-        };
-        run(&context.compiler, "build")?;
-        let image = Image::read(&directory.join(target).join("release").join(program))?;
-        let figures =
-            [("flash", u64::from(image.flash())), ("static_ram", u64::from(image.static_ram()))];
-        println!("        {folder}: flash {}, static RAM {}", figures[0].1, figures[1].1);
-        checked += 1 + Budgets::read()?.compare(folder, &figures)?;
+        let mut command = context.compiler.cargo();
+        command.args(["build", "--release", "--target", self.target, "--bin", self.program]);
+        command.args(self.arguments);
+        boards::workspace(&mut command);
+        command.current_dir(scratch.path()).env("CARGO_TARGET_DIR", &directory);
+        // It takes no flash, and a fifth of the time.
+        command.env("CARGO_PROFILE_RELEASE_DEBUG", "none");
+        context.run(&mut command)?;
+        Image::read(&directory.join(self.target).join("release").join(self.program))
     }
-    Ok(checked)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
@@ -161,6 +201,30 @@ mod tests {
             let text = read(&root().join(manifest)).unwrap();
             assert!(text.contains(&format!("name = \"{name}\"")), "{manifest}");
             assert!(promised(&text).is_some(), "{manifest}");
+        }
+    }
+
+    /// What the boards do is one program, in a file of each folder.
+    #[test]
+    fn the_logger_is_the_same_in_every_folder() {
+        let mut loggers = PROJECTS.iter().filter_map(|project| {
+            let path = root().join("boards").join(project.folder).join("src/logger.rs");
+            fs::read_to_string(path).ok().map(|text| (project.folder, text))
+        });
+        let (_, first) = loggers.next().unwrap();
+        for (folder, text) in loggers {
+            assert!(text == first, "boards/{folder}/src/logger.rs differs");
+        }
+    }
+
+    /// A folder that no stage builds rots.
+    #[test]
+    fn every_folder_to_copy_is_built() {
+        let workspace = read(&root().join("boards/Cargo.toml")).unwrap();
+        let (_, rest) = workspace.split_once("exclude = [").unwrap();
+        let (list, _) = rest.split_once(']').unwrap();
+        for folder in list.split('"').skip(1).step_by(2) {
+            assert!(PROJECTS.iter().any(|project| project.folder == folder), "{folder}");
         }
     }
 
