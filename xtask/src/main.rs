@@ -111,6 +111,18 @@ const COMMANDS: &[Command] = &[
         run: |words| fleet::run(&fleet::Options::parse(words)?),
     },
     Command {
+        name: "pairs",
+        about: "compile every pair of features alone, here and for a bare target",
+        usage: || {
+            "cargo xtask pairs\n\nCompiles every pair of features alone, which takes many minutes.\n".into()
+        },
+        check: |words| none("pairs", words),
+        run: |words| {
+            none("pairs", words)?;
+            test::every_pair()
+        },
+    },
+    Command {
         name: "setup",
         about: "install what the other commands need (they do it themselves)",
         usage: || "cargo xtask setup\n\nInstalls what the other commands need.\n".into(),

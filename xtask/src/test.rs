@@ -3,8 +3,10 @@
 mod boards;
 pub mod counted;
 mod fuzz;
+mod gateway;
 mod host;
 mod outside;
+mod pairs;
 mod plugs;
 pub mod rules;
 mod throughput;
@@ -55,6 +57,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "packages", quick: false, run: host::packages },
     Stage { name: "oldest compiler", quick: false, run: outside::oldest_compiler },
     Stage { name: "bare targets", quick: true, run: host::bare_targets },
+    Stage { name: "features in pairs", quick: false, run: pairs::sets },
     Stage { name: "tests, default features", quick: false, run: host::tests_default },
     Stage { name: "tests, all features", quick: true, run: host::tests_all },
     Stage { name: "transports", quick: true, run: host::transports },
@@ -144,19 +147,30 @@ impl Options {
     }
 }
 
+/// `cargo xtask pairs`: every pair of features alone.
+pub fn every_pair() -> Result<(), String> {
+    let checked = pairs::every_pair(&context(&Options::default())?)?;
+    println!("{checked} passed, 0 failed");
+    Ok(())
+}
+
+fn context(options: &Options) -> Result<Context, String> {
+    let Options { quick, verbose, .. } = *options;
+    let compiler = setup::all()?;
+    let log = provision::root().join("target").join("xtask-test.log");
+    let _ = fs::remove_file(&log);
+    Ok(Context { compiler, features: rules::features()?, quick, verbose, log })
+}
+
 /// Runs the stages in order and stops at the first that fails.
 pub fn run(options: &Options) -> Result<(), String> {
-    let Options { quick, verbose, .. } = *options;
     let stages: Vec<&Stage> = STAGES.iter().filter(|stage| options.wants(stage)).collect();
     if options.list {
         stages.iter().for_each(|stage| println!("{}", stage.name));
         return Ok(());
     }
     let begun = Instant::now();
-    let compiler = setup::all()?;
-    let log = provision::root().join("target").join("xtask-test.log");
-    let _ = fs::remove_file(&log);
-    let context = Context { compiler, features: rules::features()?, quick, verbose, log };
+    let context = context(options)?;
     let mut passed = 0;
     for (index, stage) in stages.iter().enumerate() {
         let number = index + 1;

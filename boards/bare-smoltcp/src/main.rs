@@ -8,6 +8,7 @@
 
 use barepg_semihost::{
     CommandLine, Output, barepg_mark_begin, barepg_mark_end, command_line, fault, finish, once,
+    stack,
 };
 use barepg_smoltcp::smoltcp::iface::{Config, Interface, SocketHandle, SocketSet, SocketStorage};
 use barepg_smoltcp::smoltcp::socket::tcp;
@@ -46,6 +47,7 @@ struct Net {
 
 #[entry]
 fn main() -> ! {
+    stack::paint();
     let Some(core) = cortex_m::Peripherals::take() else { fault("peripherals taken") };
     Clock::start(core.SYST);
     let (Some(frames), Some(rx), Some(tx), Some(places), Some(line)) = (
@@ -121,6 +123,7 @@ impl Net {
         })
     }
 
+    /// What has no room is sent when there is some: the next wait polls.
     fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let sent = self.wait(|socket| {
@@ -129,7 +132,6 @@ impl Net {
                 (sent > 0).then_some(sent)
             });
             bytes = bytes.get(sent..).unwrap_or(&[]);
-            self.poll();
         }
     }
 
@@ -137,28 +139,39 @@ impl Net {
         self.read(&mut [0]) == 1
     }
 
+    /// Looked at where the socket has them, without a copy.
     fn take_picture(&mut self) -> bool {
         let (mut seen, mut right) = (0, true);
-        let mut piece = [0; 256];
         while seen < BYTES {
-            let n = self.read(&mut piece);
-            for byte in piece.iter().take(n) {
-                right &= *byte == pixel(seen);
-                seen = seen.wrapping_add(1);
-            }
+            self.wait(|socket| {
+                let looked_at = socket.recv(|bytes| {
+                    for byte in &*bytes {
+                        right &= *byte == pixel(seen);
+                        seen = seen.wrapping_add(1);
+                    }
+                    (bytes.len(), bytes.len())
+                });
+                looked_at.ok().filter(|n| *n > 0)
+            });
         }
         right
     }
 
+    /// Made where the socket sends them from.
     fn give_picture(&mut self) {
         let mut made = 0;
-        let mut piece = [0; 512];
         while made < BYTES {
-            for place in &mut piece {
-                *place = pixel(made);
-                made = made.wrapping_add(1);
-            }
-            self.write(&piece);
+            self.wait(|socket| {
+                let sent = socket.send(|room| {
+                    let n = room.len().min((BYTES - made) as usize);
+                    for place in &mut room[..n] {
+                        *place = pixel(made);
+                        made = made.wrapping_add(1);
+                    }
+                    (n, n)
+                });
+                sent.ok().filter(|n| *n > 0)
+            });
         }
     }
 

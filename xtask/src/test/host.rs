@@ -6,7 +6,7 @@ use super::{Checked, Context};
 use crate::bare::TARGETS;
 
 /// Features that need `std`, and so do not build for a bare target.
-const HOST_ONLY: &[&str] = &["saslprep", "sslpassword", "std"];
+pub const HOST_ONLY: &[&str] = &["saslprep", "sslpassword", "std"];
 
 /// Features that need an atomic compare-and-swap. ARMv6-M has none; there the firmware chooses a
 /// substitute for it (features of the crate `portable-atomic`), which a library may not.

@@ -2,14 +2,14 @@
 //! from a project outside the repository.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use barepg_testkit::provision::{root, which};
 use barepg_testkit::scratch::Scratch;
 
 use super::rules::read;
-use super::{Checked, Context};
+use super::{Checked, Context, gateway};
 use crate::boards;
 use crate::budgets::Budgets;
 use crate::elf::Image;
@@ -54,6 +54,12 @@ const PROJECTS: &[Project] = &[
     Project::new("esp32c3-wifi", "esp32c3-wifi", "riscv32imc-unknown-none-elf"),
     Project::new("gateway", "gateway", "aarch64-unknown-linux-musl"),
 ];
+
+/// The folders of the projects to copy, below the repository's root.
+pub fn folders() -> impl Iterator<Item = String> {
+    let first = PROJECTS.iter().filter(|project| project.arguments.is_empty());
+    first.map(|project| format!("boards/{}", project.folder))
+}
 
 impl Project {
     const fn new(folder: &'static str, program: &'static str, target: &'static str) -> Self {
@@ -131,15 +137,15 @@ fn newest(tree: &str, version: &str) -> Checked {
     Ok(checked)
 }
 
-/// The projects to copy, in a directory outside the repository: they build there, and their flash and RAM are
-/// within budget.
+/// The projects to copy, in a directory outside the repository: they build there, their flash and RAM are
+/// within budget, and the gateway runs.
 pub fn projects(context: &Context) -> Checked {
     let budgets = Budgets::read()?;
     let mut checked = 0;
     let mut over = String::new();
     for project in PROJECTS {
         context.compiler.obtain(project.target)?;
-        let image = project.build(context)?;
+        let image = Image::read(&project.build(context, project.target)?)?;
         let figures =
             [("flash", u64::from(image.flash())), ("static_ram", u64::from(image.static_ram()))];
         let [(_, flash), (_, ram)] = figures;
@@ -149,12 +155,18 @@ pub fn projects(context: &Context) -> Checked {
             Err(error) => over.push_str(&error),
         }
     }
-    if over.is_empty() { Ok(checked) } else { Err(over) }
+    if !over.is_empty() {
+        return Err(over);
+    }
+    let host = context.host()?;
+    let gateway = PROJECTS.iter().find(|project| project.folder == "gateway");
+    let program = gateway.ok_or("no gateway")?.build(context, &host)?;
+    Ok(checked + gateway::run(&program)?)
 }
 
 impl Project {
     /// Does what the project's comments tell a user to do, but with the crates of this repository.
-    fn build(&self, context: &Context) -> Result<Image, String> {
+    fn build(&self, context: &Context, target: &str) -> Result<PathBuf, String> {
         let scratch = Scratch::new("barepg-project", "").map_err(|e| format!("scratch: {e}"))?;
         copy(&root().join("boards").join(self.folder), scratch.path())?;
         let path = scratch.path().join("Cargo.toml");
@@ -163,14 +175,14 @@ impl Project {
         fs::write(&path, manifest).map_err(|error| format!("{}: {error}", path.display()))?;
         let directory = root().join("boards").join("target").join("template");
         let mut command = context.compiler.cargo();
-        command.args(["build", "--release", "--target", self.target, "--bin", self.program]);
+        command.args(["build", "--release", "--target", target, "--bin", self.program]);
         command.args(self.arguments);
         boards::workspace(&mut command);
         command.current_dir(scratch.path()).env("CARGO_TARGET_DIR", &directory);
         // It takes no flash, and a fifth of the time.
         command.env("CARGO_PROFILE_RELEASE_DEBUG", "none");
         context.run(&mut command)?;
-        Image::read(&directory.join(self.target).join("release").join(self.program))
+        Ok(directory.join(target).join("release").join(self.program))
     }
 }
 

@@ -81,7 +81,8 @@ pub fn dependencies(context: &Context) -> Checked {
     let tree = context.run(&mut command)?;
     let deny = read(&provision::root().join("deny.toml"))?;
     let mut checked = single(&tree)?;
-    for directory in ["", "boards", "boards/template", "boards/pico-w5500"] {
+    let workspaces = ["", "boards"].map(String::from).into_iter();
+    for directory in workspaces.chain(super::outside::folders()) {
         let mut command = context.cargo(&["tree", "--workspace", "--all-features"]);
         command.args(["--edges", "normal", "--prefix", "none", "--target", "all"]);
         command.args(["--format", "{p}: {l}"]);

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Checked, Context};
-use crate::boards::BARE_SMOLTCP;
+use crate::boards::{self, BARE_SMOLTCP};
 use crate::budgets::Budgets;
 use crate::qemu::{self, Request};
 
@@ -46,6 +46,12 @@ pub fn compare(context: &Context, big_values: u64, upload: u64) -> Checked {
 
 /// Instructions of smoltcp alone: for taking the picture, for giving it, for giving rows.
 fn floor(context: &Context) -> Result<[u64; 3], String> {
+    let mut clippy = context.compiler.cargo();
+    clippy.args(["clippy", "--release", "--package", BARE_SMOLTCP.package]);
+    clippy.args(BARE_SMOLTCP.target.iter().flat_map(|target| ["--target", target]));
+    clippy.args(["--", "-D", "warnings"]);
+    boards::workspace(&mut clippy);
+    context.run(&mut clippy)?;
     let image = BARE_SMOLTCP.build(&context.compiler, &[], false)?;
     let failed = |error: std::io::Error| format!("the peer: {error}");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
