@@ -157,6 +157,7 @@ pub static BARE_SMOLTCP: Board = Board {
     qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
     guest_errors: true,
     memory: Some((256 * 1024, 64 * 1024)),
+    flash: Flash::ReadOnly,
     cannot: &[],
 };
 
