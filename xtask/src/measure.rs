@@ -83,6 +83,12 @@ impl Server {
         self
     }
 
+    /// The same server over TLS, verified with this root certificate in DER.
+    pub fn rooted(mut self, root: &Path) -> Server {
+        self.root = Some(root.display().to_string());
+        self
+    }
+
     /// What a board is built with to use this server.
     pub fn features(&self) -> &'static [&'static str] {
         match (&self.root, self.front) {

@@ -4,7 +4,7 @@
 //! `barepg_mark_begin` and `barepg_mark_end` enclose a piece of work. In it the firmware passes
 //! `barepg_mark_sleep` before the processor sleeps, and `barepg_mark_moved` where a call of the
 //! transport has moved something: what lies between the first and the last sleep of a call depends
-//! on when the other side answers, and is not counted.
+//! on when the other side answers, and is not counted. `barepg_mark_idle` is where a watchdog would be fed.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,6 +21,7 @@ const BEGIN: &str = "begin";
 const END: &str = "end";
 const SLEEP: &str = "sleep";
 const MOVED: &str = "moved";
+const IDLE: &str = "idle";
 
 /// The plugin, ready to be loaded, and the file it will write.
 pub struct Counter {
@@ -55,12 +56,12 @@ impl Counter {
             fs::rename(&partial, &library).map_err(|e| format!("{}: {e}", library.display()))?;
         }
         let mut marks = Vec::new();
-        for mark in [BEGIN, END, SLEEP, MOVED] {
+        for mark in [BEGIN, END, SLEEP, MOVED, IDLE] {
             let name = format!("{PREFIX}{mark}");
             match image.symbols.iter().find(|symbol| symbol.name == name) {
                 Some(symbol) => marks.push((mark, symbol.address)),
-                // A program that talks to itself never sleeps.
-                None if mark == SLEEP || mark == MOVED => {}
+                // A program that talks to itself never sleeps, and most have no watchdog.
+                None if [SLEEP, MOVED, IDLE].contains(&mark) => {}
                 None => return Err(format!("the firmware has no {name}")),
             }
         }
@@ -97,6 +98,8 @@ pub struct Counts {
     pub total: u64,
     /// Those of each passage from the begin mark to the end mark, in order, without waiting.
     pub spans: Vec<u64>,
+    /// The longest way without a call of `Platform::idle` in each passage, waiting included.
+    pub unwatched: Vec<u64>,
 }
 
 /// A passage that has begun.
@@ -105,12 +108,20 @@ struct Span {
     /// The first and the last sleep of the present call of the transport.
     sleep: Option<(u64, u64)>,
     waited: u64,
+    /// The last call of `Platform::idle`, and the longest way between two.
+    idle: u64,
+    unwatched: u64,
 }
 
 impl Span {
     fn slept(&mut self, count: u64) {
         let first = self.sleep.map_or(count, |(first, _)| first);
         self.sleep = Some((first, count));
+    }
+
+    fn watched(&mut self, count: u64) {
+        self.unwatched = self.unwatched.max(count - self.idle);
+        self.idle = count;
     }
 
     fn moved(&mut self) {
@@ -125,15 +136,21 @@ fn parse(text: &str) -> Option<Counts> {
         let (name, count) = line.split_once(' ')?;
         let count: u64 = count.parse().ok()?;
         match (name, &mut span) {
-            (BEGIN, None) => span = Some(Span { begin: count, sleep: None, waited: 0 }),
+            (BEGIN, None) => {
+                let (begin, idle) = (count, count);
+                span = Some(Span { begin, sleep: None, waited: 0, idle, unwatched: 0 });
+            }
             (END, Some(begun)) => {
                 begun.moved();
+                begun.watched(count);
+                counts.unwatched.push(begun.unwatched);
                 counts.spans.push(count.checked_sub(begun.begin)?.checked_sub(begun.waited)?);
                 span = None;
             }
             (SLEEP, Some(begun)) => begun.slept(count),
             (MOVED, Some(begun)) => begun.moved(),
-            (SLEEP | MOVED, None) => {}
+            (IDLE, Some(begun)) => begun.watched(count),
+            (SLEEP | MOVED | IDLE, None) => {}
             ("total", _) => counts.total = count,
             _ => return None,
         }
@@ -148,7 +165,14 @@ mod tests {
     #[test]
     fn spans_are_differences_of_pairs() {
         let counts = parse("begin 100\nend 350\nbegin 400\nend 410\ntotal 600\n").unwrap();
-        assert_eq!(counts, Counts { total: 600, spans: vec![250, 10] });
+        assert_eq!(counts, Counts { total: 600, spans: vec![250, 10], unwatched: vec![250, 10] });
+    }
+
+    #[test]
+    fn the_longest_way_without_a_watchdog_is_found() {
+        let text =
+            "idle 50\nbegin 100\nidle 120\nidle 190\nend 200\nbegin 300\nend 310\ntotal 400\n";
+        assert_eq!(parse(text).unwrap().unwatched, [70, 10]);
     }
 
     #[test]

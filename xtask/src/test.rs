@@ -10,6 +10,7 @@ mod pairs;
 mod plugs;
 pub mod rules;
 mod throughput;
+mod watchdog;
 
 pub use boards::{DRIVER_KINDS, driver_flash};
 
@@ -81,6 +82,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, large and unsolicited", quick: false, run: boards::verbs },
     Stage { name: "boards, pulled plugs", quick: false, run: plugs::pulled },
     Stage { name: "boards, over TLS", quick: false, run: boards::over_tls },
+    Stage { name: "boards, watchdog", quick: false, run: watchdog::watched },
     Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },
     Stage { name: "fuzzing", quick: false, run: fuzz::run },
 ];

@@ -29,6 +29,11 @@ type Net = Stack<'static, Ethernet>;
 struct Machine;
 
 impl Platform for Machine {
+    #[cfg(feature = "watched")]
+    fn idle(&self) {
+        barepg_semihost::barepg_mark_idle();
+    }
+
     fn now_ms(&self) -> u64 {
         Clock::now_ms()
     }

@@ -168,6 +168,14 @@ pub extern "C" fn barepg_mark_sleep() {
     unsafe { core::arch::asm!("/* sleep */") }
 }
 
+/// Where the driver lets the board feed its watchdog.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn barepg_mark_idle() {
+    // SAFETY: no instruction.
+    unsafe { core::arch::asm!("/* idle */") }
+}
+
 /// Where a call of the transport has moved something.
 #[inline(never)]
 #[unsafe(no_mangle)]
