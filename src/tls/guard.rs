@@ -8,17 +8,15 @@
 //! ChangeCipherSpec until the handshake is over. Legal from this side: ClientHello, and then
 //! nothing until the server has proved who it is.
 
-use core::cell::Cell;
-
 use embedded_io::{ErrorKind as IoKind, ErrorType, Read, Write};
 
 use super::cipher::expect;
 #[cfg(feature = "tls-client-rsa")]
 use super::proof::{Proof, Sealed};
+use super::shared::Shared;
 use crate::Platform;
 use crate::error::Fault;
 use crate::error::TlsError;
-use crate::platform::Countdown;
 use crate::transport::{Io, Transport, is_pause};
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -41,71 +39,6 @@ const RETRY: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
-
-/// What the guard, the verifier and the stream tell each other about one connection.
-pub(crate) struct Shared {
-    /// What the current operation has left.
-    pub(super) countdown: Cell<Countdown>,
-    /// Certificate and CertificateVerify were checked, in this order.
-    pub(super) authenticated: Cell<bool>,
-    /// The handshake is over.
-    pub(super) open: Cell<bool>,
-    /// What has arrived is wanted, and nothing that would have to be waited for.
-    pub(super) asking: Cell<bool>,
-    /// What may come first in the next encrypted record: of [`expect`].
-    pub(super) expected: Cell<u8>,
-    /// The record that came last is as long as an alert.
-    pub(super) short: Cell<bool>,
-    /// Why the connection died. The first reason is kept.
-    pub(super) fault: Cell<Option<Fault>>,
-    /// What is to be sent in place of the record that comes next: see [`proof`](super::proof).
-    #[cfg(feature = "tls-client-rsa")]
-    pub(super) proof: Cell<Option<Proof>>,
-    /// For [`Fault::TLS_RECORD`]: bytes the buffer has, and needs. Before that, what the receive
-    /// record buffer has.
-    pub(super) record: Cell<(u16, u16)>,
-}
-
-impl Shared {
-    pub(super) const fn new() -> Self {
-        Self {
-            countdown: Cell::new(Countdown::OVER),
-            authenticated: Cell::new(false),
-            open: Cell::new(false),
-            asking: Cell::new(false),
-            expected: Cell::new(expect::EXTENSIONS),
-            short: Cell::new(false),
-            fault: Cell::new(None),
-            #[cfg(feature = "tls-client-rsa")]
-            proof: Cell::new(None),
-            record: Cell::new((0, 0)),
-        }
-    }
-
-    pub(super) fn reset(&self) {
-        self.authenticated.set(false);
-        self.open.set(false);
-        self.expected.set(expect::EXTENSIONS);
-        self.fault.set(None);
-        #[cfg(feature = "tls-client-rsa")]
-        self.proof.set(None);
-    }
-
-    /// One turn of a loop that computes.
-    pub(super) fn pulse(&self, platform: &dyn Platform) -> Result<(), Fault> {
-        let mut countdown = self.countdown.get();
-        let result = countdown.pulse(platform);
-        self.countdown.set(countdown);
-        result
-    }
-
-    /// Remembers why, unless something was wrong before.
-    pub(super) fn fail(&self, kind: Fault) {
-        if self.fault.get().is_none() {
-            self.fault.set(Some(kind));
-        }
-    }
-}
 
 /// The transport as the record layer sees it.
 pub(super) struct Guard<'s, T> {

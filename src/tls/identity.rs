@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 
 use super::Signer;
 use super::drbg::Drbg;
-use super::guard::Shared;
 use super::key::Key;
 #[cfg(feature = "tls-client-p384")]
 use super::p384_key;
@@ -16,6 +15,7 @@ use super::p384_key;
 use super::proof::{Covered, Proof};
 #[cfg(feature = "tls-client-rsa")]
 use super::rsa_key::PrivateKey;
+use super::shared::Shared;
 use super::verifier::Verifier;
 #[cfg(feature = "std")]
 use super::x509::Certificate;

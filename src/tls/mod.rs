@@ -38,7 +38,7 @@
 //!
 //! Layers, each using only those before it: `der`, `time`, `x509`, `work`, `dn`, `name`, `rsa`,
 //! `signature`, `chain`, `key`, `bundle`, `proof`, `message`, `pem` turn bytes into decisions; `drbg`, `rsa_key`,
-//! `p384_key`, `cipher`, `guard`, `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
+//! `p384_key`, `cipher`, `shared`, `guard`, `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
 #[cfg(feature = "tls-client-cert")]
 mod bundle;
@@ -68,6 +68,7 @@ mod proof;
 mod rsa;
 #[cfg(feature = "tls-client-rsa")]
 mod rsa_key;
+mod shared;
 mod signature;
 mod stream;
 mod time;
@@ -98,7 +99,7 @@ use crate::error::ConfigError;
 use crate::error::Fault;
 use crate::transport::Transport;
 use crate::{Platform, limits};
-use guard::Shared;
+use shared::Shared;
 
 /// What a client needs for TLS beside its configuration.
 pub struct Tls<'b> {

@@ -2,7 +2,7 @@
 //! (104 bytes): RSA's.
 //!
 //! The record layer asks for a signature, hashes the message that it makes of it, encrypts it and
-//! writes it. With the signature elsewhere, in [`Shared`](super::guard::Shared), each of these steps gets
+//! writes it. With the signature elsewhere, in [`Shared`](super::shared::Shared), each of these steps gets
 //! what it needs from the one before, through the bytes that the record layer passes on anyway:
 //!
 //! 1. After the client's Certificate the [`transcript`](super::message::Transcript) gives, where it is asked

@@ -13,10 +13,11 @@ use p256::elliptic_curve::rand_core::CryptoRngCore;
 use super::chain::Trust;
 use super::cipher::{Suite, expect};
 use super::drbg::Drbg;
-use super::guard::{Guard, Shared};
+use super::guard::Guard;
 #[cfg(feature = "tls-client-cert")]
 use super::identity::{HandshakeKey, Identity, Signature};
 use super::policy::fragment;
+use super::shared::Shared;
 use super::verifier::{EndPoint, Verifier};
 use crate::Platform;
 use crate::error::TlsError;

@@ -9,9 +9,9 @@ use sha2::Digest as _;
 
 use super::chain::{self, Trust};
 use super::cipher::{Suite, expect};
-use super::guard::Shared;
 use super::message::Transcript;
 use super::policy::buffer_for;
+use super::shared::Shared;
 use super::signature::{Hash, KeyKind, Scheme};
 use super::x509::Certificate;
 use crate::Platform;
