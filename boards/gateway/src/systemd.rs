@@ -12,7 +12,8 @@ pub fn notify(state: &str) {
         None => SocketAddr::from_pathname(&path),
     };
     if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
-        // A watchdog that does not hear of us acts.
+        // It would wait for a reader whose queue is full. A watchdog that does not hear of us acts.
+        let _ = socket.set_nonblocking(true);
         let _ = socket.send_to_addr(state.as_bytes(), &address);
     }
 }

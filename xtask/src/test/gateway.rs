@@ -1,5 +1,6 @@
 //! The gateway to copy, at work on this machine: its readings arrive, also after the server has ended its
-//! session, and it tells systemd that it lives.
+//! session, and it tells systemd that it lives. This systemd does not listen for long: the gateway must not wait
+//! for it.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;

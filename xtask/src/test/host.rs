@@ -2,7 +2,7 @@
 
 use barepg_testkit::provision::root;
 
-use super::{Checked, Context};
+use super::{Checked, Context, outside};
 use crate::bare::TARGETS;
 
 /// Features that need `std`, and so do not build for a bare target.
@@ -32,12 +32,17 @@ const FOREIGN: &[&[&str]] = &[
 
 /// `cargo fmt --check`.
 pub fn format(context: &Context) -> Checked {
-    for directory in ["", "bench", "boards", "fuzz"] {
-        let mut command = context.cargo(&["fmt", "--all", "--check"]);
-        command.current_dir(root().join(directory));
+    let mut checked = 0;
+    let workspaces = ["", "bench", "boards", "fuzz"].map(String::from).into_iter();
+    for directory in workspaces.chain(outside::folders()) {
+        // Without `--all`, which would look at the driver again.
+        let all = !directory.starts_with("boards/");
+        let mut command = context.cargo(&["fmt", "--check"]);
+        command.args(all.then_some("--all")).current_dir(root().join(directory));
         context.run(&mut command)?;
+        checked += 1;
     }
-    Ok(4)
+    Ok(checked)
 }
 
 /// `cargo clippy` with warnings denied: all targets of the workspace with all features, and the
