@@ -46,6 +46,10 @@ pub mod transport;
 mod auth;
 mod config;
 
+// The flash that outbox and parameters are kept in: words written and read again, checksums.
+#[cfg(any(feature = "outbox", feature = "provision"))]
+mod flash;
+
 // TLS 1.3: a transport over a transport, with its own verification of certificates.
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -64,6 +68,10 @@ mod connect;
 // Rows that wait in flash until the server has them.
 #[cfg(feature = "outbox")]
 pub mod outbox;
+
+// A device's connection parameters, given to it over a serial line or in an image of its own.
+#[cfg(feature = "provision")]
+pub mod provision;
 
 // What the firmware holds; and the same for machines with an operating system.
 mod client;
@@ -94,6 +102,8 @@ pub use error::{
     AuthError, Buffer, ConfigError, DialError, Error, ErrorKind, Outcome, ProtocolError, Remedy,
     Result, ServerError, SqlState, UsageError,
 };
+#[cfg(any(feature = "outbox", feature = "provision"))]
+pub use flash::FlashError;
 pub use platform::{NoEntropy, Platform};
 pub use supervise::{Backoff, Health, Pause, Policy, Supervisor};
 pub use transport::{NoReadReady, Transport};

@@ -130,6 +130,25 @@ pub const RSA_MIN_BYTES: usize = 256;
 #[cfg(feature = "tls")]
 pub const RSA_MAX_BYTES: usize = 512;
 
+/// Bytes of a connection string with login keys and without a root certificate: with two hosts and openGauss's
+/// keys, which take 218 of them, 380. In [`Provisioned`](crate::provision::Provisioned).
+#[cfg(feature = "provision")]
+pub const PROVISIONED: usize = 512;
+
+/// The same with a root certificate: one with a P-256 key has 400 to 700 bytes, one with an RSA key of 4096
+/// bits some 1,400.
+#[cfg(feature = "provision")]
+pub const PROVISIONED_WITH_ROOT: usize = 2048;
+
+/// Bytes for the values that a provisioned connection string writes in escapes.
+#[cfg(feature = "provision")]
+pub const PROVISIONED_SCRATCH: usize = 64;
+
+/// The longest line of the provisioning console, in bytes. The longest parameter are openGauss's login
+/// keys, 223.
+#[cfg(feature = "provision")]
+pub const CONSOLE_LINE: usize = 256;
+
 /// How long a COPY waits for the server to take data before it looks whether the server waits for
 /// its notices to be taken, in milliseconds. Looking may cost a slice of waiting, 50 ms.
 pub const LISTEN_AFTER_MS: u64 = 100;

@@ -11,7 +11,7 @@ use super::values::{
 use crate::credentials::Secret;
 
 /// A keyword, by its place in [`TABLE`] and, after that, [`UNSUPPORTED`].
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Keyword(u8);
 
 /// What a keyword does.
@@ -180,6 +180,17 @@ impl Keyword {
     /// Its place among all.
     pub(super) fn place(self) -> u8 {
         self.0
+    }
+
+    /// Whether its value is never shown.
+    #[cfg(feature = "provision")]
+    pub(crate) fn is_secret(self) -> bool {
+        let secret = |serve: &Serve| {
+            use Serve::{GaussKeys, Password, ScramClientKey, ScramServerKey};
+            matches!(serve, Password | ScramClientKey | ScramServerKey | GaussKeys)
+        };
+        // What is not served is not known either.
+        TABLE.get(usize::from(self.0)).is_none_or(|(_, serve)| secret(serve))
     }
 
     /// Puts a value in its place.

@@ -19,6 +19,14 @@ impl Keywords {
         self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 
+    /// Whether this is the only keyword.
+    #[cfg(feature = "provision")]
+    pub(super) fn is_only(self, keyword: Keyword) -> bool {
+        let mut only = Self::default();
+        only.add(keyword);
+        self.0 == only.0
+    }
+
     pub(super) fn has(self, name: &str) -> bool {
         keyword::find(name).is_some_and(|keyword| self.includes(keyword))
     }

@@ -28,6 +28,9 @@ pub use values::{
 #[cfg(feature = "std")]
 pub(crate) use parse::parse_with;
 
+#[cfg(feature = "provision")]
+pub(crate) use parse::{halves, single};
+
 use server_limits::ServerLimits;
 
 #[cfg(feature = "sslpassword")]
@@ -150,6 +153,10 @@ impl<'a> Config<'a> {
     /// [`ParseError`] names the keyword or the position and the reason. It holds no piece of the
     /// text, hence no password.
     pub fn parse(text: &'a str, scratch: &'a mut [u8]) -> Result<Self, ParseError> {
+        // One parser for a connection string and for each of its parts.
+        #[cfg(feature = "provision")]
+        return parse::parse_named(text, scratch, &mut keywords::Keywords::default());
+        #[cfg(not(feature = "provision"))]
         parse::parse_with(text, scratch, |_| Ok(()))
     }
 

@@ -10,6 +10,20 @@ pub(crate) struct Parsed<'a> {
     pub(crate) named: keywords::Keywords,
 }
 
+/// Reads `text`, and notes which keywords it named.
+#[cfg(feature = "provision")]
+#[inline(never)]
+pub(super) fn parse_named<'a>(
+    text: &'a str,
+    scratch: &'a mut [u8],
+    named: &mut keywords::Keywords,
+) -> Result<Config<'a>, ParseError> {
+    parse_with(text, scratch, |sink| {
+        *named = sink.parsed.named;
+        Ok(())
+    })
+}
+
 /// Reads `text`; what it leaves out, `rest` may fill in before the whole is checked.
 pub(crate) fn parse_with<'a>(
     text: &'a str,
@@ -34,6 +48,34 @@ pub(crate) fn parse_with<'a>(
     }
     keyword::check(&mut sink.parsed)?;
     Ok(sink.parsed.config)
+}
+
+/// The keyword of `keyword=value`, and the value as it is written.
+#[cfg(feature = "provision")]
+pub(crate) fn halves(text: &str) -> Result<(keyword::Keyword, &str), ParseError> {
+    let wrong = |reason| ParseError::new(None, 0, reason);
+    let (name, value) = text.split_once('=').ok_or(wrong(ParseReason::MissingEquals))?;
+    let keyword = keyword::find(name.trim_ascii());
+    Ok((keyword.ok_or(wrong(ParseReason::UnknownKeyword))?, value.trim_ascii()))
+}
+
+/// Checks `keyword=value`, but not what other parameters may say to it. `None`: there is more in it
+/// than one keyword.
+#[cfg(feature = "provision")]
+pub(crate) fn single(
+    text: &str,
+    scratch: &mut [u8],
+) -> Result<Option<keyword::Keyword>, ParseError> {
+    let (keyword, _) = halves(text)?;
+    let mut named = keywords::Keywords::default();
+    if let Err(error) = parse_named(text, scratch, &mut named) {
+        let of_others =
+            matches!(error.reason(), ParseReason::Conflict(_) | ParseReason::HostCount { .. });
+        if !of_others {
+            return Err(error);
+        }
+    }
+    Ok(named.is_only(keyword).then_some(keyword))
 }
 
 /// Where both forms put what they read.

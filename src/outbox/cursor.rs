@@ -2,10 +2,10 @@
 
 use embedded_storage::nor_flash::NorFlash;
 
-use super::device::{CHUNK, Device};
-use super::format::{Begins, Crc, HEAD, HEADER, Head, Header, Shape, WINDOW};
+use super::format::{Begins, HEAD, HEADER, Head, Header, Shape, WINDOW, crc_of_record};
 use super::number::Number;
 use crate::error::OutboxError;
+use crate::flash::{CHUNK, Device};
 
 /// Where a log lies.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +149,7 @@ impl Cursor {
             return Ok(None);
         }
         let content = place.at(self.index, self.at.wrapping_add(HEAD));
-        let mut crc = Crc::of_record(self.sequence, head.length, head.kind);
+        let mut crc = crc_of_record(self.sequence, head.length, head.kind);
         let mut reading = Reading::new(content, head.length);
         let mut chunk = [0; 32];
         while let Some(bytes) = reading.next(device, &mut chunk)? {

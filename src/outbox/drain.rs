@@ -5,7 +5,6 @@ use core::cell::{Cell, RefCell};
 use embedded_storage::nor_flash::NorFlash;
 
 use super::cursor::{Cursor, Found, Reading, to_usize};
-use super::device::Device;
 use super::format::{HEAD, KEYED};
 use super::number::Number;
 use super::ring::Ring;
@@ -13,6 +12,7 @@ use super::{ASIDE, Outbox, of_usage, read};
 use crate::connection::Connection;
 use crate::engine::TransactionStatus;
 use crate::error::{Error, ErrorKind, OutboxError, Outcome, Remedy, Result, SqlState, UsageError};
+use crate::flash::Device;
 use crate::types::{Oid, oid};
 use crate::verbs::{Params, StaticStatement};
 use crate::wire::{WireError, Writer};
@@ -300,7 +300,7 @@ pub(super) fn which_server(conn: &mut Connection) -> Result<Option<u32>> {
     let Some(timeline) = file.and_then(|name| name.as_bytes().first_chunk::<8>()) else {
         return Ok(None);
     };
-    let crc = super::format::Crc::new().with(&system.to_le_bytes()).with(timeline);
+    let crc = crate::flash::Crc::new().with(&system.to_le_bytes()).with(timeline);
     Ok(Some(crc.end().max(1)))
 }
 

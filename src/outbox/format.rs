@@ -12,6 +12,8 @@
 //! content, exclusive-or how far the record's number is beyond the page's first one. So a number
 //! takes no bytes, and a record of another page, or from before the last erasure, is none.
 
+use crate::flash::Crc;
+
 /// Bytes of a page's header.
 pub(super) const HEADER: u32 = 32;
 
@@ -162,76 +164,16 @@ impl Head {
     }
 }
 
-/// A CRC-32 (IEEE 802.3) in the making.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Crc(u32);
-
-impl Crc {
-    pub(super) const fn new() -> Self {
-        Self(u32::MAX)
-    }
-
-    /// Of a record of this page, up to its content.
-    pub(super) fn of_record(sequence: u32, length: u16, kind: u16) -> Self {
-        let ([a, b, c, d], [e, f]) = (sequence.to_le_bytes(), length.to_le_bytes());
-        let [g, h] = kind.to_le_bytes();
-        Self::new().with(&[a, b, c, d, e, f, g, h])
-    }
-
-    #[must_use]
-    #[cfg_attr(target_os = "none", inline(never))]
-    pub(super) fn with(mut self, bytes: &[u8]) -> Self {
-        // By halves of bytes: 64 bytes of table, a quarter of the steps of one bit at a time.
-        const TABLE: [u32; 16] = table();
-        for &byte in bytes {
-            self.0 ^= u32::from(byte);
-            for _ in 0..2 {
-                let [low, ..] = (self.0 & 15).to_le_bytes();
-                let step = TABLE.get(usize::from(low)).copied().unwrap_or(0);
-                self.0 = self.0 >> 4 ^ step;
-            }
-        }
-        self
-    }
-
-    pub(super) const fn end(self) -> u32 {
-        !self.0
-    }
-}
-
-/// The CRC of each half of a byte.
-#[allow(
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    clippy::arithmetic_side_effects,
-    reason = "made when compiling"
-)]
-const fn table() -> [u32; 16] {
-    let mut table = [0; 16];
-    let mut n = 0;
-    while n < 16 {
-        let mut crc = n as u32;
-        let mut bit = 0;
-        while bit < 4 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-            bit += 1;
-        }
-        table[n] = crc;
-        n += 1;
-    }
-    table
+/// The CRC of a record of this page, up to its content.
+pub(super) fn crc_of_record(sequence: u32, length: u16, kind: u16) -> Crc {
+    let ([a, b, c, d], [e, f]) = (sequence.to_le_bytes(), length.to_le_bytes());
+    let [g, h] = kind.to_le_bytes();
+    Crc::new().with(&[a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn crc_is_that_of_ieee_802_3() {
-        // Known answer: the check value of CRC-32/ISO-HDLC.
-        assert_eq!(Crc::new().with(b"123456789").end(), 0xcbf4_3926);
-        assert_eq!(Crc::new().with(b"1234").with(b"56789").end(), 0xcbf4_3926);
-    }
 
     #[test]
     fn headers_go_both_ways_and_others_are_refused() {

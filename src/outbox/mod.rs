@@ -42,37 +42,33 @@
 //! | file | what |
 //! |---|---|
 //! | `format`, `number` | the bytes in flash, numbers of rows |
-//! | `device` | the flash, with words, errors and counters |
 //! | `cursor` | from record to record |
 //! | `ring`, `recover` | one log in a ring of pages: append, done; after a reset |
 //! | `take_over` | rows of another outbox |
 //! | `drain` | sending: batches, refused rows, sending again |
-//! | `ram` | RAM as a flash |
 
 mod cursor;
-mod device;
 mod drain;
 mod format;
 mod number;
 mod options;
-mod ram;
 mod recover;
 mod ring;
 mod take_over;
 #[cfg(test)]
 mod tests;
 
+pub use crate::flash::RamFlash;
 pub use embedded_storage::nor_flash::NorFlash;
 pub use options::{Full, Options};
-pub use ram::RamFlash;
 
 use cursor::{Reading, to_usize};
-use device::Device;
 use drain::Sending;
 use format::{HEAD, HEADER, KEY, KEYED};
 use ring::Ring;
 
 use crate::error::{Buffer, Error, ErrorKind, OutboxError, Outcome, Result, SqlState, UsageError};
+use crate::flash::{Device, FlashError};
 use crate::platform::Platform;
 use crate::verbs::{Params, StaticStatement};
 use crate::wire::{Rules, WireError, Writer};
@@ -182,7 +178,8 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         let mut device = Device::new(flash);
         for place in [Some(rows), aside].into_iter().flatten() {
             for index in 0..place.shape.pages {
-                device.erase(place.at(index, 0), place.at(index, place.page))?;
+                let erased = device.erase(place.at(index, 0), place.at(index, place.page));
+                erased.map_err(OutboxError::from)?;
             }
         }
         Ok(device.flash)
@@ -334,6 +331,17 @@ fn read<F: NorFlash>(
         at = end;
     }
     Ok(at)
+}
+
+impl From<FlashError> for OutboxError {
+    fn from(error: FlashError) -> Self {
+        match error {
+            FlashError::Worn => Self::Worn,
+            FlashError::Failed => Self::Flash,
+            FlashError::Alignment => Self::FlashAlignment,
+            FlashError::Bounds => Self::FlashBounds,
+        }
+    }
 }
 
 fn of_usage(error: UsageError) -> Error {

@@ -3,12 +3,12 @@
 use embedded_storage::nor_flash::NorFlash;
 
 use super::cursor::Place;
-use super::device::Device;
 use super::drain::{end_others, which_server};
 use super::format::Shape;
 use super::ring::Room;
 use crate::connection::Connection;
 use crate::error::{OutboxError, Result};
+use crate::flash::Device;
 use crate::verbs::{Params, StaticStatement};
 
 /// What to do with a row for which there is no room.

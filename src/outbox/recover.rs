@@ -11,11 +11,11 @@
 use embedded_storage::nor_flash::NorFlash;
 
 use super::cursor::{Cursor, Found, Place, to_usize};
-use super::device::Device;
 use super::format::{Begins, DONE, HEAD, HEADER, Header, SERVER};
 use super::number::Number;
 use super::ring::Ring;
 use crate::error::OutboxError;
+use crate::flash::Device;
 
 impl Ring {
     /// Finds the state of a log. `first` makes the number of the first row of a new one.

@@ -7,12 +7,12 @@
 use embedded_storage::nor_flash::NorFlash;
 
 use super::cursor::{Cursor, Found, Place, to_usize};
-use super::device::Device;
 use super::format::{
-    Begins, CONTROL, Crc, DONE, HEAD, HEADER, Head, Header, SERVER, Shape, WINDOW,
+    Begins, CONTROL, DONE, HEAD, HEADER, Head, Header, SERVER, Shape, WINDOW, crc_of_record,
 };
 use super::number::Number;
 use crate::error::OutboxError;
+use crate::flash::Device;
 
 /// The state of a log.
 #[derive(Clone, Copy, Debug)]
@@ -182,7 +182,7 @@ impl Ring {
         let (content, padding) =
             content.split_at_mut_checked(usize::from(length)).ok_or(OutboxError::Region)?;
         padding.fill(0xff);
-        let crc = Crc::of_record(self.sequence, length, kind).with(content);
+        let crc = crc_of_record(self.sequence, length, kind).with(content);
         let beyond = self.next.less(Number::of(self.first));
         *head = Head::encode(length, kind, crc, beyond);
         let at = self.place.at(self.head, self.at);
@@ -198,7 +198,7 @@ impl Ring {
                 self.next = self.next.plus(1);
             }
         }
-        written
+        Ok(written?)
     }
 
     /// Erases the next page of the ring and begins it.

@@ -9,10 +9,10 @@ use barepg_testkit::random::Random;
 use embedded_storage::nor_flash::NorFlash;
 
 use super::cursor::Place;
-use super::device::Device;
 use super::format::Shape;
 use super::ring::{Ring, Room};
 use crate::error::OutboxError;
+use crate::flash::Device;
 
 /// The longest record, in bytes, with its head.
 const LONGEST: usize = 64;

@@ -110,7 +110,7 @@ impl Write for Machine {
     }
 }
 
-#[cfg(feature = "outbox")]
+#[cfg(any(feature = "outbox", feature = "provision"))]
 mod flash {
     use super::{ErrorKind, Machine, outcome, show_bytes, unknown};
     use embedded_storage::nor_flash as nor;

@@ -21,7 +21,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["wire"],
     &["types"],
     &["error"],
-    &["credentials"],
+    &["credentials", "flash"],
     &["platform"],
     &["transport"],
     // Neither may name the other: a login takes what it needs, not the configuration.
@@ -30,7 +30,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["engine"],
     &["connection"],
     &["verbs"],
-    &["connect", "outbox"],
+    &["connect", "outbox", "provision"],
     &["client"],
     &["supervise"],
     &["host"],

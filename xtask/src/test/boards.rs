@@ -37,9 +37,9 @@ const PROGRAMS: &[&str] = &[
     "full", "words", "types",
 ];
 
-/// What a device on its own uses, in a build with what it needs; `dial` and `batch` are the same
-/// without.
-const SURVIVE: &[&str] = &["dial", "supervised", "batch", "outbox"];
+/// What a device on its own uses, in a build with what it needs; `dial`, `batch` and `conninfo` are the
+/// same without.
+const SURVIVE: &[&str] = &["dial", "supervised", "batch", "outbox", "conninfo", "provisioned"];
 
 /// All boards, or two of them for a quick run.
 fn chosen(context: &Context) -> impl Iterator<Item = &'static Board> {
@@ -261,7 +261,7 @@ pub fn driver(context: &Context) -> Checked {
 /// `driver`, and the programs.
 pub const DRIVER_KINDS: [(&str, &str, &[&str]); 4] = [
     ("small-sha256,pieces", "_small", PROGRAMS),
-    ("outbox,small-sha256,pieces", "_survive", SURVIVE),
+    ("outbox,provision,small-sha256,pieces", "_survive", SURVIVE),
     ("pieces", "", PROGRAMS),
     ("opengauss,sm3,pieces", "_opengauss", PROGRAMS),
 ];

@@ -1,23 +1,56 @@
-//! The flash as the log uses it: errors of this driver, and what it costs, counted.
+//! The flash as `outbox` and `provision` use it: words that are read again when they are written, errors of
+//! this driver, and what it costs, counted.
+
+mod crc;
+mod ram;
+
+pub use ram::RamFlash;
+
+pub(crate) use crc::Crc;
 
 use embedded_storage::nor_flash::{NorFlash, NorFlashError, NorFlashErrorKind};
 
-use crate::error::OutboxError;
+/// What a flash reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum FlashError {
+    /// A word does not hold what was written: the flash is worn out.
+    Worn,
+    /// It failed.
+    Failed,
+    /// It refuses an address or length that is not aligned.
+    Alignment,
+    /// An address is beyond its end.
+    Bounds,
+}
+
+impl core::fmt::Display for FlashError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Worn => "the flash does not hold what was written",
+            Self::Failed => "the flash failed",
+            Self::Alignment => "the flash refuses the alignment",
+            Self::Bounds => "the flash ends before",
+        })
+    }
+}
+
+impl core::error::Error for FlashError {}
 
 /// Bytes read at a time, on the stack.
-pub(super) const CHUNK: u32 = 32;
+pub(crate) const CHUNK: u32 = 32;
 
 /// A flash, and what was done with it.
 #[derive(Debug)]
-pub(super) struct Device<F> {
-    pub(super) flash: F,
-    pub(super) writes: u32,
-    pub(super) bytes: u32,
-    pub(super) erasures: u32,
+pub(crate) struct Device<F> {
+    pub(crate) flash: F,
+    pub(crate) writes: u32,
+    pub(crate) bytes: u32,
+    pub(crate) erasures: u32,
 }
 
 impl<F: NorFlash> Device<F> {
-    pub(super) const fn new(flash: F) -> Self {
+    pub(crate) const fn new(flash: F) -> Self {
         Self { flash, writes: 0, bytes: 0, erasures: 0 }
     }
 
@@ -28,7 +61,7 @@ impl<F: NorFlash> Device<F> {
         clippy::cast_possible_truncation,
         reason = "checked: at most 32"
     )]
-    pub(super) const WORD: u32 = {
+    pub(crate) const WORD: u32 = {
         let mut word = 4;
         if F::WRITE_SIZE > word {
             word = F::WRITE_SIZE;
@@ -43,30 +76,32 @@ impl<F: NorFlash> Device<F> {
     };
 
     /// The next multiple of a word.
-    pub(super) const fn round(length: u32) -> u32 {
+    #[cfg(feature = "outbox")]
+    pub(crate) const fn round(length: u32) -> u32 {
         let mask = Self::WORD.wrapping_sub(1);
         length.wrapping_add(mask) & !mask
     }
 
     /// The next multiple of what can be read.
+    #[cfg(feature = "outbox")]
     #[allow(
         clippy::as_conversions,
         clippy::cast_possible_truncation,
         reason = "checked: at most 8"
     )]
-    pub(super) const fn round_read(length: u32) -> u32 {
+    pub(crate) const fn round_read(length: u32) -> u32 {
         let mask = const { (F::READ_SIZE as u32).wrapping_sub(1) };
         length.wrapping_add(mask) & !mask
     }
 
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(super) fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), OutboxError> {
+    pub(crate) fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
         self.flash.read(at, bytes).map_err(|error| fault(&error))
     }
 
     /// Programs words, and reads them again: a cell that is worn out does not hold what it was given.
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(super) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), OutboxError> {
+    pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), FlashError> {
         self.writes = self.writes.wrapping_add(1);
         let length = u32::try_from(bytes.len()).unwrap_or(0);
         self.bytes = self.bytes.wrapping_add(length);
@@ -77,7 +112,7 @@ impl<F: NorFlash> Device<F> {
             let found = found.get_mut(..written.len()).unwrap_or_default();
             self.read(at, found)?;
             if found != written {
-                return Err(OutboxError::Worn);
+                return Err(FlashError::Worn);
             }
             at = at.wrapping_add(CHUNK);
         }
@@ -85,16 +120,16 @@ impl<F: NorFlash> Device<F> {
     }
 
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(super) fn erase(&mut self, from: u32, to: u32) -> Result<(), OutboxError> {
+    pub(crate) fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
         self.erasures = self.erasures.wrapping_add(1);
         self.flash.erase(from, to).map_err(|error| fault(&error))
     }
 }
 
-fn fault(error: &impl NorFlashError) -> OutboxError {
+fn fault(error: &impl NorFlashError) -> FlashError {
     match error.kind() {
-        NorFlashErrorKind::NotAligned => OutboxError::FlashAlignment,
-        NorFlashErrorKind::OutOfBounds => OutboxError::FlashBounds,
-        _ => OutboxError::Flash,
+        NorFlashErrorKind::NotAligned => FlashError::Alignment,
+        NorFlashErrorKind::OutOfBounds => FlashError::Bounds,
+        _ => FlashError::Failed,
     }
 }
