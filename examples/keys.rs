@@ -3,11 +3,15 @@
 //! ```text
 //! cargo run --features std,sm3 --example keys -- 'host=db user=logger password=…'
 //! cargo run --features std,sm3 --example keys -- --stored 'sha2560a1b…' 'password=…'
+//! cargo run --features std --example keys -- --new logger
 //! ```
 //!
-//! The first form logs in and keeps the keys of that login. The second needs no server, but what
+//! The first form logs in and keeps the keys of that login; with `-` in place of the connection string it is read
+//! from standard input, out of sight of other users. The second needs no server, but what
 //! the server stores: `select rolpassword from pg_authid where rolname = 'logger'`, which only
 //! an administrator may read. It checks that the password is the one stored.
+//! The third makes keys of a random password that nobody ever sees, for SCRAM, and prints the statement that
+//! gives the role the other half of them.
 //!
 //! Prints `scram_client_key=… scram_server_key=…` for a connection string, or for openGauss
 //! `gauss_keys=…` and a Rust `static` for [`Config::gauss_keys`](barepg::Config::gauss_keys). Keys are good until the password is set
@@ -17,17 +21,24 @@
 
 use std::process::ExitCode;
 
-use barepg::host::{Host, parse};
-use barepg::{GaussKeys, GaussMethod, KeyCache, ScramKeys};
+use barepg::host::{Host, SystemPlatform, parse};
+use barepg::{GaussKeys, GaussMethod, KeyCache, Platform, ScramKeys};
+use sha2::{Digest, Sha256};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
+        ["-"] => std::io::read_to_string(std::io::stdin())
+            .map_err(|error| error.to_string())
+            .and_then(|conninfo| from_login(conninfo.trim())),
         [conninfo] if !conninfo.starts_with('-') => from_login(conninfo),
+        ["--new", role] => of_new_password(role),
         ["--stored", stored, conninfo] => from_stored(stored, conninfo),
         _ => {
-            eprintln!("usage: keys [--stored ROLPASSWORD] CONNECTION-STRING");
+            eprintln!(
+                "usage: keys [--stored ROLPASSWORD] CONNECTION-STRING | keys - | keys --new ROLE"
+            );
             return ExitCode::from(2);
         }
     };
@@ -57,6 +68,25 @@ fn from_login(conninfo: &str) -> Result<String, String> {
     let scram = keys.and_then(|keys| keys.scram()).map(show_scram);
     let gauss = keys.and_then(|keys| keys.gauss()).map(show_gauss);
     scram.or(gauss).ok_or("this login needs no keys: trust, certificate, MD5 or password".into())
+}
+
+/// As a server makes them of a password: 4096 iterations, a salt of 16 bytes.
+fn of_new_password(role: &str) -> Result<String, String> {
+    const ITERATIONS: u32 = 4096;
+    let (mut password, mut salt) = ([0; 32], [0; 16]);
+    let platform = SystemPlatform::new();
+    let random = [&mut password[..], &mut salt].into_iter().try_for_each(|b| platform.entropy(b));
+    random.map_err(|_| "no random bytes")?;
+    let keys = ScramKeys::derive(base64(&password).as_bytes(), &salt, ITERATIONS, &|| {})
+        .map_err(|error| format!("{error:?}"))?;
+    let stored_key: [u8; 32] = Sha256::digest(keys.client_key()).into();
+    let (salt, stored_key) = (base64(&salt), base64(&stored_key));
+    let role = role.replace('"', "\"\"");
+    Ok(format!(
+        "{}\nalter role \"{role}\" password 'SCRAM-SHA-256${ITERATIONS}:{salt}${stored_key}:{}';",
+        show_scram(&keys),
+        base64(keys.server_key()),
+    ))
 }
 
 fn from_stored(stored: &str, conninfo: &str) -> Result<String, String> {

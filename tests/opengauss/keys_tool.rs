@@ -67,6 +67,21 @@ fn keys_of_scram_from_a_login_and_from_what_is_stored() {
 }
 
 #[test]
+fn keys_of_a_password_that_nobody_sees() {
+    // Its own: the role gets another password.
+    let cluster = pg::Cluster::start(pg::Options::default());
+    let made = keys(&["--new", "scram_user"]);
+    assert_ne!(made, keys(&["--new", "scram_user"]));
+    let (login, statement) = made.trim().split_once('\n').unwrap();
+    cluster.psql("test", statement);
+    // By a password or not at all: `trust` would let everyone in.
+    let text = format!("user=scram_user dbname=test require_auth=scram-sha-256 {login}");
+    let mut scratch = [0; 512];
+    let config = Config::parse(&text, &mut scratch).unwrap();
+    with_session(cluster.port(), config, |c| c.ping().unwrap());
+}
+
+#[test]
 fn what_gives_no_keys() {
     let front = front();
     let stored = front.rolpassword("sha256_user");

@@ -1,9 +1,10 @@
 //! A server that was there before: what a board must be told of it.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use barepg_testkit::provision;
@@ -82,7 +83,7 @@ fn over_tls(conninfo: &str) -> Result<(String, Option<Verified>), String> {
 }
 
 /// The first certificate of a PEM file, as boards take it; a DER file as it is.
-fn in_der(root: &Path) -> Result<PathBuf, String> {
+pub fn in_der(root: &Path) -> Result<PathBuf, String> {
     let bytes = fs::read(root).map_err(|error| format!("{}: {error}", root.display()))?;
     if !bytes.starts_with(b"-----") {
         return root.canonicalize().map_err(|error| format!("{}: {error}", root.display()));
@@ -103,22 +104,48 @@ fn with_keys(conninfo: &str, verified: Option<&Verified>) -> Result<String, Stri
     if let Some(Verified { mode, file, .. }) = verified {
         login.push_str(&format!(" sslmode={mode} sslrootcert={file}"));
     }
+    let keys = keys_of_login(&login)?;
+    Ok(format!("{} {keys}", without(conninfo, &["password"])))
+}
+
+/// The keys of a login from here, as a connection string has them.
+pub fn keys_of_login(conninfo: &str) -> Result<String, String> {
+    let printed = example("keys", &["-"], conninfo.as_bytes())?;
+    let keys = keys(&printed).ok_or(format!("no keys in what example keys printed: {printed}"))?;
+    Ok(keys.to_string())
+}
+
+/// What an example of the driver prints, with this on its standard input: secrets are no arguments, which
+/// other users see.
+pub fn example(name: &str, arguments: &[&str], input: &[u8]) -> Result<String, String> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     command.current_dir(provision::root());
     command.args([
         "run",
         "-q",
         "--features",
-        "std,sm3,tls-p384",
+        "std,provision,sm3,tls-p384",
         "--example",
-        "keys",
+        name,
         "--",
-        &login,
     ]);
-    let secret = value(conninfo, "password").unwrap_or_default();
-    let printed = provision::run(&mut command).map_err(|error| error.replace(secret, "…"))?;
-    let keys = keys(&printed).ok_or(format!("no keys in what example keys printed: {printed}"))?;
-    Ok(format!("{} {keys}", without(conninfo, &["password"])))
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let failed = |error| format!("example {name}: {error}");
+    let mut child = command.spawn().map_err(failed)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input).map_err(failed)?;
+    }
+    let output = child.wait_with_output().map_err(failed)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        return Ok(text(&output.stdout));
+    }
+    Err(format!(
+        "example {name}: {}\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    ))
 }
 
 /// The line with the keys, which may be a comment of Rust.

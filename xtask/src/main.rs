@@ -16,6 +16,7 @@ mod layers;
 mod measure;
 mod plugin;
 mod plugs;
+mod provisioning;
 mod proxy;
 mod qemu;
 mod regressions;
@@ -121,6 +122,13 @@ const COMMANDS: &[Command] = &[
             none("pairs", words)?;
             test::every_pair()
         },
+    },
+    Command {
+        name: "provision",
+        about: "make what gives devices their server, user, login keys and root certificate",
+        usage: || provisioning::USAGE.into(),
+        check: |words| provisioning::Options::parse(words).map(|_| ()),
+        run: |words| provisioning::run(&provisioning::Options::parse(words)?),
     },
     Command {
         name: "setup",

@@ -2,7 +2,7 @@
 //! and what is in the table is compared with what they said was safe.
 
 mod account;
-mod device;
+pub mod device;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

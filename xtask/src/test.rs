@@ -8,6 +8,7 @@ mod host;
 mod outside;
 mod pairs;
 mod plugs;
+mod provisioned;
 pub mod rules;
 mod throughput;
 mod watchdog;
@@ -81,6 +82,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, several hosts", quick: false, run: boards::hosts },
     Stage { name: "boards, large and unsolicited", quick: false, run: boards::verbs },
     Stage { name: "boards, pulled plugs", quick: false, run: plugs::pulled },
+    Stage { name: "boards, provisioned", quick: false, run: provisioned::boards },
     Stage { name: "boards, over TLS", quick: false, run: boards::over_tls },
     Stage { name: "boards, watchdog", quick: false, run: watchdog::watched },
     Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },

@@ -6,7 +6,7 @@ use crate::survive::Script;
 use crate::verbs::Verb;
 
 /// The options in short.
-pub(crate) const USAGE: &str = "[show=NAME] [silent=PORT] [dying=PORT] [closed=PORT] [root=FILE] [dns=ADDRESS] [flash=FILE] [every=MS] conninfo=KEYWORD=VALUE ...";
+pub(crate) const USAGE: &str = "[show=NAME] [silent=PORT] [dying=PORT] [closed=PORT] [root=FILE] [dns=ADDRESS] [flash=FILE] [every=MS] [provision=FILE | console=yes] conninfo=KEYWORD=VALUE ...";
 
 /// Which program to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +39,23 @@ pub(crate) struct Arguments<'a> {
     pub(crate) flash: Option<&'a str>,
     /// Milliseconds between two readings.
     pub(crate) every_ms: u32,
+    /// The file with the lines of the provisioning console.
+    #[cfg(feature = "provision")]
+    pub(crate) provision: Option<&'a str>,
+    /// Whether the provisioning console comes first.
+    #[cfg(feature = "provision")]
+    pub(crate) console: bool,
+    /// Empty where the parameters are those that the device was given.
     pub(crate) conninfo: &'a str,
 }
 
 impl<'a> Arguments<'a> {
     /// `None` when something is unknown or missing.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
-        let (options, conninfo) = line.split_once("conninfo=")?;
+        let split = line.split_once("conninfo=");
+        #[cfg(feature = "provision")]
+        let split = split.or(Some((line, "")));
+        let (options, conninfo) = split?;
         let mut arguments = Self {
             show: Show::Common,
             silent: None,
@@ -55,6 +65,10 @@ impl<'a> Arguments<'a> {
             dns: None,
             flash: None,
             every_ms: 50,
+            #[cfg(feature = "provision")]
+            provision: None,
+            #[cfg(feature = "provision")]
+            console: false,
             conninfo,
         };
         for option in options.split_ascii_whitespace() {
@@ -82,6 +96,10 @@ impl<'a> Arguments<'a> {
                 ("dying", port) => arguments.dying = Some(port.parse().ok()?),
                 ("root", file) => arguments.root = Some(file),
                 ("dns", address) => arguments.dns = Some(address),
+                #[cfg(feature = "provision")]
+                ("provision", file) => arguments.provision = Some(file),
+                #[cfg(feature = "provision")]
+                ("console", "yes") => arguments.console = true,
                 ("flash", file) => arguments.flash = Some(file),
                 ("every", ms) => arguments.every_ms = ms.parse().ok()?,
                 ("closed", port) => arguments.closed = Some(port.parse().ok()?),
@@ -110,6 +128,10 @@ mod tests {
             dns: None,
             flash: None,
             every_ms: 50,
+            #[cfg(feature = "provision")]
+            provision: None,
+            #[cfg(feature = "provision")]
+            console: false,
             conninfo: "user=a password='b c'",
         };
         assert_eq!(arguments, Some(expected));
@@ -121,13 +143,12 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_refused() {
-        for line in [
-            "",
-            "show=common_operations",
-            "show=x conninfo=",
-            "silent=99999 conninfo=",
-            "x conninfo=",
-        ] {
+        #[cfg(not(feature = "provision"))]
+        assert_eq!(
+            (Arguments::parse(""), Arguments::parse("show=common_operations")),
+            (None, None)
+        );
+        for line in ["show=x conninfo=", "silent=99999 conninfo=", "x conninfo="] {
             assert_eq!(Arguments::parse(line), None, "{line}");
         }
     }

@@ -32,11 +32,15 @@ mod counted;
 mod faults;
 #[cfg(feature = "hosts")]
 mod hosts;
+#[cfg(feature = "provision")]
+mod provisioned;
 #[cfg(feature = "survive")]
 mod survive;
 #[cfg(feature = "verbs")]
 mod verbs;
 
+#[cfg(feature = "provision")]
+pub use provisioned::{Parameters, provision_file, provision_from, provision_over};
 #[cfg(feature = "survive")]
 pub use survive::sample;
 
@@ -106,6 +110,9 @@ pub struct Lent<'b> {
     /// Sleeps until something may have happened, some milliseconds at most.
     #[cfg(feature = "survive")]
     pub rest: &'b dyn Fn(),
+    /// What the device was given.
+    #[cfg(feature = "provision")]
+    pub parameters: &'b barepg::provision::Provisioned,
     /// Memory and files for TLS.
     #[cfg(feature = "tls")]
     pub tls: barepg::tls::Tls<'b>,
@@ -143,6 +150,15 @@ pub fn run<B: Board>(
         return false;
     };
     let mut scratch = [0; configuration::SCRATCH];
+    #[cfg(feature = "provision")]
+    let parameters = lent.parameters;
+    #[cfg(feature = "provision")]
+    let config = match arguments.conninfo {
+        // It was checked when it was taken.
+        "" => parameters.config(&mut scratch).ok(),
+        conninfo => configuration::read(conninfo, &mut scratch, out),
+    };
+    #[cfg(not(feature = "provision"))]
     let config = configuration::read(arguments.conninfo, &mut scratch, out);
     // Used where it lies, for it has a quarter of a kilobyte.
     let Some(config) = &config else { return false };

@@ -95,10 +95,23 @@ fn main() -> ExitCode {
     let arguments = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     let mut storage: Storage<1024, 512> = Storage::new();
     let platform = Machine(SystemPlatform::new());
+    #[cfg(feature = "provision")]
+    let mut parameters = barepg_app::Parameters::new();
+    #[cfg(feature = "provision")]
+    if let Some(path) = barepg_app::provision_file(&arguments) {
+        let lines = std::fs::read(path).expect(path);
+        if !barepg_app::provision_from(&lines, &mut parameters, &mut Stdout) {
+            return ExitCode::FAILURE;
+        }
+    }
     #[cfg(feature = "tls")]
     let root = barepg_app::root_file(&arguments).map(|path| std::fs::read(path).expect(path));
     #[cfg(feature = "tls")]
-    let files = [(barepg_app::ROOT, root.as_deref().unwrap_or(&[]))];
+    let root = root.as_deref().unwrap_or(&[]);
+    #[cfg(all(feature = "tls", feature = "provision"))]
+    let root = if parameters.root().is_empty() { root } else { parameters.root() };
+    #[cfg(feature = "tls")]
+    let files = [(barepg_app::ROOT, root)];
     #[cfg(feature = "tls")]
     let mut records: barepg::tls::TlsStorage = barepg::tls::TlsStorage::new();
     #[cfg(feature = "tls")]
@@ -120,6 +133,8 @@ fn main() -> ExitCode {
             platform: &platform,
             #[cfg(feature = "survive")]
             rest: &|| std::thread::sleep(std::time::Duration::from_millis(2)),
+            #[cfg(feature = "provision")]
+            parameters: &parameters,
             #[cfg(feature = "tls")]
             tls,
         },

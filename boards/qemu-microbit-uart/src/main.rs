@@ -14,7 +14,7 @@ use barepg_semihost::{
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 
 mod nrf51;
-#[cfg(feature = "survive")]
+#[cfg(any(feature = "provision", feature = "survive"))]
 mod nvmc;
 
 use nrf51::{Clock, Uart};
@@ -86,20 +86,42 @@ fn main() -> ! {
     };
     let clock = Clock::start();
     let mut output = Output::new();
+    let arguments = command_line(line);
+    #[cfg(feature = "provision")]
+    let parameters = parameters(arguments, &clock, &mut output);
     let mut board = Board { clock: &clock, depths: stack::Depths::default() };
     let success = barepg_app::run(
-        command_line(line),
+        arguments,
         &mut board,
         Lent {
             buffers: storage.buffers(),
             platform: &Machine(&clock),
             #[cfg(feature = "survive")]
             rest: &|| clock.wait_for_byte(5),
+            #[cfg(feature = "provision")]
+            parameters,
         },
         &mut output,
     );
     board.depths.print(&mut output);
     finish(output, success)
+}
+
+/// What the device was given, now or before.
+#[cfg(feature = "provision")]
+fn parameters(
+    arguments: &str,
+    clock: &Clock,
+    output: &mut Output,
+) -> &'static barepg::provision::Provisioned {
+    let Some(parameters) = once!(barepg_app::Parameters = barepg_app::Parameters::new()) else {
+        fault("memory taken")
+    };
+    let (flash, mut line) = (nvmc::Flash::parameters(), Uart::start(clock));
+    if !barepg_app::provision_over(arguments, flash, &mut line, parameters, output) {
+        fault("no parameters")
+    }
+    parameters
 }
 
 #[exception]

@@ -15,12 +15,19 @@ const ERASE: u32 = 2;
 /// What is erased at a time.
 const PAGE: usize = 1024;
 
-/// The end of the flash, which `memory.x` keeps free.
-const BASE: usize = 0x3_8000;
-const SIZE: usize = 32 * 1024;
+/// Where readings wait: the end of the flash, which `memory.x` keeps free.
+#[cfg(feature = "survive")]
+const READINGS: Flash = Flash { base: 0x3_8000, size: 32 * 1024 };
 
-/// The flash. There is one value of it.
-pub struct Flash(());
+/// What the device was given: two pages below.
+#[cfg(feature = "provision")]
+const PARAMETERS: Flash = Flash { base: 0x3_7800, size: 2 * PAGE };
+
+/// A part of the flash. There is one value of each.
+pub struct Flash {
+    base: usize,
+    size: usize,
+}
 
 fn load(address: usize) -> u32 {
     // SAFETY: called below with addresses of the controller and of the flash.
@@ -38,19 +45,26 @@ fn finish() {
 }
 
 impl Flash {
-    /// The flash; for `main`, once.
+    /// The part for readings; for `main`, once.
+    #[cfg(feature = "survive")]
     pub const fn take() -> Self {
-        Self(())
+        READINGS
+    }
+
+    /// The part for parameters, and its size; for `main`, once.
+    #[cfg(feature = "provision")]
+    pub const fn parameters() -> (Self, u32) {
+        (PARAMETERS, PARAMETERS.size as u32)
     }
 
     fn check(&self, offset: u32, length: usize, unit: usize) -> Result<usize, NorFlashErrorKind> {
         let offset = offset as usize;
-        if offset.checked_add(length).is_none_or(|end| end > SIZE) {
+        if offset.checked_add(length).is_none_or(|end| end > self.size) {
             Err(NorFlashErrorKind::OutOfBounds)
         } else if !offset.is_multiple_of(unit) || !length.is_multiple_of(unit) {
             Err(NorFlashErrorKind::NotAligned)
         } else {
-            Ok(BASE + offset)
+            Ok(self.base + offset)
         }
     }
 }
@@ -72,7 +86,7 @@ impl ReadNorFlash for Flash {
     }
 
     fn capacity(&self) -> usize {
-        SIZE
+        self.size
     }
 }
 

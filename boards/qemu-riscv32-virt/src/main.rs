@@ -127,7 +127,14 @@ fn main() -> ! {
         None => setup,
     };
     let Ok(net) = Stack::new(nic, machine, setup, memory, sockets) else { fault("no network") };
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "provision")]
+    let parameters = parameters(arguments);
+    #[cfg(all(feature = "tls", feature = "provision"))]
+    let files = match parameters.root() {
+        [] => tls_files(arguments),
+        root => [(barepg_app::ROOT, root)],
+    };
+    #[cfg(all(feature = "tls", not(feature = "provision")))]
     let files = tls_files(arguments);
     #[cfg(feature = "tls")]
     let Some(records) = once!(TlsStorage<4113, 768> = TlsStorage::new()) else {
@@ -154,6 +161,8 @@ fn main() -> ! {
             platform: machine,
             #[cfg(feature = "survive")]
             rest: &rest,
+            #[cfg(feature = "provision")]
+            parameters,
             #[cfg(feature = "tls")]
             tls,
         },
@@ -162,6 +171,27 @@ fn main() -> ! {
     #[cfg(feature = "depth")]
     board.depths.print(&mut output);
     finish(output, success)
+}
+
+/// What the device was given: the lines of a file of the emulator's host stand in for those on a serial
+/// line.
+#[cfg(feature = "provision")]
+fn parameters(arguments: &str) -> &'static barepg::provision::Provisioned {
+    let (Some(parameters), Some(bytes)) = (
+        once!(barepg_app::Parameters = barepg_app::Parameters::new()),
+        once!([u8; 4096] = [0; 4096]),
+    ) else {
+        fault("memory taken")
+    };
+    if let Some(path) = barepg_app::provision_file(arguments) {
+        let length = barepg_semihost::read_host_file(path, bytes);
+        let lines = length.and_then(|length| bytes.get(..length));
+        let mut output = Output::new();
+        if !barepg_app::provision_from(lines.unwrap_or(&[]), parameters, &mut output) {
+            fault("no parameters")
+        }
+    }
+    parameters
 }
 
 /// The root certificates, from a file of the emulator's host. Firmware in the field has them in

@@ -39,9 +39,14 @@ impl<'a> Device<'a> {
     /// With a flash that was not used before, and a table at the server.
     pub fn new(board: &'a Board, image: &'a Path, cluster: &Cluster) -> Result<Self, String> {
         cluster.try_psql("test", super::SCHEMA)?;
+        Self::at(board, image, cluster.port())
+    }
+
+    /// With a flash that was not used before, and a server on this port.
+    pub fn at(board: &'a Board, image: &'a Path, port: u16) -> Result<Self, String> {
         let failed = |error| format!("{}: {error}", board.name);
         let scratch = Scratch::new("barepg-plugs", "").map_err(failed)?;
-        let relay = Relay::start(cluster.port()).map_err(failed)?;
+        let relay = Relay::start(port).map_err(failed)?;
         let host = if board.link == Link::Host { "127.0.0.1" } else { HOST_FROM_GUEST };
         let conninfo = format!(
             "host={host} port={} user=trust_user dbname=test application_name=device7",
@@ -55,7 +60,8 @@ impl<'a> Device<'a> {
         Ok(device)
     }
 
-    fn flash(&self) -> PathBuf {
+    /// The file that is its flash while it is off.
+    pub fn flash(&self) -> PathBuf {
         self.scratch.path().join("flash")
     }
 
@@ -68,6 +74,12 @@ impl<'a> Device<'a> {
             arguments.push(("flash", &file));
         }
         arguments.push(("conninfo", &self.conninfo));
+        self.start(&arguments, self.relay.port())
+    }
+
+    /// Starts the board with these arguments and its serial line at this port.
+    pub fn start(&self, arguments: &[(&str, &str)], uart: u16) -> Result<Running<'_>, String> {
+        let flash = self.flash();
         let mut command = match self.board.qemu.split_first() {
             None => {
                 let mut command = qemu::with_parent(self.image);
@@ -77,8 +89,8 @@ impl<'a> Device<'a> {
             Some((program, machine)) => {
                 let mut command = qemu::with_parent(Path::new(program));
                 command.args(machine).args(["-display", "none"]);
-                command.args(["-semihosting-config", &qemu::semihosting(&arguments)]);
-                self.memories(&mut command, &flash);
+                command.args(["-semihosting-config", &qemu::semihosting(arguments)]);
+                self.memories(&mut command, &flash, uart);
                 command
             }
         };
@@ -87,9 +99,9 @@ impl<'a> Device<'a> {
     }
 
     /// Program, flash, serial line and monitor.
-    fn memories(&self, command: &mut Command, flash: &Path) {
+    fn memories(&self, command: &mut Command, flash: &Path, uart: u16) {
         let serial = match self.board.link {
-            Link::Uart => format!("tcp:127.0.0.1:{}", self.relay.port()),
+            Link::Uart => format!("tcp:127.0.0.1:{uart}"),
             _ => "null".to_string(),
         };
         command.args(["-serial", &serial]);

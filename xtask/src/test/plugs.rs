@@ -25,7 +25,7 @@ pub fn pulled(context: &Context) -> Checked {
     let (mut checked, mut over) = (0, String::new());
     for board in BOARDS.iter().filter(|board| board.flash != Flash::ReadOnly) {
         let image = board.build(&context.compiler, FEATURES, false)?;
-        lint(context, board)?;
+        lint(context, board, FEATURES)?;
         checked += 2;
         let mut costs = Costs::of_image(board, &image)?;
         if show.check(board).is_ok() {
@@ -51,10 +51,11 @@ pub fn pulled(context: &Context) -> Checked {
     if over.is_empty() { Ok(checked) } else { Err(over) }
 }
 
-fn lint(context: &Context, board: &Board) -> Result<(), String> {
+/// The lints of a board with these features.
+pub fn lint(context: &Context, board: &Board, features: &[&str]) -> Result<(), String> {
     let mut clippy = context.compiler.cargo();
     clippy.args(["clippy", "--release", "--package", board.package, "--features"]);
-    clippy.arg(FEATURES.join(","));
+    clippy.arg(features.join(","));
     if let Some(target) = board.target {
         clippy.args(["--target", target]);
     }

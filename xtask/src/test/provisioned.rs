@@ -1,0 +1,271 @@
+//! The stage about devices that get their parameters in the field: over a serial line, restarted, damaged,
+//! wiped; and the other boards, which take the same lines from a file.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use barepg_testkit::pg::{self, Cluster};
+use barepg_testkit::scratch::Scratch;
+
+use super::boards::compare;
+use super::plugs::lint;
+use super::{Checked, Context};
+use crate::boards::{self, BOARDS, Board, Link};
+use crate::budgets::Budgets;
+use crate::measure::{Costs, HOST_FROM_GUEST};
+use crate::plugs::device::Device;
+use crate::provisioning::{self, Keys};
+use crate::qemu::{self, Request};
+
+const FEATURES: &[&str] = &["provision"];
+
+/// The board whose flash keeps them: a serial line is all it has.
+const KEEPER: &str = "qemu-microbit-uart";
+
+/// Where its parameters are: two places of a page.
+const PLACES: [usize; 2] = [0x3_7800, 0x3_7c00];
+
+const PAGE: usize = 1024;
+
+/// The longest that a step may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Every board starts from what it was given.
+pub fn boards(context: &Context) -> Checked {
+    // Its log says who came.
+    let cluster = &Cluster::try_start(pg::Options::default())?;
+    cluster.append_conf("log_connections = on")?;
+    cluster.reload();
+    cluster.wait_until("select current_setting('log_connections') = 'on'");
+    // What `cargo xtask provision --login` does: the password ends here.
+    let device = provisioning::Device::parse("scram_user", &cluster.conninfo("scram_user"))?;
+    let given = provisioning::made(&device, Keys::Login, None)?.lines;
+    if given.contains("scram_user_pw") || !given.contains("\nscram_client_key=") {
+        return Err(format!("no login keys, or a password: {given}"));
+    }
+    let mut checked = 0;
+    for board in BOARDS {
+        let image = board.build(&context.compiler, FEATURES, false)?;
+        lint(context, board, FEATURES)?;
+        cluster.try_psql("test", "drop table if exists student")?;
+        checked += 2;
+        checked += match board.name == KEEPER {
+            true => over_the_line(board, &image, cluster, &given)?,
+            false => from_a_file(board, &image, cluster.port(), &given)?,
+        };
+    }
+    Ok(checked)
+}
+
+/// From a file with the console's lines.
+fn from_a_file(board: &Board, image: &Path, port: u16, given: &str) -> Checked {
+    let scratch = Scratch::new("barepg-provisioned", "").map_err(|e| format!("scratch: {e}"))?;
+    let address = if board.link == Link::Host { "127.0.0.1" } else { HOST_FROM_GUEST };
+    let lines = format!("host={address}\nport={port}\n{}commit\n", without_address(given));
+    let file = scratch.path().join("lines");
+    fs::write(&file, lines).map_err(|error| format!("{}: {error}", file.display()))?;
+    let file = file.display().to_string();
+    let request = Request {
+        board,
+        image,
+        arguments: &[("show", "common_operations"), ("provision", &file)],
+        uart_port: 0,
+        limit: LIMIT,
+        count: false,
+        more: &[],
+    };
+    let outcome = qemu::run(&request, &mut |_| ())?;
+    outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
+    compare(board, &outcome.text(), "common_operations")?;
+    Ok(1)
+}
+
+fn without_address(lines: &str) -> String {
+    let is_address =
+        |line: &&str| ["host=", "hostaddr=", "port="].iter().any(|word| line.starts_with(word));
+    lines.lines().filter(|line| !is_address(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// Over the serial line into the flash, with restarts between.
+fn over_the_line(board: &Board, image: &Path, cluster: &Cluster, given: &str) -> Checked {
+    let device = Device::at(board, image, cluster.port())?;
+    let said = |label: &str, what: Result<(), String>| what.map_err(|e| format!("{label}: {e}"));
+
+    // A new device asks for its parameters.
+    console(&device, &[], &mut |line| {
+        line.ask("show", "0 of 512 bytes")?;
+        let long = format!("options={}", "x".repeat(240));
+        line.ask(&long, "")?;
+        line.ask("dbname=x", "")?;
+        for (asked, answer) in [
+            (
+                format!("fallback_application_name={}", "y".repeat(229)),
+                "error: does not fit: 514 bytes are needed, there are 512: 2 too many",
+            ),
+            (
+                format!("options={}", "x".repeat(300)),
+                "error: the line does not fit: 308 bytes are needed, there are 256: 52 too many",
+            ),
+            (
+                "hots=db".to_string(),
+                "error: connection string, byte 0: no such connection parameter",
+            ),
+            ("commit".to_string(), "error: user is missing"),
+        ] {
+            line.ask(&asked, answer)?;
+        }
+        line.ask("clear", "")?;
+        for parameter in given.lines() {
+            line.ask(parameter, "")?;
+        }
+        line.ask("commit", "")?;
+        // A second time, so that there are two copies.
+        line.ask("application_name=second", "")?;
+        let shown = line.ask("show", "")?;
+        let key = given.lines().find_map(|line| line.strip_prefix("scram_client_key="));
+        if key.is_none_or(|key| shown.contains(key))
+            || !shown.contains("scram_client_key=<redacted>")
+        {
+            return Err(format!("a secret is shown, or none is there:\n{shown}"));
+        }
+        line.ask("commit", "").map(drop)
+    })?;
+
+    // It logs in with keys: the image, the arguments and the flash hold no password.
+    let flash = fs::read(device.flash()).map_err(|error| format!("flash: {error}"))?;
+    if flash.windows(13).any(|bytes| bytes == b"scram_user_pw") {
+        return Err("the password is in the flash".to_string());
+    }
+    said("after the restart", session(&device, cluster, "newest", "second"))?;
+
+    // Damaged, one bit at a time: the header, the seal, a key.
+    for at in [4, 40, 160 + 100] {
+        let mut damaged = flash.clone();
+        let newest = PLACES[1] + at;
+        damaged[newest] ^= 4;
+        fs::write(device.flash(), &damaged).map_err(|error| format!("flash: {error}"))?;
+        said(&format!("byte {at} damaged"), session(&device, cluster, "last good", "scram_user"))?;
+    }
+
+    // Saved again over the damaged one, in spite of an argument that was there before; then wiped.
+    console(&device, &[("console", "yes")], &mut |line| {
+        line.ask("application_name=third", "")?;
+        line.ask("commit", "").map(drop)
+    })?;
+    said("saved again", session(&device, cluster, "newest", "third"))?;
+    console(&device, &[("console", "yes")], &mut |line| {
+        line.ask("wipe", "")?;
+        line.ask("show", "0 of 512 bytes").map(drop)
+    })?;
+    let flash = fs::read(device.flash()).map_err(|error| format!("flash: {error}"))?;
+    if flash[PLACES[0]..PLACES[1] + PAGE].iter().any(|byte| *byte != 0xff) {
+        return Err("not all of it was wiped".to_string());
+    }
+
+    // From the factory: the image beside the program.
+    let scratch = Scratch::new("barepg-provisioned", "").map_err(|e| format!("scratch: {e}"))?;
+    let file = scratch.path().join("image");
+    let lines = format!("{given}application_name=factory\ncommit\n");
+    provisioning::image(&lines, u32::try_from(PAGE).unwrap_or(0), 512, &file)?;
+    let made = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let mut flashed = flash;
+    flashed[PLACES[0]..PLACES[0] + made.len()].copy_from_slice(&made);
+    fs::write(device.flash(), &flashed).map_err(|error| format!("flash: {error}"))?;
+    said("from the factory", session(&device, cluster, "newest", "factory"))?;
+    let budgets = Budgets::read()?;
+    let costs = Costs::of_image(board, image)?;
+    let figures = costs.figures();
+    budgets.compare(&format!("{}-provisioned", board.name), &figures).map(|count| 9 + count)
+}
+
+/// A start without any argument but the program: the session is the golden one.
+fn session(
+    device: &Device<'_>,
+    cluster: &Cluster,
+    loaded: &str,
+    application_name: &str,
+) -> Result<(), String> {
+    cluster.try_psql("test", "drop table if exists student")?;
+    let before = cluster.log().len();
+    let running = device.start(&[("show", "common_operations")], device.relay.port())?;
+    let lines = running.finish(&mut |_| ())?;
+    let text: String = lines
+        .iter()
+        .filter(|line| !line.starts_with('@'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let board = boards::find(KEEPER)?;
+    compare(board, &text, "common_operations")?;
+    if !lines.contains(&format!("@provisioned {loaded}")) {
+        return Err(format!("not `{loaded}`: {}", lines.join("\n")));
+    }
+    let log = cluster.log();
+    let logged = log.get(before..).unwrap_or_default();
+    let name = format!("application_name={application_name}");
+    if !logged.lines().any(|line| line.contains(&name)) {
+        return Err(format!("the server saw no {name}:\n{logged}"));
+    }
+    if !logged.contains("method=scram-sha-256") {
+        return Err(format!("that was no SCRAM login:\n{logged}"));
+    }
+    Ok(())
+}
+
+/// The console of a device that is switched on, used by `person`, and off again.
+fn console(
+    device: &Device<'_>,
+    arguments: &[(&str, &str)],
+    person: &mut dyn FnMut(&mut Terminal) -> Result<(), String>,
+) -> Result<(), String> {
+    let failed = |error| format!("serial line: {error}");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
+    let port = listener.local_addr().map_err(failed)?.port();
+    let running = device.start(arguments, port)?;
+    let (stream, _) = listener.accept().map_err(failed)?;
+    stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
+    let lines = BufReader::new(stream.try_clone().map_err(failed)?);
+    let mut terminal = Terminal { stream, lines };
+    terminal.hear()?;
+    person(&mut terminal)?;
+    running.pull().map(drop)
+}
+
+/// A person's end of the serial line.
+struct Terminal {
+    stream: TcpStream,
+    lines: BufReader<TcpStream>,
+}
+
+impl Terminal {
+    fn hear(&mut self) -> Result<String, String> {
+        let mut line = String::new();
+        let read = self.lines.read_line(&mut line);
+        read.map_err(|error| format!("the console is silent: {error}, {line}"))?;
+        Ok(line.trim_end().to_string())
+    }
+
+    /// Says a line, and hears the answer. `expected`: the error, or what comes before `ok`.
+    fn ask(&mut self, line: &str, expected: &str) -> Result<String, String> {
+        writeln!(self.stream, "{line}").map_err(|error| format!("serial line: {error}"))?;
+        let mut heard = String::new();
+        loop {
+            let answer = self.hear()?;
+            let is_error = answer.starts_with("error: ");
+            let shown = line.split('=').next().unwrap_or(line);
+            if is_error && answer == expected || answer == "ok" && !expected.starts_with("error") {
+                if !expected.is_empty() && !is_error && heard.trim_end() != expected {
+                    return Err(format!("{shown}: not `{expected}` but `{heard}`"));
+                }
+                return Ok(heard);
+            }
+            if is_error || answer == "ok" {
+                return Err(format!("{shown}: not `{expected}` but `{answer}`"));
+            }
+            heard.push_str(&answer);
+            heard.push('\n');
+        }
+    }
+}
