@@ -18,7 +18,7 @@ use crate::budgets::Budgets;
 use crate::measure::{Costs, HOST_FROM_GUEST};
 use crate::plugs::device::Device;
 use crate::provisioning::{self, Keys};
-use crate::qemu::{self, Request};
+use crate::qemu::{self, Outcome, Request};
 
 const FEATURES: &[&str] = &["provision"];
 
@@ -57,14 +57,39 @@ pub fn boards(context: &Context) -> Checked {
             false => from_a_file(board, &image, cluster.port(), &given)?,
         };
     }
-    Ok(checked)
+    with_root(context, cluster)?;
+    Ok(checked + 1)
+}
+
+/// The root certificate is among what was given, and the server is verified by it.
+fn with_root(context: &Context, cluster: &Cluster) -> Result<(), String> {
+    let board = boards::find("host")?;
+    let image = board.build(&context.compiler, &["provision", "tls"], false)?;
+    let conninfo = format!(
+        "{} host=localhost hostaddr=127.0.0.1 sslmode=verify-full channel_binding=require",
+        cluster.conninfo("scram_user")
+    );
+    let device = provisioning::Device::parse("scram_user", &conninfo)?;
+    let root = cluster.authority().path("ca.crt");
+    let given = provisioning::made(&device, Keys::Login, Some(&root))?.lines;
+    cluster.try_psql("test", "drop table if exists student")?;
+    let outcome = with_lines(board, &image, &format!("{given}commit\n"))?;
+    match outcome.value("tls") {
+        Some(protected) if protected.starts_with("TLSv1.3 ") => Ok(()),
+        other => Err(format!("not TLS 1.3 but {other:?}")),
+    }
 }
 
 /// From a file with the console's lines.
 fn from_a_file(board: &Board, image: &Path, port: u16, given: &str) -> Checked {
-    let scratch = Scratch::new("barepg-provisioned", "").map_err(|e| format!("scratch: {e}"))?;
     let address = if board.link == Link::Host { "127.0.0.1" } else { HOST_FROM_GUEST };
     let lines = format!("host={address}\nport={port}\n{}commit\n", without_address(given));
+    with_lines(board, image, &lines).map(|_| 1)
+}
+
+/// Runs the common operations with what these lines say.
+fn with_lines(board: &Board, image: &Path, lines: &str) -> Result<Outcome, String> {
+    let scratch = Scratch::new("barepg-provisioned", "").map_err(|e| format!("scratch: {e}"))?;
     let file = scratch.path().join("lines");
     fs::write(&file, lines).map_err(|error| format!("{}: {error}", file.display()))?;
     let file = file.display().to_string();
@@ -80,7 +105,7 @@ fn from_a_file(board: &Board, image: &Path, port: u16, given: &str) -> Checked {
     let outcome = qemu::run(&request, &mut |_| ())?;
     outcome.check().map_err(|error| format!("{}: {error}", board.name))?;
     compare(board, &outcome.text(), "common_operations")?;
-    Ok(1)
+    Ok(outcome)
 }
 
 fn without_address(lines: &str) -> String {
