@@ -161,7 +161,7 @@ mod tests {
 
     fn slopes_of(lines: &[&str], spans: &[u64]) -> Result<Vec<(String, u64)>, String> {
         let lines: Vec<String> = lines.iter().map(|line| line.to_string()).collect();
-        let counts = Counts { total: 1, spans: spans.to_vec() };
+        let counts = Counts { total: 1, spans: spans.to_vec(), ..Counts::default() };
         let figures = slopes(&lines, &counts)?;
         Ok(figures.into_iter().map(|(name, cost)| (name.to_string(), cost)).collect())
     }
