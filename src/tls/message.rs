@@ -175,7 +175,7 @@ fn extensions(part: &mut Part<'_>, visit: Visit<'_>) -> Option<()> {
 #[derive(Clone)]
 pub(super) struct Transcript {
     pub(super) hash: Sha256,
-    /// The client's certificate is the last message: see [`proof`](super::proof).
+    /// The client's certificate is the last message: see [`proof`].
     #[cfg(feature = "tls-client-rsa")]
     shown: bool,
 }
