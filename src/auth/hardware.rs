@@ -10,8 +10,9 @@ use subtle::ConstantTimeEq;
 
 use super::Tick;
 use super::hash::{BLOCK, HmacKey, INITIAL, Round, compress, pad, put, wipe, wipe_words};
-use super::keys::{KeyCache, KeyStore, SaltedKeys, Wanted};
+use super::keys::{self, KeyCache, KeyStore, SaltedKeys};
 use super::scram::salted_password;
+use crate::credentials::Credentials;
 #[cfg(feature = "opengauss")]
 use crate::credentials::GaussKeys;
 use crate::error::{AuthError, Fault};
@@ -309,17 +310,29 @@ impl<D: Pbkdf2Hardware> KeyStore for HashHardware<D> {
         KeyStore::clear(&mut self.cache);
     }
 
-    fn scram(&mut self, wanted: &Wanted<'_>, keys: &mut SaltedKeys) -> Result<(), Fault> {
-        if self.cache.find(wanted, keys) {
+    fn scram(
+        &mut self,
+        salt: &[u8],
+        iterations: u32,
+        keys: &mut SaltedKeys,
+        tick: Tick<'_>,
+        credentials: &Credentials<'_>,
+    ) -> Result<(), Fault> {
+        if self.cache.find(salt, iterations, keys) {
             return Ok(());
         }
         let device = &mut self.device;
-        wanted.derive(keys, |password, key| derive(device, wanted, password, key))?;
+        keys::derive(credentials, iterations, keys, |password, key| {
+            derive(device, Parameters { password, salt, iterations, tick }, key)
+        })?;
         if self.keeps {
-            self.cache.keep_scram(wanted, keys);
+            self.cache.keep_scram(salt, iterations, keys);
         }
         Ok(())
     }
+
+    /// Never asked: it derives what is wanted itself.
+    fn keep_scram(&mut self, _: &[u8], _: u32, _: &SaltedKeys) {}
 
     #[cfg(feature = "opengauss")]
     fn keep_gauss(&mut self, keys: GaussKeys) {
@@ -329,15 +342,22 @@ impl<D: Pbkdf2Hardware> KeyStore for HashHardware<D> {
     }
 }
 
+/// What a derivation is of.
+struct Parameters<'p> {
+    password: &'p [u8],
+    salt: &'p [u8],
+    iterations: u32,
+    tick: Tick<'p>,
+}
+
 /// SaltedPassword by a device that passes the trial.
 #[inline(never)]
 fn derive(
     device: &mut dyn Pbkdf2Hardware,
-    wanted: &Wanted<'_>,
-    password: &[u8],
+    of: Parameters<'_>,
     key: &mut [u8; 32],
 ) -> Result<(), Fault> {
-    let Wanted { salt, iterations, tick, .. } = *wanted;
+    let Parameters { password, salt, iterations, tick } = of;
     let job = |iterations| Pbkdf2Job { password, salt, iterations, tick, stopped: Cell::new(None) };
     let mut expected = [0; 32];
     salted_password(password, salt, TRIAL, tick, &mut expected)?;

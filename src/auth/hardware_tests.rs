@@ -1,7 +1,7 @@
 //! Devices that do their work, and devices that do not.
 
 use super::*;
-use crate::credentials::{Credentials, Secret};
+use crate::credentials::Secret;
 use crate::platform::{Countdown, Idle, Pulse};
 use crate::wire::base64;
 
@@ -94,8 +94,17 @@ fn keys(
     let mut salt = [0; 16];
     let salt = base64::decode(SALT, &mut salt).unwrap();
     let mut keys = SaltedKeys::NONE;
-    let wanted = Wanted { credentials: &CREDENTIALS, salt, iterations, tick };
-    store.scram(&wanted, &mut keys)?;
+    let found = store.scram(salt, iterations, &mut keys, tick, &CREDENTIALS);
+    if found == Err(keys::NO_KEYS) {
+        let mut salted = [0; 32];
+        salted_password(PASSWORD.as_bytes(), salt, iterations, tick, &mut salted)?;
+        keys::derive(&CREDENTIALS, iterations, &mut keys, |_, key| {
+            *key = salted;
+            Ok(())
+        })?;
+    } else {
+        found?;
+    }
     Ok((keys.client, keys.server))
 }
 

@@ -151,20 +151,14 @@ impl KeyCache {
     }
 
     /// Puts the keys kept for this salt and count into `keys`; `false` when there are none.
-    pub(super) fn find(&self, wanted: &Wanted<'_>, keys: &mut SaltedKeys) -> bool {
+    pub(super) fn find(&self, salt: &[u8], iterations: u32, keys: &mut SaltedKeys) -> bool {
         match &self.0 {
-            Kept::Scram(kept)
-                if kept.iterations == wanted.iterations && kept.salt() == wanted.salt =>
-            {
+            Kept::Scram(kept) if kept.iterations == iterations && kept.salt() == salt => {
                 (keys.client, keys.server) = (kept.client_key, kept.server_key);
                 true
             }
             _ => false,
         }
-    }
-
-    pub(super) fn keep_scram(&mut self, wanted: &Wanted<'_>, keys: &SaltedKeys) {
-        self.0 = Kept::Scram(ScramKeys::new(wanted.salt, wanted.iterations, keys));
     }
 
     /// The keys of a login at openGauss, if the last one was.
@@ -184,12 +178,26 @@ pub(crate) trait KeyStore {
 
     fn clear(&mut self);
 
-    /// Puts the keys that are wanted into `keys`: those that are kept, or new ones.
-    fn scram(&mut self, wanted: &Wanted<'_>, keys: &mut SaltedKeys) -> Result<(), Fault>;
+    /// Puts the keys that are wanted into `keys`: those that are kept, or new ones of a device.
+    /// [`NO_KEYS`] where there are none; the driver derives them then, and
+    /// [`keep_scram`](Self::keep_scram) follows.
+    fn scram(
+        &mut self,
+        salt: &[u8],
+        iterations: u32,
+        keys: &mut SaltedKeys,
+        tick: Tick<'_>,
+        credentials: &Credentials<'_>,
+    ) -> Result<(), Fault>;
+
+    fn keep_scram(&mut self, salt: &[u8], iterations: u32, keys: &SaltedKeys);
 
     #[cfg(feature = "opengauss")]
     fn keep_gauss(&mut self, keys: GaussKeys);
 }
+
+/// A store has no keys for what is wanted, and derives none.
+pub(super) const NO_KEYS: Fault = Fault::FULL;
 
 impl KeyStore for KeyCache {
     fn cache(&self) -> &KeyCache {
@@ -200,12 +208,19 @@ impl KeyStore for KeyCache {
         self.0 = Kept::Nothing;
     }
 
-    fn scram(&mut self, wanted: &Wanted<'_>, keys: &mut SaltedKeys) -> Result<(), Fault> {
-        if !self.find(wanted, keys) {
-            wanted.hash(keys)?;
-            self.keep_scram(wanted, keys);
-        }
-        Ok(())
+    fn scram(
+        &mut self,
+        salt: &[u8],
+        iterations: u32,
+        keys: &mut SaltedKeys,
+        _: Tick<'_>,
+        _: &Credentials<'_>,
+    ) -> Result<(), Fault> {
+        if self.find(salt, iterations, keys) { Ok(()) } else { Err(NO_KEYS) }
+    }
+
+    fn keep_scram(&mut self, salt: &[u8], iterations: u32, keys: &SaltedKeys) {
+        self.0 = Kept::Scram(ScramKeys::new(salt, iterations, keys));
     }
 
     #[cfg(feature = "opengauss")]
@@ -214,41 +229,21 @@ impl KeyStore for KeyCache {
     }
 }
 
-/// The keys of a SCRAM login that a server asks for.
-pub(crate) struct Wanted<'w> {
-    pub(super) credentials: &'w Credentials<'w>,
-    pub(super) salt: &'w [u8],
-    pub(super) iterations: u32,
-    pub(super) tick: Tick<'w>,
-}
-
-impl Wanted<'_> {
-    /// Derives them from the password.
-    #[inline(never)]
-    fn hash(&self, keys: &mut SaltedKeys) -> Result<(), Fault> {
-        self.derive(keys, |password, key| {
-            salted_password(password, self.salt, self.iterations, self.tick, key)
-        })
+/// Derives keys with `salted`, which makes SaltedPassword of the password. The bounds of the count
+/// hold here.
+#[inline]
+pub(super) fn derive(
+    credentials: &Credentials<'_>,
+    iterations: u32,
+    keys: &mut SaltedKeys,
+    salted: impl FnOnce(&[u8], &mut [u8; 32]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let (least, most) = credentials.scram_iterations;
+    if iterations < least || iterations > most {
+        return Err(AuthError::Iterations.into());
     }
-
-    /// Derives them with `salted`, which makes SaltedPassword of the password. The bounds of the
-    /// count hold here.
-    #[inline]
-    pub(super) fn derive(
-        &self,
-        keys: &mut SaltedKeys,
-        salted: impl FnOnce(&[u8], &mut [u8; 32]) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        let credentials = self.credentials;
-        let (least, most) = credentials.scram_iterations;
-        if self.iterations < least || self.iterations > most {
-            return Err(AuthError::Iterations.into());
-        }
-        let secrets = Secrets { credentials, cache: None };
-        prepared(secrets.password()?, credentials, |password| {
-            keys.derive(|key| salted(password, key))
-        })
-    }
+    let secrets = Secrets { credentials, cache: None };
+    prepared(secrets.password()?, credentials, |password| keys.derive(|key| salted(password, key)))
 }
 
 /// Where a login finds its keys: given ones, kept ones, or the password.
@@ -276,11 +271,19 @@ impl<'a> Secrets<'a, '_> {
                 .and_then(|()| decode(server.as_str(), &mut keys.server));
             return decoded.ok_or(ConfigError::BadKey.into());
         }
-        let wanted = Wanted { credentials, salt, iterations, tick };
-        match &mut self.cache {
-            Some(cache) => cache.scram(&wanted, keys),
-            None => wanted.hash(keys),
+        if let Some(cache) = &mut self.cache {
+            let found = cache.scram(salt, iterations, keys, tick, credentials);
+            if found != Err(NO_KEYS) {
+                return found;
+            }
         }
+        derive(credentials, iterations, keys, |password, key| {
+            salted_password(password, salt, iterations, tick, key)
+        })?;
+        if let Some(cache) = &mut self.cache {
+            cache.keep_scram(salt, iterations, keys);
+        }
+        Ok(())
     }
 
     /// The answer to openGauss's request.
