@@ -4,6 +4,8 @@
 //! tests makes tables and plots anew from them, and compares them with what is in the repository and
 //! with the budgets.
 
+mod boards;
+mod guidance;
 mod measure;
 pub mod plots;
 pub mod tables;
@@ -22,7 +24,7 @@ Draws the tables and plots of docs/cost.md and README.md from docs/cost/figures.
 
   --measure           measures all figures anew first; takes some minutes
   --only GROUP        of these: cortex-m3 (instructions), flash (of the driver alone), growth (of a
-                      unit with more and more of them), host (the bench)
+                      unit with more and more of them), boards (whole images), host (the bench)
   --check             changes nothing: an error where a table or plot is not that of the figures
 ";
 

@@ -1,5 +1,6 @@
 //! Measures everything that the page of costs shows.
 
+use super::boards::{self, IMAGES, section};
 use crate::bare::Compiler;
 use crate::bench::{self, Client};
 use crate::budgets::Budgets;
@@ -19,7 +20,7 @@ pub const BUDGETED: [&str; 8] = [
 ];
 
 /// Figures that are measured together, by the name that `--only` takes.
-pub const GROUPS: [&str; 4] = ["cortex-m3", "flash", "growth", "host"];
+pub const GROUPS: [&str; 5] = ["cortex-m3", "flash", "growth", "boards", "host"];
 
 type Sections = Vec<(String, Vec<(String, u64)>)>;
 
@@ -51,6 +52,7 @@ fn sections(group: &str) -> Vec<String> {
     match group {
         "cortex-m3" => counted::SECTIONS.map(str::to_string).to_vec(),
         "growth" => vec!["growth".to_string()],
+        "boards" => IMAGES.map(section).to_vec(),
         "flash" => DRIVER_KINDS.map(|(_, suffix, _)| format!("driver{suffix}")).to_vec(),
         _ => Client::ALL.map(|client| client.name().to_string()).to_vec(),
     }
@@ -72,6 +74,10 @@ fn measured(compiler: &Compiler, group: &str) -> Result<Sections, String> {
             let counted = counted::figures(compiler)?;
             let figures = counted.sections().map(|figures| sorted(figures.clone()));
             Ok(names.zip(figures).collect())
+        }
+        "boards" => {
+            let of = |image| Ok((section(image), sorted(boards::figures(compiler, image)?)));
+            IMAGES.into_iter().map(of).collect()
         }
         "growth" => {
             let halves = bench::growth()?;

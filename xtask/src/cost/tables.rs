@@ -1,5 +1,6 @@
 //! The tables, as Markdown.
 
+use super::guidance;
 use crate::bench::{ALL_WORKS, Client, GROWTH, SIZES};
 use crate::budgets::Budgets;
 use crate::demo::digits;
@@ -15,6 +16,9 @@ const TABLES: &[Table] = &[
     ("cortex-m3", cortex_m3),
     ("growth", growth),
     ("flash", flash),
+    ("memory", guidance::memory),
+    ("images", guidance::images),
+    ("metered", guidance::metered),
     ("summary", summary),
 ];
 
