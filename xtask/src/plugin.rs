@@ -98,6 +98,8 @@ pub struct Counts {
     pub total: u64,
     /// Those of each passage from the begin mark to the end mark, in order, without waiting.
     pub spans: Vec<u64>,
+    /// The same with the waiting.
+    pub whole: Vec<u64>,
     /// The longest way without a call of `Platform::idle` in each passage, waiting included.
     pub unwatched: Vec<u64>,
 }
@@ -144,7 +146,9 @@ fn parse(text: &str) -> Option<Counts> {
                 begun.moved();
                 begun.watched(count);
                 counts.unwatched.push(begun.unwatched);
-                counts.spans.push(count.checked_sub(begun.begin)?.checked_sub(begun.waited)?);
+                let whole = count.checked_sub(begun.begin)?;
+                counts.whole.push(whole);
+                counts.spans.push(whole.checked_sub(begun.waited)?);
                 span = None;
             }
             (SLEEP, Some(begun)) => begun.slept(count),
@@ -165,7 +169,15 @@ mod tests {
     #[test]
     fn spans_are_differences_of_pairs() {
         let counts = parse("begin 100\nend 350\nbegin 400\nend 410\ntotal 600\n").unwrap();
-        assert_eq!(counts, Counts { total: 600, spans: vec![250, 10], unwatched: vec![250, 10] });
+        assert_eq!(
+            counts,
+            Counts {
+                total: 600,
+                spans: vec![250, 10],
+                whole: vec![250, 10],
+                unwatched: vec![250, 10]
+            }
+        );
     }
 
     #[test]

@@ -346,7 +346,7 @@ pub fn verbs(context: &Context) -> Checked {
         outcome.check().map_err(|error| format!("{name}: {error}"))?;
         compare(board, &outcome.text(), name)?;
         println!("        {name}: {:.1} s", outcome.elapsed.as_secs_f32());
-        let spans = outcome.counts.map(|counts| counts.spans);
+        let spans = outcome.counts.map(|counts| counts.whole);
         costs.insert(name, spans.and_then(|spans| spans.first().copied()).unwrap_or(0));
         checked += 1;
     }
