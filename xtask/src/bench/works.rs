@@ -106,7 +106,7 @@ pub const GROWTH: &[Growth] = &[
     growth("grow_rows", "row received", (2000, 20_000)),
     growth("grow_columns", "column of a row, read by number", (1000, 1600)),
     growth("grow_parameters", "parameter, and its place in the text", (13_107, 65_535)),
-    growth("grow_items", "item of one `execute_many`", (2000, 20_000)),
+    growth("grow_items", "item of one execute_many", (2000, 20_000)),
     growth("grow_copy_rows", "row of one COPY into a table", (2000, 20_000)),
     growth("grow_read", "KB of one value received", (10_240, 102_400)),
     growth("grow_write", "KB of one value sent", (10_240, 102_400)),
