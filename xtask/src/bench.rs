@@ -115,9 +115,7 @@ pub fn everything() -> Result<Costs, String> {
 /// What grows, measured; an error where it is not linear.
 pub fn growth() -> Result<Halves, String> {
     setup::bench(&[Client::Barepg])?;
-    let programs = programs::build(&[Client::Barepg])?;
-    let program = programs.first().ok_or("no program was built")?;
-    let halves = measure::growth(program, &server::start()?)?;
+    let halves = measure::growth(&programs::growth()?, &server::start()?)?;
     let (text, linear) = report::growth(&halves);
     print!("{text}");
     linear.map(|_| halves)

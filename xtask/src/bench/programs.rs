@@ -83,6 +83,11 @@ pub fn build(clients: &[Client]) -> Result<Vec<Program>, String> {
         .collect()
 }
 
+/// barepg's program for works that grow.
+pub fn growth() -> Result<Program, String> {
+    Ok(Program { client: Client::Barepg, path: cargo("bench-barepg", "bench-growth")? })
+}
+
 fn workspace() -> PathBuf {
     provision::root().join("bench")
 }
