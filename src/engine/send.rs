@@ -118,8 +118,10 @@ impl Framed<'_> {
         }
         let mut sent = self.fill(0, part);
         if sent == Err(Fault::FULL) {
-            let needed = self.measure(part)?;
-            sent = Err(self.lacks(needed));
+            sent = match self.measure(part) {
+                Ok(needed) => Err(self.lacks(needed)),
+                Err(fault) => Err(fault),
+            };
         } else if sent.is_ok() {
             sent = self.flush(io);
         }
