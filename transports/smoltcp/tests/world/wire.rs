@@ -115,6 +115,19 @@ impl End {
         self.wire.borrow().arrived(self.end).is_some()
     }
 
+    /// The next frame that has arrived.
+    pub fn frame(&self) -> Option<Vec<u8>> {
+        self.wire.borrow_mut().receive(self.end)
+    }
+
+    /// Sends the frame that `f` makes.
+    pub fn send<R>(&self, length: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+        let mut frame = vec![0; length];
+        let result = f(&mut frame);
+        self.wire.borrow_mut().send(1 - self.end, frame);
+        result
+    }
+
     /// The same end, for a machine that starts again.
     #[allow(dead_code)] // each test binary uses a part
     pub fn twin(&self) -> Self {
@@ -133,10 +146,7 @@ impl phy::RxToken for Rx {
 
 impl phy::TxToken for Tx<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let mut frame = vec![0; len];
-        let result = f(&mut frame);
-        self.0.wire.borrow_mut().send(1 - self.0.end, frame);
-        result
+        self.0.send(len, f)
     }
 }
 
@@ -145,8 +155,7 @@ impl Device for End {
     type TxToken<'a> = Tx<'a>;
 
     fn receive(&mut self, _: Instant) -> Option<(Rx, Tx<'_>)> {
-        let frame = self.wire.borrow_mut().receive(self.end)?;
-        Some((Rx(frame), Tx(self)))
+        Some((Rx(self.frame()?), Tx(self)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Tx<'_>> {
