@@ -1,6 +1,8 @@
 //! The stream keeps the rules that the driver's transports keep, in simulated time, whatever the device is
 //! made for.
 
+#[path = "world/drivers.rs"]
+mod drivers;
 #[allow(dead_code)] // a part of it is for the other tests
 mod world;
 
@@ -37,23 +39,23 @@ fn the_stream_keeps_the_rules_of_transports() {
 #[cfg(feature = "smoltcp-0_11")]
 #[test]
 fn the_rules_are_kept_over_a_device_of_smoltcp_0_11() {
-    keeps_the_rules(|end| barepg_smoltcp::bridge::Smoltcp011(world::drivers::Old011(end)));
+    keeps_the_rules(|end| barepg_smoltcp::bridge::Smoltcp011(drivers::Old011(end)));
 }
 
 #[cfg(feature = "smoltcp-0_12")]
 #[test]
 fn the_rules_are_kept_over_a_device_of_smoltcp_0_12() {
-    keeps_the_rules(|end| barepg_smoltcp::bridge::Smoltcp012(world::drivers::Old012(end)));
+    keeps_the_rules(|end| barepg_smoltcp::bridge::Smoltcp012(drivers::Old012(end)));
 }
 
 #[cfg(feature = "smoltcp-0_13")]
 #[test]
 fn the_rules_are_kept_over_a_device_of_smoltcp_0_13() {
-    keeps_the_rules(|end| barepg_smoltcp::bridge::Smoltcp013(world::drivers::Old013(end)));
+    keeps_the_rules(|end| barepg_smoltcp::bridge::Smoltcp013(drivers::Old013(end)));
 }
 
 #[cfg(feature = "embassy-net-driver")]
 #[test]
 fn the_rules_are_kept_over_a_driver_of_embassy() {
-    keeps_the_rules(|end| barepg_smoltcp::bridge::Embassy(world::drivers::EmbassyEnd(end)));
+    keeps_the_rules(|end| barepg_smoltcp::bridge::Embassy(drivers::EmbassyEnd(end)));
 }

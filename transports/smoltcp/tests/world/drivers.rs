@@ -1,6 +1,7 @@
 //! The end of the wire as HALs have it: a device of an older smoltcp, and embassy's driver.
 
-use super::End;
+#[allow(unused_imports)] // without features
+use crate::world::End;
 
 /// `struct $name(End)`, a device of an older smoltcp; `$rx` is how its receive token lends a frame.
 #[allow(unused_macros)] // without its feature
@@ -9,7 +10,8 @@ macro_rules! older {
         pub struct $name(pub End);
 
         mod $module {
-            use super::{End, $name};
+            use super::$name;
+            use crate::world::End;
             use $old::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
             use $old::time::Instant;
 
@@ -70,8 +72,7 @@ mod embassy {
 
     use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 
-    use super::End;
-    use crate::world::OWN_MAC;
+    use crate::world::{End, OWN_MAC};
 
     /// A driver whose interrupt wakes the machine by another way than its waker.
     pub struct EmbassyEnd(pub End);

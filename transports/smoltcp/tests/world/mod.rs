@@ -1,8 +1,6 @@
 //! Two machines on one simulated wire, in one thread and in simulated time: the stack under test,
 //! and a peer that serves TCP, DNS and DHCP and can be made to misbehave.
 
-#[allow(dead_code)] // each test binary uses a part
-pub mod drivers;
 #[cfg(feature = "ipv6")]
 #[allow(dead_code)] // each test binary uses a part
 pub mod ipv6;
