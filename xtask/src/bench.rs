@@ -27,8 +27,8 @@ pub fn usage() -> String {
         "\
 cargo xtask bench [options]
 
-Instructions of barepg, a floor, libpq, rust-postgres and tokio-postgres for the same works, side
-by side; an error where barepg misses a must of budgets.toml.
+Instructions of barepg, a floor, libpq, rust-postgres, tokio-postgres and sqlx for the same works,
+side by side; an error where barepg misses a must of budgets.toml.
 
   --quick             barepg and the floor, smaller sizes
   --only NAME         one work: {}

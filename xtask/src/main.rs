@@ -64,7 +64,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "instructions of barepg beside libpq, rust-postgres, tokio-postgres",
+        about: "instructions of barepg beside libpq, rust-postgres, tokio-postgres, sqlx",
         usage: bench::usage,
         check: |words| bench::Options::parse(words).map(|_| ()),
         run: |words| bench::run(&bench::Options::parse(words)?),

@@ -19,12 +19,20 @@ pub enum Client {
     Postgres,
     /// tokio-postgres.
     Tokio,
+    /// sqlx.
+    Sqlx,
 }
 
 impl Client {
     /// All of them, in the order of the table.
-    pub const ALL: [Client; 5] =
-        [Client::Floor, Client::Barepg, Client::Libpq, Client::Postgres, Client::Tokio];
+    pub const ALL: [Client; 6] = [
+        Client::Floor,
+        Client::Barepg,
+        Client::Libpq,
+        Client::Postgres,
+        Client::Tokio,
+        Client::Sqlx,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -34,6 +42,7 @@ impl Client {
             Client::Libpq => "libpq",
             Client::Postgres => "postgres",
             Client::Tokio => "tokio",
+            Client::Sqlx => "sqlx",
         }
     }
 
@@ -53,6 +62,7 @@ impl Client {
             Client::Libpq => None,
             Client::Postgres => Some(("bench-peers", "postgres")),
             Client::Tokio => Some(("bench-peers", "tokio")),
+            Client::Sqlx => Some(("bench-sqlx", "bench-sqlx")),
         }
     }
 }

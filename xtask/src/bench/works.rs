@@ -28,14 +28,15 @@ const fn work(
     Work { name, about, sizes, quick, units: 1, without: &[] }
 }
 
+/// All but barepg.
+const OTHERS: &[Client] =
+    &[Client::Floor, Client::Libpq, Client::Postgres, Client::Tokio, Client::Sqlx];
+
 /// All of them, in the order in which they are printed.
 pub const WORKS: &[Work] = &[
     work("connect", "connect and close, trust", (20, 100), (10, 40)),
     Work { without: &[Client::Floor], ..work("login_scram", "SCRAM login, cold", (1, 3), (1, 2)) },
-    Work {
-        without: &[Client::Floor, Client::Libpq, Client::Postgres, Client::Tokio],
-        ..work("login_keys", "SCRAM login, cached keys", (5, 45), (2, 22))
-    },
+    Work { without: OTHERS, ..work("login_keys", "SCRAM login, cached keys", (5, 45), (2, 22)) },
     work("simple", "select 1, simple", (300, 1300), (200, 600)),
     work("prepared", "prepared trip, int4 decoded", (300, 1300), (200, 600)),
     work("adhoc", "ad-hoc statement, one parameter", (300, 1300), (200, 600)),
@@ -44,14 +45,18 @@ pub const WORKS: &[Work] = &[
     work("copy_out", "COPY OUT row, undecoded", (5000, 20_000), (2000, 8000)),
     work("insert", "prepared insert of 5", (300, 1300), (200, 600)),
     Work {
-        without: &[Client::Postgres],
+        without: &[Client::Postgres, Client::Sqlx],
         ..work("execute_many", "execute_many item, 100 a Sync", (500, 2500), (500, 1500))
     },
     Work {
-        without: &[Client::Postgres],
+        without: &[Client::Postgres, Client::Sqlx],
         ..work("pipeline", "pipeline item, 100 a Sync", (500, 2500), (500, 1500))
     },
-    work("copy_in", "COPY IN row, binary", (5000, 20_000), (2000, 8000)),
+    // sqlx leaves the encoding of rows to its user.
+    Work {
+        without: &[Client::Sqlx],
+        ..work("copy_in", "COPY IN row, binary", (5000, 20_000), (2000, 8000))
+    },
     work("read_10mb", "read of 10 MB, 4 KB buffer", (2, 14), (1, 4)),
     Work {
         units: 1024,
@@ -114,11 +119,9 @@ pub const GROWTH: &[Growth] = &[
 ];
 
 const fn growth(name: &'static str, about: &'static str, sizes: (u32, u32)) -> Growth {
-    let without = &[Client::Floor, Client::Libpq, Client::Postgres, Client::Tokio];
-    Growth { work: Work { without, ..work(name, about, sizes, sizes) }, percent: 4 }
+    Growth { work: Work { without: OTHERS, ..work(name, about, sizes, sizes) }, percent: 4 }
 }
 
 const fn sized(name: &'static str) -> Work {
-    let without = &[Client::Floor, Client::Libpq, Client::Postgres, Client::Tokio];
-    Work { without, ..work(name, "", (2000, 8000), (2000, 8000)) }
+    Work { without: OTHERS, ..work(name, "", (2000, 8000), (2000, 8000)) }
 }

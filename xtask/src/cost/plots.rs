@@ -19,7 +19,7 @@ pub struct Page {
     pub text: RGBColor,
     pub grid: RGBColor,
     /// barepg first.
-    pub series: [RGBColor; 4],
+    pub series: [RGBColor; 5],
 }
 
 /// Distinguishable to people who see colors differently (Okabe and Ito).
@@ -33,6 +33,7 @@ pub const PAGES: [Page; 2] = [
             RGBColor(230, 159, 0),
             RGBColor(0, 158, 115),
             RGBColor(204, 121, 167),
+            RGBColor(213, 94, 0),
         ],
     },
     Page {
@@ -44,6 +45,7 @@ pub const PAGES: [Page; 2] = [
             RGBColor(230, 159, 0),
             RGBColor(0, 190, 140),
             RGBColor(220, 150, 190),
+            RGBColor(235, 110, 30),
         ],
     },
 ];
@@ -77,7 +79,7 @@ struct Bar {
 }
 
 fn peers(figures: &Budgets, page: &Page) -> Result<String, String> {
-    let clients = [Client::Barepg, Client::Libpq, Client::Postgres, Client::Tokio];
+    let clients = [Client::Barepg, Client::Libpq, Client::Postgres, Client::Tokio, Client::Sqlx];
     let mut bars = Vec::new();
     // A login by SCRAM would make all else short.
     for work in ALL_WORKS.iter().filter(|work| !["login_scram", "get"].contains(&work.name)) {
@@ -88,7 +90,7 @@ fn peers(figures: &Budgets, page: &Page) -> Result<String, String> {
             }
         }
     }
-    let names = ["barepg", "libpq", "rust-postgres", "tokio-postgres"];
+    let names = ["barepg", "libpq", "rust-postgres", "tokio-postgres", "sqlx"];
     draw("Instructions of the client on a host, logarithmic", &bars, &names, 9, true, page)
 }
 

@@ -94,8 +94,8 @@ fn ratio(figures: &Budgets, name: &str, peer: Client) -> String {
 
 fn peers(figures: &Budgets) -> String {
     let mut text = "\
-| instructions | floor | barepg | libpq | rust-postgres | tokio-postgres | ÷ libpq | ÷ tokio |
-|---|--:|--:|--:|--:|--:|--:|--:|
+| instructions | floor | barepg | libpq | rust-postgres | tokio-postgres | sqlx | ÷ libpq | ÷ tokio |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|
 "
     .to_string();
     for work in ALL_WORKS {
