@@ -309,7 +309,7 @@ impl World {
 
     fn fill(&self, text: &str, home: &Path) -> String {
         let scram = "user=scram_user password=scram_user_pw";
-        let to = "host=localhost hostaddr=127.0.0.1 port={P} dbname=test connect_timeout=5";
+        let to = "host=localhost hostaddr=127.0.0.1 port={P} dbname=test connect_timeout=10";
         text.replace("{scram}", &format!("{to} {scram}"))
             .replace("{cert}", &format!("{to} user=cert_user"))
             .replace("{unasking}", &format!("{} {scram}", to.replace("{P}", "{U}")))
