@@ -66,6 +66,10 @@ pub const DEFAULT_PORT: u16 = 5432;
 /// # let _ = &CONFIG;
 /// # Ok::<(), barepg::ParseError>(())
 /// ```
+///
+/// Do not hand one configuration to two closures: optimised by Rust 1.77 to 1.95 (and perhaps later), what
+/// the first changes in its copy can be in the second's (rust-lang/rust#155241). Functions, constants and
+/// the calls above are not concerned.
 #[repr(C)]
 pub struct Config<'a> {
     pub(crate) credentials: Credentials<'a>,

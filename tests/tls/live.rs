@@ -300,7 +300,10 @@ fn records_of_every_size_carry_large_values() {
 
 #[test]
 fn channel_binding_fails_closed() {
-    let required = |config: Config<'static>| config.channel_binding(ChannelBinding::Require);
+    // No closure: see `Config`.
+    fn required(config: Config<'static>) -> Config<'static> {
+        config.channel_binding(ChannelBinding::Require)
+    }
     let unbound = ErrorKind::Auth(AuthError::ChannelBinding);
     for major in MAJORS {
         let (port, files) = (pg::shared(major).port(), root(major));
