@@ -59,20 +59,22 @@ pub enum Flash {
     File,
 }
 
+const LM3S6965: Board = Board {
+    name: "qemu-lm3s6965",
+    package: "qemu-lm3s6965",
+    about: "Cortex-M3, 256 KB flash, 64 KB RAM, Stellaris Ethernet",
+    target: Some("thumbv7m-none-eabi"),
+    link: Link::Ethernet,
+    qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
+    guest_errors: true,
+    memory: Some((256 * 1024, 64 * 1024)),
+    flash: Flash::ReadOnly,
+    cannot: &[("survive", "QEMU's model of its flash cannot be written")],
+};
+
 /// All boards, the one that `demo` takes first.
 pub const BOARDS: &[Board] = &[
-    Board {
-        name: "qemu-lm3s6965",
-        package: "qemu-lm3s6965",
-        about: "Cortex-M3, 256 KB flash, 64 KB RAM, Stellaris Ethernet",
-        target: Some("thumbv7m-none-eabi"),
-        link: Link::Ethernet,
-        qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
-        guest_errors: true,
-        memory: Some((256 * 1024, 64 * 1024)),
-        flash: Flash::ReadOnly,
-        cannot: &[("survive", "QEMU's model of its flash cannot be written")],
-    },
+    LM3S6965,
     Board {
         name: "qemu-riscv32-virt",
         package: "qemu-riscv32-virt",
@@ -132,19 +134,15 @@ pub const BOARDS: &[Board] = &[
     },
 ];
 
-/// The firmware whose instructions are counted, with no server outside of it.
+/// The firmware whose instructions are counted, with no server outside of it. (The machine has a network
+/// card, and QEMU complains of one without a network.)
 pub static COUNTED: Board = Board {
     name: "counted",
     package: "barepg-counted",
     about: "Cortex-M3 with a server in memory",
-    target: Some("thumbv7m-none-eabi"),
     link: Link::None,
-    // The machine has a network card, and QEMU complains of one without a network.
-    qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
-    guest_errors: true,
-    memory: Some((256 * 1024, 64 * 1024)),
-    flash: Flash::ReadOnly,
     cannot: &[],
+    ..LM3S6965
 };
 
 /// What smoltcp alone takes to move bytes, on the board with 64 KB.
@@ -152,13 +150,8 @@ pub static BARE_SMOLTCP: Board = Board {
     name: "bare-smoltcp",
     package: "barepg-bare-smoltcp",
     about: "Cortex-M3, smoltcp without the driver",
-    target: Some("thumbv7m-none-eabi"),
-    link: Link::Ethernet,
-    qemu: &["qemu-system-arm", "-machine", "lm3s6965evb", "-nic", "user,model=stellaris"],
-    guest_errors: true,
-    memory: Some((256 * 1024, 64 * 1024)),
-    flash: Flash::ReadOnly,
     cannot: &[],
+    ..LM3S6965
 };
 
 /// The board of that name.

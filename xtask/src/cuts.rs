@@ -4,6 +4,8 @@ use std::process::Command;
 
 use barepg_testkit::provision;
 
+use crate::number;
+
 /// The help.
 pub const USAGE: &str = "\
 cargo xtask cuts [options]
@@ -30,13 +32,9 @@ impl Options {
         let mut options = Options { links: LINKS, seed: 1 };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
-            let mut number = || {
-                let value = words.next().ok_or(format!("{word} what?"))?;
-                value.parse().map_err(|_| format!("{word}: {value} is no number"))
-            };
             match *word {
-                "--links" => options.links = number()?,
-                "--seed" => options.seed = number()?,
+                "--links" => options.links = number(word, &mut words)?,
+                "--seed" => options.seed = number(word, &mut words)?,
                 other => return Err(format!("unknown argument of cuts: {other}")),
             }
         }

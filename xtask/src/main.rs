@@ -146,6 +146,12 @@ fn none(command: &str, words: &[&str]) -> Result<(), String> {
     words.first().map_or(Ok(()), |word| Err(format!("unknown argument of {command}: {word}")))
 }
 
+/// The number after `word`.
+fn number(word: &str, words: &mut std::slice::Iter<'_, &str>) -> Result<u64, String> {
+    let value = words.next().ok_or(format!("{word} what?"))?;
+    value.parse().map_err(|_| format!("{word}: {value} is no number"))
+}
+
 fn usage() -> String {
     let mut text = "cargo xtask <command>\n\n".to_string();
     for command in COMMANDS {

@@ -12,7 +12,7 @@ use barepg_testkit::pg::{self, Cluster, StopMode};
 use barepg_testkit::random::Random;
 
 use crate::boards::{self, Board, Link};
-use crate::setup;
+use crate::{number, setup};
 use account::{Account, Reading};
 use device::{Device, Running};
 
@@ -60,14 +60,10 @@ impl Options {
         let mut options = Options { kills: 200, resets: 30, seed: 1 };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
-            let mut number = || {
-                let value = words.next().ok_or(format!("{word} what?"))?;
-                value.parse().map_err(|_| format!("{word}: {value} is no number"))
-            };
             match *word {
-                "--kills" => options.kills = number()?,
-                "--resets" => options.resets = number()?,
-                "--seed" => options.seed = number()?,
+                "--kills" => options.kills = number(word, &mut words)?,
+                "--resets" => options.resets = number(word, &mut words)?,
+                "--seed" => options.seed = number(word, &mut words)?,
                 other => return Err(format!("unknown argument of plugs: {other}")),
             }
         }

@@ -172,10 +172,8 @@ fn parameters(arguments: &str) -> &'static barepg::provision::Provisioned {
         fault("memory taken")
     };
     if let Some(path) = barepg_app::provision_file(arguments) {
-        let length = barepg_semihost::read_host_file(path, bytes);
-        let lines = length.and_then(|length| bytes.get(..length));
-        let mut output = Output::new();
-        if !barepg_app::provision_from(lines.unwrap_or(&[]), parameters, &mut output) {
+        let lines = barepg_semihost::read_host_file(path, bytes).unwrap_or(&[]);
+        if !barepg_app::provision_from(lines, parameters, &mut Output::new()) {
             fault("no parameters")
         }
     }
@@ -188,10 +186,10 @@ fn parameters(arguments: &str) -> &'static barepg::provision::Provisioned {
 fn tls_files(arguments: &str) -> [(&'static str, &'static [u8]); 1] {
     let Some(path) = barepg_app::root_file(arguments) else { return [(barepg_app::ROOT, &[])] };
     let Some(bytes) = once!([u8; 2048] = [0; 2048]) else { fault("memory taken") };
-    let Some(length) = barepg_semihost::read_host_file(path, bytes) else {
+    let Some(root) = barepg_semihost::read_host_file(path, bytes) else {
         fault("root certificates cannot be read")
     };
-    [(barepg_app::ROOT, bytes.get(..length).unwrap_or(&[]))]
+    [(barepg_app::ROOT, root)]
 }
 
 #[exception]

@@ -2,7 +2,9 @@
 //! for it runs from the same flash: 46 us a word, 22 ms a page. Source: "nRF51 Series Reference Manual",
 //! NVMC.
 
-use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+use embedded_storage::nor_flash::{
+    ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
+};
 
 const READY: usize = 0x4001_E400;
 const CONFIG: usize = 0x4001_E504;
@@ -56,17 +58,6 @@ impl Flash {
     pub const fn parameters() -> (Self, u32) {
         (PARAMETERS, PARAMETERS.size as u32)
     }
-
-    fn check(&self, offset: u32, length: usize, unit: usize) -> Result<usize, NorFlashErrorKind> {
-        let offset = offset as usize;
-        if offset.checked_add(length).is_none_or(|end| end > self.size) {
-            Err(NorFlashErrorKind::OutOfBounds)
-        } else if !offset.is_multiple_of(unit) || !length.is_multiple_of(unit) {
-            Err(NorFlashErrorKind::NotAligned)
-        } else {
-            Ok(self.base + offset)
-        }
-    }
 }
 
 impl ErrorType for Flash {
@@ -77,7 +68,8 @@ impl ReadNorFlash for Flash {
     const READ_SIZE: usize = 4;
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        let mut at = self.check(offset, bytes.len(), Self::READ_SIZE)?;
+        check_read(self, offset, bytes.len())?;
+        let mut at = self.base + offset as usize;
         for place in bytes.chunks_exact_mut(4) {
             place.copy_from_slice(&load(at).to_le_bytes());
             at += 4;
@@ -95,11 +87,10 @@ impl NorFlash for Flash {
     const ERASE_SIZE: usize = PAGE;
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
-        let length = to.checked_sub(from).ok_or(NorFlashErrorKind::OutOfBounds)?;
-        let from = self.check(from, length as usize, PAGE)?;
-        for page in (from..from + length as usize).step_by(PAGE) {
+        check_erase(self, from, to)?;
+        for page in (from..to).step_by(PAGE) {
             store(CONFIG, ERASE);
-            store(ERASE_PAGE, page as u32);
+            store(ERASE_PAGE, self.base as u32 + page);
             finish();
         }
         store(CONFIG, READ_ONLY);
@@ -107,7 +98,8 @@ impl NorFlash for Flash {
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
-        let mut at = self.check(offset, bytes.len(), Self::WRITE_SIZE)?;
+        check_write(self, offset, bytes.len())?;
+        let mut at = self.base + offset as usize;
         store(CONFIG, WRITE);
         for value in bytes.as_chunks().0 {
             store(at, u32::from_le_bytes(*value));

@@ -4,7 +4,9 @@
 
 use core::ptr;
 
-use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+use embedded_storage::nor_flash::{
+    ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
+};
 
 const BASE: usize = 0x2200_0000;
 
@@ -39,7 +41,7 @@ impl Flash {
     }
 
     fn read_word(&self, offset: usize) -> u32 {
-        // SAFETY: within the flash, which `check` has seen to.
+        // SAFETY: within the flash: every caller has its bounds checked.
         unsafe { word(offset).read_volatile() }
     }
 
@@ -64,17 +66,6 @@ impl Flash {
         self.command(offset, CLEAR_STATUS);
         Err(NorFlashErrorKind::Other)
     }
-
-    fn check(&self, offset: u32, length: usize, unit: usize) -> Result<usize, NorFlashErrorKind> {
-        let offset = offset as usize;
-        if offset.checked_add(length).is_none_or(|end| end > self.capacity()) {
-            Err(NorFlashErrorKind::OutOfBounds)
-        } else if !offset.is_multiple_of(unit) || !length.is_multiple_of(unit) {
-            Err(NorFlashErrorKind::NotAligned)
-        } else {
-            Ok(offset)
-        }
-    }
 }
 
 impl ErrorType for Flash {
@@ -85,7 +76,8 @@ impl ReadNorFlash for Flash {
     const READ_SIZE: usize = 4;
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        let mut at = self.check(offset, bytes.len(), Self::READ_SIZE)?;
+        check_read(self, offset, bytes.len())?;
+        let mut at = offset as usize;
         for place in bytes.chunks_exact_mut(4) {
             place.copy_from_slice(&self.read_word(at).to_le_bytes());
             at += 4;
@@ -103,9 +95,8 @@ impl NorFlash for Flash {
     const ERASE_SIZE: usize = SECTOR;
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
-        let length = to.checked_sub(from).ok_or(NorFlashErrorKind::OutOfBounds)?;
-        let from = self.check(from, length as usize, SECTOR)?;
-        for sector in (from..from + length as usize).step_by(SECTOR) {
+        check_erase(self, from, to)?;
+        for sector in (from as usize..to as usize).step_by(SECTOR) {
             self.command(sector, ERASE);
             self.command(sector, CONFIRM);
             let finished = self.finish(sector);
@@ -116,7 +107,8 @@ impl NorFlash for Flash {
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
-        let from = self.check(offset, bytes.len(), 4)?;
+        check_write(self, offset, bytes.len())?;
+        let from = offset as usize;
         // The chips can only clear bits. The emulated ones set them too, so that what is programmed
         // twice would not show.
         if (from..from + bytes.len()).step_by(4).any(|at| self.read_word(at) != u32::MAX) {

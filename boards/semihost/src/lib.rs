@@ -197,10 +197,10 @@ impl SemihostingHostRng {
     }
 }
 
-/// Reads a file of the machine that runs the emulator or debugger; returns how many bytes, or
-/// `None` if it cannot be read or does not fit.
+/// Reads a file of the machine that runs the emulator or debugger into `buf`. `None` if it cannot be read
+/// or does not fit.
 #[cfg(feature = "host-files")]
-pub fn read_host_file(path: &str, buf: &mut [u8]) -> Option<usize> {
+pub fn read_host_file<'b>(path: &str, buf: &'b mut [u8]) -> Option<&'b [u8]> {
     use semihosting::io::Read as _;
     let mut name = [0; 256];
     name.get_mut(..path.len())?.copy_from_slice(path.as_bytes());
@@ -210,10 +210,11 @@ pub fn read_host_file(path: &str, buf: &mut [u8]) -> Option<usize> {
     loop {
         let room = buf.get_mut(length..).filter(|room| !room.is_empty())?;
         match file.read(room).ok()? {
-            0 => return Some(length),
+            0 => break,
             n => length += n,
         }
     }
+    buf.get(..length)
 }
 
 /// Seconds since 1970 by the clock of the machine that runs the emulator or debugger, named as

@@ -132,7 +132,7 @@ fn a_damaged_copy_falls_back_to_the_last_good_one() {
     for bit in 512 * 8..1024 * 8 {
         memory[bit / 8] ^= 1 << (bit % 8);
         let at = bit / 8 - 512;
-        // Header, the seal, the content; the other seals and what is behind are not in use.
+        // Header, the seal, the content; the other seals and what follows are not in use.
         let counts = at < 64 || (160..160 + length).contains(&at);
         let expected = if counts { (Loaded::LastGood, Some(1)) } else { (Loaded::Newest, Some(2)) };
         assert_eq!(found(RamFlash::new(&mut memory)), expected, "bit {bit}");

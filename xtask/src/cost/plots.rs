@@ -1,5 +1,6 @@
 //! The plots, each for light and for dark pages.
 
+use plotters::coord::Shift;
 use plotters::coord::types::{RangedCoordf64, RangedCoordi32};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -166,8 +167,7 @@ fn draw(
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
         let text = |size: u32| (FONT, size).into_font().color(&page.text);
-        put(area.draw(&Text::new(title, (8, 10), text(17))))?;
-        legend(&area, series, page)?;
+        head(&area, title, series, page)?;
         let mut y = TOP;
         for (index, bar) in bars.iter().enumerate() {
             y += if gap(index) { 8 } else { 0 };
@@ -190,12 +190,15 @@ pub fn color(page: &Page, series: usize) -> RGBColor {
     page.series.get(series).copied().unwrap_or(page.text)
 }
 
-/// The names of the series, below the title.
-pub fn legend<B: DrawingBackend>(
-    area: &DrawingArea<B, plotters::coord::Shift>,
+/// The title, and the names of the series below it.
+pub fn head<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    title: &str,
     series: &[&str],
     page: &Page,
 ) -> Drawn {
+    let style = (FONT, 17).into_font().color(&page.text);
+    put(area.draw(&Text::new(title.to_string(), (8, 10), style)))?;
     let mut x = 270;
     for (index, name) in series.iter().enumerate() {
         put(area.draw(&Rectangle::new([(x, 38), (x + 12, 50)], color(page, index).filled())))?;
@@ -205,6 +208,16 @@ pub fn legend<B: DrawingBackend>(
         x += 40 + 8 * name.len() as i32;
     }
     Ok(())
+}
+
+/// Room for lines below the head, and for the labels of both axes.
+pub fn lines<'a, 'b, B: DrawingBackend>(
+    area: &'a DrawingArea<B, Shift>,
+) -> ChartBuilder<'a, 'b, B> {
+    let mut builder = ChartBuilder::on(area);
+    builder.margin_top(66).margin_right(40).margin_bottom(12);
+    builder.x_label_area_size(46).y_label_area_size(70);
+    builder
 }
 
 type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordi32, RangedCoordf64>>;
@@ -227,18 +240,11 @@ fn buffers(figures: &Budgets, page: &Page) -> Result<String, String> {
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, 360)).into_drawing_area();
-        let style = (FONT, 17).into_font().color(&page.text);
         let title = "Instructions on a host by size of the buffer";
-        put(area.draw(&Text::new(title, (8, 10), style)))?;
-        legend(&area, &works.map(|(_, about)| about), page)?;
+        head(&area, title, &works.map(|(_, about)| about), page)?;
         let last = sizes.len() as i32 - 1;
-        let mut chart: Chart<'_, _> = put(ChartBuilder::on(&area)
-            .margin_top(66)
-            .margin_right(40)
-            .margin_bottom(12)
-            .x_label_area_size(46)
-            .y_label_area_size(70)
-            .build_cartesian_2d(0..last, 0.0..(most * 1.08)))?;
+        let mut chart: Chart<'_, _> =
+            put(lines(&area).build_cartesian_2d(0..last, 0.0..(most * 1.08)))?;
         let label = (FONT, 13).into_font().color(&page.text);
         put(chart
             .configure_mesh()

@@ -9,7 +9,7 @@ use plotters::prelude::*;
 use super::devices::{Sample, Series};
 use super::scenarios::{Outcome, SCENARIOS};
 use crate::budgets::Budgets;
-use crate::cost::plots::{FONT, PAGES, Page, WIDTH, color, legend, put};
+use crate::cost::plots::{FONT, PAGES, Page, WIDTH, color, head, lines, put};
 use crate::cost::tables::fill_with;
 use crate::demo::digits;
 
@@ -125,7 +125,7 @@ fn rises(series: &Series, counter: fn(&Sample) -> u64) -> Vec<(f64, f64)> {
 
 /// Attempts, logins and rows a second, and devices at work, over time.
 fn draw(name: &str, series: &Series, page: &Page) -> Result<String, String> {
-    let lines: [(&str, Vec<(f64, f64)>); 4] = [
+    let counted: [(&str, Vec<(f64, f64)>); 4] = [
         ("attempts/s", rises(series, |sample| sample.dials)),
         ("logins/s", rises(series, |sample| sample.logins)),
         ("rows/s", rises(series, |sample| sample.stored)),
@@ -134,24 +134,17 @@ fn draw(name: &str, series: &Series, page: &Page) -> Result<String, String> {
             series.0.iter().map(|sample| (sample.at as f64 / 1000.0, sample.up as f64)).collect(),
         ),
     ];
-    let most = lines.iter().flat_map(|(_, points)| points).map(|point| point.1).fold(1.0, f64::max);
+    let most =
+        counted.iter().flat_map(|(_, points)| points).map(|point| point.1).fold(1.0, f64::max);
     let end = series.0.last().map_or(1.0, |sample| sample.at as f64 / 1000.0);
     let about = SCENARIOS.iter().find(|scenario| scenario.name == name);
     let title = format!("{name}: {}", about.map_or("", |scenario| scenario.about));
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (WIDTH, 360)).into_drawing_area();
-        let style = (FONT, 17).into_font().color(&page.text);
-        put(area.draw(&Text::new(title, (8, 10), style)))?;
-        legend(&area, &lines.each_ref().map(|(name, _)| *name), page)?;
+        head(&area, &title, &counted.each_ref().map(|(name, _)| *name), page)?;
         let mut chart: ChartContext<'_, _, Cartesian2d<RangedCoordf64, RangedCoordf64>> =
-            put(ChartBuilder::on(&area)
-                .margin_top(66)
-                .margin_right(40)
-                .margin_bottom(12)
-                .x_label_area_size(46)
-                .y_label_area_size(70)
-                .build_cartesian_2d(0.0..end, 0.0..(most * 1.05)))?;
+            put(lines(&area).build_cartesian_2d(0.0..end, 0.0..(most * 1.05)))?;
         let label = (FONT, 13).into_font().color(&page.text);
         put(chart
             .configure_mesh()
@@ -165,7 +158,7 @@ fn draw(name: &str, series: &Series, page: &Page) -> Result<String, String> {
             .x_desc("seconds")
             .axis_desc_style(label)
             .draw())?;
-        for (index, (_, points)) in lines.into_iter().enumerate() {
+        for (index, (_, points)) in counted.into_iter().enumerate() {
             put(chart.draw_series(LineSeries::new(points, color(page, index).stroke_width(2))))?;
         }
         put(area.present())?;
