@@ -182,6 +182,14 @@ impl Framed<'_> {
         self.get(self.taken)
     }
 
+    /// Of a row that was taken last: the number of its values, and the values.
+    #[inline]
+    pub(crate) fn row(&self) -> Option<(u16, &[u8])> {
+        let (start, end) = self.taken;
+        let (count, values) = self.rx.get(start..end)?.split_first_chunk()?;
+        Some((u16::from_be_bytes(*count), values))
+    }
+
     /// Where it is.
     pub(crate) const fn span(&self) -> Span {
         self.taken

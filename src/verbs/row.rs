@@ -86,7 +86,7 @@ impl ColumnIndex for &str {
     fn index(&self, row: &Row<'_>) -> Option<usize> {
         let mut columns = row.columns();
         (0..row.len())
-            .find(|_| columns.next_head().is_some_and(|(_, _, name)| name == self.as_bytes()))
+            .find(|_| columns.next_head().is_some_and(|(_, name)| name == self.as_bytes()))
     }
 }
 
@@ -94,7 +94,7 @@ impl<'r> Row<'r> {
     /// The row that was taken last, which has as many columns as were described.
     #[inline]
     pub(crate) fn new(session: &'r Session<'_>) -> Self {
-        let values = session.link.taken().get(2..).unwrap_or(&[]);
+        let (_, values) = session.link.row().unwrap_or_default();
         let (columns, malformed) = (session.description(), &session.malformed);
         let cursor = Cursor { index: 0, columns: columns.len(), values: values.len() };
         Self { columns, values, count: session.columns, malformed, cursor: Cell::new(cursor) }
@@ -139,9 +139,9 @@ impl<'r> Row<'r> {
     /// and the connection is dead.
     pub fn get<T: FromSql<'r>>(&self, column: impl ColumnIndex) -> Result<T> {
         let mut values = self.at(column.index(self))?;
-        let Some(value) = values.step() else { return Err(values.missing()) };
+        let value = values.take();
         values.check_end()?;
-        values.convert(value)
+        value.ok_or_else(|| values.error())
     }
 
     /// Whether a column is NULL.
@@ -157,10 +157,7 @@ impl<'r> Row<'r> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn raw(&self, column: impl ColumnIndex) -> Result<Option<RawValue<'r>>> {
-        let mut values = self.at(column.index(self))?;
-        let Some((oid, format, bytes)) = values.step() else { return Err(values.missing()) };
-        values.check_end()?;
-        Ok(bytes.map(|bytes| RawValue { oid, format, bytes }))
+        self.get::<Option<RawValue<'r>>>(column)
     }
 
     /// The values from column `index` on.
@@ -169,15 +166,17 @@ impl<'r> Row<'r> {
         let index = index.filter(|index| *index < self.count).ok_or_else(no_column)?;
         let mut values = self.values();
         let cursor = self.cursor.get();
+        let mut from = 0;
         if cursor.index <= index {
             values.skip_to(&cursor);
+            from = cursor.index;
         }
-        while values.index < index {
-            if values.step().is_none() {
-                return Err(values.missing());
+        for _ in from..index {
+            if values.step().is_none() && values.last != Last::Null {
+                return Err(values.error());
             }
         }
-        self.cursor.set(values.cursor());
+        self.cursor.set(values.cursor(index));
         Ok(values)
     }
 
@@ -190,7 +189,15 @@ impl<'r> Row<'r> {
     #[inline]
     pub fn values(&self) -> Values<'r> {
         let values = Reader::new(self.values);
-        Values { columns: self.columns(), values, index: 0, malformed: self.malformed }
+        let (columns, malformed) = (self.columns(), self.malformed);
+        Values {
+            columns,
+            values,
+            count: self.count,
+            head: &[0; COLUMN_HEAD],
+            last: Last::Null,
+            malformed,
+        }
     }
 }
 
@@ -205,14 +212,21 @@ impl<'r> Columns<'r> {
     }
 
     #[inline]
-    fn next_head(&mut self) -> Option<(Oid, Format, &'r [u8])> {
-        let (head, rest) = self.0.split_first_chunk::<COLUMN_HEAD>()?;
-        let (oid, &[format, length]) = (head.first_chunk()?, head.last_chunk()?);
-        let (name, rest) = rest.split_at_checked(usize::from(length))?;
+    fn next_head(&mut self) -> Option<(&'r [u8; COLUMN_HEAD], &'r [u8])> {
+        let (head, rest) = self.0.split_first_chunk()?;
+        let (_, _, length) = parts(head);
+        let (name, rest) = rest.split_at_checked(length)?;
         self.0 = rest;
-        let format = if format == 0 { Format::Text } else { Format::Binary };
-        Some((u32::from_ne_bytes(*oid), format, name))
+        Some((head, name))
     }
+}
+
+/// Type, format and length of the name of a packed column.
+#[inline]
+fn parts(head: &[u8; COLUMN_HEAD]) -> (Oid, Format, usize) {
+    let [a, b, c, d, format, length] = *head;
+    let format = if format == 0 { Format::Text } else { Format::Binary };
+    (u32::from_ne_bytes([a, b, c, d]), format, length.into())
 }
 
 impl core::fmt::Debug for Columns<'_> {
@@ -225,21 +239,37 @@ impl<'r> Iterator for Columns<'r> {
     type Item = Column<'r>;
 
     fn next(&mut self) -> Option<Column<'r>> {
-        let (oid, format, name) = self.next_head()?;
+        let (head, name) = self.next_head()?;
+        let (oid, format, _) = parts(head);
         Some(Column { name: core::str::from_utf8(name).unwrap_or(""), oid, format })
     }
 }
 
-/// A column's type and format, and its value.
-type Step<'r> = (Oid, Format, Option<&'r [u8]>);
-
 /// A walk over the values of a row. It checks lengths, number and end of the values while it reads
 /// them: a row is walked once.
+///
+/// What is read is returned as an `Option`, in registers: an error would travel through memory. Why
+/// there is nothing is noted in the walk.
 pub struct Values<'r> {
     columns: Columns<'r>,
     values: Reader<'r>,
-    index: u16,
+    /// Columns of the row.
+    count: u16,
+    /// Of the value that was read last.
+    head: &'r [u8; COLUMN_HEAD],
+    last: Last,
     malformed: &'r Cell<bool>,
+}
+
+/// Why there is no value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// The value is NULL.
+    Null,
+    /// There is no further column, or the row is malformed.
+    Missing,
+    /// The value does not make the type with this OID.
+    Unfit(TypeError, Oid),
 }
 
 impl<'r> Values<'r> {
@@ -249,21 +279,26 @@ impl<'r> Values<'r> {
     /// As [`Row::get`].
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
-        let Some(value) = self.step() else { return Err(self.missing()) };
-        self.convert(value)
+        self.take().ok_or_else(|| self.error())
     }
 
-    /// A value of the row as a `T`.
+    /// The next value; `None`: [`error`](Self::error) says why.
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    fn convert<T: FromSql<'r>>(&self, (oid, format, bytes): Step<'r>) -> Result<T> {
+    fn take<T: FromSql<'r>>(&mut self) -> Option<T> {
+        let bytes = self.step();
+        let (oid, format, _) = parts(self.head);
         let result = match bytes {
             _ if !T::accepts(oid) => Err(TypeError::Mismatch),
             Some(bytes) => T::from_sql(RawValue { oid, format, bytes }),
-            None => T::from_null(),
+            None if self.last == Last::Null => T::from_null(),
+            None => return None,
         };
         match result {
-            Ok(value) => Ok(value),
-            Err(reason) => Err(self.error(reason, T::OID, oid)),
+            Ok(value) => Some(value),
+            Err(reason) => {
+                self.note(reason, T::OID);
+                None
+            }
         }
     }
 
@@ -280,16 +315,24 @@ impl<'r> Values<'r> {
         }
     }
 
-    /// The next column's type and format, and its value. `None`: there is none, or it is malformed.
+    /// The next value. `None`: NULL, or there is none, or it is malformed, see `last`.
     #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline(never))]
-    fn step(&mut self) -> Option<Step<'r>> {
+    fn step(&mut self) -> Option<&'r [u8]> {
         let mut columns = Columns(self.columns.0);
-        let (oid, format, _) = columns.next_head()?;
-        let value = self.values.value_in_line().ok()?;
-        self.columns = columns;
-        self.index = self.index.wrapping_add(1);
-        Some((oid, format, value))
+        let Some((head, _)) = columns.next_head() else { return self.absent(Last::Missing) };
+        let Ok(value) = self.values.value_in_line() else { return self.absent(Last::Missing) };
+        (self.columns, self.head) = (columns, head);
+        match value {
+            None => self.absent(Last::Null),
+            value => value,
+        }
+    }
+
+    #[cold]
+    const fn absent(&mut self, why: Last) -> Option<&'r [u8]> {
+        self.last = why;
+        None
     }
 
     /// After the last column there is nothing.
@@ -303,9 +346,9 @@ impl<'r> Values<'r> {
     }
 
     /// Where the walk is.
-    fn cursor(&self) -> Cursor {
+    fn cursor(&self, index: u16) -> Cursor {
         let (columns, values) = (self.columns.0.len(), self.values.rest().len());
-        Cursor { index: self.index, columns, values }
+        Cursor { index, columns, values }
     }
 
     /// Goes on from where another walk was, over the same row.
@@ -315,18 +358,30 @@ impl<'r> Values<'r> {
         }
         self.columns = Columns(last(self.columns.0, cursor.columns));
         self.values = Reader::new(last(self.values.rest(), cursor.values));
-        self.index = cursor.index;
     }
 
     #[cold]
-    fn error(&self, reason: TypeError, wanted: Oid, found: Oid) -> Error {
-        let column = self.index.wrapping_sub(1);
-        Error::local(ErrorKind::Column { column, reason, wanted, found })
+    #[inline(never)]
+    fn note(&mut self, reason: TypeError, wanted: Oid) {
+        if self.last != Last::Missing {
+            self.last = Last::Unfit(reason, wanted);
+        }
     }
 
-    /// There is no further column, or the row is malformed.
+    /// Why the last value could not be read.
     #[cold]
-    fn missing(&self) -> Error {
+    #[inline(never)]
+    fn error(&self) -> Error {
+        if let Last::Unfit(reason, wanted) = self.last {
+            let left = u16::try_from(self.columns.clone().count()).unwrap_or(0);
+            let column = self.count.wrapping_sub(left).wrapping_sub(1);
+            return Error::local(ErrorKind::Column {
+                column,
+                reason,
+                wanted,
+                found: parts(self.head).0,
+            });
+        }
         let ended = self.values.is_empty() && self.columns.0.is_empty();
         if ended { no_column() } else { self.broken() }
     }
@@ -361,7 +416,7 @@ impl core::fmt::Debug for Row<'_> {
 
 impl core::fmt::Debug for Values<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Values").field("index", &self.index).finish_non_exhaustive()
+        f.debug_struct("Values").field("count", &self.count).finish_non_exhaustive()
     }
 }
 
@@ -371,7 +426,8 @@ macro_rules! tuple {
             #[cfg_attr(not(target_os = "none"), inline(always))]
             fn from_row(row: &Row<'r>) -> Result<Self> {
                 let mut values = row.values();
-                let tuple = ($(values.next_value::<$name>()?,)*);
+                let read = |values: &mut Values<'r>| Some(($(values.take::<$name>()?,)*));
+                let Some(tuple) = read(&mut values) else { return Err(values.error()) };
                 values.finish()?;
                 Ok(tuple)
             }

@@ -348,8 +348,8 @@ impl Session<'_> {
     /// malformed.
     #[inline]
     pub(crate) fn check_columns(&self) -> Result<bool, Fault> {
-        match self.link.taken().first_chunk() {
-            Some(&count) if u16::from_be_bytes(count) == self.columns => Ok(true),
+        match self.link.row() {
+            Some((count, _)) if count == self.columns => Ok(true),
             _ => Err(WireError::Malformed.into()),
         }
     }
