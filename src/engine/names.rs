@@ -8,10 +8,10 @@ use super::Session;
 use crate::error::Fault;
 use crate::limits;
 use crate::types::Oid;
-use crate::wire::digits::hex_digit;
+use crate::wire::base64::symbols;
 
-/// A statement's name on the wire, with its NUL: `b` and 16 hexadecimal digits.
-pub(crate) type Name = [u8; 18];
+/// A statement's name on the wire, with its NUL: a letter and 10 symbols of base64, three words.
+pub(crate) type Name = [u8; 12];
 
 /// What a statement's name is made of: FNV-1a, 64 bits, of text and types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,18 +57,13 @@ impl NameHash {
         self.0.to_ne_bytes()
     }
 
-    /// The name.
+    /// The name: 4 bits in the letter, and 6 in each symbol.
     pub(crate) const fn name(self) -> Name {
         let [a, b, c, d, e, f, g, h] = self.0.to_be_bytes();
-        let ([a, i], [b, j], [c, k], [d, l]) = (digits(a), digits(b), digits(c), digits(d));
-        let ([e, m], [f, n], [g, o], [h, p]) = (digits(e), digits(f), digits(g), digits(h));
-        [b'b', a, i, b, j, c, k, d, l, e, m, f, n, g, o, h, p, 0]
+        let ([_, _, i, j], [k, l, m, n]) = (symbols([0, a & 15, b]), symbols([c, d, e]));
+        let [o, p, q, r] = symbols([f, g, h]);
+        [b'a'.wrapping_add(a >> 4), i, j, k, l, m, n, o, p, q, r, 0]
     }
-}
-
-/// Two hexadecimal digits.
-const fn digits(byte: u8) -> [u8; 2] {
-    [hex_digit(byte >> 4), hex_digit(byte)]
 }
 
 const fn step(hash: u64, byte: u8) -> u64 {
@@ -180,13 +175,15 @@ mod tests {
     #[test]
     fn names_are_those_of_text_and_types() {
         let name = |sql, types: &[Oid]| NameHash::new(sql, types).name();
-        assert_eq!(&name("", &[]), b"bcbf29ce484222325\0");
+        // The known answers of FNV-1a, below, in base64: first 4 bits, then 60.
+        assert_eq!(&name("", &[]), b"mvynOSEIiMl\0");
         assert_eq!(name("select 1", &[23]), name("select 1", &[23]));
         assert_ne!(name("select 1", &[23]), name("select 1", &[]));
         assert_ne!(name("select 1", &[0]), name("select 1", &[]));
         assert_ne!(name("select 1", &[23]), name("select 2", &[23]));
         // Known answer of FNV-1a, 64 bits: draft-eastlake-fnv, appendix.
-        assert_eq!(&NameHash::new("a", &[]).name(), b"baf63dc4c8601ec8c\0");
+        assert_eq!(NameHash::new("a", &[]).0, 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(&NameHash::new("a", &[]).name(), b"k9j3EyGAeyM\0");
     }
 
     #[test]

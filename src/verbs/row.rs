@@ -95,9 +95,26 @@ impl<'r> Row<'r> {
     #[inline]
     pub(crate) fn new(session: &'r Session<'_>) -> Self {
         let (_, values) = session.link.row().unwrap_or_default();
-        let (columns, malformed) = (session.description(), &session.malformed);
+        Self::of(session, session.description(), values)
+    }
+
+    /// The same, of a row that was not looked at.
+    #[inline]
+    pub(crate) fn checked(session: &'r Session<'_>) -> Result<Self> {
+        let columns = session.link.get((0, usize::from(session.described)));
+        match session.link.row() {
+            Some((count, values)) if count == session.columns => {
+                Ok(Self::of(session, columns, values))
+            }
+            _ => Err(broken(&session.malformed)),
+        }
+    }
+
+    #[inline]
+    fn of(session: &'r Session<'_>, columns: &'r [u8], values: &'r [u8]) -> Self {
         let cursor = Cursor { index: 0, columns: columns.len(), values: values.len() };
-        Self { columns, values, count: session.columns, malformed, cursor: Cell::new(cursor) }
+        let (count, malformed) = (session.columns, &session.malformed);
+        Self { columns, values, count, malformed, cursor: Cell::new(cursor) }
     }
 
     /// How many columns.
@@ -339,7 +356,7 @@ impl<'r> Values<'r> {
     #[inline]
     fn check_end(&self) -> Result<()> {
         if self.columns.0.is_empty() && !self.values.is_empty() {
-            Err(self.broken())
+            Err(broken(self.malformed))
         } else {
             Ok(())
         }
@@ -373,8 +390,10 @@ impl<'r> Values<'r> {
     #[inline(never)]
     fn error(&self) -> Error {
         if let Last::Unfit(reason, wanted) = self.last {
-            let left = u16::try_from(self.columns.clone().count()).unwrap_or(0);
-            let column = self.count.wrapping_sub(left).wrapping_sub(1);
+            let (mut left, mut column) = (self.columns.clone(), self.count.wrapping_sub(1));
+            while left.next_head().is_some() {
+                column = column.wrapping_sub(1);
+            }
             return Error::local(ErrorKind::Column {
                 column,
                 reason,
@@ -383,24 +402,24 @@ impl<'r> Values<'r> {
             });
         }
         let ended = self.values.is_empty() && self.columns.0.is_empty();
-        if ended { no_column() } else { self.broken() }
+        if ended { no_column() } else { broken(self.malformed) }
     }
 
     /// There are more columns than were asked for, or bytes after the last value.
     #[cold]
     fn excess(&self) -> Error {
         match self.columns.0 {
-            [] => self.broken(),
+            [] => broken(self.malformed),
             _ => Error::local(ErrorKind::Usage(UsageError::ColumnCount)),
         }
     }
+}
 
-    /// The row is malformed: the session learns of it.
-    #[cold]
-    fn broken(&self) -> Error {
-        self.malformed.set(true);
-        Error::new(ErrorKind::Protocol(ProtocolError::Malformed), Outcome::Unknown, false)
-    }
+/// A row is malformed: the session learns of it.
+#[cold]
+fn broken(malformed: &Cell<bool>) -> Error {
+    malformed.set(true);
+    Error::new(ErrorKind::Protocol(ProtocolError::Malformed), Outcome::Unknown, false)
 }
 
 #[cold]

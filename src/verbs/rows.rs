@@ -52,13 +52,29 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[cfg_attr(not(target_os = "none"), inline)]
     pub fn next(&mut self) -> Result<Option<Row<'_>>> {
         if cfg!(target_os = "none") {
-            let found = self.has_arrived() || self.next_slowly()?;
-            return Ok(if found { Some(Row::new(self.session)) } else { None });
+            return self.next_row();
         }
         if self.has_arrived() {
             return Ok(Some(Row::new(self.session)));
         }
         self.next_row_slowly()
+    }
+
+    /// For bare targets: one place checks the row and makes it.
+    #[inline]
+    fn next_row(&mut self) -> Result<Option<Row<'_>>> {
+        if !self.has_row() && !self.next_slowly()? {
+            return Ok(None);
+        }
+        Row::checked(self.session).map(Some)
+    }
+
+    /// Takes the next row, if all of it is there; it may be malformed.
+    #[inline(always)]
+    fn has_row(&mut self) -> bool {
+        self.session.result == ResultState::Rows
+            && !self.session.malformed.get()
+            && self.session.link.try_take(tag::DATA_ROW)
     }
 
     /// For hosts: the common path makes its row itself, and so does the one that receives.
@@ -83,9 +99,7 @@ impl<'r, 'b> Rows<'r, 'b> {
     /// Takes the next row, if all of it is there.
     #[inline(always)]
     fn has_arrived(&mut self) -> bool {
-        let quick = self.session.result == ResultState::Rows
-            && !self.session.malformed.get()
-            && self.session.link.try_take(tag::DATA_ROW);
+        let quick = self.has_row();
         if quick && self.session.check_columns().is_err() {
             self.session.malformed.set(true);
             return false;

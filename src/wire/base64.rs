@@ -56,6 +56,13 @@ pub(crate) fn decode<'o>(input: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
     Some(bytes)
 }
 
+/// The symbols of three bytes.
+#[inline(never)]
+pub(crate) const fn symbols([a, b, c]: [u8; 3]) -> [u8; 4] {
+    let (second, third) = ((a & 3) << 4 | b >> 4, (b & 15) << 2 | c >> 6);
+    [symbol_of(a >> 2), symbol_of(second), symbol_of(third), symbol_of(c & 63)]
+}
+
 const fn symbol_of(index: u8) -> u8 {
     match index {
         0..=25 => b'A'.wrapping_add(index),
@@ -105,6 +112,16 @@ mod tests {
                 assert_eq!(encode(plain, &mut out[..text.len() - 1]), None);
             }
         }
+    }
+
+    #[test]
+    fn three_bytes_are_four_symbols() {
+        for (bytes, text) in VECTORS {
+            if let (Ok(bytes), Some(text)) = (bytes.try_into(), text.first_chunk()) {
+                assert_eq!(symbols(bytes), *text);
+            }
+        }
+        assert_eq!(symbols([0xfb, 0xef, 0xff]), *b"++//");
     }
 
     #[test]

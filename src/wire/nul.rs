@@ -32,7 +32,8 @@ pub(super) fn copy(to: &mut [u8], from: &[u8], refused: u32) -> bool {
     let (places, last) = to.as_chunks_mut();
     let (words, rest) = from.as_chunks();
     for (place, word) in places.iter_mut().zip(words) {
-        if zeros(word) & refused != 0 {
+        let bits = Word::from_le_bytes(*word);
+        if bits.wrapping_sub(ONES) & !bits & refused != 0 {
             return false;
         }
         *place = *word;

@@ -7,6 +7,9 @@ use super::beyond::{Beyond, PIECES, checked_length, length_field, overflow};
 use crate::wire::WireError;
 use crate::wire::encode::{Body, Part};
 
+/// No message has this type: content without a type byte.
+const NO_TAG: u8 = 0;
+
 /// A message that is not at its end yet.
 pub(crate) struct Open<'w> {
     head: &'w mut [u8; 5],
@@ -22,7 +25,7 @@ impl<'w> Writer<'w> {
     #[inline]
     pub fn message<F: Body>(&mut self, tag: u8, body: &F) -> Result<(), WireError> {
         if cfg!(target_os = "none") {
-            return self.message_once(tag, body);
+            return self.sized(tag, 4, body);
         }
         match self.open() {
             Ok(message) => {
@@ -92,18 +95,10 @@ impl<'w> Writer<'w> {
         written
     }
 
-    /// As [`message`](Self::message), compiled once for all: for bare targets.
-    #[inline(never)]
-    fn message_once(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
-        self.u8(tag)?;
-        self.sized(4, body)
-    }
-
     #[cold]
     #[inline(never)]
     fn message_by_counting(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
-        overflow(self.beyond.as_deref_mut(), &[tag])?;
-        self.sized_by_counting(4, body)
+        self.sized_by_counting(tag, 4, body)
     }
 
     /// A message without a type byte, as start-up packets are.
@@ -112,7 +107,7 @@ impl<'w> Writer<'w> {
     /// As [`message`](Self::message).
     #[inline]
     pub fn untagged<F: Body>(&mut self, body: &F) -> Result<(), WireError> {
-        self.sized(4, body)
+        self.sized(NO_TAG, 4, body)
     }
 
     /// Content after its own 32-bit length, as a parameter's value is.
@@ -121,28 +116,43 @@ impl<'w> Writer<'w> {
     /// As [`message`](Self::message).
     #[inline]
     pub fn prefixed<F: Body>(&mut self, body: &F) -> Result<(), WireError> {
-        self.sized(0, body)
+        self.sized(NO_TAG, 0, body)
     }
 
     /// `extra`: what the length counts beside the content.
     #[inline(never)]
-    fn sized(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
-        if cfg!(target_os = "none") && self.rest.len() < 4 {
-            return self.sized_by_counting(extra, body);
+    fn sized(&mut self, tag: u8, extra: usize, body: Part<'_>) -> Result<(), WireError> {
+        let width = if tag == NO_TAG { 4 } else { 5 };
+        if cfg!(target_os = "none") && self.rest.len() < width {
+            return self.sized_by_counting(tag, extra, body);
         }
-        let Some((field, rest)) = take(&mut self.rest).split_first_chunk_mut() else {
-            return self.sized_by_counting(extra, body);
+        let Some((head, rest)) = take(&mut self.rest).split_at_mut_checked(width) else {
+            return self.sized_by_counting(tag, extra, body);
         };
         let room = rest.len();
         self.rest = rest;
         body.encode(self, &[])?;
-        *field = length_field(room.wrapping_sub(self.rest.len()), extra)?;
+        let length = length_field(room.wrapping_sub(self.rest.len()), extra)?;
+        if let Some((tags, field)) = head.split_last_chunk_mut::<4>() {
+            *field = length;
+            if let [place] = tags {
+                *place = tag;
+            }
+        }
         Ok(())
     }
 
     /// Where the length cannot be patched in: counted first.
     #[cold]
-    fn sized_by_counting(&mut self, extra: usize, body: Part<'_>) -> Result<(), WireError> {
+    fn sized_by_counting(
+        &mut self,
+        tag: u8,
+        extra: usize,
+        body: Part<'_>,
+    ) -> Result<(), WireError> {
+        if tag != NO_TAG {
+            overflow(self.beyond.as_deref_mut(), &[tag])?;
+        }
         let field = match &self.beyond {
             Some(Beyond::Drain { .. }) if PIECES => {
                 length_field(Writer::measure(body, &[], self.rules)?, extra)?
