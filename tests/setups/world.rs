@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use barepg_testkit::account::Account;
+use barepg_testkit::child::{children, signal};
 use barepg_testkit::pg::{Cluster, Options, StopMode};
 use barepg_testkit::pki::{Spec, Workshop};
 use barepg_testkit::provision;
@@ -371,11 +372,7 @@ fn run(mut command: Command, patience: Duration) -> Outcome {
     while child.try_wait().expect("a status").is_none() {
         if start.elapsed() > patience {
             // `setsid` leads no group; its child is the session's only process.
-            let children = format!("/proc/{0}/task/{0}/children", child.id());
-            let children = fs::read_to_string(children).unwrap_or_default();
-            for process in children.split_whitespace() {
-                let _ = Command::new("kill").args(["-9", process]).status();
-            }
+            signal("KILL", &children(child.id()));
             let _ = child.kill();
             let _ = child.wait();
             return Outcome::Hangs;

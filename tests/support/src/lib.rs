@@ -5,6 +5,7 @@
 //! * [`pg`]: private PostgreSQL clusters, one role per authentication method.
 //! * [`pgbouncer`]: PgBouncer in front of one.
 //! * [`certs`]: a certificate authority and its certificates, made when a server starts.
+//! * [`child`]: processes that are ended with their owner, and waits for them that end.
 //! * [`cut`]: a relay that cuts links after so many bytes.
 //! * [`faults`]: servers that misbehave on purpose.
 //! * [`gauss`]: an openGauss front before such a cluster.
@@ -19,6 +20,7 @@
 
 pub mod account;
 pub mod certs;
+pub mod child;
 pub mod cut;
 pub mod faults;
 pub mod flash;

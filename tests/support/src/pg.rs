@@ -25,6 +25,8 @@ mod conf;
 
 use crate::account::Account;
 use crate::certs::Authority;
+pub use crate::child::signal;
+use crate::child::{Process, children};
 use crate::provision::{self, USUAL_MAJOR};
 use crate::scratch::Scratch;
 
@@ -77,8 +79,13 @@ pub struct Cluster {
     extra_conf: Vec<String>,
 }
 
-/// Stops the server that a killed owner left running.
-const CLEANUP: &str = r#""$PG_BIN/pg_ctl" stop -D "$D/data" -m immediate -w -t 10"#;
+/// The longest that what `psql` is given may take.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Stops the server that a killed owner left running, also one that stands still (SIGSTOP).
+const CLEANUP: &str = r#"pid=$(head -n 1 "$D/data/postmaster.pid")
+kill -CONT "$pid" $(cat "/proc/$pid/task/$pid/children")
+"$PG_BIN/pg_ctl" stop -D "$D/data" -m immediate -w -t 10"#;
 
 /// One cluster per major version and process, with the default options, started by the first
 /// caller and stopped when the process ends.
@@ -208,12 +215,7 @@ impl Cluster {
         command.arg("-h").arg(self.socket_dir()).args(["-p", &self.port.to_string()]);
         Account::for_servers().apply(&mut command, self.dir());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| format!("psql: {error}"))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A psql that gave up says why on standard error.
-            let _ = stdin.write_all(sql.as_bytes());
-        }
-        let output = child.wait_with_output().map_err(|error| format!("psql: {error}"))?;
+        let output = Process::start(&mut command)?.output(sql.as_bytes(), LIMIT)?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_string());
         }
@@ -270,10 +272,7 @@ impl Cluster {
     /// All processes of the server, the postmaster first.
     pub fn pids(&self) -> Vec<u32> {
         let postmaster = self.pid();
-        let children = format!("/proc/{postmaster}/task/{postmaster}/children");
-        let children = fs::read_to_string(children).unwrap_or_default();
-        let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
-        std::iter::once(postmaster).chain(children).collect()
+        std::iter::once(postmaster).chain(children(postmaster)).collect()
     }
 
     /// Ends all processes of the server at once, as a loss of power does.
@@ -377,15 +376,6 @@ impl Cluster {
         let path = self.dir().join(file);
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
     }
-}
-
-/// Sends a signal to processes; those that are gone meanwhile do not matter.
-pub fn signal(name: &str, pids: &[u32]) {
-    let pids = pids.iter().map(u32::to_string);
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", &format!("kill -{name} \"$@\""), "kill"]).args(pids);
-    command.stderr(Stdio::null());
-    let _ = command.status();
 }
 
 /// Copies a server that its account cannot reach, in a private home directory say.

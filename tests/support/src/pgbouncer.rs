@@ -4,10 +4,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::account::Account;
+use crate::child::Process;
 use crate::pg::{Cluster, free_port};
 use crate::provision;
 use crate::scratch::Scratch;
@@ -58,7 +59,7 @@ impl Default for Options {
 /// `scram_user`, and asks each for a password as the cluster does.
 #[derive(Debug)]
 pub struct PgBouncer {
-    child: Child,
+    process: Process,
     descriptors: Option<u32>,
     port: u16,
     scratch: Scratch,
@@ -90,8 +91,8 @@ impl PgBouncer {
             fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
         }
         let descriptors = options.descriptors;
-        let child = spawn(dir, descriptors)?;
-        let bouncer = PgBouncer { child, descriptors, port, scratch };
+        let process = spawn(dir, descriptors)?;
+        let bouncer = PgBouncer { process, descriptors, port, scratch };
         bouncer.wait()?;
         Ok(bouncer)
     }
@@ -103,19 +104,18 @@ impl PgBouncer {
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// Ends it at once, with all its links.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.kill();
     }
 
     /// Starts one that was ended. Panics with the reason if it cannot.
     pub fn start_again(&mut self) {
         let again = spawn(self.scratch.path(), self.descriptors);
-        self.child = again.unwrap_or_else(|error| panic!("PgBouncer: {error}"));
+        self.process = again.unwrap_or_else(|error| panic!("PgBouncer: {error}"));
         self.wait().unwrap_or_else(|error| panic!("PgBouncer: {error}"));
     }
 
@@ -158,14 +158,8 @@ impl PgBouncer {
     }
 }
 
-impl Drop for PgBouncer {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
 /// Starts the program with the files in a directory.
-fn spawn(dir: &Path, descriptors: Option<u32>) -> Result<Child, String> {
+fn spawn(dir: &Path, descriptors: Option<u32>) -> Result<Process, String> {
     let program = provision::program("pgbouncer", "pgbouncer")?;
     let limit = descriptors.map_or("$(ulimit -Hn)".to_string(), |limit| limit.to_string());
     let mut command = Command::new("/bin/sh");
@@ -173,7 +167,7 @@ fn spawn(dir: &Path, descriptors: Option<u32>) -> Result<Child, String> {
     command.arg("-q").arg(dir.join("ini"));
     Account::for_servers().apply(&mut command, dir);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().map_err(|error| error.to_string())
+    Process::start(&mut command)
 }
 
 /// The login roles and how it asks for their passwords. It logs in at the server for them, and so

@@ -2,16 +2,20 @@
 //! protocol version that it does not know.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use crate::child::Process;
 use crate::provision;
+
+/// The longest that it may take to begin.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running PGlite; ends when dropped or when this process does. It has the user and the database
 /// `postgres`, and asks for no password.
 #[derive(Debug)]
 pub struct Pglite {
-    child: Child,
+    _process: Process,
     port: u16,
 }
 
@@ -28,31 +32,15 @@ impl Pglite {
         let script = home.join("serve.mjs");
         fs::write(&script, include_str!("pglite.mjs"))
             .map_err(|error| format!("{}: {error}", script.display()))?;
-        let mut child = Command::new(node)
-            .arg(script)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| error.to_string())?;
-        let stdout = child.stdout.take().ok_or("no output")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
-        let port = line.trim().parse();
-        let mut pglite = Pglite { child, port: 0 };
-        pglite.port = port.map_err(|_| format!("said {line:?} instead of a port"))?;
-        Ok(pglite)
+        let mut command = Command::new(node);
+        command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::start(&mut command)?;
+        let port = process.port(LIMIT)?;
+        Ok(Pglite { _process: process, port })
     }
 
     /// The TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
-    }
-}
-
-impl Drop for Pglite {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

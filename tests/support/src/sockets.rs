@@ -2,7 +2,9 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
@@ -16,12 +18,31 @@ pub fn is_ready(socket: &impl AsFd) -> io::Result<bool> {
     Ok(!looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
 }
 
+/// Waits for a client, which has the same limit for each of its reads and writes.
+///
+/// # Errors
+/// [`TimedOut`](io::ErrorKind::TimedOut): none came.
+pub fn accept(listener: &TcpListener, limit: Duration) -> io::Result<TcpStream> {
+    let begun = Instant::now();
+    listener.set_nonblocking(true)?;
+    let stream = loop {
+        match listener.accept() {
+            Ok((stream, _)) => break stream,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            Err(_) if begun.elapsed() >= limit => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
+    Ok(stream)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::net::{TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
-    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -30,6 +51,17 @@ mod tests {
         while !is_ready(socket).unwrap() {
             assert!(start.elapsed() < Duration::from_secs(10));
         }
+    }
+
+    #[test]
+    fn a_client_that_does_not_come_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let soon = Duration::from_millis(50);
+        assert_eq!(accept(&listener, soon).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut server = accept(&listener, soon).unwrap();
+        let silent = std::io::Read::read(&mut server, &mut [0]).unwrap_err();
+        assert_eq!(silent.kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

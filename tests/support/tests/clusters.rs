@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use barepg_testkit::child::signal;
 use barepg_testkit::pg::{self, Cluster, Options, StopMode};
 use barepg_testkit::provision::{self, newest_major, oldest_major};
 
@@ -80,6 +81,23 @@ fn stops_and_starts_again_with_its_data() {
     let path = cluster.dir().to_path_buf();
     drop(cluster);
     assert!(!path.exists());
+}
+
+/// A scenario that fails while the server stands still leaves no process either.
+#[test]
+fn a_server_that_stands_still_is_stopped() {
+    let cluster = Cluster::start(Options { ssl: false, ..Options::default() });
+    let (pids, path) = (cluster.pids(), cluster.dir().to_path_buf());
+    assert!(pids.len() > 3);
+    signal("STOP", &pids);
+    drop(cluster);
+    assert!(!path.exists());
+    let gone = |pid: &u32| !Path::new("/proc").join(pid.to_string()).exists();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !pids.iter().all(gone) {
+        assert!(Instant::now() < deadline, "some of {pids:?} are still there");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
