@@ -2,12 +2,12 @@
 //! kind of chain on the server.
 
 use std::cell::Cell;
-use std::process::Command;
 
 use barepg::tls::{SignFailed, Signer, TlsError};
 use barepg::{
     Buffer, ChannelBinding, Config, ConfigError, ErrorKind, SqlState, SslMode, SslNegotiation,
 };
+use barepg_testkit::certs;
 use barepg_testkit::pki::{Spec, Workshop};
 use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::ecdsa::{Signature, SigningKey};
@@ -193,8 +193,8 @@ fn keys_of_every_kind_sign() {
         }
         let subject = "/CN=cert_user";
         w.make(&Spec { subject, key, extensions: CLIENT, ..Spec::leaf(name, "root") });
-        openssl(&w, &format!("{tool} -in {name}.key -out {name}.old"));
-        openssl(&w, &format!("pkcs8 -topk8 -nocrypt -in {name}.key -outform DER -out {name}.p8"));
+        w.openssl(&format!("{tool} -in {name}.key -out {name}.old"));
+        w.openssl(&format!("pkcs8 -topk8 -nocrypt -in {name}.key -outform DER -out {name}.p8"));
         files = files
             .with_pem(&format!("{name}.crt"), &w.path(name, "crt"))
             .with_pem(&format!("{name}.key"), &w.path(name, "key"))
@@ -238,12 +238,6 @@ fn keys_of_every_kind_sign() {
     }
 }
 
-fn openssl(w: &Workshop, arguments: &str) {
-    let mut command = Command::new("openssl");
-    let output = command.current_dir(w.dir()).args(arguments.split(' ')).output().unwrap();
-    assert!(output.status.success(), "{arguments}: {output:?}");
-}
-
 /// Keys that are not served are refused in words, before a byte is sent.
 #[test]
 fn keys_of_other_kinds_are_named() {
@@ -261,8 +255,8 @@ fn keys_of_other_kinds_are_named() {
         files = files.with_pem(&format!("{name}.key"), &w.path(name, "key"));
     }
     w.make(&Spec::leaf("own", "root"));
-    openssl(&w, "genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out pss.key");
-    openssl(&w, "pkcs8 -topk8 -in own.key -outform DER -passout pass:secret -out own.enc");
+    w.openssl("genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out pss.key");
+    w.openssl("pkcs8 -topk8 -in own.key -outform DER -passout pass:secret -out own.enc");
     let files = files
         .with_pem("pss.key", &w.path("pss", "key"))
         .with("encrypted.key", std::fs::read(w.path("own", "enc")).unwrap())
@@ -328,12 +322,8 @@ fn keys_come_in_both_forms_or_stay_in_a_secure_element() {
             if self.broken { Err(SignFailed) } else { Ok(signature.to_bytes().into()) }
         }
     }
-    let output = Command::new("openssl")
-        .args(["ec", "-text", "-noout", "-in"])
-        .arg(authority.path("cert_user.key"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+    let arguments = ["ec", "-text", "-noout", "-in", "cert_user.key"];
+    let text = certs::openssl(&authority.path(""), &arguments).unwrap();
     let digits: String = text
         .lines()
         .skip_while(|line| !line.starts_with("priv:"))

@@ -19,7 +19,6 @@ pub struct Authority {
 impl Authority {
     /// Makes an authority in `dir`, which must exist and belong to the servers' account.
     pub fn new(dir: &Path, common_name: &str) -> Result<Authority, String> {
-        provision::program("openssl", "openssl")?;
         let authority = Authority { dir: dir.to_path_buf() };
         authority.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ca.key")?;
         authority.openssl(&format!(
@@ -27,7 +26,7 @@ impl Authority {
              -addext basicConstraints=critical,CA:TRUE \
              -addext keyUsage=critical,keyCertSign,cRLSign"
         ))?;
-        authority.openssl("x509 -in ca.crt -outform DER -out ca.der")?;
+        in_der(dir, "ca")?;
         Ok(authority)
     }
 
@@ -60,7 +59,7 @@ impl Authority {
             "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 -days 2 \
              -extfile {name}.ext -out {name}.crt"
         ))?;
-        self.openssl(&format!("x509 -in {name}.crt -outform DER -out {name}.der"))
+        in_der(&self.dir, name)
     }
 
     /// The path of a file of this authority: `ca.crt`, `server.key`, …
@@ -71,9 +70,22 @@ impl Authority {
     /// Runs `openssl` in the authority's directory as the servers' account. The arguments are
     /// separated by spaces.
     pub fn openssl(&self, arguments: &str) -> Result<(), String> {
-        let mut command = Command::new("openssl");
-        command.args(arguments.split_whitespace());
-        Account::for_servers().apply(&mut command, &self.dir);
-        provision::run(&mut command).map(|_| ())
+        let words: Vec<&str> = arguments.split_whitespace().collect();
+        openssl(&self.dir, &words).map(drop)
     }
+}
+
+/// Runs `openssl` in a directory as the servers' account, to whom the directory must belong. Returns what it
+/// printed.
+pub fn openssl(dir: &Path, arguments: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(provision::program("openssl", "openssl")?);
+    command.args(arguments);
+    Account::for_servers().apply(&mut command, dir);
+    provision::run(&mut command)
+}
+
+/// Makes `<name>.der` of `<name>.crt`.
+pub fn in_der(dir: &Path, name: &str) -> Result<(), String> {
+    let (from, to) = (format!("{name}.crt"), format!("{name}.der"));
+    openssl(dir, &["x509", "-in", &from, "-outform", "DER", "-out", &to]).map(drop)
 }

@@ -3,11 +3,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::account::Account;
-use crate::provision;
+use crate::certs;
 use crate::scratch::Scratch;
 
 /// A directory of keys and certificates, removed when dropped. Files are `<name>.key`,
@@ -73,9 +72,8 @@ impl Default for Workshop {
 }
 
 impl Workshop {
-    /// An empty directory. Panics if it cannot be made or `openssl` cannot be had.
+    /// An empty directory. Panics if it cannot be made.
     pub fn new() -> Self {
-        provision::program("openssl", "openssl").unwrap_or_else(|error| panic!("{error}"));
         let scratch = Scratch::new("barepg-pki", "").expect("a temporary directory");
         Self { scratch, serial: AtomicU32::new(0x1000) }
     }
@@ -105,32 +103,28 @@ impl Workshop {
                 name.to_string()
             }
         };
-        self.openssl(&["req", "-new", "-utf8", "-key", &format!("{key}.key")])
-            .args(["-subj", subject, "-out", &format!("{name}.csr")])
-            .run();
+        let file = |name: &str, kind: &str| format!("{name}.{kind}");
+        let (key_file, csr, ext) = (file(&key, "key"), file(name, "csr"), file(name, "ext"));
+        let request = ["req", "-new", "-utf8", "-key", &key_file, "-subj", subject, "-out", &csr];
+        self.run(&[&request]);
         fs::write(self.path(name, "ext"), spec.extensions).expect("write extensions");
         let issuer = spec.issuer.unwrap_or(name);
         if let Some((from, to)) = spec.dates {
             self.issue_dated(spec, &key, from, to);
         } else {
             let serial = self.serial.fetch_add(1, Ordering::Relaxed).to_string();
-            let mut run = self.openssl(&["x509", "-req", "-days", "2", "-in"]);
-            run = run.args([&format!("{name}.csr"), "-set_serial", &serial]);
-            run = match spec.issuer {
-                None => run.args(["-signkey", &format!("{key}.key")]),
-                Some(_) => {
-                    let key = self.key_of(issuer);
-                    run.args(["-CA", &format!("{issuer}.crt"), "-CAkey", &key])
-                }
+            let (crt, ca, ca_key) = (file(name, "crt"), file(issuer, "crt"), file(issuer, "key"));
+            let by: &[&str] = match spec.issuer {
+                None => &["-signkey", &key_file],
+                Some(_) => &["-CA", &ca, "-CAkey", &ca_key],
             };
-            if !spec.extensions.is_empty() {
-                run = run.args(["-extfile", &format!("{name}.ext")]);
-            }
-            run.args(sign.split_whitespace()).args(["-out", &format!("{name}.crt")]).run();
+            let extensions: &[&str] =
+                if spec.extensions.is_empty() { &[] } else { &["-extfile", &ext] };
+            let sign: Vec<&str> = sign.split_whitespace().collect();
+            let what = ["x509", "-req", "-days", "2", "-in", &csr, "-set_serial", &serial];
+            self.run(&[&what, by, extensions, &sign, &["-out", &crt]]);
         }
-        self.openssl(&["x509", "-in", &format!("{name}.crt"), "-outform", "DER", "-out"])
-            .args([&format!("{name}.der")])
-            .run();
+        certs::in_der(self.dir(), name).unwrap_or_else(|error| panic!("{error}"));
         if key != *name {
             fs::copy(self.path(&key, "key"), self.path(name, "key")).expect("copy key");
             self.own_key(name);
@@ -148,20 +142,16 @@ impl Workshop {
 
     fn key(&self, name: &str, kind: &str) {
         let out = format!("{name}.key");
-        let run = self.openssl(&["genpkey", "-out", &out, "-algorithm"]);
-        match kind {
-            "ed25519" => run.args(["ed25519"]).run(),
+        let options = match kind {
+            "ed25519" => "ed25519".to_string(),
             kind if kind.starts_with("rsa:") => {
                 let options = kind.replace("rsa:", "rsa_keygen_bits:");
-                let options = options.split(' ').flat_map(|option| ["-pkeyopt", option]);
-                run.args(["RSA"]).args(options).run();
+                let options = options.split(' ').map(|option| format!(" -pkeyopt {option}"));
+                format!("RSA{}", options.collect::<String>())
             }
-            curve => run.args(["EC", "-pkeyopt", &format!("ec_paramgen_curve:{curve}")]).run(),
-        }
-    }
-
-    fn key_of(&self, name: &str) -> String {
-        format!("{name}.key")
+            curve => format!("EC -pkeyopt ec_paramgen_curve:{curve}"),
+        };
+        self.openssl(&format!("genpkey -out {out} -algorithm {options}"));
     }
 
     /// Only `openssl ca` sets dates freely.
@@ -181,18 +171,15 @@ impl Workshop {
         write("cnf", &config);
         write("db", "");
         write("srl", &format!("{serial:08X}\n"));
-        let run = self
-            .openssl(&["ca", "-batch", "-notext", "-config", &format!("{name}.cnf")])
-            .args(["-in", &format!("{name}.csr"), "-out", &format!("{name}.crt")])
-            .args(["-startdate", from, "-enddate", to, "-md", spec.sign.trim_start_matches('-')])
-            .args(["-extfile", &format!("{name}.ext")]);
-        match spec.issuer {
-            None => run.args(["-selfsign", "-keyfile", &format!("{key}.key")]).run(),
-            Some(issuer) => {
-                let key = self.key_of(issuer);
-                run.args(["-cert", &format!("{issuer}.crt"), "-keyfile", &key]).run();
-            }
-        }
+        let by = match spec.issuer {
+            None => format!("-selfsign -keyfile {key}.key"),
+            Some(issuer) => format!("-cert {issuer}.crt -keyfile {issuer}.key"),
+        };
+        let hash = spec.sign.trim_start_matches('-');
+        self.openssl(&format!(
+            "ca -batch -notext -config {name}.cnf -in {name}.csr -out {name}.crt -startdate {from} \
+             -enddate {to} -md {hash} -extfile {name}.ext {by}"
+        ));
     }
 
     fn own_key(&self, name: &str) {
@@ -200,23 +187,15 @@ impl Workshop {
         Account::for_servers().own(&path).expect("own key");
     }
 
-    fn openssl(&self, arguments: &[&str]) -> Openssl {
-        let mut command = Command::new("openssl");
-        Account::for_servers().apply(&mut command, self.dir());
-        command.args(arguments);
-        Openssl(command)
-    }
-}
-
-struct Openssl(Command);
-
-impl Openssl {
-    fn args<S: AsRef<std::ffi::OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
-        self.0.args(arguments);
-        self
+    /// Runs `openssl` in the directory, and returns what it printed. The arguments are separated by spaces. Panics
+    /// with its message.
+    pub fn openssl(&self, arguments: &str) -> String {
+        let words: Vec<&str> = arguments.split_whitespace().collect();
+        certs::openssl(self.dir(), &words).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn run(mut self) {
-        provision::run(&mut self.0).unwrap_or_else(|error| panic!("{error}"));
+    fn run(&self, arguments: &[&[&str]]) {
+        let words = arguments.concat();
+        certs::openssl(self.dir(), &words).unwrap_or_else(|error| panic!("{error}"));
     }
 }

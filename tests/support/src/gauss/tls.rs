@@ -1,12 +1,17 @@
 //! TLS before the front: certificates as openGauss's manual has them made, and OpenSSL, which is
 //! what openGauss links, in a small Python program.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use crate::certs;
+use crate::child::Process;
 use crate::provision;
 use crate::scratch::Scratch;
+
+/// The longest that the terminator may take to begin.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the server's certificate is called: openGauss's manual says "any name".
 pub const SERVER_NAME: &str = "any-name";
@@ -33,18 +38,17 @@ impl Certificates {
             "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 \
              -days 2 -out {name}.crt"
         ))?;
-        self.openssl(&format!("x509 -in {name}.crt -outform DER -out {name}.der"))
+        certs::in_der(self.scratch.path(), name)
     }
 
     fn make() -> Result<Certificates, String> {
-        provision::program("openssl", "openssl")?;
         let scratch =
             Scratch::new("barepg-gauss", "").map_err(|error| format!("directory: {error}"))?;
         let made = Certificates { scratch };
         made.openssl(
             "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.crt -subj /CN=gauss-ca",
         )?;
-        made.openssl("x509 -in ca.crt -outform DER -out ca.der")?;
+        certs::in_der(made.scratch.path(), "ca")?;
         made.issue("server", SERVER_NAME, "genpkey -algorithm RSA")?;
         made.issue(
             "cert_user",
@@ -55,16 +59,15 @@ impl Certificates {
     }
 
     fn openssl(&self, line: &str) -> Result<(), String> {
-        let mut command = Command::new("openssl");
-        command.args(line.split_whitespace()).current_dir(self.scratch.path());
-        provision::run(&mut command).map(|_| ())
+        let words: Vec<&str> = line.split_whitespace().collect();
+        certs::openssl(self.scratch.path(), &words).map(drop)
     }
 }
 
 /// The running terminator; ends when dropped or when this process does.
 pub(super) struct Terminator {
     certificates: Certificates,
-    child: Child,
+    _process: Process,
     port: u16,
 }
 
@@ -74,22 +77,13 @@ impl Terminator {
         let python = provision::program("python3", "python3")?;
         let certificates = Certificates::make()?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gauss/tls.py");
-        let mut child = Command::new(python)
-            .arg(script)
-            .arg(certificates.path("server.crt"))
-            .arg(certificates.path("server.key"))
-            .arg(certificates.path("ca.crt"))
-            .arg(inner.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("TLS terminator: {error}"))?;
-        let mut line = String::new();
-        let stdout = child.stdout.take().ok_or("TLS terminator: no output")?;
-        let read = BufReader::new(stdout).read_line(&mut line);
-        read.map_err(|error| format!("TLS terminator: {error}"))?;
-        let port = line.trim().parse().map_err(|_| format!("TLS terminator said {line:?}"))?;
-        Ok(Terminator { certificates, child, port })
+        let mut command = Command::new(python);
+        command.arg(script).arg(certificates.path("server.crt"));
+        command.arg(certificates.path("server.key")).arg(certificates.path("ca.crt"));
+        command.arg(inner.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::start(&mut command)?;
+        let port = process.port(LIMIT).map_err(|error| format!("TLS terminator: {error}"))?;
+        Ok(Terminator { certificates, _process: process, port })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -98,12 +92,5 @@ impl Terminator {
 
     pub(super) fn certificates(&self) -> &Certificates {
         &self.certificates
-    }
-}
-
-impl Drop for Terminator {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
     }
 }
