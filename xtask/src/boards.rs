@@ -211,7 +211,6 @@ impl Board {
     ) -> Result<PathBuf, String> {
         let mut command = compiler.cargo();
         command.args(["build", "--release", "--package", self.package]);
-        command.arg("--message-format=json-render-diagnostics");
         if let Some(target) = self.target {
             command.args(["--target", target]);
         }
@@ -222,18 +221,16 @@ impl Board {
             command.arg("--features").arg(features.join(","));
         }
         workspace(&mut command);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(if show { Stdio::inherit() } else { Stdio::piped() });
-        let shown = format!("{command:?}");
-        let child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
-        let output = child.wait_with_output().map_err(|error| format!("{shown}: {error}"))?;
-        if !output.status.success() {
-            let stderr = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("{} does not build: {shown}\n{stderr}", self.name));
-        }
-        let messages = String::from_utf8_lossy(&output.stdout);
-        executable(&messages, self.package).ok_or(format!("{}: cargo names no program", self.name))
+        built(&mut command, self.package).map_err(|error| format!("{}: {error}", self.name))
     }
+}
+
+/// Runs a cargo command that builds a program of this name, and returns where it is.
+pub fn built(command: &mut Command, name: &str) -> Result<PathBuf, String> {
+    command.arg("--message-format=json-render-diagnostics").stdin(Stdio::null());
+    let messages = provision::run(command)?;
+    executable(&messages, name).ok_or(format!("cargo names no program {name}"))
 }
 
 /// The target that the driver alone is measured on.

@@ -14,7 +14,15 @@ use crate::proxy::{Relay, Session};
 use crate::qemu::{self, Outcome, Request};
 
 /// Where QEMU's user network puts the loopback of the machine it runs on.
-pub const HOST_FROM_GUEST: &str = "10.0.2.2";
+const HOST_FROM_GUEST: &str = "10.0.2.2";
+
+/// The address at which a board has the loopback of this machine.
+pub const fn host_of(link: Link) -> &'static str {
+    match link {
+        Link::Host => "127.0.0.1",
+        Link::Ethernet | Link::Uart | Link::None => HOST_FROM_GUEST,
+    }
+}
 
 /// The server that a board is to use.
 #[derive(Debug, Clone)]
@@ -141,7 +149,7 @@ impl Server {
     /// The connection string for a board that goes through the relay. The name that TLS verifies
     /// stays `localhost`; the address is what the board sees.
     fn conninfo(&self, link: Link, port: u16) -> String {
-        let address = if link == Link::Host { "127.0.0.1" } else { HOST_FROM_GUEST };
+        let address = host_of(link);
         let rest = &self.rest;
         if let Some(Verified { name, mode, .. }) = &self.verified {
             return format!(

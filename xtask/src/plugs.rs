@@ -3,6 +3,7 @@
 
 mod account;
 pub mod device;
+pub mod terminal;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use barepg_testkit::pg::{self, Cluster, StopMode};
 use barepg_testkit::random::Random;
 
 use crate::boards::{self, Board, Link};
-use crate::{number, setup};
+use crate::{number, qemu, setup};
 use account::{Account, Reading};
 use device::{Device, Running};
 
@@ -158,16 +159,12 @@ pub struct Lines(Vec<String>);
 impl Lines {
     /// Those for people: all but those that begin with `@`.
     pub fn text(&self) -> String {
-        let lines = self.0.iter().filter(|line| !line.starts_with('@'));
-        lines.map(|line| format!("{line}\n")).collect()
+        qemu::text(&self.0)
     }
 
     /// A number from the last line `@<name> …`.
     pub fn number(&self, name: &str) -> Option<u64> {
-        let mut values = self.0.iter().rev().filter_map(|line| {
-            line.strip_prefix('@')?.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()
-        });
-        values.next()
+        self.0.iter().rev().find_map(|line| qemu::value(line, name)?.parse().ok())
     }
 }
 

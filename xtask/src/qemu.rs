@@ -1,12 +1,10 @@
 //! Runs a firmware image under QEMU, or a host board as it is, and says what came of it.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use barepg_testkit::child::{Heard, Process, with_parent};
 use barepg_testkit::scratch::Scratch;
 
 use crate::boards::{Board, Link};
@@ -36,6 +34,17 @@ pub struct Request<'a> {
     pub more: &'a [&'a str],
 }
 
+/// The lines for people among those that a board printed: all but those that begin with `@`.
+pub fn text(lines: &[String]) -> String {
+    let lines = lines.iter().filter(|line| !line.starts_with('@'));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+/// What a line `@<name> …` says.
+pub fn value<'l>(line: &'l str, name: &str) -> Option<&'l str> {
+    line.strip_prefix('@')?.strip_prefix(name)?.strip_prefix(' ')
+}
+
 /// What a run printed and how it ended.
 #[derive(Debug)]
 pub struct Outcome {
@@ -51,19 +60,12 @@ pub struct Outcome {
 impl Outcome {
     /// The lines for people: all but those that begin with `@`.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        for line in self.lines.iter().filter(|line| !line.starts_with('@')) {
-            text.push_str(line);
-            text.push('\n');
-        }
-        text
+        text(&self.lines)
     }
 
     /// The rest of the first line that begins with `@<name> `.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.lines
-            .iter()
-            .find_map(|line| line.strip_prefix('@')?.strip_prefix(name)?.strip_prefix(' '))
+        self.lines.iter().find_map(|line| value(line, name))
     }
 
     /// A number from such a line.
@@ -96,13 +98,13 @@ pub fn run(request: &Request<'_>, on_line: &mut dyn FnMut(&str)) -> Result<Outco
     let mut counter = None;
     let mut command = match request.board.link {
         Link::Host => {
-            let mut command = with_parent(request.image.as_os_str().as_ref());
+            let mut command = with_parent(request.image);
             command.args(request.arguments.iter().map(|(key, value)| format!("{key}={value}")));
             command
         }
         Link::Ethernet | Link::Uart | Link::None => {
             let (qemu, machine) = request.board.qemu.split_first().ok_or("a board without QEMU")?;
-            let mut command = with_parent(Path::new(qemu));
+            let mut command = with_parent(qemu);
             command.args(machine).args(["-display", "none", "-monitor", "none"]);
             command.arg("-kernel").arg(request.image);
             command.args(["-semihosting-config", &semihosting(request.arguments)]);
@@ -125,10 +127,9 @@ pub fn run(request: &Request<'_>, on_line: &mut dyn FnMut(&str)) -> Result<Outco
         }
     };
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let shown = format!("{command:?}");
     let begun = Instant::now();
-    let child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
-    let mut outcome = follow(child, begun, request.limit, on_line)?;
+    let process = Process::start(&mut command)?;
+    let mut outcome = follow(process, begun, request.limit, on_line)?;
     if let Ok(errors) = std::fs::read_to_string(&log) {
         complain(&mut outcome.complaints, &errors);
     }
@@ -136,13 +137,6 @@ pub fn run(request: &Request<'_>, on_line: &mut dyn FnMut(&str)) -> Result<Outco
         outcome.counts = Some(counter.counts()?);
     }
     Ok(outcome)
-}
-
-/// A command that the kernel ends with this process, however that ends.
-pub fn with_parent(program: &Path) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]).arg(program);
-    command
 }
 
 /// QEMU splits at commas; a doubled one is one.
@@ -155,61 +149,27 @@ pub fn semihosting(arguments: &[(&str, &str)]) -> String {
 }
 
 fn follow(
-    mut child: Child,
+    mut process: Process,
     begun: Instant,
     limit: Duration,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Outcome, String> {
-    let stdout = child.stdout.take().ok_or("no standard output")?;
-    let mut stderr = child.stderr.take().ok_or("no standard error")?;
-    let words = thread::spawn(move || {
-        let mut words = Vec::new();
-        let _ = stderr.read_to_end(&mut words);
-        String::from_utf8_lossy(&words).into_owned()
-    });
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).split(b'\n') {
-            let Ok(line) = line else { break };
-            let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_string();
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
+    let (said, words) = (process.lines()?, process.errors()?);
     let mut lines = Vec::new();
-    let mut in_time = true;
-    loop {
-        let left = limit.saturating_sub(begun.elapsed());
-        match receiver.recv_timeout(left) {
-            Ok(line) => {
-                on_line(&line);
-                lines.push(line);
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                in_time = false;
-                child.kill().map_err(|error| format!("kill: {error}"))?;
-                break;
-            }
-        }
+    while let Heard::Line(line) = said.next(begun + limit) {
+        on_line(&line);
+        lines.push(line);
     }
     // Closing standard output is not the end yet.
-    while in_time && child.try_wait().map_err(|error| format!("wait: {error}"))?.is_none() {
-        if begun.elapsed() > limit {
-            in_time = false;
-            child.kill().map_err(|error| format!("kill: {error}"))?;
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    let status = child.wait().map_err(|error| format!("wait: {error}"))?;
+    let status = process.wait(limit.saturating_sub(begun.elapsed()))?;
+    process.kill();
     let elapsed = begun.elapsed();
     let mut complaints = String::new();
-    complain(&mut complaints, &words.join().unwrap_or_default());
-    let status = in_time.then_some(status);
+    complain(&mut complaints, &words.text());
     Ok(Outcome { lines, counts: None, elapsed, status, complaints })
 }
 
+/// Adds what QEMU printed that means something.
 pub fn complain(complaints: &mut String, words: &str) {
     for line in words.lines().filter(|line| !line.contains(HARMLESS)) {
         complaints.push_str(line);
@@ -222,10 +182,11 @@ mod tests {
     use super::*;
 
     fn shell(script: &str, limit: u64) -> Outcome {
-        let mut command = with_parent(Path::new("/bin/sh"));
+        let mut command = with_parent("/bin/sh");
         command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let limit = Duration::from_millis(limit);
-        follow(command.spawn().unwrap(), Instant::now(), limit, &mut |_| ()).unwrap()
+        let process = Process::start(&mut command).unwrap();
+        follow(process, Instant::now(), limit, &mut |_| ()).unwrap()
     }
 
     #[test]
@@ -249,6 +210,8 @@ mod tests {
         assert!(reason("echo 'Invalid write' >&2; echo @done ok").contains("Invalid write"));
         let silent = shell("echo @done ok; exec sleep 30", 300);
         assert!(silent.check().unwrap_err().contains("stopped after"));
+        let endless = shell("echo @done ok; exec yes", 300);
+        assert!(endless.check().unwrap_err().contains("stopped after"));
         let closed = shell("echo @done ok; exec >&-; exec sleep 30", 300);
         assert!(closed.check().unwrap_err().contains("stopped after"));
     }

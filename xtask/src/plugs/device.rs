@@ -1,19 +1,19 @@
 //! A board whose plug can be pulled: its flash, its link, and what it says.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread::{self, JoinHandle};
+use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use barepg_testkit::child::{Heard, Lines, Process, Rest, with_parent};
 use barepg_testkit::cut::Relay;
 use barepg_testkit::pg::Cluster;
 use barepg_testkit::scratch::Scratch;
 
 use crate::boards::{Board, Flash, Link};
-use crate::measure::HOST_FROM_GUEST;
+use crate::measure::host_of;
 use crate::qemu;
 
 /// Bytes of the file that is the flash of the virt machine.
@@ -24,6 +24,9 @@ const COPIED: u32 = 256 * 1024;
 
 /// The longest that QEMU may take for what takes no time.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The longest to wait for what was printed before QEMU ended.
+const REST: Duration = Duration::from_secs(1);
 
 /// A board with a flash that outlives its power.
 pub struct Device<'a> {
@@ -47,9 +50,9 @@ impl<'a> Device<'a> {
         let failed = |error| format!("{}: {error}", board.name);
         let scratch = Scratch::new("barepg-plugs", "").map_err(failed)?;
         let relay = Relay::start(port).map_err(failed)?;
-        let host = if board.link == Link::Host { "127.0.0.1" } else { HOST_FROM_GUEST };
         let conninfo = format!(
-            "host={host} port={} user=trust_user dbname=test application_name=device7",
+            "host={} port={} user=trust_user dbname=test application_name=device7",
+            host_of(board.link),
             relay.port()
         );
         let device = Self { board, image, scratch, relay, conninfo };
@@ -82,12 +85,12 @@ impl<'a> Device<'a> {
         let flash = self.flash();
         let mut command = match self.board.qemu.split_first() {
             None => {
-                let mut command = qemu::with_parent(self.image);
+                let mut command = with_parent(self.image);
                 command.args(arguments.iter().map(|(key, value)| format!("{key}={value}")));
                 command
             }
             Some((program, machine)) => {
-                let mut command = qemu::with_parent(Path::new(program));
+                let mut command = with_parent(program);
                 command.args(machine).args(["-display", "none"]);
                 command.args(["-semihosting-config", &qemu::semihosting(arguments)]);
                 self.memories(&mut command, &flash, uart);
@@ -125,33 +128,16 @@ impl<'a> Device<'a> {
 /// A board that is on.
 pub struct Running<'d> {
     device: &'d Device<'d>,
-    child: Child,
-    lines: Receiver<String>,
-    complaints: Option<JoinHandle<String>>,
+    process: Process,
+    lines: Lines,
+    complaints: Rest,
 }
 
 impl<'d> Running<'d> {
     fn start(device: &'d Device<'d>, mut command: Command) -> Result<Self, String> {
-        let shown = format!("{command:?}");
-        let mut child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
-        let stdout = child.stdout.take().ok_or("no standard output")?;
-        let mut stderr = child.stderr.take().ok_or("no standard error")?;
-        let complaints = thread::spawn(move || {
-            let mut words = Vec::new();
-            let _ = stderr.read_to_end(&mut words);
-            let mut complaints = String::new();
-            qemu::complain(&mut complaints, &String::from_utf8_lossy(&words));
-            complaints
-        });
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line.trim_end_matches('\r').to_string()).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self { device, child, lines, complaints: Some(complaints) })
+        let mut process = Process::start(&mut command)?;
+        let (lines, complaints) = (process.lines()?, process.errors()?);
+        Ok(Self { device, process, lines, complaints })
     }
 
     /// Lets it run. `f` sees each line that it says and breaks with `true`; `Ok(false)`: the time is over.
@@ -159,13 +145,13 @@ impl<'d> Running<'d> {
     /// # Errors
     /// It has ended by itself.
     pub fn run(&self, time: Duration, f: &mut dyn FnMut(&str) -> bool) -> Result<bool, String> {
-        let begun = Instant::now();
+        let deadline = Instant::now() + time;
         loop {
-            match self.lines.recv_timeout(time.saturating_sub(begun.elapsed())) {
-                Ok(line) if f(&line) => return Ok(true),
-                Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => return Ok(false),
-                Err(RecvTimeoutError::Disconnected) => return Err("it has ended".to_string()),
+            match self.lines.next(deadline) {
+                Heard::Line(line) if f(&line) => return Ok(true),
+                Heard::Line(_) => {}
+                Heard::Nothing => return Ok(false),
+                Heard::End => return Err("it has ended".to_string()),
             }
         }
     }
@@ -176,10 +162,9 @@ impl<'d> Running<'d> {
         if self.device.board.flash == Flash::Copied {
             self.copy()?;
         } else {
-            self.child.kill().map_err(|error| format!("kill: {error}"))?;
+            self.process.kill();
         }
-        self.child.wait().map_err(|error| format!("wait: {error}"))?;
-        let rest = self.lines.iter().collect();
+        let rest = self.lines.rest();
         self.clean()?;
         Ok(rest)
     }
@@ -198,14 +183,21 @@ impl<'d> Running<'d> {
         };
         let copy = self.device.scratch.path().join("copy");
         let commands = format!("stop\nmemsave 0 {COPIED} \"{}\"\nquit\n", copy.display());
+        monitor.set_write_timeout(Some(LIMIT)).map_err(failed)?;
+        monitor.set_read_timeout(Some(REST)).map_err(failed)?;
         monitor.write_all(commands.as_bytes()).map_err(failed)?;
-        monitor.set_read_timeout(Some(LIMIT)).map_err(failed)?;
-        // Until it hangs up.
+        let ended = self.process.wait(LIMIT)?;
+        self.process.kill();
+        // What it answers is little, and waits at the socket.
         let mut answers = Vec::new();
         let _ = monitor.read_to_end(&mut answers);
+        let answers = String::from_utf8_lossy(&answers);
+        if ended.is_none() {
+            return Err(format!("QEMU does not quit: {answers}"));
+        }
         let length = std::fs::metadata(&copy).map(|copy| copy.len());
         if length.ok() != Some(COPIED.into()) {
-            return Err(format!("no copy of the flash: {}", String::from_utf8_lossy(&answers)));
+            return Err(format!("no copy of the flash: {answers}"));
         }
         std::fs::rename(&copy, self.device.flash()).map_err(failed)
     }
@@ -221,7 +213,7 @@ impl<'d> Running<'d> {
         if all.is_ok() {
             return Err(format!("it does not end:\n{}", said.join("\n")));
         }
-        let status = self.child.wait().map_err(|error| format!("wait: {error}"))?;
+        let status = self.process.wait(LIMIT)?.ok_or("it prints no more, and does not end")?;
         if !status.success() || said.last().map(String::as_str) != Some(qemu::DONE) {
             return Err(format!("it ended with {status}:\n{}", said.join("\n")));
         }
@@ -229,19 +221,9 @@ impl<'d> Running<'d> {
         Ok(said)
     }
 
-    fn clean(&mut self) -> Result<(), String> {
-        let complaints = self.complaints.take().map(JoinHandle::join);
-        match complaints.and_then(Result::ok).unwrap_or_default() {
-            words if words.is_empty() => Ok(()),
-            words => Err(format!("QEMU complains: {words}")),
-        }
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        // After an error it still runs.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn clean(self) -> Result<(), String> {
+        let mut complaints = String::new();
+        qemu::complain(&mut complaints, &self.complaints.text());
+        if complaints.is_empty() { Ok(()) } else { Err(format!("QEMU complains: {complaints}")) }
     }
 }

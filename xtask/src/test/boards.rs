@@ -55,19 +55,22 @@ pub fn build(context: &Context) -> Checked {
         let with_tls = ["--no-default-features", "--features", "tls,depth"];
         let lean = (!context.quick && board.check("tls", "TLS").is_ok()).then_some(&with_tls[..]);
         for features in [&[][..]].into_iter().chain(lean) {
-            let mut clippy = context.compiler.cargo();
-            clippy.args(["clippy", "--release", "--package", board.package]).args(features);
-            if let Some(target) = board.target {
-                clippy.args(["--target", target]);
-            }
-            clippy.args(["--", "-D", "warnings"]);
-            boards::workspace(&mut clippy);
-            context.run(&mut clippy)?;
+            lint(context, board, features)?;
             checked += 1;
         }
         checked += 1;
     }
     Ok(checked)
+}
+
+/// The lints of a board, with these arguments of cargo's about features.
+pub fn lint(context: &Context, board: &Board, features: &[&str]) -> Result<(), String> {
+    let mut clippy = context.compiler.cargo();
+    clippy.args(["clippy", "--release", "--package", board.package]).args(features);
+    clippy.args(board.target.iter().flat_map(|target| ["--target", target]));
+    clippy.args(["--", "-D", "warnings"]);
+    boards::workspace(&mut clippy);
+    context.run(&mut clippy).map(drop)
 }
 
 /// The tests of what the boards are made of, on this machine.

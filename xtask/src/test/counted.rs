@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::boards::lint;
 use super::{Checked, Context};
 use crate::bare::Compiler;
-use crate::boards::{self, COUNTED};
+use crate::boards::COUNTED;
 use crate::budgets::Budgets;
 use crate::plugin::Counts;
 use crate::qemu::{self, Request};
@@ -19,12 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Builds, lints and runs the program, and compares its figures with the budgets.
 pub fn instructions(context: &Context) -> Checked {
-    let mut clippy = context.compiler.cargo();
-    clippy.args(["clippy", "--release", "--package", COUNTED.package]);
-    clippy.args(COUNTED.target.iter().flat_map(|target| ["--target", target]));
-    clippy.args(["--", "-D", "warnings"]);
-    boards::workspace(&mut clippy);
-    context.run(&mut clippy)?;
+    lint(context, &COUNTED, &[])?;
     let counted = figures(&context.compiler)?;
     let shown = |figures: &Figures| -> Vec<String> {
         figures.iter().map(|(name, cost)| format!("{name} {cost}")).collect()

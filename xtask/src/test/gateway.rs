@@ -4,9 +4,10 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use barepg_testkit::child::{Process, with_parent};
 use barepg_testkit::pg::{self, Cluster};
 use barepg_testkit::provision::USUAL_MAJOR;
 use barepg_testkit::scratch::Scratch;
@@ -16,7 +17,7 @@ use super::Checked;
 /// The longest to wait for two readings, which come once a second.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs the program. It is ended by its id.
+/// Runs the program, and ends it whatever comes.
 pub fn run(program: &Path) -> Checked {
     let cluster = pg::shared(USUAL_MAJOR);
     cluster.psql("postgres", "create database gateway owner scram_user");
@@ -28,7 +29,7 @@ pub fn run(program: &Path) -> Checked {
     let failed = |error: std::io::Error| format!("{}: {error}", program.display());
     let systemd = UnixDatagram::bind(&address).map_err(failed)?;
     systemd.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    let mut command = Command::new(program);
+    let mut command = with_parent(program);
     for word in cluster.conninfo("scram_user").split_whitespace() {
         let Some((keyword, value)) = word.split_once('=') else { continue };
         let value = if keyword == "dbname" { "gateway" } else { value };
@@ -39,16 +40,14 @@ pub fn run(program: &Path) -> Checked {
     }
     command.env("DEVICE", "7").env("STATE_DIRECTORY", scratch.path());
     command.env("NOTIFY_SOCKET", &address).stdin(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(failed)?;
-    let result = watch(cluster, &systemd, &mut child);
-    // It may have ended by itself, which `watch` has seen.
-    let _ = child.kill();
-    let _ = child.wait();
+    let mut gateway = Process::start(&mut command)?;
+    let result = watch(cluster, &systemd, &mut gateway);
+    drop(gateway);
     cluster.psql("postgres", "drop database gateway with (force)");
     result
 }
 
-fn watch(cluster: &Cluster, systemd: &UnixDatagram, child: &mut Child) -> Checked {
+fn watch(cluster: &Cluster, systemd: &UnixDatagram, gateway: &mut Process) -> Checked {
     for wanted in ["READY=1", "WATCHDOG=1"] {
         let mut heard = [0; 64];
         let n = systemd.recv(&mut heard).map_err(|error| format!("no {wanted}: {error}"))?;
@@ -74,7 +73,7 @@ fn watch(cluster: &Cluster, systemd: &UnixDatagram, child: &mut Child) -> Checke
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'gateway-7'",
     );
     after(seen)?;
-    match child.try_wait() {
+    match gateway.ended() {
         Ok(None) => Ok(4),
         other => Err(format!("it ended: {other:?}")),
     }

@@ -2,21 +2,20 @@
 //! wiped; and the other boards, which take the same lines from a file.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
 use barepg_testkit::pg::{self, Cluster};
 use barepg_testkit::scratch::Scratch;
 
-use super::boards::compare;
-use super::plugs::lint;
+use super::boards::{compare, lint};
 use super::{Checked, Context};
-use crate::boards::{self, BOARDS, Board, Link};
+use crate::boards::{self, BOARDS, Board};
 use crate::budgets::Budgets;
-use crate::measure::{Costs, HOST_FROM_GUEST};
+use crate::measure::{Costs, host_of};
 use crate::plugs::device::Device;
+use crate::plugs::terminal::Terminal;
 use crate::provisioning::{self, Keys};
 use crate::qemu::{self, Outcome, Request};
 
@@ -49,7 +48,7 @@ pub fn boards(context: &Context) -> Checked {
     let mut checked = 0;
     for board in BOARDS {
         let image = board.build(&context.compiler, FEATURES, false)?;
-        lint(context, board, FEATURES)?;
+        lint(context, board, &["--features", "provision"])?;
         cluster.try_psql("test", "drop table if exists student")?;
         checked += 2;
         checked += match board.name == KEEPER {
@@ -82,7 +81,7 @@ fn with_root(context: &Context, cluster: &Cluster) -> Result<(), String> {
 
 /// From a file with the console's lines.
 fn from_a_file(board: &Board, image: &Path, port: u16, given: &str) -> Checked {
-    let address = if board.link == Link::Host { "127.0.0.1" } else { HOST_FROM_GUEST };
+    let address = host_of(board.link);
     let lines = format!("host={address}\nport={port}\n{}commit\n", without_address(given));
     with_lines(board, image, &lines).map(|_| 1)
 }
@@ -217,13 +216,7 @@ fn session(
     let before = cluster.log().len();
     let running = device.start(&[("show", "common_operations")], device.relay.port())?;
     let lines = running.finish(&mut |_| ())?;
-    let text: String = lines
-        .iter()
-        .filter(|line| !line.starts_with('@'))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    let board = boards::find(KEEPER)?;
-    compare(board, &text, "common_operations")?;
+    compare(boards::find(KEEPER)?, &qemu::text(&lines), "common_operations")?;
     if !lines.contains(&format!("@provisioned {loaded}")) {
         return Err(format!("not `{loaded}`: {}", lines.join("\n")));
     }
@@ -249,48 +242,8 @@ fn console(
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
     let running = device.start(arguments, port)?;
-    let (stream, _) = listener.accept().map_err(failed)?;
-    stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
-    let lines = BufReader::new(stream.try_clone().map_err(failed)?);
-    let mut terminal = Terminal { stream, lines };
+    let mut terminal = Terminal::accept(&listener, LIMIT)?;
     terminal.hear()?;
     person(&mut terminal)?;
     running.pull().map(drop)
-}
-
-/// A person's end of the serial line.
-struct Terminal {
-    stream: TcpStream,
-    lines: BufReader<TcpStream>,
-}
-
-impl Terminal {
-    fn hear(&mut self) -> Result<String, String> {
-        let mut line = String::new();
-        let read = self.lines.read_line(&mut line);
-        read.map_err(|error| format!("the console is silent: {error}, {line}"))?;
-        Ok(line.trim_end().to_string())
-    }
-
-    /// Says a line, and hears the answer. `expected`: the error, or what comes before `ok`.
-    fn ask(&mut self, line: &str, expected: &str) -> Result<String, String> {
-        writeln!(self.stream, "{line}").map_err(|error| format!("serial line: {error}"))?;
-        let mut heard = String::new();
-        loop {
-            let answer = self.hear()?;
-            let is_error = answer.starts_with("error: ");
-            let shown = line.split('=').next().unwrap_or(line);
-            if is_error && answer == expected || answer == "ok" && !expected.starts_with("error") {
-                if !expected.is_empty() && !is_error && heard.trim_end() != expected {
-                    return Err(format!("{shown}: not `{expected}` but `{heard}`"));
-                }
-                return Ok(heard);
-            }
-            if is_error || answer == "ok" {
-                return Err(format!("{shown}: not `{expected}` but `{answer}`"));
-            }
-            heard.push_str(&answer);
-            heard.push('\n');
-        }
-    }
 }

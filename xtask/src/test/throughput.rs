@@ -5,8 +5,11 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use barepg_testkit::sockets;
+
+use super::boards::lint;
 use super::{Checked, Context};
-use crate::boards::{self, BARE_SMOLTCP};
+use crate::boards::BARE_SMOLTCP;
 use crate::budgets::Budgets;
 use crate::qemu::{self, Request};
 
@@ -49,18 +52,13 @@ pub fn compare(context: &Context, big_values: u64, upload: u64) -> Checked {
 
 /// Instructions of smoltcp alone: for taking the picture, for giving it, for giving rows.
 fn floor(context: &Context) -> Result<[u64; 3], String> {
-    let mut clippy = context.compiler.cargo();
-    clippy.args(["clippy", "--release", "--package", BARE_SMOLTCP.package]);
-    clippy.args(BARE_SMOLTCP.target.iter().flat_map(|target| ["--target", target]));
-    clippy.args(["--", "-D", "warnings"]);
-    boards::workspace(&mut clippy);
-    context.run(&mut clippy)?;
+    lint(context, &BARE_SMOLTCP, &[])?;
     let image = BARE_SMOLTCP.build(&context.compiler, &[], false)?;
     let failed = |error: std::io::Error| format!("the peer: {error}");
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port().to_string();
-    // It ends with the connection; should none come, with this process.
-    let peer = thread::spawn(move || listener.accept().and_then(|(stream, _)| serve(stream)));
+    // It ends with the connection, or when the board is silent for too long.
+    let peer = thread::spawn(move || sockets::accept(&listener, LIMIT).and_then(serve));
     let request = Request {
         board: &BARE_SMOLTCP,
         image: &image,
