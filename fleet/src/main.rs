@@ -60,11 +60,10 @@ fn main() {
     for (index, device) in devices.into_iter().enumerate() {
         let Ended { health, pushed, waiting, dropped, swallowed, resent } =
             device.join().expect("a device panicked");
-        let Health { attempts, logins, lost, overloaded, hopeless, unknown, .. } = health;
-        let Health { longest_gap_ms, host, .. } = health;
+        let Health { unknown, longest_gap_ms, host, .. } = health;
         println!(
-            "device {index} {pushed} {waiting} {dropped} {swallowed} {resent} {attempts} {logins} \
-             {lost} {overloaded} {hopeless} {unknown} {longest_gap_ms} {host}"
+            "device {index} {pushed} {waiting} {dropped} {swallowed} {resent} {unknown} \
+             {longest_gap_ms} {host}"
         );
     }
 }

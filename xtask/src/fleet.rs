@@ -28,7 +28,7 @@ Runs simulated devices against a real PgBouncer, PostgreSQL and standbys, and fa
 
   --devices N         how many (2000); some scenarios take fewer
   --scenario NAME     only this one
-  --save              keeps figures and plots in docs/fleet
+  --save              keeps figures and plots in docs/fleet, of scenarios that miss no bar
 
 scenarios
 "
@@ -65,8 +65,7 @@ impl Options {
                 }
                 "--scenario" => {
                     let name = *words.next().ok_or("--scenario which?")?;
-                    let known = SCENARIOS.iter().map(|scenario| scenario.name);
-                    if !known.chain(recipe::LINES.iter().map(|line| line.name)).any(|n| n == name) {
+                    if !names().any(|known| known == name) {
                         return Err(format!("no scenario {name}: see cargo xtask fleet --help"));
                     }
                     options.scenario = Some(name.to_string());
@@ -74,6 +73,9 @@ impl Options {
                 "--save" => options.save = true,
                 other => return Err(format!("unknown argument of fleet: {other}")),
             }
+        }
+        if options.save && options.devices != DEVICES {
+            return Err(format!("--save goes with all {DEVICES} devices: docs/fleet.md says so"));
         }
         Ok(options)
     }
@@ -83,27 +85,25 @@ impl Options {
     }
 }
 
-/// Runs the scenarios, shows what came of them, and compares with the bars.
+/// The names of all scenarios, in order.
+fn names() -> impl Iterator<Item = &'static str> {
+    let scenarios = SCENARIOS.iter().map(|scenario| scenario.name);
+    scenarios.chain(recipe::LINES.iter().map(|line| line.name))
+}
+
+/// Runs the scenarios, shows what came of them, and compares with the bars. One that fails takes nothing from
+/// the others.
 pub fn run(options: &Options) -> Result<(), String> {
     setup::fleet()?;
     let mut missed = Vec::new();
-    let mut outcomes = Vec::new();
     for scenario in SCENARIOS.iter().filter(|scenario| options.wants(scenario.name)) {
         let devices = options.devices.min(scenario.most);
         println!("{}: {devices} devices, {}", scenario.name, scenario.about);
-        let outcome =
-            (scenario.run)(devices).map_err(|error| format!("{}: {error}", scenario.name))?;
-        show(scenario.name, &outcome, &mut missed);
-        outcomes.push((scenario.name, outcome));
+        keep(options, scenario.name, (scenario.run)(devices), &mut missed)?;
     }
     for line in recipe::LINES.iter().filter(|line| options.wants(line.name)) {
         println!("{}: {}", line.name, line.about);
-        let outcome = (line.run)().map_err(|error| format!("{}: {error}", line.name))?;
-        show(line.name, &outcome, &mut missed);
-        outcomes.push((line.name, outcome));
-    }
-    if options.save {
-        pages::save(&outcomes)?;
+        keep(options, line.name, (line.run)(), &mut missed)?;
     }
     if missed.is_empty() {
         Ok(())
@@ -112,17 +112,34 @@ pub fn run(options: &Options) -> Result<(), String> {
     }
 }
 
-/// The short form, for the tests: how many things were compared.
+/// Shows what came of a scenario, and keeps it if that is wanted and it missed no bar.
+fn keep(
+    options: &Options,
+    name: &str,
+    outcome: Result<Outcome, String>,
+    missed: &mut Vec<String>,
+) -> Result<(), String> {
+    let before = missed.len();
+    match outcome {
+        Ok(outcome) => {
+            show(name, &outcome, missed);
+            if options.save && missed.len() == before {
+                pages::save(name, &outcome)?;
+            }
+        }
+        Err(error) => missed.push(format!("{name}: {error}")),
+    }
+    missed[before..].iter().for_each(|missed| println!("    {missed}"));
+    Ok(())
+}
+
+/// The short form, for the tests: how many bars were looked at.
 pub fn short() -> Result<u32, String> {
     setup::fleet()?;
     let outcome = scenarios::short(SHORT)?;
     let mut missed = Vec::new();
     show("short", &outcome, &mut missed);
-    if missed.is_empty() {
-        Ok(u32::try_from(outcome.figures.len()).unwrap_or(u32::MAX))
-    } else {
-        Err(missed.join("\n"))
-    }
+    if missed.is_empty() { Ok(outcome.bars) } else { Err(missed.join("\n")) }
 }
 
 /// The tables of the documentation are those of the figures. How many things were compared.
@@ -131,7 +148,7 @@ pub fn check() -> Result<u32, String> {
 }
 
 fn show(name: &str, outcome: &Outcome, missed: &mut Vec<String>) {
-    for (figure, value) in &outcome.figures {
+    for (figure, value) in outcome.figures.iter() {
         println!("    {figure:22}{value:>9}");
     }
     missed.extend(outcome.missed.iter().map(|missed| format!("{name}: {missed}")));
@@ -143,13 +160,26 @@ mod tests {
 
     #[test]
     fn reads_its_arguments() {
-        let options = Options::parse(&["--devices", "50", "--scenario", "herd", "--save"]).unwrap();
+        let options = Options::parse(&["--devices", "50", "--scenario", "herd"]).unwrap();
         let scenario = Some("herd".to_string());
-        assert_eq!(options, Options { devices: 50, scenario, save: true });
+        assert_eq!(options, Options { devices: 50, scenario, save: false });
+        assert!(Options::parse(&["--save"]).unwrap().save);
+        assert!(Options::parse(&["--devices", "50", "--save"]).is_err());
         assert!(options.wants("herd") && !options.wants("silent"));
         assert!(Options::parse(&["--devices"]).is_err());
         assert!(Options::parse(&["--devices", "1"]).is_err());
         assert!(Options::parse(&["--scenario", "heard"]).is_err());
         assert!(Options::parse(&["--fast"]).is_err());
+    }
+
+    #[test]
+    fn a_scenario_that_fails_takes_nothing_from_the_others() {
+        let options = Options::parse(&[]).unwrap();
+        let mut missed = Vec::new();
+        keep(&options, "herd", Err("no server".to_string()), &mut missed).unwrap();
+        let outcome = Outcome { missed: vec!["lost is 1".to_string()], ..Outcome::default() };
+        keep(&options, "restart", Ok(outcome), &mut missed).unwrap();
+        keep(&options, "silent", Ok(Outcome::default()), &mut missed).unwrap();
+        assert_eq!(missed, ["herd: no server", "restart: lost is 1"]);
     }
 }

@@ -25,8 +25,7 @@ mod conf;
 
 use crate::account::Account;
 use crate::certs::Authority;
-pub use crate::child::signal;
-use crate::child::{Process, children};
+use crate::child::{Process, children, signal};
 use crate::provision::{self, USUAL_MAJOR};
 use crate::scratch::Scratch;
 

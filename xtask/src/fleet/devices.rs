@@ -1,14 +1,24 @@
 //! The process with the devices: `barepg-fleet`.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use barepg_testkit::child::{Heard, Lines, Process};
 use barepg_testkit::provision;
 use barepg_testkit::scratch::Scratch;
+
+use crate::bare::Compiler;
+use crate::boards;
+
+/// The longest that a login of [`logins`] may take.
+const LOGIN: Duration = Duration::from_secs(60);
+
+/// The longest without a line of the devices, which print one ten times a second.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// What all devices had counted at a moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,24 +41,30 @@ pub struct Device {
     pub dropped: u64,
     pub swallowed: u64,
     pub resent: u64,
-    pub logins: u64,
-    pub overloaded: u64,
     pub unknown: u64,
     pub longest_gap_ms: u64,
     pub host: u64,
 }
 
-/// The samples, ten a second.
+/// The samples, ten a second where the machine keeps up.
 #[derive(Debug, Clone, Default)]
 pub struct Series(pub Vec<Sample>);
 
 impl Series {
+    /// How much a counter rose in the second before each sample, as far as there was one.
+    pub fn rises(&self, counter: fn(&Sample) -> u64) -> impl Iterator<Item = (u64, u64)> {
+        let mut first = 0;
+        self.0.iter().map(move |sample| {
+            while self.0[first].at + 1000 < sample.at {
+                first += 1;
+            }
+            (sample.at, counter(sample).saturating_sub(counter(&self.0[first])))
+        })
+    }
+
     /// The most that a counter rose within a second.
     pub fn most_in_a_second(&self, counter: fn(&Sample) -> u64) -> u64 {
-        let counts: Vec<u64> = self.0.iter().map(counter).collect();
-        let rises = counts.iter().zip(counts.iter().skip(10));
-        let short = counts.last().copied().unwrap_or(0) - counts.first().copied().unwrap_or(0);
-        rises.map(|(before, after)| after - before).max().unwrap_or(short)
+        self.rises(counter).map(|(_, rise)| rise).max().unwrap_or(0)
     }
 
     /// How long after a moment the last device was at work again, in milliseconds.
@@ -64,7 +80,7 @@ impl Series {
         for sample in &self.0 {
             match since {
                 Some(before) if before.stored == sample.stored => {
-                    longest = longest.max(sample.at - before.at);
+                    longest = longest.max(sample.at.saturating_sub(before.at));
                 }
                 _ if sample.stored > 0 => since = Some(*sample),
                 _ => {}
@@ -76,51 +92,52 @@ impl Series {
 
 /// The devices, at work.
 pub struct Devices {
-    child: Child,
+    process: Process,
     stdin: ChildStdin,
+    count: u64,
     reader: JoinHandle<Result<Vec<Device>, String>>,
     series: Arc<Mutex<Series>>,
     /// The files of the outboxes.
     _scratch: Scratch,
 }
 
-/// Builds the program, in a profile of its own. Returns where it is.
-pub fn build() -> Result<PathBuf, String> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+/// The program, built in a profile of its own by whoever asks first.
+fn program() -> Result<&'static Path, String> {
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    PROGRAM.get_or_init(build).as_deref().map_err(Clone::clone)
+}
+
+fn build() -> Result<PathBuf, String> {
+    let mut cargo = Compiler::default().cargo();
     cargo.args(["build", "--quiet", "--profile", "fleet", "--package", "barepg-fleet"]);
     cargo.current_dir(provision::root());
-    provision::run(&mut cargo)?;
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or(provision::root().join("target"), PathBuf::from);
-    Ok(target.join("fleet").join("barepg-fleet"))
+    boards::built(&mut cargo, "barepg-fleet")
 }
 
 /// A command with as many open files as this process may have.
-fn command(program: &PathBuf) -> Command {
+fn command(program: &Path) -> Command {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "ulimit -n \"$(ulimit -Hn)\"; exec \"$0\" \"$@\""]).arg(program);
     command
 }
 
-/// Logs in again and again for some seconds. Returns how often, and the median in microseconds.
-pub fn logins(
-    conninfo: &str,
-    threads: u32,
-    ms: u64,
-    keep_keys: bool,
-) -> Result<(u64, u64), String> {
-    let mut command = command(&build()?);
+/// Logs in again and again for some seconds. Returns how often.
+pub fn logins(conninfo: &str, threads: u32, ms: u64, keep_keys: bool) -> Result<u64, String> {
+    let mut command = command(program()?);
     command.arg(format!("conninfo={conninfo}")).arg(format!("devices={threads}"));
     command.arg(format!("logins-ms={ms}")).arg(format!("keep-keys={}", u32::from(keep_keys)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("barepg-fleet: {error}"))?;
-    let stdin = child.stdin.take();
-    let output = child.wait_with_output().map_err(|error| format!("barepg-fleet: {error}"))?;
-    drop(stdin);
-    let said = String::from_utf8_lossy(&output.stdout);
+    let mut process = Process::start(&mut command)?;
+    // Its end would end the program.
+    let _stdin = process.stdin()?;
+    let lines = process.lines()?;
+    let Some(status) = process.wait(Duration::from_millis(ms) + LOGIN)? else {
+        return Err(format!("barepg-fleet still logs in after {ms} ms and {LOGIN:?}"));
+    };
+    let said = lines.rest().join("\n");
     match numbers(&said, "logins ").as_deref() {
-        Some([count, half]) => Ok((*count, *half)),
-        _ => Err(format!("barepg-fleet said: {said}")),
+        Some([count]) if status.success() => Ok(*count),
+        _ => Err(format!("barepg-fleet: {status}: {said}")),
     }
 }
 
@@ -128,27 +145,16 @@ impl Devices {
     /// Starts them. `options` are those of the program.
     pub fn start(conninfo: &str, count: u64, options: &[&str]) -> Result<Devices, String> {
         let scratch = Scratch::new("barepg-fleet", "").map_err(|error| error.to_string())?;
-        let mut command = command(&build()?);
+        let mut command = command(program()?);
         command.arg(format!("conninfo={conninfo}")).arg(format!("devices={count}"));
         command.arg(format!("directory={}", scratch.path().display())).args(options);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| format!("barepg-fleet: {error}"))?;
-        let stdin = child.stdin.take().ok_or("no input")?;
-        let stdout = child.stdout.take().ok_or("no output")?;
+        let mut process = Process::start(&mut command)?;
+        let (stdin, lines) = (process.stdin()?, process.lines()?);
         let series = Arc::new(Mutex::new(Series::default()));
         let samples = Arc::clone(&series);
-        let reader = thread::spawn(move || {
-            let mut devices = Vec::new();
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if let Some(sample) = sample(&line) {
-                    samples.lock().unwrap_or_else(PoisonError::into_inner).0.push(sample);
-                } else {
-                    devices.push(device(&line).ok_or(format!("barepg-fleet said: {line}"))?);
-                }
-            }
-            Ok(devices)
-        });
-        Ok(Devices { child, stdin, reader, series, _scratch: scratch })
+        let reader = thread::spawn(move || read(&lines, &samples));
+        Ok(Devices { process, stdin, count, reader, series, _scratch: scratch })
     }
 
     /// What was counted so far.
@@ -161,18 +167,28 @@ impl Devices {
         self.series().0.last().map_or(0, |sample| sample.at)
     }
 
-    /// Waits until so many devices are at work; `false`: they were not within the limit.
-    pub fn wait_up(&self, devices: u64, limit: Duration) -> bool {
+    /// How many are at work now.
+    pub fn up(&self) -> u64 {
+        self.series().0.last().map_or(0, |sample| sample.up)
+    }
+
+    /// Waits until all are at work.
+    ///
+    /// # Errors
+    /// They were not within the limit.
+    pub fn wait_up(&self, limit: Duration) -> Result<(), String> {
         let start = Instant::now();
-        loop {
-            if self.series().0.last().is_some_and(|sample| sample.up >= devices) {
-                return true;
-            }
+        while self.up() < self.count {
             if start.elapsed() > limit {
-                return false;
+                return Err(format!(
+                    "{} of {} devices are at work after {limit:?}",
+                    self.up(),
+                    self.count
+                ));
             }
             thread::sleep(Duration::from_millis(50));
         }
+        Ok(())
     }
 
     /// Gives a command: `stop`, `vanish`.
@@ -186,26 +202,38 @@ impl Devices {
         let start = Instant::now();
         while !self.reader.is_finished() {
             if start.elapsed() > limit {
-                let up = self.series().0.last().copied();
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                return Err(format!("the devices did not end within {limit:?}: {up:?}"));
+                let last = self.series().0.last().copied();
+                return Err(format!("the devices did not end within {limit:?}: {last:?}"));
             }
             thread::sleep(Duration::from_millis(20));
         }
-        let status = self.child.wait().map_err(|error| format!("barepg-fleet: {error}"))?;
+        let status = self.process.wait(limit)?.ok_or("barepg-fleet does not end")?;
         let devices = self.reader.join().map_err(|_| "the reader panicked".to_string())??;
         if !status.success() {
             return Err(format!("barepg-fleet: {status}"));
         }
+        if devices.len() as u64 != self.count {
+            return Err(format!("{} of {} devices say how they ended", devices.len(), self.count));
+        }
         let series = self.series.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok((series, devices))
     }
+}
 
-    /// Ends them as they are.
-    pub fn kill(mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Reads all that the program prints, while it runs.
+fn read(lines: &Lines, samples: &Mutex<Series>) -> Result<Vec<Device>, String> {
+    let mut devices = Vec::new();
+    loop {
+        match lines.next(Instant::now() + SILENCE) {
+            Heard::Line(line) => match sample(&line) {
+                Some(sample) => {
+                    samples.lock().unwrap_or_else(PoisonError::into_inner).0.push(sample);
+                }
+                None => devices.push(device(&line).ok_or(format!("barepg-fleet said: {line}"))?),
+            },
+            Heard::End => return Ok(devices),
+            Heard::Nothing => return Err(format!("barepg-fleet is silent for {SILENCE:?}")),
+        }
     }
 }
 
@@ -219,10 +247,9 @@ fn sample(line: &str) -> Option<Sample> {
 }
 
 fn device(line: &str) -> Option<Device> {
-    let numbers: [u64; 14] = numbers(line, "device ")?.try_into().ok()?;
-    let [index, pushed, waiting, dropped, swallowed, resent, _, logins, _, overloaded, ..] =
+    let numbers: [u64; 9] = numbers(line, "device ")?.try_into().ok()?;
+    let [index, pushed, waiting, dropped, swallowed, resent, unknown, longest_gap_ms, host] =
         numbers;
-    let [.., _, unknown, longest_gap_ms, host] = numbers;
     Some(Device {
         index,
         pushed,
@@ -230,8 +257,6 @@ fn device(line: &str) -> Option<Device> {
         dropped,
         swallowed,
         resent,
-        logins,
-        overloaded,
         unknown,
         longest_gap_ms,
         host,
@@ -254,7 +279,20 @@ mod tests {
         assert_eq!(series.back_ms(5000, 5), Some(1000));
         assert_eq!(series.back_ms(5000, 6), None);
         assert_eq!(sample("at 100 1 2 3 4"), Some(Sample { logins: 2, ..of(100, 1, 3, 4) }));
-        assert_eq!(device("device 1 2 3 4 5 6 7 8 9 10 11 12 13 14").unwrap().unknown, 12);
+        assert_eq!(device("device 1 2 3 4 5 6 7 8 9").unwrap().unknown, 7);
         assert_eq!(device("panic"), None);
+    }
+
+    /// A machine with other work is late with its samples, and then prints several at once.
+    #[test]
+    fn a_second_is_a_second_of_the_devices() {
+        let of = |at, dials| Sample { at, dials, ..Sample::default() };
+        let late = Series(vec![of(0, 0), of(5000, 50), of(5001, 50), of(5900, 59), of(6001, 80)]);
+        assert_eq!(late.most_in_a_second(|sample| sample.dials), 30);
+        let short = Series(vec![of(0, 1), of(100, 4)]);
+        assert_eq!(short.most_in_a_second(|sample| sample.dials), 3);
+        assert_eq!(Series::default().most_in_a_second(|sample| sample.dials), 0);
+        // Counters that are read one after the other are no reason to panic.
+        assert_eq!(Series(vec![of(0, 9), of(100, 8)]).most_in_a_second(|sample| sample.dials), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! What is kept of a run: figures, tables, plots.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use barepg_testkit::provision;
@@ -7,7 +8,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::devices::{Sample, Series};
-use super::scenarios::{Outcome, SCENARIOS};
+use super::scenarios::{Figures, Outcome, SCENARIOS};
 use crate::budgets::Budgets;
 use crate::cost::plots::{FONT, PAGES, Page, WIDTH, color, head, lines, put};
 use crate::cost::tables::fill_with;
@@ -19,43 +20,42 @@ const PAGE: &str = "docs/fleet.md";
 /// Scenarios that are drawn.
 const DRAWN: &[&str] = &["herd", "restart", "failover-apply"];
 
-/// Keeps the figures of these scenarios, those of others stay; makes tables and plots.
-pub fn save(outcomes: &[(&str, Outcome)]) -> Result<(), String> {
-    let before = Budgets::read_file(&provision::root().join(FIGURES)).unwrap_or_default();
-    let mut text = "\
-# What happened to simulated devices, as measured by `cargo xtask fleet --save`; docs/fleet.md says of
-# what. Not to be edited by hand.
-"
-    .to_string();
-    let names = SCENARIOS.iter().map(|scenario| scenario.name);
-    for name in names.chain(super::recipe::LINES.iter().map(|line| line.name)) {
-        let new = outcomes.iter().find(|(scenario, _)| *scenario == name);
-        let figures: Vec<(String, u64)> = match new {
-            Some((_, outcome)) => {
-                outcome.figures.iter().map(|(name, value)| (name.to_string(), *value)).collect()
-            }
-            None => {
-                let kept = before.section(name).into_iter().flatten();
-                kept.map(|(name, value)| (name.clone(), value)).collect()
-            }
-        };
-        if figures.is_empty() {
-            continue;
-        }
-        text.push_str(&format!("\n[{name}]\n"));
-        for (name, value) in figures {
-            text.push_str(&format!("{name} = {value}\n"));
-        }
-    }
-    write(FIGURES, &text)?;
+/// Keeps the figures of a scenario, those of others stay; makes its tables and plots.
+pub fn save(name: &str, outcome: &Outcome) -> Result<(), String> {
+    let before = Budgets::read_file(&provision::root().join(FIGURES))?;
+    write(FIGURES, &merged(&before, name, &outcome.figures))?;
     write(PAGE, &made()?)?;
-    for (name, outcome) in outcomes.iter().filter(|(name, _)| DRAWN.contains(name)) {
+    if DRAWN.contains(&name) {
         for page in &PAGES {
             let svg = draw(name, &outcome.series, page)?;
             write(&format!("docs/fleet/{name}-{}.svg", page.name), &svg)?;
         }
     }
     Ok(())
+}
+
+/// The file of figures with new ones of one scenario, each scenario in its place.
+fn merged(before: &Budgets, name: &str, new: &Figures) -> String {
+    let mut text = "\
+# What happened to simulated devices, as measured by `cargo xtask fleet --save`; docs/fleet.md says of
+# what. Not to be edited by hand.
+"
+    .to_string();
+    for known in super::names() {
+        // In one order, so that a new run changes values alone.
+        let kept = before.section(known).into_iter().flatten();
+        let mut figures: BTreeMap<&str, u64> = kept.map(|(n, value)| (n.as_str(), value)).collect();
+        if known == name {
+            figures = new.iter().collect();
+        }
+        if !figures.is_empty() {
+            text.push_str(&format!("\n[{known}]\n"));
+        }
+        for (name, value) in figures {
+            text.push_str(&format!("{name} = {value}\n"));
+        }
+    }
+    text
 }
 
 /// The page is what the figures say, and the plots are there.
@@ -114,13 +114,8 @@ fn fleet(figures: &Budgets) -> String {
 
 /// How a counter rose, a second each.
 fn rises(series: &Series, counter: fn(&Sample) -> u64) -> Vec<(f64, f64)> {
-    let samples = series.0.iter().zip(series.0.iter().skip(10)).step_by(5);
-    samples
-        .map(|(before, after)| {
-            let rise = counter(after) - counter(before);
-            (after.at as f64 / 1000.0, rise as f64)
-        })
-        .collect()
+    let rises = series.rises(counter).step_by(5);
+    rises.map(|(at, rise)| (at as f64 / 1000.0, rise as f64)).collect()
 }
 
 /// Attempts, logins and rows a second, and devices at work, over time.
@@ -187,6 +182,18 @@ mod tests {
         let samples = (0..50).map(|n| Sample { at: n * 100, dials: n, up: 7, ..Sample::default() });
         let svg = draw("herd", &Series(samples.collect()), &PAGES[0]).unwrap();
         assert!(svg.contains("attempts/s") && svg.contains("polyline"));
+    }
+
+    #[test]
+    fn figures_of_other_scenarios_stay() {
+        let before = Budgets::parse("[herd]\nrows = 5\n\n[restart]\nrows = 6\ngone = 1\n").unwrap();
+        let text = merged(&before, "restart", &Figures::from([("rows", 7), ("lost", 0)]));
+        let after = Budgets::parse(&text).unwrap();
+        assert_eq!(after.get("herd", "rows"), Some(5));
+        let restart = ["rows", "lost", "gone"].map(|name| after.get("restart", name));
+        assert_eq!(restart, [Some(7), Some(0), None]);
+        // What is kept is written as it was.
+        assert_eq!(merged(&after, "restart", &Figures::from([("lost", 0), ("rows", 7)])), text);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
+use barepg_testkit::child::children;
 use barepg_testkit::pg::{Cluster, Options};
 use barepg_testkit::pgbouncer::{self, PgBouncer};
 
@@ -15,10 +16,18 @@ pub const ROLE: &str = "scram_user";
 /// Clock ticks a second in /proc: the same on all common systems.
 const TICKS: u64 = 100;
 
-/// A server with the table, for so many sessions.
+/// Connections that only the superuser gets: `superuser_reserved_connections`.
+pub const SUPERUSER: u64 = 3;
+
+/// A server with the table, for so many sessions and what the testkit asks.
 pub fn server(sessions: u64) -> Result<Cluster, String> {
+    with_connections(sessions + 10)
+}
+
+/// A server with the table and so many connections, those of the superuser among them.
+pub fn with_connections(count: u64) -> Result<Cluster, String> {
     let extra_conf = vec![
-        format!("max_connections = {}", sessions + 10),
+        format!("max_connections = {count}"),
         "shared_buffers = 128MB".to_string(),
         "authentication_timeout = 60".to_string(),
         "log_checkpoints = off".to_string(),
@@ -126,18 +135,16 @@ impl Spent {
 
 /// Time of a process, of its children that have ended, and of those that have not.
 fn cpu_ms(pid: u32) -> u64 {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let children = children.unwrap_or_default();
-    let running: u64 = children
-        .split_whitespace()
+    let running: u64 = children(pid)
+        .into_iter()
         .filter_map(|child| times(child).map(|[user, system, ..]| user + system))
         .sum();
-    let own: u64 = times(&pid.to_string()).map_or(0, |times| times.iter().sum());
+    let own: u64 = times(pid).map_or(0, |times| times.iter().sum());
     (own + running) * 1000 / TICKS
 }
 
 /// utime, stime, cutime, cstime: proc(5).
-fn times(pid: &str) -> Option<[u64; 4]> {
+fn times(pid: u32) -> Option<[u64; 4]> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after) = stat.rsplit_once(") ")?;
     let fields: Vec<&str> = after.split(' ').collect();
