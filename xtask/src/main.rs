@@ -5,6 +5,7 @@ mod bench;
 mod bill;
 mod boards;
 mod budgets;
+mod copy;
 mod cost;
 mod cuts;
 mod demo;

@@ -3,13 +3,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use barepg_testkit::provision::{self, run};
 
 use crate::bare::Compiler;
 use crate::boards;
 use crate::budgets::Budgets;
+use crate::copy::{self, Folder};
 use crate::elf::Image;
 use crate::setup;
 use crate::test::counted;
@@ -123,9 +123,7 @@ pub fn run_all(options: &Options) -> Result<(), String> {
 pub fn check(compiler: &Compiler, only: Option<&str>) -> Result<u32, String> {
     let wanted = |one: &&Regression| only.is_none_or(|name| one.name.contains(name));
     let regressions: Vec<&Regression> = REGRESSIONS.iter().filter(wanted).collect();
-    let home = provision::root().join("target").join("regressions");
-    let copy = Copy { root: home.join("sources"), target: home.join("target") };
-    copy.fill()?;
+    let copy = Copy::new()?;
     // As it is, the copy must keep every budget: or a regression would be caught by anything.
     for by in [Meter::Counted, Meter::Flash] {
         if regressions.iter().any(|one| one.by == by) {
@@ -135,7 +133,7 @@ pub fn check(compiler: &Compiler, only: Option<&str>) -> Result<u32, String> {
     }
     for regression in &regressions {
         let Regression { name, file, before, after, by, missed } = regression;
-        let path = copy.root.join(file);
+        let path = copy.sources.path().join(file);
         let text = read(&path)?;
         if text.matches(before).count() != 1 {
             return Err(format!("{name}: {file} has changed; say anew what is done to it"));
@@ -154,45 +152,40 @@ pub fn check(compiler: &Compiler, only: Option<&str>) -> Result<u32, String> {
     Ok(regressions.len().try_into().unwrap_or(u32::MAX))
 }
 
-/// A copy of the sources, with what is built of it.
+/// What the programs of the boards are built of.
+const PARTS: [&str; 8] =
+    ["Cargo.toml", "Cargo.lock", "boards", "derive", "examples", "src", "tests", "transports"];
+
+/// A copy of the sources, removed when it is dropped. What is built of it stays, as in any target directory.
 struct Copy {
-    root: PathBuf,
+    sources: Folder,
     target: PathBuf,
 }
 
 impl Copy {
-    /// Makes it like the sources. What is alike already stays, so that it is not built anew.
-    fn fill(&self) -> Result<(), String> {
-        let mut git = Command::new("git");
-        git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
-        let files = run(git.current_dir(provision::root()))?;
-        for name in files.split('\0').filter(|name| !name.is_empty()) {
-            let (from, to) = (provision::root().join(name), self.root.join(name));
-            // Removed, and not committed yet.
-            let Ok(bytes) = fs::read(&from) else { continue };
-            if fs::read(&to).is_ok_and(|there| there == bytes) {
-                continue;
-            }
-            let failed = |error: std::io::Error| format!("{}: {error}", to.display());
-            fs::create_dir_all(to.parent().unwrap_or(&self.root)).map_err(failed)?;
-            fs::write(&to, bytes).map_err(failed)?;
+    fn new() -> Result<Copy, String> {
+        let home = provision::root().join("target").join("regressions");
+        let sources = Folder::empty(home.join("sources"))?;
+        for part in PARTS {
+            copy::copy(&provision::root().join(part), &sources.path().join(part))?;
         }
-        Ok(())
+        Ok(Copy { sources, target: home.join("target") })
     }
 
     /// Builds and measures: the outer error is that of the measuring, the inner one names the
     /// budgets that are missed.
     fn measure(&self, compiler: &Compiler, by: Meter) -> Result<Result<(), String>, String> {
         let programs = boards::bare_programs(&self.target);
+        let sources = self.sources.path();
         match by {
             Meter::Counted => {
                 let package = boards::COUNTED.package;
-                run(&mut boards::in_copy(compiler, &self.root, &self.target, package))?;
+                run(&mut boards::in_copy(compiler, sources, &self.target, package))?;
                 let counted = counted::figures_of(&programs.join(package))?;
                 Ok(counted::compare(&counted).map(|_| ()))
             }
             Meter::Flash => {
-                let mut build = boards::bare(compiler, &self.root, &self.target, "pieces");
+                let mut build = boards::bare(compiler, sources, &self.target, "pieces");
                 run(build.args(["--bin", "empty", "--bin", "set"]))?;
                 let flash = |name| Image::read(&programs.join(name)).map(|image| image.flash());
                 let set = flash("set")?.saturating_sub(flash("empty")?);

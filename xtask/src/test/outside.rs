@@ -2,7 +2,7 @@
 //! from a project outside the repository.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use barepg_testkit::provision::{root, which};
@@ -12,6 +12,7 @@ use super::rules::read;
 use super::{Checked, Context, gateway};
 use crate::boards;
 use crate::budgets::Budgets;
+use crate::copy::copy;
 use crate::elf::Image;
 
 /// The crates that are published, and their manifests.
@@ -184,23 +185,6 @@ impl Project {
         context.run(&mut command)?;
         Ok(directory.join(target).join("release").join(self.program))
     }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let failed = |error| format!("{}: {error}", from.display());
-    fs::create_dir_all(to).map_err(failed)?;
-    for entry in fs::read_dir(from).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().ok_or("a file without a name")?;
-        if path.is_dir() {
-            if name != "target" {
-                copy(&path, &to.join(name))?;
-            }
-        } else {
-            fs::copy(&path, to.join(name)).map_err(failed)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
