@@ -1,15 +1,22 @@
 //! A server that was there before: what a board must be told of it.
 
 use std::fs;
-use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use barepg_testkit::child::Process;
 use barepg_testkit::provision;
+use barepg_testkit::scratch::Scratch;
 
-use crate::measure::{Server, Verified};
+use crate::bare::Compiler;
+use crate::boards;
+use crate::measure::{Root, Server, Verified};
+
+/// The longest that a program may take that is asked for one thing; a login has deadlines of its own.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// How to use an existing server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,21 +84,37 @@ fn over_tls(conninfo: &str) -> Result<(String, Option<Verified>), String> {
         name: value(conninfo, "host").unwrap_or("localhost").to_string(),
         mode: mode.to_string(),
         file: root.to_string(),
-        root: in_der(Path::new(root))?,
+        root: board_root(Path::new(root))?,
     };
     Ok((without(conninfo, &["sslmode", "sslrootcert"]), Some(verified)))
 }
 
+/// The root certificate in a file for the board, which is gone with the last that knows it.
+fn board_root(root: &Path) -> Result<Arc<Root>, String> {
+    let der = in_der(root)?;
+    let scratch = Scratch::new("barepg-root", "").map_err(|error| format!("root: {error}"))?;
+    let path = scratch.path().join("root.der");
+    fs::write(&path, der).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Arc::new(Root { path, _scratch: scratch }))
+}
+
 /// The first certificate of a PEM file, as boards take it; a DER file as it is.
-pub fn in_der(root: &Path) -> Result<PathBuf, String> {
+pub fn in_der(root: &Path) -> Result<Vec<u8>, String> {
     let bytes = fs::read(root).map_err(|error| format!("{}: {error}", root.display()))?;
     if !bytes.starts_with(b"-----") {
-        return root.canonicalize().map_err(|error| format!("{}: {error}", root.display()));
+        return Ok(bytes);
     }
-    let out = provision::root().join("target/demo-root.der");
     let mut command = Command::new(provision::program("openssl", "openssl")?);
-    command.args(["x509", "-outform", "DER", "-in"]).arg(root).arg("-out").arg(&out);
-    provision::run(&mut command).map(|_| out)
+    command.args(["x509", "-outform", "DER"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = Process::start(&mut command)?.output(&bytes, LIMIT)?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => {
+            let error = String::from_utf8_lossy(&output.stderr);
+            Err(format!("{}: no certificate that openssl reads: {error}", root.display()))
+        }
+    }
 }
 
 /// The connection string with keys in place of its password: those of a login from here.
@@ -118,24 +141,11 @@ pub fn keys_of_login(conninfo: &str) -> Result<String, String> {
 /// What an example of the driver prints, with this on its standard input: secrets are no arguments, which
 /// other users see.
 pub fn example(name: &str, arguments: &[&str], input: &[u8]) -> Result<String, String> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    command.current_dir(provision::root());
-    command.args([
-        "run",
-        "-q",
-        "--features",
-        "std,provision,sm3,tls-p384",
-        "--example",
-        name,
-        "--",
-    ]);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let failed = |error| format!("example {name}: {error}");
-    let mut child = command.spawn().map_err(failed)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input).map_err(failed)?;
-    }
-    let output = child.wait_with_output().map_err(failed)?;
+    let mut command = Command::new(examples()?.with_file_name(name));
+    // In the directory of whoever asks, as files are named from there.
+    command.args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = Process::start(&mut command)?.output(input, LIMIT)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() {
         return Ok(text(&output.stdout));
@@ -148,6 +158,20 @@ pub fn example(name: &str, arguments: &[&str], input: &[u8]) -> Result<String, S
     ))
 }
 
+/// One of the examples beside which the other is, both built by whoever asks first: a list may be of a
+/// thousand devices.
+fn examples() -> Result<&'static Path, String> {
+    static EXAMPLES: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let build = || {
+        let mut cargo = Compiler::default().cargo();
+        cargo.args(["build", "--quiet", "--features", "std,provision,sm3,tls-p384"]);
+        cargo.args(["--example", "keys", "--example", "provision"]);
+        cargo.current_dir(provision::root());
+        boards::built(&mut cargo, "keys")
+    };
+    EXAMPLES.get_or_init(build).as_deref().map_err(Clone::clone)
+}
+
 /// The line with the keys, which may be a comment of Rust.
 fn keys(printed: &str) -> Option<&str> {
     let known = ["gauss_keys=", "scram_client_key="];
@@ -157,6 +181,8 @@ fn keys(printed: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use barepg_testkit::certs::Authority;
+
     use super::*;
 
     #[test]
@@ -174,6 +200,23 @@ mod tests {
             assert!(error.contains(words), "{conninfo}: {error}");
         }
         assert!(with_keys("host=h user=u", None).is_err());
+    }
+
+    #[test]
+    fn a_root_certificate_is_read_in_either_form() {
+        let scratch = Scratch::new("barepg-der", "").unwrap();
+        let authority = Authority::new(scratch.path(), "root").unwrap();
+        let der = fs::read(authority.path("ca.der")).unwrap();
+        for file in ["ca.crt", "ca.der"] {
+            assert_eq!(in_der(&authority.path(file)), Ok(der.clone()), "{file}");
+        }
+        let file = board_root(&authority.path("ca.crt")).unwrap();
+        let path = file.path.clone();
+        assert_eq!(fs::read(&path).unwrap(), der);
+        drop(file);
+        assert!(!path.exists());
+        let error = in_der(&authority.path("ca.key")).unwrap_err();
+        assert!(error.contains("ca.key: no certificate"), "{error}");
     }
 
     #[test]

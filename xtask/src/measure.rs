@@ -2,10 +2,12 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use barepg_testkit::gauss;
 use barepg_testkit::pg::Cluster;
+use barepg_testkit::scratch::Scratch;
 
 use crate::bare::Compiler;
 use crate::boards::{Board, Link};
@@ -53,7 +55,16 @@ pub struct Verified {
     /// The root certificate, in the file that was named.
     pub file: String,
     /// The same in DER, for the board.
-    pub root: PathBuf,
+    pub root: Arc<Root>,
+}
+
+/// A root certificate in a file of its own.
+#[derive(Debug)]
+pub struct Root {
+    /// The file.
+    pub path: PathBuf,
+    /// What removes it.
+    pub _scratch: Scratch,
 }
 
 impl Server {
@@ -257,7 +268,7 @@ pub fn run(plan: &Plan<'_>, on_line: &mut dyn FnMut(&str)) -> Result<(Outcome, C
     let conninfo = plan.server.conninfo(plan.board.link, relay.port());
     let mut arguments = plan.arguments.to_vec();
     let verified =
-        plan.server.verified.as_ref().map(|verified| verified.root.display().to_string());
+        plan.server.verified.as_ref().map(|verified| verified.root.path.display().to_string());
     if let Some(root) = plan.server.root.as_ref().or(verified.as_ref()) {
         arguments.push(("root", root));
     }

@@ -161,13 +161,13 @@ impl Device {
 /// Does what was asked for.
 pub fn run(options: &Options) -> Result<(), String> {
     let devices = options.devices()?;
-    let root = options.root.as_deref().map(Path::new);
+    let root = options.root.as_deref().map(Root::read).transpose()?;
     let failed = |error| format!("{}: {error}", options.out.display());
     DirBuilder::new().recursive(true).mode(0o700).create(&options.out).map_err(failed)?;
     let mut roles = String::new();
     for device in &devices {
         let named = |error| format!("{}: {error}", device.name);
-        let made = made(device, options.keys, root).map_err(named)?;
+        let made = made(device, options.keys, root.as_ref()).map_err(named)?;
         let file = |end: &str| options.out.join(format!("{}.{end}", device.name));
         let lines = format!("clear\n{}commit\n", made.lines);
         // First the image: its program finds what is wrong.
@@ -202,8 +202,22 @@ pub struct Made {
     pub role: String,
 }
 
+/// A root certificate, read once for all devices.
+#[derive(Debug)]
+pub struct Root {
+    file: String,
+    der: Vec<u8>,
+}
+
+impl Root {
+    /// Reads the file, PEM or DER.
+    pub fn read(file: &str) -> Result<Root, String> {
+        Ok(Root { file: file.to_string(), der: in_der(Path::new(file))? })
+    }
+}
+
 /// Makes the lines for a device's console.
-pub fn made(device: &Device, keys: Keys, root: Option<&Path>) -> Result<Made, String> {
+pub fn made(device: &Device, keys: Keys, root: Option<&Root>) -> Result<Made, String> {
     let mut words: Vec<String> = device
         .words
         .iter()
@@ -217,7 +231,7 @@ pub fn made(device: &Device, keys: Keys, root: Option<&Path>) -> Result<Made, St
         Keys::Login => {
             let mut login = Device { name: device.name.clone(), words: device.words.clone() };
             if let Some(root) = root {
-                login.set("sslrootcert", &root.display().to_string());
+                login.set("sslrootcert", &root.file);
             }
             let keys = keys_of_login(&login.conninfo())?;
             words.extend(keys.split_whitespace().map(str::to_string));
@@ -234,12 +248,10 @@ pub fn made(device: &Device, keys: Keys, root: Option<&Path>) -> Result<Made, St
         }
     }
     if let Some(root) = root {
-        let path = in_der(root)?;
-        let der = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         words.push("sslrootcert=root".to_string());
         // What was there before goes; pieces in whole groups of four.
         words.push("root=".to_string());
-        words.extend(der.chunks(48).map(|piece| format!("root={}", base64(piece))));
+        words.extend(root.der.chunks(48).map(|piece| format!("root={}", base64(piece))));
     }
     let lines = words.iter().map(|word| format!("{word}\n")).collect();
     Ok(Made { lines, role })

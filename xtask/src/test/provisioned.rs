@@ -69,7 +69,7 @@ fn with_root(context: &Context, cluster: &Cluster) -> Result<(), String> {
         cluster.conninfo("scram_user")
     );
     let device = provisioning::Device::parse("scram_user", &conninfo)?;
-    let root = cluster.authority().path("ca.crt");
+    let root = provisioning::Root::read(&cluster.authority().path("ca.crt").display().to_string())?;
     let given = provisioning::made(&device, Keys::Login, Some(&root))?.lines;
     cluster.try_psql("test", "drop table if exists student")?;
     let outcome = with_lines(board, &image, &format!("{given}commit\n"))?;
