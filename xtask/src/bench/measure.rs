@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use barepg_testkit::child::Process;
 use barepg_testkit::pg::Cluster;
 
 use super::programs::{self, Client, Program};
@@ -196,26 +197,13 @@ fn finish(run: &Run, mut command: Command, port: u16) -> Result<String, String> 
     command.arg(run.n.to_string());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let shown = format!("{command:?}").replace('"', "");
-    let child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
-    let output = wait(child).map_err(|error| format!("{shown}: {error}"))?;
+    let output = Process::start(&mut command)?.output(b"", LIMIT)?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         return Err(format!("{shown}: {}\n{stderr}", output.status));
     }
     let said = String::from_utf8_lossy(&output.stdout);
     Ok(said.lines().last().unwrap_or("").to_string())
-}
-
-/// Waits for a child that prints little, within the limit.
-fn wait(mut child: Child) -> std::io::Result<Output> {
-    let begun = Instant::now();
-    while child.try_wait()?.is_none() {
-        if begun.elapsed() > LIMIT {
-            child.kill()?;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    child.wait_with_output()
 }
 
 /// The line `totals: N` or `summary: N` of callgrind's file.

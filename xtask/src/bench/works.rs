@@ -99,6 +99,11 @@ pub struct Growth {
 }
 
 impl Growth {
+    /// What its figures are called.
+    pub fn name(&self) -> &'static str {
+        self.work.name.trim_start_matches("grow_")
+    }
+
     /// The three sizes.
     pub const fn three(&self) -> [u32; 3] {
         let (first, last) = self.work.sizes;

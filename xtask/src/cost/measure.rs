@@ -82,7 +82,7 @@ fn measured(compiler: &Compiler, group: &str) -> Result<Sections, String> {
         "growth" => {
             let halves = bench::growth()?;
             let of = |(growth, slopes): &(&bench::Growth, [f64; 2])| {
-                let name = growth.work.name.trim_start_matches("grow_");
+                let name = growth.name();
                 let figure =
                     |(half, slope): (&str, f64)| (format!("{name}_{half}"), slope.round() as u64);
                 ["first", "second"].into_iter().zip(*slopes).map(figure).collect::<Vec<_>>()

@@ -113,7 +113,7 @@ fn growth(figures: &Budgets, page: &Page) -> Result<String, String> {
     let mut bars = Vec::new();
     for growth in GROWTH {
         let work = &growth.work;
-        let name = work.name.trim_start_matches("grow_");
+        let name = growth.name();
         let mut label = work.about.to_string();
         for (series, half) in ["first", "second"].iter().enumerate() {
             if let Some(value) = figures.get("growth", &format!("{name}_{half}")) {

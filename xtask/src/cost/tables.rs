@@ -150,7 +150,7 @@ fn growth(figures: &Budgets) -> String {
 "
     .to_string();
     for growth in GROWTH {
-        let name = growth.work.name.trim_start_matches("grow_");
+        let name = growth.name();
         let of = |half: &str| shown(figures, "growth", &format!("{name}_{half}"));
         let [from, _, to] = growth.three().map(|size| digits(size.into()));
         let about = growth.work.about;
