@@ -3,9 +3,9 @@
 use core::cell::Cell;
 
 use crate::engine::{COLUMN_HEAD, Session};
-use crate::error::{Error, ErrorKind, Outcome, ProtocolError, Result, UsageError};
-use crate::types::{Format, FromSql, Oid, RawValue, TypeError};
-use crate::wire::Reader;
+use crate::error::Result;
+use crate::types::{Format, FromSql, Oid, RawValue};
+use crate::verbs::values::{Values, broken, no_column};
 
 /// A row in the receive buffer. It is lent until the next call on the connection.
 #[derive(Clone)]
@@ -23,10 +23,10 @@ pub struct Row<'r> {
 
 /// A place in a row: an index, and how much of descriptions and values is left from there on.
 #[derive(Clone, Copy)]
-struct Cursor {
-    index: u16,
-    columns: usize,
-    values: usize,
+pub(super) struct Cursor {
+    pub(super) index: u16,
+    pub(super) columns: usize,
+    pub(super) values: usize,
 }
 
 /// Description of a column, from RowDescription.
@@ -188,11 +188,7 @@ impl<'r> Row<'r> {
             values.skip_to(&cursor);
             from = cursor.index;
         }
-        for _ in from..index {
-            if values.step().is_none() && values.last != Last::Null {
-                return Err(values.error());
-            }
-        }
+        values.skip(index.wrapping_sub(from))?;
         self.cursor.set(values.cursor(index));
         Ok(values)
     }
@@ -205,22 +201,13 @@ impl<'r> Row<'r> {
     /// The values in sequence, for implementations of [`FromRow`].
     #[inline]
     pub fn values(&self) -> Values<'r> {
-        let values = Reader::new(self.values);
-        let (columns, malformed) = (self.columns(), self.malformed);
-        Values {
-            columns,
-            values,
-            count: self.count,
-            head: &[0; COLUMN_HEAD],
-            last: Last::Null,
-            malformed,
-        }
+        Values::new(self.columns(), self.values, self.count, self.malformed)
     }
 }
 
 /// The columns of a row or result.
 #[derive(Clone)]
-pub struct Columns<'r>(&'r [u8]);
+pub struct Columns<'r>(pub(super) &'r [u8]);
 
 impl<'r> Columns<'r> {
     #[inline]
@@ -229,7 +216,7 @@ impl<'r> Columns<'r> {
     }
 
     #[inline]
-    fn next_head(&mut self) -> Option<(&'r [u8; COLUMN_HEAD], &'r [u8])> {
+    pub(super) fn next_head(&mut self) -> Option<(&'r [u8; COLUMN_HEAD], &'r [u8])> {
         let (head, rest) = self.0.split_first_chunk()?;
         let (_, _, length) = parts(head);
         let (name, rest) = rest.split_at_checked(length)?;
@@ -240,7 +227,7 @@ impl<'r> Columns<'r> {
 
 /// Type, format and length of the name of a packed column.
 #[inline]
-fn parts(head: &[u8; COLUMN_HEAD]) -> (Oid, Format, usize) {
+pub(super) fn parts(head: &[u8; COLUMN_HEAD]) -> (Oid, Format, usize) {
     let [a, b, c, d, format, length] = *head;
     let format = if format == 0 { Format::Text } else { Format::Binary };
     (u32::from_ne_bytes([a, b, c, d]), format, length.into())
@@ -262,180 +249,9 @@ impl<'r> Iterator for Columns<'r> {
     }
 }
 
-/// A walk over the values of a row. It checks lengths, number and end of the values while it reads
-/// them: a row is walked once.
-///
-/// What is read is returned as an `Option`, in registers: an error would travel through memory. Why
-/// there is nothing is noted in the walk.
-pub struct Values<'r> {
-    columns: Columns<'r>,
-    values: Reader<'r>,
-    /// Columns of the row.
-    count: u16,
-    /// Of the value that was read last.
-    head: &'r [u8; COLUMN_HEAD],
-    last: Last,
-    malformed: &'r Cell<bool>,
-}
-
-/// Why there is no value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    /// The value is NULL.
-    Null,
-    /// There is no further column, or the row is malformed.
-    Missing,
-    /// The value does not make the type with this OID.
-    Unfit(TypeError, Oid),
-}
-
-impl<'r> Values<'r> {
-    /// The next value.
-    ///
-    /// # Errors
-    /// As [`Row::get`].
-    #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
-        self.take().ok_or_else(|| self.error())
-    }
-
-    /// The next value; `None`: [`error`](Self::error) says why.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
-    fn take<T: FromSql<'r>>(&mut self) -> Option<T> {
-        let bytes = self.step();
-        let (oid, format, _) = parts(self.head);
-        let result = match bytes {
-            _ if !T::accepts(oid) => Err(TypeError::Mismatch),
-            Some(bytes) => T::from_sql(RawValue { oid, format, bytes }),
-            None if self.last == Last::Null => T::from_null(),
-            None => return None,
-        };
-        match result {
-            Ok(value) => Some(value),
-            Err(reason) => {
-                self.note(reason, T::OID);
-                None
-            }
-        }
-    }
-
-    /// Checks that no value is left.
-    ///
-    /// # Errors
-    /// [`UsageError::ColumnCount`].
-    #[inline]
-    pub fn finish(&self) -> Result<()> {
-        if self.columns.0.is_empty() && self.values.is_empty() {
-            Ok(())
-        } else {
-            Err(self.excess())
-        }
-    }
-
-    /// The next value. `None`: NULL, or there is none, or it is malformed, see `last`.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
-    #[cfg_attr(target_os = "none", inline(never))]
-    fn step(&mut self) -> Option<&'r [u8]> {
-        let mut columns = Columns(self.columns.0);
-        let Some((head, _)) = columns.next_head() else { return self.absent(Last::Missing) };
-        let Ok(value) = self.values.value_in_line() else { return self.absent(Last::Missing) };
-        (self.columns, self.head) = (columns, head);
-        match value {
-            None => self.absent(Last::Null),
-            value => value,
-        }
-    }
-
-    #[cold]
-    const fn absent(&mut self, why: Last) -> Option<&'r [u8]> {
-        self.last = why;
-        None
-    }
-
-    /// After the last column there is nothing.
-    #[inline]
-    fn check_end(&self) -> Result<()> {
-        if self.columns.0.is_empty() && !self.values.is_empty() {
-            Err(broken(self.malformed))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Where the walk is.
-    fn cursor(&self, index: u16) -> Cursor {
-        let (columns, values) = (self.columns.0.len(), self.values.rest().len());
-        Cursor { index, columns, values }
-    }
-
-    /// Goes on from where another walk was, over the same row.
-    fn skip_to(&mut self, cursor: &Cursor) {
-        fn last(bytes: &[u8], n: usize) -> &[u8] {
-            bytes.get(bytes.len().saturating_sub(n)..).unwrap_or(&[])
-        }
-        self.columns = Columns(last(self.columns.0, cursor.columns));
-        self.values = Reader::new(last(self.values.rest(), cursor.values));
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn note(&mut self, reason: TypeError, wanted: Oid) {
-        if self.last != Last::Missing {
-            self.last = Last::Unfit(reason, wanted);
-        }
-    }
-
-    /// Why the last value could not be read.
-    #[cold]
-    #[inline(never)]
-    fn error(&self) -> Error {
-        if let Last::Unfit(reason, wanted) = self.last {
-            let (mut left, mut column) = (self.columns.clone(), self.count.wrapping_sub(1));
-            while left.next_head().is_some() {
-                column = column.wrapping_sub(1);
-            }
-            return Error::local(ErrorKind::Column {
-                column,
-                reason,
-                wanted,
-                found: parts(self.head).0,
-            });
-        }
-        let ended = self.values.is_empty() && self.columns.0.is_empty();
-        if ended { no_column() } else { broken(self.malformed) }
-    }
-
-    /// There are more columns than were asked for, or bytes after the last value.
-    #[cold]
-    fn excess(&self) -> Error {
-        match self.columns.0 {
-            [] => broken(self.malformed),
-            _ => Error::local(ErrorKind::Usage(UsageError::ColumnCount)),
-        }
-    }
-}
-
-/// A row is malformed: the session learns of it.
-#[cold]
-fn broken(malformed: &Cell<bool>) -> Error {
-    malformed.set(true);
-    Error::new(ErrorKind::Protocol(ProtocolError::Malformed), Outcome::Unknown, false)
-}
-
-#[cold]
-fn no_column() -> Error {
-    Error::local(ErrorKind::Usage(UsageError::NoColumn))
-}
-
 impl core::fmt::Debug for Row<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Row").field("columns", &self.columns()).finish_non_exhaustive()
-    }
-}
-
-impl core::fmt::Debug for Values<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Values").field("count", &self.count).finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,201 @@
+//! The walk over the values of a row.
+
+use core::cell::Cell;
+
+use crate::engine::COLUMN_HEAD;
+use crate::error::{Error, ErrorKind, Outcome, ProtocolError, Result, UsageError};
+use crate::types::{FromSql, Oid, RawValue, TypeError};
+use crate::verbs::row::{Columns, Cursor, parts};
+use crate::wire::Reader;
+
+/// A walk over the values of a row. It checks lengths, number and end of the values while it reads
+/// them: a row is walked once.
+///
+/// What is read is returned as an `Option`, in registers: an error would travel through memory. Why
+/// there is nothing is noted in the walk.
+pub struct Values<'r> {
+    columns: Columns<'r>,
+    values: Reader<'r>,
+    /// Columns of the row.
+    count: u16,
+    /// Of the value that was read last.
+    head: &'r [u8; COLUMN_HEAD],
+    last: Last,
+    malformed: &'r Cell<bool>,
+}
+
+/// Why there is no value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// The value is NULL.
+    Null,
+    /// There is no further column, or the row is malformed.
+    Missing,
+    /// The value does not make the type with this OID.
+    Unfit(TypeError, Oid),
+}
+
+impl<'r> Values<'r> {
+    #[inline]
+    pub(super) const fn new(
+        columns: Columns<'r>,
+        values: &'r [u8],
+        count: u16,
+        malformed: &'r Cell<bool>,
+    ) -> Self {
+        let (values, head) = (Reader::new(values), &[0; COLUMN_HEAD]);
+        Self { columns, values, count, head, last: Last::Null, malformed }
+    }
+
+    /// The next value.
+    ///
+    /// # Errors
+    /// As [`Row::get`].
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
+        self.take().ok_or_else(|| self.error())
+    }
+
+    /// The next value; `None`: [`error`](Self::error) says why.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    pub(super) fn take<T: FromSql<'r>>(&mut self) -> Option<T> {
+        let bytes = self.step();
+        let (oid, format, _) = parts(self.head);
+        let result = match bytes {
+            _ if !T::accepts(oid) => Err(TypeError::Mismatch),
+            Some(bytes) => T::from_sql(RawValue { oid, format, bytes }),
+            None if self.last == Last::Null => T::from_null(),
+            None => return None,
+        };
+        match result {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                self.note(reason, T::OID);
+                None
+            }
+        }
+    }
+
+    /// Goes past some values.
+    pub(super) fn skip(&mut self, count: u16) -> Result<()> {
+        for _ in 0..count {
+            if self.step().is_none() && self.last != Last::Null {
+                return Err(self.error());
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that no value is left.
+    ///
+    /// # Errors
+    /// [`UsageError::ColumnCount`].
+    #[inline]
+    pub fn finish(&self) -> Result<()> {
+        if self.columns.0.is_empty() && self.values.is_empty() {
+            Ok(())
+        } else {
+            Err(self.excess())
+        }
+    }
+
+    /// The next value. `None`: NULL, or there is none, or it is malformed, see `last`.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn step(&mut self) -> Option<&'r [u8]> {
+        let mut columns = Columns(self.columns.0);
+        let Some((head, _)) = columns.next_head() else { return self.absent(Last::Missing) };
+        let Ok(value) = self.values.value_in_line() else { return self.absent(Last::Missing) };
+        (self.columns, self.head) = (columns, head);
+        match value {
+            None => self.absent(Last::Null),
+            value => value,
+        }
+    }
+
+    #[cold]
+    const fn absent(&mut self, why: Last) -> Option<&'r [u8]> {
+        self.last = why;
+        None
+    }
+
+    /// After the last column there is nothing.
+    #[inline]
+    pub(super) fn check_end(&self) -> Result<()> {
+        if self.columns.0.is_empty() && !self.values.is_empty() {
+            Err(broken(self.malformed))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Where the walk is.
+    pub(super) fn cursor(&self, index: u16) -> Cursor {
+        let (columns, values) = (self.columns.0.len(), self.values.rest().len());
+        Cursor { index, columns, values }
+    }
+
+    /// Goes on from where another walk was, over the same row.
+    pub(super) fn skip_to(&mut self, cursor: &Cursor) {
+        fn last(bytes: &[u8], n: usize) -> &[u8] {
+            bytes.get(bytes.len().saturating_sub(n)..).unwrap_or(&[])
+        }
+        self.columns = Columns(last(self.columns.0, cursor.columns));
+        self.values = Reader::new(last(self.values.rest(), cursor.values));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note(&mut self, reason: TypeError, wanted: Oid) {
+        if self.last != Last::Missing {
+            self.last = Last::Unfit(reason, wanted);
+        }
+    }
+
+    /// Why the last value could not be read.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn error(&self) -> Error {
+        if let Last::Unfit(reason, wanted) = self.last {
+            let (mut left, mut column) = (self.columns.clone(), self.count.wrapping_sub(1));
+            while left.next_head().is_some() {
+                column = column.wrapping_sub(1);
+            }
+            return Error::local(ErrorKind::Column {
+                column,
+                reason,
+                wanted,
+                found: parts(self.head).0,
+            });
+        }
+        let ended = self.values.is_empty() && self.columns.0.is_empty();
+        if ended { no_column() } else { broken(self.malformed) }
+    }
+
+    /// There are more columns than were asked for, or bytes after the last value.
+    #[cold]
+    fn excess(&self) -> Error {
+        match self.columns.0 {
+            [] => broken(self.malformed),
+            _ => Error::local(ErrorKind::Usage(UsageError::ColumnCount)),
+        }
+    }
+}
+
+/// A row is malformed: the session learns of it.
+#[cold]
+pub(super) fn broken(malformed: &Cell<bool>) -> Error {
+    malformed.set(true);
+    Error::new(ErrorKind::Protocol(ProtocolError::Malformed), Outcome::Unknown, false)
+}
+
+#[cold]
+pub(super) fn no_column() -> Error {
+    Error::local(ErrorKind::Usage(UsageError::NoColumn))
+}
+
+impl core::fmt::Debug for Values<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Values").field("count", &self.count).finish_non_exhaustive()
+    }
+}
