@@ -12,10 +12,20 @@ const BARE: &str = "thumbv7m-none-eabi";
 const PACKAGES: &[(&str, &str)] =
     &[("barepg", "Cargo.toml"), ("barepg-smoltcp", "transports/smoltcp/Cargo.toml")];
 
+/// Features that unit tests of the rest must compile without.
+const ALONE: [&str; 4] = ["", "md5", "opengauss", "tls"];
+
 /// A few sets of features in which each pair is together, apart, and absent. [`every_pair`] takes
 /// many times as long.
 pub fn sets(context: &Context) -> Checked {
-    check(context, covering)
+    let mut checked = check(context, covering)?;
+    for feature in ALONE {
+        let mut command = context.cargo(&["check", "--package", "barepg", "--lib"]);
+        command.args(["--profile", "test", "--no-default-features", "--features", feature]);
+        context.run(&mut command)?;
+        checked += 1;
+    }
+    Ok(checked)
 }
 
 /// Every pair of features alone: `cargo xtask pairs`.
