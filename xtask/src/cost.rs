@@ -4,6 +4,7 @@
 //! tests makes tables and plots anew from them, and compares them with what is in the repository and
 //! with the budgets.
 
+mod bars;
 mod boards;
 mod guidance;
 mod measure;
@@ -25,6 +26,7 @@ Draws the tables and plots of docs/cost.md and README.md from docs/cost/figures.
   --measure           measures all figures anew first; takes some minutes
   --only GROUP        of these: cortex-m3 (instructions), flash (of the driver alone), growth (of a
                       unit with more and more of them), boards (whole images), host (the bench)
+  --bars              prints what was set out to be reached, beside what is
   --check             changes nothing: an error where a table or plot is not that of the figures
 ";
 
@@ -39,6 +41,7 @@ pub struct Options {
     measure: bool,
     only: Option<&'static str>,
     check: bool,
+    bars: bool,
 }
 
 impl Options {
@@ -57,6 +60,7 @@ impl Options {
                         Some(group.ok_or(format!("no group {name}; there are: {known}"))?);
                 }
                 "--check" => options.check = true,
+                "--bars" => options.bars = true,
                 other => return Err(format!("unknown argument of cost: {other}")),
             }
         }
@@ -67,6 +71,12 @@ impl Options {
 pub fn run(options: &Options) -> Result<(), String> {
     if options.measure {
         write(FIGURES, &measure::all(&figures()?, options.only)?)?;
+    }
+    if options.bars {
+        let figures = figures()?;
+        let (met, all) = bars::count(&figures);
+        println!("{}\n{met} of {all} are met", bars::table(&figures));
+        return Ok(());
     }
     if options.check {
         return check()

@@ -1,6 +1,6 @@
 //! The tables, as Markdown.
 
-use super::guidance;
+use super::{bars, guidance};
 use crate::bench::{ALL_WORKS, Client, GROWTH, SIZES};
 use crate::budgets::Budgets;
 use crate::demo::digits;
@@ -11,6 +11,7 @@ const END: &str = "<!-- end -->";
 type Table = (&'static str, fn(&Budgets) -> String);
 
 const TABLES: &[Table] = &[
+    ("bars", bars::table),
     ("peers", peers),
     ("buffers", buffers),
     ("cortex-m3", cortex_m3),
@@ -83,13 +84,15 @@ fn shown(figures: &Budgets, section: &str, name: &str) -> String {
     figures.get(section, name).map_or("–".to_string(), digits)
 }
 
-/// A value of one client as a part of another's.
-fn ratio(figures: &Budgets, name: &str, peer: Client) -> String {
+/// barepg's cost of a work as a part of another client's.
+pub fn ratio(figures: &Budgets, name: &str, peer: Client) -> Option<f64> {
     let of = |client: Client| figures.get(client.name(), name).filter(|value| *value > 0);
-    match (of(Client::Barepg), of(peer)) {
-        (Some(ours), Some(theirs)) => format!("{:.2}", ours as f64 / theirs as f64),
-        _ => "–".to_string(),
-    }
+    Some(of(Client::Barepg)? as f64 / of(peer)? as f64)
+}
+
+/// The same in words.
+fn part(figures: &Budgets, name: &str, peer: Client) -> String {
+    ratio(figures, name, peer).map_or("–".to_string(), |ratio| format!("{ratio:.2}"))
 }
 
 fn peers(figures: &Budgets) -> String {
@@ -104,7 +107,7 @@ fn peers(figures: &Budgets) -> String {
             text.push_str(&format!(" {} |", shown(figures, client.name(), work.name)));
         }
         for peer in [Client::Libpq, Client::Tokio] {
-            text.push_str(&format!(" {} |", ratio(figures, work.name, peer)));
+            text.push_str(&format!(" {} |", part(figures, work.name, peer)));
         }
         text.push('\n');
     }
@@ -182,8 +185,8 @@ fn summary(figures: &Budgets) -> String {
     let of = |section: &str, name: &str| shown(figures, section, name);
     let peers = format!(
         "{} of libpq's, {} of tokio-postgres's",
-        ratio(figures, "prepared", Client::Libpq),
-        ratio(figures, "prepared", Client::Tokio)
+        part(figures, "prepared", Client::Libpq),
+        part(figures, "prepared", Client::Tokio)
     );
     [
         ("flash of the driver, what most firmware uses".to_string(), of("driver", "set")),
