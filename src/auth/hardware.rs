@@ -210,7 +210,7 @@ impl<D: Sha256Hardware> Pbkdf2Hardware for D {
         let outer = HashStart::new(&mut key_block, 0x36 ^ 0x5c);
         wipe(&mut key_block);
         let hmac = HmacKey::of_states(inner.state, outer.state);
-        *key = hmac.mac(&[job.salt, &1_u32.to_be_bytes()]);
+        hmac.mac_into(&[job.salt, &1_u32.to_be_bytes()], key);
         // A hash, and the padding of a message of 96 bytes.
         let mut block = [0; 16];
         let [.., length] = &mut block;

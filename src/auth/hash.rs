@@ -75,20 +75,30 @@ impl Sha256 {
 
     /// The hash of the parts, concatenated.
     pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
-        Self::continued(&INITIAL, 0, parts)
+        let mut digest = [0; 32];
+        Self::continued((&INITIAL, 0), parts, None, &mut digest);
+        digest
     }
 
-    /// As [`digest`](Self::digest), after what led to a chaining value. Out of line: a running
-    /// hash is a hundred bytes of stack, which several in one function would take at once.
+    /// As [`digest`](Self::digest), after what led to a chaining value; with another one the hash of the
+    /// hash after that. Out of line, and one running hash for both: it is a hundred bytes of stack.
     #[inline(never)]
-    fn continued(state: &[u32; 8], length: u64, parts: &[&[u8]]) -> [u8; 32] {
-        let mut hash = Self::resume(*state, length);
+    fn continued(
+        (state, length): (&[u32; 8], u32),
+        parts: &[&[u8]],
+        mut outer: Option<&[u32; 8]>,
+        digest: &mut [u8; 32],
+    ) {
+        let mut hash = Self::resume(*state, length.into());
         for part in parts {
             hash.update(part);
         }
-        let mut digest = [0; 32];
-        hash.finish(&mut digest);
-        digest
+        loop {
+            hash.finish(digest);
+            let Some(state) = outer.take() else { return };
+            (hash.state, hash.length) = (*state, 64);
+            hash.update(digest);
+        }
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -151,9 +161,17 @@ impl HmacKey {
     }
 
     /// The MAC of the parts, concatenated.
+    #[cfg(any(test, feature = "opengauss", feature = "tls"))]
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let digest = Sha256::continued(&self.inner, 64, parts);
-        Sha256::continued(&self.outer, 64, &[&digest])
+        let mut mac = [0; 32];
+        self.mac_into(parts, &mut mac);
+        mac
+    }
+
+    /// The same, where it is to be.
+    #[inline]
+    pub(crate) fn mac_into(&self, parts: &[&[u8]], mac: &mut [u8; 32]) {
+        Sha256::continued((&self.inner, 64), parts, Some(&self.outer), mac);
     }
 
     /// Replaces the round's 32 bytes with their MAC, in exactly two compressions.

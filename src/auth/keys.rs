@@ -370,8 +370,8 @@ impl SaltedKeys {
     #[inline(never)]
     fn split(&mut self) {
         let key = HmacKey::new(&self.client);
-        self.client = key.mac(&[b"Client Key"]);
-        self.server = key.mac(&[b"Server Key"]);
+        key.mac_into(&[b"Client Key"], &mut self.client);
+        key.mac_into(&[b"Server Key"], &mut self.server);
     }
 }
 

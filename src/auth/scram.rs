@@ -208,8 +208,9 @@ impl<'p> Scram<'p> {
         let parts: [&[u8]; 9] =
             [b"n=,r=", &self.nonce, b",", server_first, b",", header, hash, b",r=", nonce];
         let SaltedKeys { client, server } = &mut self.keys;
-        let mut signature = HmacKey::new(&Sha256::digest(&[client])).mac(&parts);
-        *server = HmacKey::new(server).mac(&parts);
+        let mut signature = Sha256::digest(&[client]);
+        HmacKey::new(&signature).mac_into(&parts, &mut signature);
+        HmacKey::new(server).mac_into(&parts, server);
         for (proof, sign) in client.iter_mut().zip(&signature) {
             *proof ^= sign;
         }
@@ -283,7 +284,7 @@ pub(super) fn salted_password(
     result: &mut [u8; 32],
 ) -> Result<(), Fault> {
     let key = HmacKey::new(password);
-    *result = key.mac(&[salt, &1_u32.to_be_bytes()]);
+    key.mac_into(&[salt, &1_u32.to_be_bytes()], result);
     further_rounds(&key, iterations, tick, result)
 }
 
