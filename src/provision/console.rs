@@ -139,7 +139,12 @@ impl<'p> Console<'p> {
     ) -> Result<Option<Request>, Refusal> {
         let bytes = line.get(..length).ok_or(Refusal::Line(capacity(length, line.len())))?;
         let text = core::str::from_utf8(bytes).ok().filter(|_| !garbled);
-        let text = text.ok_or(Refusal::Garbled)?.trim_ascii();
+        let whole = text.ok_or(Refusal::Garbled)?.trim_ascii_start();
+        let text = match whole.trim_ascii_end() {
+            // A space after a backslash belongs to the value.
+            escaped if escaped.ends_with('\\') => whole,
+            text => text,
+        };
         match text {
             "" => return Ok(None),
             "show" => self.show(out),

@@ -75,6 +75,10 @@ impl Provisioned {
     /// [`check`](Self::check) finds; [`ProvisionError::SeveralParameters`], [`ProvisionError::Capacity`].
     /// Nothing has changed.
     pub fn set(&mut self, parameter: &str) -> Result<(), ProvisionError> {
+        // To the parser a backslash at the end is nothing; in a line it would escape the line's end.
+        let backslashes = parameter.bytes().rev().take_while(|byte| *byte == b'\\').count();
+        let open = parameter.strip_suffix('\\').filter(|_| backslashes & 1 == 1);
+        let parameter = open.unwrap_or(parameter);
         let mut scratch = [0; limits::PROVISIONED_SCRATCH];
         let checked = single(parameter, &mut scratch);
         scratch.zeroize();

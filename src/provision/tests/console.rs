@@ -63,6 +63,19 @@ fn the_console_answers_each_line() {
 }
 
 #[test]
+fn a_space_after_a_backslash_belongs_to_the_value() {
+    for (line, stored) in [
+        ("application_name=a\\ ", "application_name=a\\ "),
+        ("application_name=a\\", "application_name=a"),
+        (" application_name=a  ", "application_name=a"),
+    ] {
+        let mut parameters: Provisioned<[u8; 64]> = Provisioned::new();
+        let (out, _) = said(&mut parameters, &format!("{line}\n"));
+        assert_eq!((out.as_str(), parameters.lines().next()), ("ok\n", Some(stored)), "{line}");
+    }
+}
+
+#[test]
 fn no_secret_is_ever_shown() {
     const SECRET: &str = "Zx9Qw7Lm4T";
     let hex = "5a7839517737".repeat(6)[..64].to_string();

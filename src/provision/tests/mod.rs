@@ -13,6 +13,32 @@ use crate::limits;
 
 type Small = Provisioned<[u8; 160]>;
 
+/// Nothing is left of a backslash at the end of a connection string: it must not take the line that follows into
+/// its value.
+#[test]
+fn no_parameter_takes_the_next_one_into_its_value() {
+    for (parameter, password) in [
+        ("password=secret\\", "secret"),
+        ("password=secret\\\\", "secret\\"),
+        ("password=secret\\\\\\", "secret\\"),
+        ("password=secret\\ ", "secret "),
+        ("password='secret\\\\'", "secret\\"),
+    ] {
+        let mut parameters: Provisioned<[u8; 160]> = Provisioned::new();
+        for parameter in [parameter, "user=logger", "host=db"] {
+            parameters.set(parameter).unwrap();
+        }
+        parameters.check().unwrap();
+        let mut scratch = [0; limits::PROVISIONED_SCRATCH];
+        let config = parameters.config(&mut scratch).unwrap();
+        assert_eq!(config.get_user(), Some("logger"), "{parameter}");
+        let expected = crate::Config::new().host("db").password(password);
+        assert_eq!(config.credentials.password, expected.credentials.password, "{parameter}");
+        let host = config.hosts().unwrap().next().unwrap().host;
+        assert_eq!(host, "db", "{parameter}");
+    }
+}
+
 #[test]
 fn parameters_replace_each_other_and_are_never_cut() {
     let mut parameters: Provisioned<[u8; 64]> = Provisioned::new();
