@@ -46,11 +46,12 @@ fn image(place: usize, room: usize) -> Result<Vec<u8>, String> {
     let mut console = Console::new(&mut parameters);
     let mut is_complete = false;
     for (number, line) in (1..).zip(lines.lines()) {
-        let mut answer = String::new();
+        let (mut answer, mut request) = (String::new(), None);
         for byte in line.bytes().chain([b'\n']) {
-            if let Some(request) = console.feed(byte, &mut answer) {
-                is_complete = request == Request::Save;
-            }
+            request = console.feed(byte, &mut answer);
+        }
+        if !line.trim().is_empty() {
+            is_complete = request == Some(Request::Save);
         }
         if let Some(error) = answer.strip_prefix("error: ") {
             return Err(format!("line {number}: {}", error.trim_end()));

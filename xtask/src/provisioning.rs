@@ -307,6 +307,23 @@ mod tests {
         assert!(made(&device, Keys::New, None).unwrap_err().contains("--login"));
     }
 
+    /// What follows the commit was not saved.
+    #[test]
+    fn an_image_is_of_what_was_committed() {
+        let scratch = barepg_testkit::scratch::Scratch::new("barepg-image", "").unwrap();
+        let file = scratch.path().join("image");
+        for (lines, is_good) in [
+            ("user=a\ncommit\n\n", true),
+            ("user=a\n", false),
+            ("user=a\ncommit\nhost=b\n", false),
+            ("user=a\ncommit\nwipe\n", false),
+        ] {
+            let _ = fs::remove_file(&file);
+            let made = image(lines, 1024, 512, &file);
+            assert_eq!((made.is_ok(), file.exists()), (is_good, is_good), "{lines}: {made:?}");
+        }
+    }
+
     #[test]
     fn base64_is_that_of_rfc_4648() {
         assert_eq!(base64(b"foob"), "Zm9vYg==");

@@ -29,11 +29,15 @@ pub fn provision_file(arguments: &str) -> Option<&str> {
 pub fn provision_from(lines: &[u8], parameters: &mut Provisioned, out: &mut Out<'_>) -> bool {
     let mut console = Console::new(parameters);
     let mut answers = Refusals(out, true);
-    let mut is_complete = false;
+    let (mut is_complete, mut is_empty, mut asked) = (false, true, None);
     for byte in lines.iter().chain(b"\n") {
-        match console.feed(*byte, &mut answers) {
-            Some(Request::Save) => is_complete = true,
-            Some(Request::Wipe | Request::Leave) | None => {}
+        asked = console.feed(*byte, &mut answers).or(asked);
+        is_empty &= byte.is_ascii_whitespace();
+        if *byte == b'\n' {
+            let asked = asked.take();
+            if !core::mem::replace(&mut is_empty, true) {
+                is_complete = asked == Some(Request::Save);
+            }
         }
     }
     if !is_complete {
@@ -91,7 +95,10 @@ fn console<F: NorFlash>(
     parameters: &mut Provisioned,
 ) {
     let mut console = Console::new(parameters);
-    let _ = line.write(b"provisioning; help lists what can be said\n");
+    let _ = core::fmt::Write::write_str(
+        &mut Answers(line),
+        "provisioning; help lists what can be said\n",
+    );
     loop {
         let mut byte = [0];
         // Nothing yet.
@@ -127,5 +134,29 @@ impl core::fmt::Write for Refusals<'_, '_> {
         // A line begins here, and is an answer of its own.
         let is_new = core::mem::replace(&mut self.1, text.ends_with('\n'));
         if is_new && text == "ok\n" { Ok(()) } else { self.0.write_str(text) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_committed_last_is_complete() {
+        for (lines, is_complete) in [
+            ("user=a\ncommit\n", true),
+            ("user=a\r\ncommit\r\n\r\n", true),
+            ("user=a\ncommit", true),
+            ("user=a\n", false),
+            ("user=a\ncommit\nhost=b\n", false),
+            ("commit\n", false),
+        ] {
+            let (mut parameters, mut out) = (Parameters::new(), String::new());
+            let found = provision_from(lines.as_bytes(), &mut parameters, &mut out);
+            assert_eq!(found, is_complete, "{lines:?}: {out}");
+            assert_eq!(out.contains("no commit"), !is_complete, "{lines:?}: {out}");
+        }
     }
 }

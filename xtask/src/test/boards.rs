@@ -73,11 +73,16 @@ pub fn lint(context: &Context, board: &Board, features: &[&str]) -> Result<(), S
     context.run(&mut clippy).map(drop)
 }
 
-/// The tests of what the boards are made of, on this machine.
+/// The tests of what the boards are made of, on this machine, with and without parameters that a device was given.
 pub fn tests(context: &Context) -> Checked {
-    let mut command = context.cargo(&["test", "--package", "barepg-app"]);
-    boards::workspace(&mut command);
-    host::count(&context.run(&mut command)?)
+    let mut passed = 0;
+    for features in ["", "provision,survive"] {
+        let mut command = context.cargo(&["test", "--package", "barepg-app"]);
+        command.args(["--features", features]);
+        boards::workspace(&mut command);
+        passed += host::count(&context.run(&mut command)?)?;
+    }
+    Ok(passed)
 }
 
 /// The common operations on every board: what they print, what they cost, and that the driver's
