@@ -9,6 +9,7 @@ mod copy;
 mod guards;
 mod guide;
 mod hardware;
+mod logger;
 mod login;
 mod notify;
 mod pipeline;

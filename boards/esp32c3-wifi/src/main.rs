@@ -1,6 +1,6 @@
 #![no_std]
 #![no_main]
-//! Logs readings from a ESP32-C3 over Wi-Fi and TLS, and again after whatever happens.
+//! Logs readings from an ESP32-C3 over Wi-Fi and TLS, and again after whatever happens.
 
 mod board;
 mod logger;

@@ -83,7 +83,7 @@ impl logger::Device for Station<'_> {
         loop {
             if let Ok((number, celsius)) = READINGS.try_receive() {
                 let start = self.start.unwrap_or(0).cast_signed();
-                return (start << 24 | i64::from(number), celsius);
+                return ((start << 24) + i64::from(number), celsius);
             }
             self.board.idle();
             cortex_m::asm::wfi(); // the ticker wakes it

@@ -14,8 +14,9 @@ pub trait Device {
     /// The number of the device.
     const NUMBER: i32;
 
-    /// Waits for the next reading. Its number never repeats, also not after a power loss: a counter
-    /// in flash, the time, or the outbox (feature `outbox`), which keeps the readings as well.
+    /// Waits for the next reading. Its number is above that of any before, also after a power loss: a counter
+    /// in flash, the time, or the outbox (feature `outbox`), which keeps the readings as well. A time that
+    /// [`set_time`](Self::set_time) has put back is no reason to repeat one: the logger goes on from the last.
     fn measure(&mut self) -> (i64, f32);
 
     /// The server's time, in seconds since 1970: once in each session.
@@ -33,6 +34,8 @@ static INSERT: PerDialect<StaticStatement> =
 struct State<'d, D> {
     device: &'d mut D,
     waiting: Option<(i64, f32)>,
+    /// The number of the last reading.
+    last: i64,
 }
 
 /// Logs readings, for years.
@@ -44,7 +47,7 @@ pub fn run<'b, D: Device>(
 ) -> ! {
     client.set_static_statements(prepared);
     let mut supervisor = Supervisor::new(Policy::DEFAULT);
-    let mut state = State { device, waiting: None };
+    let mut state = State { device, waiting: None, last: i64::MIN };
     loop {
         // Pauses after a failure, longer and longer ones, are the supervisor's.
         client.supervise(dialler, &mut supervisor, &mut state, session, pause);
@@ -62,7 +65,12 @@ fn session<D: Device>(
     loop {
         let (number, celsius) = match state.waiting {
             Some(reading) => reading,
-            None => *state.waiting.insert(state.device.measure()),
+            None => {
+                let (number, celsius) = state.device.measure();
+                // One that was stored before would be taken for the same reading, and lost.
+                state.last = number.max(state.last.saturating_add(1));
+                *state.waiting.insert((state.last, celsius))
+            }
         };
         match conn.execute(insert, (D::NUMBER, number, celsius)) {
             // Lost link, full disk, lock: it is sent again.

@@ -67,11 +67,12 @@ mod app {
     }
 
     /// A reading a second, on time whatever the driver does. Without room it discards the reading.
-    #[task(binds = SysTick, priority = 2, local = [samples, turns: u32 = 0])]
+    #[task(binds = SysTick, priority = 2, local = [samples, turns: u8 = 0, number: u32 = 0])]
     fn sample(cx: sample::Context) {
-        *cx.local.turns += 1;
-        if cx.local.turns.is_multiple_of(20) {
-            let _ = cx.local.samples.enqueue((*cx.local.turns / 20, 21.5)); // put a sensor here
+        *cx.local.turns = (*cx.local.turns + 1) % 20;
+        if *cx.local.turns == 0 {
+            *cx.local.number += 1;
+            let _ = cx.local.samples.enqueue((*cx.local.number, 21.5)); // put a sensor here
         }
     }
 }
@@ -102,7 +103,7 @@ impl logger::Device for Station<'_> {
         loop {
             if let Some((number, celsius)) = self.readings.dequeue() {
                 let start = self.start.unwrap_or(0).cast_signed();
-                return (start << 24 | i64::from(number), celsius);
+                return ((start << 24) + i64::from(number), celsius);
             }
             self.board.idle();
             cortex_m::asm::wfi(); // the sampler wakes it
