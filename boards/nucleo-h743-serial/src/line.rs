@@ -180,8 +180,7 @@ pub struct Dialler<'l, W, const N: usize> {
 }
 
 impl<W: Wire, const N: usize> Dialler<'_, W, N> {
-    fn wait(&self, ms: u64, mut done: impl FnMut(&mut W) -> bool) -> bool {
-        let end = self.board.now_ms() + ms;
+    fn wait_until(&self, end: u64, mut done: impl FnMut(&mut W) -> bool) -> bool {
         loop {
             if done(&mut self.wire.borrow_mut()) {
                 return true;
@@ -201,11 +200,14 @@ impl<'l, W: Wire, const N: usize> Dial for Dialler<'l, W, N> {
         if target.address > 0 {
             return Err(DialError::NoMoreAddresses);
         }
+        let begun = self.board.now_ms();
         self.wire.borrow_mut().set_ready(false);
-        self.wait(HANG_UP_MS, |_| false);
+        self.wait_until(begun + HANG_UP_MS, |_| false);
         self.received.clear();
         self.wire.borrow_mut().set_ready(true);
-        if !self.wait(target.timeout_ms.into(), Wire::has_carrier) {
+        // The time of hanging up is a part of it.
+        let timeout_ms = u64::from(target.timeout_ms).max(HANG_UP_MS);
+        if !self.wait_until(begun + timeout_ms, Wire::has_carrier) {
             return Err(DialError::TimedOut);
         }
         Ok(Line { received: self.received, wire: self.wire, board: self.board })
