@@ -2,6 +2,8 @@
 //! session, and it tells systemd that it lives. This systemd does not listen for long: the gateway must not wait
 //! for it.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Stdio;
@@ -32,9 +34,17 @@ pub fn run(program: &Path) -> Checked {
     let mut command = with_parent(program);
     for word in cluster.conninfo("scram_user").split_whitespace() {
         let Some((keyword, value)) = word.split_once('=') else { continue };
+        if keyword == "password" {
+            // As in its unit: a file that nobody else may read.
+            let file = scratch.path().join("pgpass");
+            fs::write(&file, format!("*:*:*:*:{value}\n")).map_err(failed)?;
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+            command.env("PGPASSFILE", file);
+            continue;
+        }
         let value = if keyword == "dbname" { "gateway" } else { value };
         let names = [("dbname", "PGDATABASE"), ("host", "PGHOST"), ("hostaddr", "PGHOSTADDR")];
-        let more = [("password", "PGPASSWORD"), ("port", "PGPORT"), ("user", "PGUSER")];
+        let more = [("port", "PGPORT"), ("user", "PGUSER")];
         let name = names.iter().chain(&more).find(|(known, _)| *known == keyword);
         command.env(name.ok_or(format!("no variable for {keyword}"))?.1, value);
     }
