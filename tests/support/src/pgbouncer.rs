@@ -1,17 +1,16 @@
 //! PgBouncer in front of a cluster. Source: pgbouncer.ini(5).
 
 use std::fs;
-use std::io::ErrorKind;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::account::Account;
 use crate::child::Process;
 use crate::pg::{Cluster, free_port};
 use crate::provision;
 use crate::scratch::Scratch;
+use crate::sockets;
 
 /// When a server connection goes back to the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,17 +143,8 @@ impl PgBouncer {
     }
 
     fn wait(&self) -> Result<(), String> {
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(10) {
-            match TcpStream::connect(("127.0.0.1", self.port)) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-        Err(format!("not ready after 10 s\n{}", self.log()))
+        let ready = sockets::wait_for(self.port, Duration::from_secs(10));
+        ready.map_err(|error| format!("{error}\n{}", self.log()))
     }
 }
 

@@ -2,21 +2,21 @@
 //! 2.0 and 3.0 with an error of its own.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::account::Account;
+use crate::child::{Process, signal};
 use crate::pg::{Cluster, free_port};
 use crate::provision;
 use crate::scratch::Scratch;
+use crate::sockets;
 
 /// A running Pgpool-II, stopped when dropped. It leaves all questions of passwords to the cluster, and so
 /// serves `trust_user`.
 #[derive(Debug)]
 pub struct Pgpool {
-    child: Child,
+    process: Process,
     port: u16,
     scratch: Scratch,
 }
@@ -80,8 +80,8 @@ failover_on_backend_error = off
         command.arg("-a").arg(dir.join("hba"));
         Account::for_servers().apply(&mut command, dir);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let child = command.spawn().map_err(|error| error.to_string())?;
-        let pool = Pgpool { child, port, scratch };
+        let process = Process::start(&mut command)?;
+        let pool = Pgpool { process, port, scratch };
         pool.wait()?;
         Ok(pool)
     }
@@ -97,27 +97,15 @@ failover_on_backend_error = off
     }
 
     fn wait(&self) -> Result<(), String> {
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(20) {
-            match TcpStream::connect(("127.0.0.1", self.port)) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-        Err(format!("not ready after 20 s\n{}", self.log()))
+        let ready = sockets::wait_for(self.port, Duration::from_secs(20));
+        ready.map_err(|error| format!("{error}\n{}", self.log()))
     }
 }
 
 impl Drop for Pgpool {
     fn drop(&mut self) {
         // Its children go with it when it is asked to stop, not when it is killed.
-        let stop = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        if !stop.is_ok_and(|status| status.success()) {
-            let _ = self.child.kill();
-        }
-        let _ = self.child.wait();
+        signal("INT", &[self.process.id()]);
+        let _ = self.process.wait(Duration::from_secs(10));
     }
 }

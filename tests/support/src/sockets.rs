@@ -39,6 +39,24 @@ pub fn accept(listener: &TcpListener, limit: Duration) -> io::Result<TcpStream> 
     Ok(stream)
 }
 
+/// Waits until something listens on this port of 127.0.0.1.
+///
+/// # Errors
+/// Nothing does within the limit.
+pub fn wait_for(port: u16, limit: Duration) -> Result<(), String> {
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::ConnectionRefused => {
+                return Err(format!("port {port}: {error}"));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+    Err(format!("nothing listens on port {port} after {limit:?}"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -62,6 +80,15 @@ mod tests {
         let mut server = accept(&listener, soon).unwrap();
         let silent = std::io::Read::read(&mut server, &mut [0]).unwrap_err();
         assert_eq!(silent.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_port_is_waited_for_within_a_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(wait_for(port, Duration::from_secs(10)), Ok(()));
+        drop(listener);
+        assert!(wait_for(port, Duration::from_millis(50)).unwrap_err().contains("nothing listens"));
     }
 
     #[test]

@@ -196,38 +196,35 @@ fn recipe_table(figures: &Budgets) -> String {
     text
 }
 
-/// How many devices are at work after some seconds at the most.
-fn at_work(port: u16, count: u64, ms: u64) -> Result<u64, String> {
-    let ramp = format!("ramp-ms={}", count * 5);
-    let fleet = Devices::start(&conninfo(port), count, &["interval-ms=5000", &ramp])?;
-    // That they are not all there is what is measured.
-    let _ = fleet.wait_up(Duration::from_millis(ms));
-    Ok(fleet.up())
+/// How many devices are at work after some seconds at the most, with each of two poolers.
+fn at_work(
+    count: u64,
+    ms: u64,
+    poolers: [(&str, pgbouncer::Options); 2],
+) -> Result<Outcome, String> {
+    let server = server(60)?;
+    let mut figures = Figures::from([("devices", count)]);
+    for (name, options) in poolers {
+        let pooler = pooler_with(&server, pgbouncer::Options { extra: extra(count), ..options })?;
+        let ramp = format!("ramp-ms={}", count * 5);
+        let options = ["interval-ms=5000", &ramp];
+        let fleet = Devices::start(&conninfo(pooler.port()), count, &options)?;
+        // That they are not all there is what is measured.
+        let _ = fleet.wait_up(Duration::from_millis(ms));
+        figures.push(name, fleet.up());
+    }
+    Ok(Outcome { figures, ..Outcome::default() })
 }
 
 fn descriptors() -> Result<Outcome, String> {
-    const DEVICES: u64 = 1200;
-    let server = server(60)?;
-    let mut figures = Figures::from([("devices", DEVICES)]);
-    for (name, descriptors) in [("with_1024", Some(1024)), ("with_more", None)] {
-        let options =
-            pgbouncer::Options { descriptors, extra: extra(DEVICES), ..servers::options() };
-        let pooler = pooler_with(&server, options)?;
-        figures.push(name, at_work(pooler.port(), DEVICES, 20_000)?);
-    }
-    Ok(Outcome { figures, ..Outcome::default() })
+    let of = |descriptors| pgbouncer::Options { descriptors, ..servers::options() };
+    at_work(1200, 20_000, [("with_1024", of(Some(1024))), ("with_more", of(None))])
 }
 
 fn pools() -> Result<Outcome, String> {
-    const DEVICES: u64 = 100;
-    let server = server(60)?;
-    let mut figures = Figures::from([("devices", DEVICES)]);
-    for (name, mode) in [("transaction", PoolMode::Transaction), ("session", PoolMode::Session)] {
-        let options = pgbouncer::Options { mode, extra: extra(DEVICES), ..servers::options() };
-        let pooler = pooler_with(&server, options)?;
-        figures.push(name, at_work(pooler.port(), DEVICES, 10_000)?);
-    }
-    Ok(Outcome { figures, ..Outcome::default() })
+    let of = |mode| pgbouncer::Options { mode, ..servers::options() };
+    let poolers = [("transaction", of(PoolMode::Transaction)), ("session", of(PoolMode::Session))];
+    at_work(100, 10_000, poolers)
 }
 
 fn roles() -> Result<Outcome, String> {
