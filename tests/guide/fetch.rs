@@ -114,4 +114,26 @@ fn what_cannot_be_had_is_said() {
     publish(&plant, 3000, 1);
     plant.psql("update image set sha256 = decode(repeat('00', 32), 'hex')");
     assert_eq!(fetch(&plant, &mut flash, &|_| ()), Err(Trouble::Damaged));
+    // What is no hash at all is not asked for again and again.
+    plant.psql("update image set sha256 = substr(sha256, 1, 20)");
+    assert_eq!(fetch(&plant, &mut flash, &|_| ()), Err(Trouble::Damaged));
+}
+
+/// The one that keeps running finds out that the server's file is good again.
+#[test]
+fn a_damaged_file_is_fetched_again_once_it_is_repaired() {
+    let plant = Plant::new("guide_repair", "file", SCHEMA);
+    plant.stop_cutting();
+    let (content, file) = publish(&plant, 5000, 1);
+    plant.psql("update image set content = set_byte(content, 1000, 255 - get_byte(content, 1000))");
+    let (flash, meanwhile, report) = (Memory::new(8, 1), &|| false, &|_: &barepg::Pause| ());
+    let mut download = Download { flash, name: "app", file: None, done: 0, meanwhile, report };
+    plant.with_client(|client, dialler| {
+        assert_eq!(download.run(client, dialler, QUICK), Err(Trouble::Damaged));
+        plant.psql(
+            "update image set content = set_byte(content, 1000, 255 - get_byte(content, 1000))",
+        );
+        assert_eq!(download.run(client, dialler, QUICK), Ok(file));
+    });
+    assert_eq!(download.flash.bytes()[..5000], content);
 }

@@ -71,8 +71,10 @@ impl<F: NorFlash> Download<'_, F> {
                 return Ok(ControlFlow::Break(Err(Trouble::Missing)));
             };
             let (length, hash) = row.decode::<(i32, &[u8])>()?;
-            let mut file = File { length: length as u32, sha256: [0; 32] };
-            file.sha256.copy_from_slice(hash.get(..32).unwrap_or(&[0; 32]));
+            let Ok(sha256) = hash.try_into() else {
+                return Ok(ControlFlow::Break(Err(Trouble::Damaged)));
+            };
+            let file = File { length: length as u32, sha256 };
             if self.file.replace(file) != Some(file) {
                 self.done = 0;
             }
@@ -92,10 +94,12 @@ impl<F: NorFlash> Download<'_, F> {
             }
             if self.done >= file.length {
                 let hash = self.hash(0, file.length);
-                let is_whole = hash.map(|hash| hash == file.sha256);
-                let file =
-                    is_whole.and_then(|is| if is { Ok(file) } else { Err(Trouble::Damaged) });
-                return Ok(ControlFlow::Break(file));
+                if hash.is_ok_and(|hash| hash != file.sha256) {
+                    // The next time each page is compared again.
+                    self.done = 0;
+                    return Ok(ControlFlow::Break(Err(Trouble::Damaged)));
+                }
+                return Ok(ControlFlow::Break(hash.map(|_| file)));
             }
         }
     }
