@@ -5,13 +5,15 @@
 //! of `docs/fleet.md` are made; the plots show the last run.
 
 mod devices;
+mod outcome;
 mod pages;
 mod recipe;
 mod scenarios;
 mod servers;
 
 use crate::setup;
-use scenarios::{Outcome, SCENARIOS};
+use outcome::Outcome;
+use scenarios::SCENARIOS;
 
 /// Devices unless the command line says otherwise.
 const DEVICES: u64 = 2000;

@@ -2,6 +2,7 @@
 
 mod boards;
 pub mod counted;
+mod driver;
 mod fuzz;
 mod gateway;
 mod host;
@@ -13,7 +14,7 @@ pub mod rules;
 mod throughput;
 mod watchdog;
 
-pub use boards::{DRIVER_KINDS, driver_flash};
+pub use driver::{DRIVER_KINDS, driver_flash};
 
 use std::collections::VecDeque;
 use std::fs;
@@ -66,7 +67,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests, through PgBouncer", quick: false, run: host::tests_pooled },
     Stage { name: "fleet, short", quick: false, run: |_| crate::fleet::short() },
     Stage { name: "instructions on a host", quick: false, run: host::instructions },
-    Stage { name: "boards, driver alone", quick: true, run: boards::driver },
+    Stage { name: "boards, driver alone", quick: true, run: driver::alone },
     Stage { name: "boards, instructions", quick: true, run: counted::instructions },
     Stage {
         name: "boards, deliberate regressions",

@@ -8,7 +8,8 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::devices::{Sample, Series};
-use super::scenarios::{Figures, Outcome, SCENARIOS};
+use super::outcome::{Figures, Outcome};
+use super::scenarios::SCENARIOS;
 use crate::budgets::Budgets;
 use crate::cost::plots::{FONT, PAGES, Page, WIDTH, color, head, lines, put};
 use crate::cost::tables::fill_with;

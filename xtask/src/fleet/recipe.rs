@@ -9,8 +9,8 @@ use barepg_testkit::pgbouncer::{self, PgBouncer, PoolMode};
 use barepg_testkit::provision;
 
 use super::devices::{self, Devices};
+use super::outcome::{Figures, Outcome};
 use super::pages::in_seconds;
-use super::scenarios::{Figures, Outcome};
 use super::servers::{self, ROLE, Spent, conninfo, extra, pooler_with, server};
 use crate::budgets::Budgets;
 use crate::demo::digits;

@@ -19,7 +19,7 @@ const NETWORK: &str = "embedded_io";
 const SINGLE: &[&str] =
     &["digest", "sha2", "sha1", "md-5", "hmac", "p256", "rand_core", "embedded-io"];
 
-/// The most lines of a file of the driver.
+/// The most lines of a file.
 const LINES: usize = 400;
 
 /// The features of the driver but `default`, from its manifest.
@@ -61,10 +61,13 @@ pub fn layers(_: &Context) -> Checked {
     Ok(checked)
 }
 
-/// No file of the driver is longer than a reader's patience.
+/// No file of the driver or of xtask is longer than a reader's patience.
 pub fn sizes(_: &Context) -> Checked {
     let mut checked = 0;
-    for path in sources(&provision::root().join("src"))? {
+    let root = provision::root();
+    let mut files = sources(&root.join("src"))?;
+    files.extend(sources(&root.join("xtask/src"))?);
+    for path in files {
         let lines = read(&path)?.lines().count();
         if lines > LINES {
             return Err(format!("{} has {lines} lines; {LINES} are allowed", path.display()));
