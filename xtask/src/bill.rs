@@ -13,6 +13,7 @@ use crate::boards::{self, Board};
 use crate::demo::{self, digits};
 use crate::elf::{Image, Symbol};
 use crate::setup;
+use crate::test::counted::{self, Counted};
 
 pub use growth::since_budgets;
 use owner::owner;
@@ -29,7 +30,8 @@ static RAM. Without --board and --elf that of the driver alone, a program of boa
   --program NAME      which of them; set is what most firmware uses
   --features F        features of the driver, or of the board; without: pieces
   --board NAME        a board's firmware; then it is run as in the demo, and what logins, queries,
-                      stack and traffic cost is listed too
+                      stack and traffic cost is listed too, and each verb on a Cortex-M3: logins cold, with
+                      kept keys (a reconnect) and with provisioned ones, statements, rows, COPY
   --elf FILE          any firmware, yours too: what of it is barepg (with its symbols: not stripped)
   --since COMMIT      what grew or shrank since then, by symbol (the driver alone)
   --top N             how many symbols; without: 20
@@ -98,7 +100,9 @@ pub fn run(options: &Options) -> Result<(), String> {
                 words.push(word);
             }
         }
-        return demo::run(&demo::Options::parse(&words)?);
+        demo::run(&demo::Options::parse(&words)?)?;
+        print!("{}", verbs(&counted::figures(&compiler)?));
+        return Ok(());
     }
     let features = features.unwrap_or("pieces");
     let image = bare(&compiler, &provision::root(), &boards::target(), features, &options.program)?;
@@ -115,6 +119,21 @@ pub fn run(options: &Options) -> Result<(), String> {
         digits(image.flash().saturating_sub(nothing).into())
     );
     Ok(())
+}
+
+/// What each verb costs on a Cortex-M3, whatever the board: the driver alone, a server in memory.
+fn verbs(counted: &Counted) -> String {
+    let mut text = "
+the driver's verbs on a Cortex-M3, one of each, a server in memory
+instructions  stack
+"
+    .to_string();
+    for (name, instructions) in &counted.instructions {
+        let stack = counted.stack.iter().find(|(other, _)| other == name);
+        let stack = stack.map_or("–".to_string(), |(_, bytes)| digits(*bytes));
+        text.push_str(&format!("{:>12}{stack:>7}  {name}\n", digits(*instructions)));
+    }
+    text
 }
 
 /// A program of `boards/bare` in the sources at `root`, built.

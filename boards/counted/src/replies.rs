@@ -247,6 +247,9 @@ fn settle(reply: Reply<'_>) {
 pub const ENTROPY: [u8; 18] =
     *b"\0\x10\x83\x10\x51\x87\x20\x92\x8b\x30\xd3\x8f\x41\x14\x93\x51\x55\x97";
 pub const PASSWORD: &str = "pencil and paper";
+/// What the password, salt and count below make (RFC 5802, section 3), in base64.
+pub const CLIENT_KEY: &str = "tcuUUBNdFHnRkAKR9kffJRwifyjTQ421X9VtN6rl7o8=";
+pub const SERVER_KEY: &str = "Uet+8O8y3i+mve/A+ZUDxeFNJH1/H1b1Vu6BtNOH3q4=";
 const SERVER_FIRST: &[u8] =
     b"r=ABCDEFGHIJKLMNOPQRSTUVWXabcdefghijklmnopqrstuvwx,s=YSBzYWx0IG9mIHNpeHRlZQ==,i=4096";
 const SERVER_FINAL: &[u8] = b"v=oSygtvg85ixEMftNf8UfVuA8Ce3vY4fVjofQzKUtWrU=";

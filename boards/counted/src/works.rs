@@ -24,6 +24,14 @@ const HASHED: [u32; 2] = [1, 2];
 static CONFIG: Config<'static> =
     Config::new().user("u").password(PASSWORD).dbname("d").sslmode(SslMode::Disable);
 
+/// The same role, with its login keys in place of the password.
+static PROVISIONED: Config<'static> = Config::new()
+    .user("u")
+    .scram_client_key(replies::CLIENT_KEY)
+    .scram_server_key(replies::SERVER_KEY)
+    .dbname("d")
+    .sslmode(SslMode::Disable);
+
 /// Counts all of them. False if one went wrong.
 pub fn run(bench: &mut Bench) -> bool {
     let server = bench.server;
@@ -52,8 +60,22 @@ pub fn run(bench: &mut Bench) -> bool {
             server.record(&replies::SCRAM);
             login(1) == Ok(true) && bench.count("scram_login_with_keys", LOGINS, scram, login)
         }
+        && provisioned(bench, &machine, once!(Storage<512, 512> = Storage::new()))
         && sized(bench, &machine, once!(Storage<256, 128> = Storage::new()), SIZED[0])
         && sized(bench, &machine, once!(Storage<4096, 2048> = Storage::new()), SIZED[1])
+}
+
+/// Logins without a password, by keys from the configuration.
+fn provisioned(
+    bench: &mut Bench,
+    machine: &Machine,
+    storage: Option<&'static mut Storage<512, 512>>,
+) -> bool {
+    let Some(storage) = storage else { fault("memory taken") };
+    let server = bench.server;
+    let mut client = Client::new(storage.buffers(), &PROVISIONED, machine);
+    let login = &mut |n| login(&mut client, server, n);
+    bench.count("scram_login_provisioned", LOGINS, [&replies::SCRAM; 2], login)
 }
 
 /// Works with buffers of other sizes: 256 + 128 bytes, and 4,096 + 2,048.
