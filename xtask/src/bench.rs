@@ -14,6 +14,7 @@ use std::time::Instant;
 use crate::budgets::Budgets;
 use crate::setup;
 use measure::{Costs, Halves, Plan};
+pub use measure::{Heap, Heaps, IN_MEMORY};
 pub use programs::Client;
 use report::Musts;
 pub use works::{GROWTH, Growth, SIZES, WORKS as ALL_WORKS};
@@ -33,6 +34,7 @@ side by side; an error where barepg misses a must of budgets.toml.
   --quick             barepg and the floor, smaller sizes
   --only NAME         one work: {}
   --client NAME       one client: {}
+  --memory            what a unit takes from the heap, and the most at once, in place of instructions
   --growth            barepg alone, with more and more of rows, columns, parameters, bytes of a value,
                       notifications: an error where the second half costs more a unit than the first
 ",
@@ -48,6 +50,7 @@ pub struct Options {
     client: Option<Client>,
     quick: bool,
     growth: bool,
+    memory: bool,
 }
 
 impl Options {
@@ -59,6 +62,7 @@ impl Options {
             match *word {
                 "--quick" => options.quick = true,
                 "--growth" => options.growth = true,
+                "--memory" => options.memory = true,
                 "--only" => {
                     let name = words.next().ok_or("--only which work?")?;
                     if !WORKS.iter().any(|work| work.name == *name) {
@@ -112,6 +116,20 @@ pub fn everything() -> Result<Costs, String> {
     measure::instructions(&plan)
 }
 
+/// What every client takes from the heap.
+pub fn memory() -> Result<Heaps, String> {
+    memory_of(&Options::default())
+}
+
+fn memory_of(options: &Options) -> Result<Heaps, String> {
+    let (clients, works) = (options.clients(), options.works());
+    setup::bench(&clients)?;
+    let programs = programs::build(&clients)?;
+    let server = server::start()?;
+    let plan = Plan { programs: &programs, works: &works, quick: true, server: &server };
+    measure::heap(&plan)
+}
+
 /// What grows, measured; an error where it is not linear.
 pub fn growth() -> Result<Halves, String> {
     setup::bench(&[Client::Barepg])?;
@@ -125,6 +143,10 @@ pub fn growth() -> Result<Halves, String> {
 pub fn run(options: &Options) -> Result<(), String> {
     if options.growth {
         return growth().map(|halves| println!("all {} are linear", halves.len()));
+    }
+    if options.memory {
+        print!("{}", report::memory(&options.clients(), &memory_of(options)?));
+        return Ok(());
     }
     let begun = Instant::now();
     let (costs, musts) = measured(options)?;

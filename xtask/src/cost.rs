@@ -25,7 +25,8 @@ Draws the tables and plots of docs/cost.md and README.md from docs/cost/figures.
 
   --measure           measures all figures anew first; takes some minutes
   --only GROUP        of these: cortex-m3 (instructions), flash (of the driver alone), growth (of a
-                      unit with more and more of them), boards (whole images), host (the bench)
+                      unit with more and more of them), boards (whole images), heap (what the bench's
+                      clients allocate), host (the bench)
   --bars              prints what was set out to be reached, beside what is
   --check             changes nothing: an error where a table or plot is not that of the figures
 ";

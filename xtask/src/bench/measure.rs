@@ -1,9 +1,9 @@
-//! Runs the programs under callgrind and strace.
+//! Runs the programs under callgrind, DHAT and strace.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -21,6 +21,10 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Works whose system calls are counted, and for whom.
 const CALLS: (&[&str], &[Client]) =
     (&["connect", "simple", "prepared", "insert"], &[Client::Barepg, Client::Libpq]);
+
+/// Works whose memory is looked at.
+pub const IN_MEMORY: [&str; 7] =
+    ["connect", "simple", "prepared", "row_binary", "insert", "copy_in", "read_10mb"];
 
 /// What is to be measured.
 pub struct Plan<'p> {
@@ -100,6 +104,54 @@ pub fn system_calls(plan: &Plan) -> Result<Costs, String> {
     Ok(slopes(&runs, &counted))
 }
 
+/// What a unit takes from the heap, and the most that a whole run held.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Heap {
+    /// Allocations a unit.
+    pub blocks: f64,
+    /// Bytes allocated a unit.
+    pub bytes: f64,
+    /// Most bytes at once, of the larger run.
+    pub peak: u64,
+}
+
+/// By work and client.
+pub type Heaps = BTreeMap<(&'static str, Client), Heap>;
+
+/// Memory of some works, under DHAT: allocations are counted, so that smaller sizes do.
+pub fn heap(plan: &Plan) -> Result<Heaps, String> {
+    let mut runs = Vec::new();
+    for &work in plan.works.iter().filter(|work| IN_MEMORY.contains(&work.name)) {
+        let able = |program: &&Program| !work.without.contains(&program.client);
+        for program in plan.programs.iter().filter(able) {
+            let (n1, n2) = work.quick;
+            runs.extend([n1, n2].map(|n| Run { program, work, n }));
+        }
+    }
+    let seen = all(&runs, |run| dhat(run, plan.server.port()))?;
+    let pairs = runs.chunks_exact(2).zip(seen.chunks_exact(2));
+    let of = |(runs, seen): (&[Run], &[Allocated])| {
+        let (first, second, fewer, more) = (&runs[0], &runs[1], &seen[0], &seen[1]);
+        let units = f64::from(second.n - first.n) * f64::from(first.work.units);
+        let slope = |of: fn(&Allocated) -> u64| (of(more) as f64 - of(fewer) as f64) / units;
+        let heap = Heap {
+            blocks: slope(|run| run.blocks),
+            bytes: slope(|run| run.bytes),
+            peak: more.peak,
+        };
+        ((first.work.name, first.program.client), heap)
+    };
+    Ok(pairs.map(of).collect())
+}
+
+/// What one run allocated.
+#[derive(Debug, PartialEq, Eq)]
+struct Allocated {
+    bytes: u64,
+    blocks: u64,
+    peak: u64,
+}
+
 impl Plan<'_> {
     fn sizes(&self, work: &Work) -> (u32, u32) {
         if self.quick { work.quick } else { work.sizes }
@@ -107,10 +159,10 @@ impl Plan<'_> {
 }
 
 /// Does all runs, as many at a time as there are processors: instructions are counted, not time.
-fn all<'p>(
+fn all<'p, T: Send>(
     runs: &[Run<'p>],
-    one: impl Fn(&Run<'p>) -> Result<Counted, String> + Sync,
-) -> Result<Vec<Counted>, String> {
+    one: impl Fn(&Run<'p>) -> Result<T, String> + Sync,
+) -> Result<Vec<T>, String> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     let worker = || {
@@ -191,8 +243,22 @@ fn strace(run: &Run, port: u16) -> Result<Counted, String> {
     Ok(Counted { count, said })
 }
 
+fn dhat(run: &Run, port: u16) -> Result<Allocated, String> {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=dhat", "--dhat-out-file=/dev/null"]);
+    let output = output(run, command, port)?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    allocated(&text).ok_or(format!("DHAT counted nothing:\n{text}"))
+}
+
 /// Runs the program below a tool and returns its last line.
-fn finish(run: &Run, mut command: Command, port: u16) -> Result<String, String> {
+fn finish(run: &Run, command: Command, port: u16) -> Result<String, String> {
+    let output = output(run, command, port)?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    Ok(said.lines().last().unwrap_or("").to_string())
+}
+
+fn output(run: &Run, mut command: Command, port: u16) -> Result<Output, String> {
     command.arg(&run.program.path).arg(port.to_string()).arg(run.work.name);
     command.arg(run.n.to_string());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -202,8 +268,20 @@ fn finish(run: &Run, mut command: Command, port: u16) -> Result<String, String> 
         let stderr = String::from_utf8_lossy(&output.stderr);
         return Err(format!("{shown}: {}\n{stderr}", output.status));
     }
-    let said = String::from_utf8_lossy(&output.stdout);
-    Ok(said.lines().last().unwrap_or("").to_string())
+    Ok(output)
+}
+
+/// DHAT's lines `Total: N bytes in M blocks` and `At t-gmax: N bytes in M blocks`, with commas in the
+/// numbers.
+fn allocated(text: &str) -> Option<Allocated> {
+    let numbers = |name: &str| -> Option<[u64; 2]> {
+        let (_, line) = text.lines().find_map(|line| line.split_once(name))?;
+        let words = line.split_whitespace().map(|word| word.replace(',', ""));
+        let numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
+        numbers.try_into().ok()
+    };
+    let ([bytes, blocks], [peak, _]) = (numbers("Total:")?, numbers("At t-gmax:")?);
+    Some(Allocated { bytes, blocks, peak })
 }
 
 /// The line `totals: N` or `summary: N` of callgrind's file.
@@ -230,5 +308,10 @@ mod tests {
         let table = "    calls syscall\n--- ---\n   600 sendto\n   610 recvfrom\n  1300 total\n";
         assert_eq!(calls(table), Some(1300));
         assert_eq!(calls("nothing"), None);
+        let summary = "==9== Total:     1,234 bytes in 56 blocks\n\
+                       ==9== At t-gmax: 1,100 bytes in 5 blocks\n";
+        let seen = Allocated { bytes: 1234, blocks: 56, peak: 1100 };
+        assert_eq!(allocated(summary), Some(seen));
+        assert_eq!(allocated("==9== Total: lots\n"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::measure::{Costs, Halves};
+use super::measure::{Costs, Halves, Heaps};
 use super::programs::Client;
 use super::works::{WORKS, Work};
 use crate::budgets::Budgets;
@@ -95,6 +95,31 @@ pub fn growth(halves: &Halves) -> (String, Result<usize, String>) {
     }
     let linear = if wrong.is_empty() { Ok(halves.len()) } else { Err(wrong) };
     (text, linear.map_err(|wrong| format!("not linear:\n{wrong}")))
+}
+
+/// Allocations and bytes a unit, and the most bytes at once, side by side.
+pub fn memory(clients: &[Client], heaps: &Heaps) -> String {
+    let mut text = format!("\n{:34}", "allocations, bytes a unit; peak");
+    for client in clients {
+        text.push_str(&format!("{:>26}", client.name()));
+    }
+    text.push('\n');
+    for work in WORKS {
+        let of = |client: &Client| heaps.get(&(work.name, *client));
+        if clients.iter().all(|client| of(client).is_none()) {
+            continue;
+        }
+        text.push_str(&format!("{:34}", work.about));
+        for client in clients {
+            let shown = of(client).map_or("–".to_string(), |heap| {
+                let (blocks, bytes) = (figure(heap.blocks), figure(heap.bytes));
+                format!("{blocks}, {bytes}; {}", digits(heap.peak))
+            });
+            text.push_str(&format!("{shown:>26}"));
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// System calls a unit, side by side.

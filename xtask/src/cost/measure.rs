@@ -20,7 +20,7 @@ pub const BUDGETED: [&str; 8] = [
 ];
 
 /// Figures that are measured together, by the name that `--only` takes.
-pub const GROUPS: [&str; 5] = ["cortex-m3", "flash", "growth", "boards", "host"];
+pub const GROUPS: [&str; 6] = ["cortex-m3", "flash", "growth", "boards", "heap", "host"];
 
 type Sections = Vec<(String, Vec<(String, u64)>)>;
 
@@ -52,6 +52,7 @@ fn sections(group: &str) -> Vec<String> {
     match group {
         "cortex-m3" => counted::SECTIONS.map(str::to_string).to_vec(),
         "growth" => vec!["growth".to_string()],
+        "heap" => vec!["heap".to_string()],
         "boards" => IMAGES.map(section).to_vec(),
         "flash" => DRIVER_KINDS.map(|(_, suffix, _)| format!("driver{suffix}")).to_vec(),
         _ => Client::ALL.map(|client| client.name().to_string()).to_vec(),
@@ -88,6 +89,17 @@ fn measured(compiler: &Compiler, group: &str) -> Result<Sections, String> {
                 ["first", "second"].into_iter().zip(*slopes).map(figure).collect::<Vec<_>>()
             };
             let figures = sorted(halves.iter().flat_map(of).collect());
+            Ok(names.map(|name| (name, figures.clone())).collect())
+        }
+        "heap" => {
+            let heaps = bench::memory()?;
+            let of = |((work, client), heap): (&(&str, Client), &bench::Heap)| {
+                let name = format!("{work}_{}", client.name());
+                let (blocks, bytes) = (heap.blocks.round() as u64, heap.bytes.round() as u64);
+                [("blocks", blocks), ("bytes", bytes), ("peak", heap.peak)]
+                    .map(|(what, value)| (format!("{name}_{what}"), value))
+            };
+            let figures = sorted(heaps.iter().flat_map(of).collect());
             Ok(names.map(|name| (name, figures.clone())).collect())
         }
         "flash" => {

@@ -1,7 +1,7 @@
 //! The tables, as Markdown.
 
 use super::{bars, guidance};
-use crate::bench::{ALL_WORKS, Client, GROWTH, SIZES};
+use crate::bench::{ALL_WORKS, Client, GROWTH, IN_MEMORY, SIZES};
 use crate::budgets::Budgets;
 use crate::demo::digits;
 
@@ -17,6 +17,7 @@ const TABLES: &[Table] = &[
     ("cortex-m3", cortex_m3),
     ("growth", growth),
     ("flash", flash),
+    ("heap", heap),
     ("memory", guidance::memory),
     ("images", guidance::images),
     ("metered", guidance::metered),
@@ -163,6 +164,31 @@ fn growth(figures: &Budgets) -> String {
             of("first"),
             of("second")
         ));
+    }
+    text
+}
+
+fn heap(figures: &Budgets) -> String {
+    let mut text = "\
+| allocations a unit, their bytes; most at once | floor | barepg | libpq | rust-postgres | tokio-postgres | sqlx |
+|---|--:|--:|--:|--:|--:|--:|
+"
+    .to_string();
+    for work in ALL_WORKS.iter().filter(|work| IN_MEMORY.contains(&work.name)) {
+        text.push_str(&format!("| {} |", work.about));
+        for client in Client::ALL {
+            let of = |what: &str| {
+                figures.get("heap", &format!("{}_{}_{what}", work.name, client.name()))
+            };
+            let cell = match (of("blocks"), of("bytes"), of("peak")) {
+                (Some(blocks), Some(bytes), Some(peak)) => {
+                    format!("{}, {}; {}", digits(blocks), digits(bytes), digits(peak))
+                }
+                _ => "–".to_string(),
+            };
+            text.push_str(&format!(" {cell} |"));
+        }
+        text.push('\n');
     }
     text
 }
