@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use barepg::host::FileFlash;
+use barepg_testkit::child::Process;
 use barepg_testkit::pg;
 use barepg_testkit::random::Random;
 use barepg_testkit::scratch::Scratch;
@@ -65,10 +66,10 @@ fn a_killed_process_loses_nothing() {
         let mut victim = Command::new(std::env::current_exe().unwrap());
         victim.args(["--exact", "killed::victim", "--nocapture"]).stdout(Stdio::null());
         victim.env(FILE, &file).env(PORT, cluster.port().to_string());
-        let mut victim = victim.spawn().unwrap();
+        let victim = Process::start(&mut victim).unwrap();
         std::thread::sleep(Duration::from_millis(5 + random.below(90)));
-        victim.kill().unwrap();
-        victim.wait().unwrap();
+        // Killed.
+        drop(victim);
     }
     with_outbox(open(&file), options(), |outbox| {
         with_session(cluster.port(), "killed", |conn| outbox.drain(conn)).unwrap();

@@ -206,6 +206,21 @@ impl Rest {
     }
 }
 
+/// Runs a command that is quickly done to its end, and returns what it printed; on failure, everything it said.
+/// For what may take long (builds, installations) there is [`provision::run`](crate::provision::run).
+pub fn run(command: &mut Command, limit: Duration) -> Result<String, String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let process = Process::start(command)?;
+    let shown = process.shown.clone();
+    let output = process.output(b"", limit)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    match output.status.success() {
+        true => Ok(stdout),
+        false => Err(format!("{shown}: {}\n{stdout}{stderr}", output.status)),
+    }
+}
+
 /// A command that the kernel ends with the thread that starts it, however that ends.
 pub fn with_parent(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("setpriv");
@@ -296,6 +311,14 @@ mod tests {
         let output = shell("tee /dev/stderr; exit 3").output(&input, LONG).unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(3), input.len()));
         assert_eq!(output.stderr.len(), input.len());
+    }
+
+    #[test]
+    fn a_command_is_run_within_its_limit() {
+        let run = |script: &str, limit| run(Command::new("/bin/sh").args(["-c", script]), limit);
+        assert_eq!(run("echo said", LONG), Ok("said\n".to_string()));
+        assert!(run("echo why >&2; exit 3", LONG).unwrap_err().ends_with("3\nwhy\n"));
+        assert!(run("exec sleep 60", SOON).unwrap_err().contains("does not end"));
     }
 
     #[test]

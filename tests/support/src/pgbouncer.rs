@@ -6,11 +6,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::account::Account;
-use crate::child::Process;
+use crate::child::{self, Process};
 use crate::pg::{Cluster, free_port};
 use crate::provision;
 use crate::scratch::Scratch;
 use crate::sockets;
+
+/// The longest that a command on the admin console may take.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// When a server connection goes back to the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +136,7 @@ impl PgBouncer {
         psql.args(["-XAtq", "-U", "pgbouncer", "-d", "pgbouncer", "-c", command]);
         psql.arg("-h").arg(dir).args(["-p", &self.port.to_string()]);
         Account::for_servers().apply(&mut psql, dir);
-        let said = provision::run(&mut psql).unwrap_or_else(|error| panic!("{error}"));
+        let said = child::run(&mut psql, LIMIT).unwrap_or_else(|error| panic!("{error}"));
         said.trim_end().to_string()
     }
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use barepg_testkit::child::signal;
+use barepg_testkit::child::{Heard, Process, signal};
 use barepg_testkit::pg::{self, Cluster, Options, StopMode};
 use barepg_testkit::provision::{self, newest_major, oldest_major};
 
@@ -138,24 +138,19 @@ fn a_killed_owner_leaves_no_trace() {
         thread::sleep(Duration::from_secs(60));
         return;
     }
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_killed_owner_leaves_no_trace", "--nocapture"])
-        .env(ROLE, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut owner = Command::new(std::env::current_exe().unwrap());
+    owner.args(["--exact", "a_killed_owner_leaves_no_trace", "--nocapture"]);
+    let mut owner = Process::start(owner.env(ROLE, "1").stdout(Stdio::piped())).unwrap();
+    let (lines, deadline) = (owner.lines().unwrap(), Instant::now() + Duration::from_secs(60));
     let line = loop {
-        let mut line = String::new();
-        assert_ne!(std::io::BufRead::read_line(&mut output, &mut line).unwrap(), 0);
+        let Heard::Line(line) = lines.next(deadline) else { panic!("no server") };
         if let Some(rest) = line.strip_prefix("owner of ") {
             break rest.trim().to_string();
         }
     };
     let (pid, dir) = line.split_once(' ').unwrap();
     assert!(Path::new("/proc").join(pid).exists());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    owner.kill();
     let deadline = Instant::now() + Duration::from_secs(20);
     while Path::new("/proc").join(pid).exists() || Path::new(dir).exists() {
         assert!(Instant::now() < deadline, "{line} is still there");

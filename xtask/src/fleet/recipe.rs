@@ -4,6 +4,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
+use barepg_testkit::child;
 use barepg_testkit::pg::Cluster;
 use barepg_testkit::pgbouncer::{self, PgBouncer, PoolMode};
 use barepg_testkit::provision;
@@ -14,6 +15,9 @@ use super::pages::in_seconds;
 use super::servers::{self, ROLE, Spent, conninfo, extra, pooler_with, server};
 use crate::budgets::Budgets;
 use crate::demo::digits;
+
+/// The longest that `psql` may take for a question.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A line of the recipe.
 pub struct Line {
@@ -240,7 +244,7 @@ fn roles() -> Result<Outcome, String> {
             let mut psql = Command::new(provision::client("psql")?);
             psql.arg("-XAtq").arg(conninfo(pooler.port()).replace(" dialect=postgresql", ""));
             psql.args(["-c", "show statement_timeout"]).env("PGOPTIONS", options);
-            count += u64::from(provision::run(&mut psql)?.trim() == "9s");
+            count += u64::from(child::run(&mut psql, LIMIT)?.trim() == "9s");
         }
         Ok(count)
     };
