@@ -36,11 +36,18 @@ impl Account {
 
     /// Makes `command` run as this user, away from the caller's directory and environment.
     pub fn apply(self, command: &mut Command, home: &Path) {
-        command.env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
-        command.env("HOME", home).env("LC_ALL", "C").env("TZ", "UTC").current_dir(home);
+        isolate(command, home);
         if self.change {
             command.uid(self.uid).gid(self.gid);
+        }
+    }
+
+    /// The words before a command of a shell that make it run as this user; none where that is no other one.
+    pub(crate) fn prefix(self) -> String {
+        let Account { uid, gid, .. } = self;
+        match self.change {
+            true => format!("setpriv --reuid {uid} --regid {gid} --clear-groups"),
+            false => String::new(),
         }
     }
 
@@ -57,6 +64,13 @@ impl Account {
         self.apply(&mut command, Path::new("/"));
         command.status().is_ok_and(|status| status.success())
     }
+}
+
+/// Keeps a command away from the caller's directory and environment.
+pub(crate) fn isolate(command: &mut Command, home: &Path) {
+    command.env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
+    command.env("HOME", home).env("LC_ALL", "C").env("TZ", "UTC").current_dir(home);
 }
 
 fn lookup(passwd: &str, name: &str) -> Option<Account> {

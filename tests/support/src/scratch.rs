@@ -9,16 +9,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::account::Account;
+use crate::account::{Account, isolate};
 
 /// Waits on standard input, which ends when the owner ends, however it ends. Then it runs the
-/// owner's cleanup ($2) and removes the directory ($1). The cleanup is tried more than once: a
-/// server may have been about to start when its owner was killed.
+/// owner's cleanup ($2), as the servers' account ($3), and removes the directory ($1), as whoever made what is in
+/// it. The cleanup is tried more than once: a server may have been about to start when its owner was killed.
 const REAPER: &str = r#"
 trap '' INT TERM HUP
 cat >/dev/null
 for try in 1 2 3 4 5 6 7 8 9 10; do
-    [ -z "$2" ] || sh -c "$2" >/dev/null 2>&1 </dev/null
+    [ -z "$2" ] || $3 sh -c "$2" >/dev/null 2>&1 </dev/null
     rm -rf "$1" 2>/dev/null
     [ -e "$1" ] || exit 0
     sleep 0.3
@@ -43,7 +43,8 @@ impl Scratch {
         account.own(&path)?;
         let mut command = Command::new("/bin/sh");
         command.args(["-c", REAPER, "barepg-reaper"]).arg(&path).arg(cleanup);
-        account.apply(&mut command, &path);
+        command.arg(account.prefix());
+        isolate(&mut command, &path);
         command.current_dir("/").env("D", &path);
         // Its own process group: Ctrl-C in a terminal must not reach it.
         command.process_group(0);
@@ -89,6 +90,19 @@ fn fresh(name: &str) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The tests make files in it too, as another user than the servers'.
+    #[test]
+    fn what_anybody_made_in_it_goes_with_it_at_once() {
+        let scratch = Scratch::new("barepg-scratch", "").unwrap();
+        let path = scratch.path().to_path_buf();
+        fs::create_dir(path.join("folder")).unwrap();
+        fs::write(path.join("folder/file"), "").unwrap();
+        let begun = std::time::Instant::now();
+        drop(scratch);
+        assert!(!path.exists());
+        assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+    }
 
     #[test]
     fn is_removed_when_dropped_and_runs_its_wish() {
