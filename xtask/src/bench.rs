@@ -9,12 +9,13 @@ mod report;
 mod server;
 mod works;
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::budgets::Budgets;
 use crate::setup;
 use measure::{Costs, Halves, Plan};
-pub use measure::{Heap, Heaps, IN_MEMORY};
+pub use measure::{Heap, Heaps, IN_MEMORY, total};
 pub use programs::Client;
 use report::Musts;
 pub use works::{GROWTH, Growth, SIZES, WORKS as ALL_WORKS};
@@ -128,6 +129,12 @@ fn memory_of(options: &Options) -> Result<Heaps, String> {
     let server = server::start()?;
     let plan = Plan { programs: &programs, works: &works, quick: true, server: &server };
     measure::heap(&plan)
+}
+
+/// The program that needs no server, built.
+pub fn replay() -> Result<PathBuf, String> {
+    setup::bench(&[Client::Barepg])?;
+    programs::replay()
 }
 
 /// What grows, measured; an error where it is not linear.

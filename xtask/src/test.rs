@@ -10,6 +10,7 @@ mod outside;
 mod pairs;
 mod plugs;
 mod provisioned;
+mod replay;
 pub mod rules;
 mod throughput;
 mod watchdog;
@@ -67,6 +68,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests, through PgBouncer", quick: false, run: host::tests_pooled },
     Stage { name: "fleet, short", quick: false, run: |_| crate::fleet::short() },
     Stage { name: "instructions on a host", quick: false, run: host::instructions },
+    Stage { name: "instructions, replayed", quick: true, run: replay::replayed },
     Stage { name: "boards, driver alone", quick: true, run: driver::alone },
     Stage { name: "boards, instructions", quick: true, run: counted::instructions },
     Stage {

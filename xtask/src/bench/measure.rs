@@ -285,7 +285,7 @@ fn allocated(text: &str) -> Option<Allocated> {
 }
 
 /// The line `totals: N` or `summary: N` of callgrind's file.
-fn total(text: &str) -> Option<u64> {
+pub fn total(text: &str) -> Option<u64> {
     let of = |name: &str| text.lines().rev().find_map(|line| line.strip_prefix(name));
     of("totals:").or_else(|| of("summary:"))?.trim().parse().ok()
 }

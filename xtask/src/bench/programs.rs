@@ -98,6 +98,11 @@ pub fn growth() -> Result<Program, String> {
     Ok(Program { client: Client::Barepg, path: cargo("bench-barepg", "bench-growth")? })
 }
 
+/// The works of `boards/counted` on this machine.
+pub fn replay() -> Result<PathBuf, String> {
+    cargo("bench-replay", "bench-replay")
+}
+
 fn workspace() -> PathBuf {
     provision::root().join("bench")
 }

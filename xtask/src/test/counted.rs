@@ -130,7 +130,7 @@ fn depths(lines: &[String]) -> Option<(Figures, Figures)> {
 
 /// Instructions per unit, rounded up, by the program's lines `@slope NAME FEW MANY`: each is about
 /// the next two passages of the marks, the first with few units and the second with many.
-fn slopes<'l>(lines: &'l [String], counts: &Counts) -> Result<Vec<(&'l str, u64)>, String> {
+pub fn slopes<'l>(lines: &'l [String], counts: &Counts) -> Result<Vec<(&'l str, u64)>, String> {
     let mut figures = Vec::new();
     let (spans, rest) = counts.spans.as_chunks::<2>();
     let mut spans = spans.iter();
