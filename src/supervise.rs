@@ -250,7 +250,8 @@ impl<'b> Client<'b> {
     /// closures breaks with a value.
     ///
     /// `session` is called once for each session. It returns
-    /// * `Err`, what a verb returned, where the session is to end: that is most often `?`;
+    /// * `Err`, what a verb returned, where the session is to end: that is most often `?`; a connection
+    ///   that is usable ends with Terminate;
     /// * `Ok(Continue(()))` where it is to end without a failure: after the shortest pause there is
     ///   another;
     /// * `Ok(Break(value))` to stop. The session ends with Terminate.
@@ -313,21 +314,19 @@ impl<'b> Client<'b> {
                 Ok(mut conn) => {
                     supervisor.logged_in(platform, conn.session.place.host);
                     let before = conn.stats().round_trips;
-                    match session(state, &mut conn) {
-                        Ok(ControlFlow::Break(value)) => {
-                            let _ = conn.close();
-                            return value;
-                        }
-                        Ok(ControlFlow::Continue(())) => {
-                            let _ = conn.close();
-                            (None, Ended::AfterWork)
-                        }
+                    let result = session(state, &mut conn);
+                    let asked = conn.stats().round_trips.wrapping_sub(before);
+                    let settled = conn.is_usable() && conn.session.exchange.is_quiet();
+                    // With Terminate, where the connection is usable.
+                    let _ = conn.close();
+                    match result {
+                        Ok(ControlFlow::Break(value)) => return value,
+                        Ok(ControlFlow::Continue(())) => (None, Ended::AfterWork),
                         Err(error) => {
-                            let asked = conn.stats().round_trips.wrapping_sub(before);
                             let worked = asked > 1;
                             // A server or pooler that ends a session in words has ended its work, or
-                            // knows it no more.
-                            runs_on = !matches!(error.kind(), ErrorKind::Server(_));
+                            // knows it no more; a session that owes nothing has none.
+                            runs_on = !settled && !matches!(error.kind(), ErrorKind::Server(_));
                             (Some(error), if worked { Ended::AfterWork } else { Ended::Idle })
                         }
                     }

@@ -60,7 +60,7 @@ impl Exchange {
 
     /// Whether a verb can begin without anything to be done before.
     #[inline]
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.state == State::Idle && self.undo.is_none()
     }
 

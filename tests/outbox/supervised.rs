@@ -257,8 +257,8 @@ impl Dial for Counted {
     }
 }
 
-/// Links for two sessions, the first of which ends with this statement, whose answer is owed.
-fn links(statement: &str, timeout_ms: u32) -> u32 {
+/// Links for two sessions, the first of which ends with this work.
+fn links(work: impl Fn(&mut Connection) -> Result<()>, timeout_ms: u32) -> u32 {
     let port = pg::shared(15).port().to_string();
     let (config, platform) = (config(&port).dbname("test"), SystemPlatform::new());
     let mut storage = Storage::<512, 512>::new();
@@ -268,7 +268,7 @@ fn links(statement: &str, timeout_ms: u32) -> u32 {
     let session = |sessions: &mut u32, conn: &mut Connection| {
         *sessions += 1;
         if *sessions == 1 {
-            conn.execute(statement, ())?;
+            work(conn)?;
         }
         Ok(ControlFlow::Break(()))
     };
@@ -280,7 +280,22 @@ fn links(statement: &str, timeout_ms: u32) -> u32 {
 
 #[test]
 fn no_link_is_spent_on_a_session_that_the_server_has_ended() {
-    let ended = "select pg_terminate_backend(pg_backend_pid())";
-    assert_eq!(links(ended, 10_000), 2);
-    assert_eq!(links("select pg_sleep(30)", 300), 3);
+    let run = |statement| move |conn: &mut Connection| conn.execute(statement, ()).map(|_| ());
+    assert_eq!(links(run("select pg_terminate_backend(pg_backend_pid())"), 10_000), 2);
+    assert_eq!(links(run("select pg_sleep(30)"), 300), 3);
+}
+
+/// Nothing is left running by a session that ends on a connection that is usable.
+#[test]
+fn no_link_is_spent_on_a_session_that_owes_nothing() {
+    let nothing = |conn: &mut Connection| conn.query_one("select 1 limit 0", ()).map(|_| ());
+    assert_eq!(links(nothing, 10_000), 2);
+    // Rows that were not read are owed: the statement may run on.
+    let owed = |conn: &mut Connection| {
+        let mut rows = conn.query("select n, pg_sleep(n) from generate_series(0, 30) n", ())?;
+        rows.next()?;
+        drop(rows);
+        conn.query_one("select 1", (0_i16, 0_i16)).map(|_| ())
+    };
+    assert_eq!(links(owed, 2_000), 3);
 }
