@@ -117,13 +117,10 @@ impl<'a, D: Device> Inner<'a, D> {
             return Ok(());
         }
         let prefix = Ipv6Cidr::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 64);
-        let link_local = match self.interface.hardware_addr() {
-            address @ smoltcp::wire::HardwareAddress::Ethernet(_) => {
-                Ipv6Cidr::from_link_prefix(&prefix, address)
-            }
-            #[allow(unreachable_patterns)] // depends on smoltcp's features
-            _ => None,
-        };
+        // smoltcp panics when a device of bare IP packets is asked for its hardware address.
+        let link_local = super::is_ethernet(&self.device)
+            .then(|| Ipv6Cidr::from_link_prefix(&prefix, self.interface.hardware_addr()))
+            .flatten();
         let mut own = None;
         if let Ipv6::Static { address, prefix, router } = ipv6 {
             if !IpAddress::Ipv6(address).is_unicast() {
