@@ -146,8 +146,13 @@ impl Lent<'_> {
     /// One attempt to flush.
     #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn flush(&mut self) -> Result<(), Fault> {
-        let result = self.io.flush().map(|()| 1);
-        self.note(result, 1, ErrorKind::Other.into())
+        match self.io.flush() {
+            Ok(()) => {
+                self.moved = 1;
+                Ok(())
+            }
+            Err(kind) => self.failed(kind),
+        }
     }
 
     /// Whether something has arrived, as far as the transport can tell.
@@ -193,7 +198,7 @@ impl Lent<'_> {
 
     /// What an error of the transport means; nothing was moved.
     #[cold]
-    #[cfg_attr(not(target_os = "none"), inline(never))]
+    #[inline(never)]
     fn failed(&mut self, kind: ErrorKind) -> Result<(), Fault> {
         self.moved = 0;
         match kind {

@@ -61,14 +61,15 @@ use outcome::Ledger;
 /// The server's view of the transaction, from ReadyForQuery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
 pub enum TransactionStatus {
     /// No transaction is open.
     #[default]
-    Idle,
+    Idle = b'I',
     /// A transaction is open.
-    InTransaction,
+    InTransaction = b'T',
     /// The open transaction has failed: only ROLLBACK is accepted.
-    Failed,
+    Failed = b'E',
 }
 
 impl From<ReadyForQuery> for TransactionStatus {

@@ -4,58 +4,57 @@
 use super::{ResultState, Session, TransactionStatus};
 use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::backend::{CommandTag, Messages, ReadyForQuery, tag};
-
-/// The end of an answer.
-struct End {
-    rows: u64,
-    status: TransactionStatus,
-}
+use crate::wire::backend::{CommandTag, Messages, tag};
 
 impl Session<'_> {
-    /// Takes BindComplete, CommandComplete and ReadyForQuery; `false`, and nothing taken, where
-    /// they have not arrived, or there is more to them.
+    /// Receives where nothing has arrived, and takes BindComplete, CommandComplete and ReadyForQuery,
+    /// and with `row` one row before the end, which is then what was taken last. Then nothing is owed;
+    /// where they have not arrived, or there is more to them, nothing is taken.
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn executed_at_once(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+    pub(crate) fn answer_at_once(&mut self, io: &mut Lent<'_>, row: bool) -> Result<(), Fault> {
         self.link.receive_first(io)?;
-        let mut messages = Messages::new(self.link.window());
-        let Some(()) = bound(&mut messages) else { return Ok(false) };
-        let Some(end) = end(&mut messages) else { return Ok(false) };
-        let left = messages.rest().len();
-        self.end_at_once(&end, left);
-        Ok(true)
-    }
-
-    /// The same with one row before the end, which is then what was taken last.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
-    #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn only_row_at_once(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
-        self.link.receive_first(io)?;
-        let mut messages = Messages::new(self.link.window());
-        let Some(()) = bound(&mut messages) else { return Ok(false) };
-        let Some(row) = messages.take(tag::DATA_ROW) else { return Ok(false) };
-        let (length, after) = (row.len(), messages.rest().len());
-        let columns = row.first_chunk().map(|count| u16::from_be_bytes(*count));
-        let Some(end) = end(&mut messages) else { return Ok(false) };
-        if columns != Some(self.columns) {
-            return Ok(false);
-        }
-        let left = messages.rest().len();
-        self.link.take_within(after, length);
-        self.end_at_once(&end, left);
-        self.result = ResultState::Done;
-        Ok(true)
+        self.take_answer(true, row);
+        Ok(())
     }
 
     /// Takes CommandComplete and ReadyForQuery. What was taken last stays so.
-    #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline]
     pub(crate) fn ended_at_once(&mut self) -> bool {
-        let mut messages = Messages::new(self.link.window());
-        let Some(end) = end(&mut messages) else { return false };
-        let left = messages.rest().len();
-        self.end_at_once(&end, left);
+        self.take_answer(false, false)
+    }
+
+    /// Takes CommandComplete of a command that counts rows, and ReadyForQuery that leaves the
+    /// transaction's status as it is; before them, if they
+    /// are to come, BindComplete and a row.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn take_answer(&mut self, binds: bool, row: bool) -> bool {
+        let Some(arrived) = self.link.arrived() else { return false };
+        let mut messages = Messages::new(arrived);
+        if binds && bound(&mut messages).is_none() {
+            return false;
+        }
+        let mut length = 0;
+        if row {
+            let Some(row) = messages.take(tag::DATA_ROW) else { return false };
+            if row.first_chunk() != Some(&self.columns.to_be_bytes()) {
+                return false;
+            }
+            length = row.len();
+        }
+        let after = messages.rest().len();
+        let Some(command) = messages.take(tag::COMMAND_COMPLETE) else { return false };
+        let Ok(command) = CommandTag::decode(command) else { return false };
+        if !command.counts() || is_ready(&mut messages, self.ledger.status()).is_none() {
+            return false;
+        }
+        let (rows, left) = (command.rows, messages.rest().len());
+        if row {
+            self.link.take_within(after, length);
+        }
+        self.link.leave(left);
+        self.rows = rows;
+        self.exchange.ready();
         self.result = ResultState::Done;
         true
     }
@@ -69,7 +68,8 @@ impl Session<'_> {
         if !self.link.is_between() {
             return (0, 0);
         }
-        let mut messages = Messages::new(self.link.window());
+        let Some(arrived) = self.link.arrived() else { return (0, 0) };
+        let mut messages = Messages::new(arrived);
         // Most answers are the same as the one before, byte for byte.
         let (mut same, mut touched) = (&[][..], 0);
         while items < most {
@@ -91,20 +91,20 @@ impl Session<'_> {
         self.link.leave(left);
         (items, rows)
     }
-
-    #[inline]
-    fn end_at_once(&mut self, end: &End, left: usize) {
-        self.link.leave(left);
-        self.rows = end.rows;
-        self.ledger.ready(end.status);
-        self.exchange.ready();
-    }
 }
 
 /// BindComplete.
 #[inline]
 fn bound(messages: &mut Messages<'_>) -> Option<()> {
     messages.take_these([tag::BIND_COMPLETE, 0, 0, 0, 4])
+}
+
+/// ReadyForQuery that says what the last one said.
+#[inline(always)]
+#[allow(clippy::as_conversions, reason = "the enum is the byte")]
+fn is_ready(messages: &mut Messages<'_>, status: TransactionStatus) -> Option<()> {
+    messages.take_these([tag::READY_FOR_QUERY, 0, 0, 0, 5])?;
+    messages.take_these([status as u8])
 }
 
 /// BindComplete, and CommandComplete of a command that counts rows.
@@ -130,13 +130,4 @@ fn piped_item(messages: &mut Messages<'_>) -> Option<u64> {
 fn rows(messages: &mut Messages<'_>) -> Option<u64> {
     let command = CommandTag::decode(messages.take(tag::COMMAND_COMPLETE)?).ok()?;
     command.counts().then_some(command.rows)
-}
-
-/// CommandComplete of a command that counts rows, and ReadyForQuery.
-#[cfg_attr(not(target_os = "none"), inline(always))]
-#[cfg_attr(target_os = "none", inline(never))]
-fn end(messages: &mut Messages<'_>) -> Option<End> {
-    let command = CommandTag::decode(messages.take(tag::COMMAND_COMPLETE)?).ok()?;
-    let ready = ReadyForQuery::decode(messages.take(tag::READY_FOR_QUERY)?).ok()?;
-    command.counts().then_some(End { rows: command.rows, status: ready.into() })
 }

@@ -28,7 +28,7 @@ impl Framed<'_> {
 
     /// The type of the next unread message, and whether all of it lies in the buffer.
     pub(crate) fn peek(&self) -> (u8, bool) {
-        let mut reader = Reader::new(self.rx.get(self.start..self.end).unwrap_or(&[]));
+        let mut reader = Reader::new(self.arrived().unwrap_or(&[]));
         let tag = reader.u8().unwrap_or(0);
         let length = reader.u32().ok().and_then(|length| usize::try_from(length).ok());
         (tag, length.is_some_and(|n| reader.rest().len() >= n.saturating_sub(4)))
@@ -39,7 +39,7 @@ impl Framed<'_> {
     #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn try_take(&mut self, wanted: u8) -> bool {
-        let Some(window) = self.rx.get(self.start..self.end) else { return false };
+        let Some(window) = self.arrived() else { return false };
         let Some(&[tag, a, b, c, d]) = window.first_chunk::<5>() else { return false };
         // The length counts itself, not the type.
         let Ok(length) = usize::try_from(u32::from_be_bytes([a, b, c, d])) else { return false };
@@ -75,15 +75,15 @@ impl Framed<'_> {
 
     /// What has arrived and was not taken.
     #[inline]
-    pub(super) fn window(&self) -> &[u8] {
-        self.rx.get(self.start..self.end).unwrap_or(&[])
+    pub(super) fn arrived(&self) -> Option<&[u8]> {
+        self.rx.get(self.start..self.end)
     }
 
     /// Whether what has arrived begins with a byte, which is a message's type if nothing is left of
     /// the last one.
     #[inline]
     pub(crate) fn comes_next(&self, tag: u8) -> bool {
-        self.window().first() == Some(&tag)
+        self.arrived().and_then(<[u8]>::first) == Some(&tag)
     }
 
     /// Receives, where nothing has arrived of an answer.
@@ -268,7 +268,7 @@ impl Framed<'_> {
     /// for it.
     pub(crate) fn receive_whole(&mut self, io: &mut Lent<'_>, wanted: u8) -> Result<(), Fault> {
         self.need(io, 5)?;
-        let mut reader = Reader::new(self.window());
+        let mut reader = Reader::new(self.arrived().unwrap_or(&[]));
         let (tag, length) = (reader.u8()?, reader.u32()?);
         match usize::try_from(length).ok().and_then(|length| length.checked_add(1)) {
             Some(size) if tag == wanted && size <= self.room() => self.need(io, size),

@@ -72,11 +72,7 @@ pub(crate) fn bind<P: Params + ?Sized>(
         if params.has_text() {
             return w.apart(|w| query::bind(w, sql, params, run));
         }
-        let name = match sql.0 {
-            Source::Named(statement) if run != Run::Text => Some(statement.name()),
-            _ => None,
-        };
-        let message = open_bind(w, name, params.count())?;
+        let message = open_bind(w, sql.statement_name(run), params.count())?;
         params.values(w)?;
         close_bind(w, message)
     }

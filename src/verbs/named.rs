@@ -7,7 +7,13 @@ use crate::transport::Lent;
 #[cfg(not(target_os = "none"))]
 use crate::types::Oid;
 use crate::verbs::params::{Params, given};
+#[cfg(target_os = "none")]
+use crate::verbs::query;
+#[cfg(target_os = "none")]
+use crate::verbs::sql::Source;
 use crate::verbs::sql::{Execution, Run, Sql};
+#[cfg(target_os = "none")]
+use crate::wire::frontend::{close_bind_and_run, open_bind};
 use crate::wire::{WireError, Writer};
 
 /// A statement that is run by its name. A trait object, so that a program that prepares none does
@@ -33,6 +39,16 @@ pub(crate) trait Named {
 
     /// Parse as the unnamed statement, for these parameters.
     fn parse_with(&self, w: &mut Writer<'_>, params: &dyn Params) -> Result<(), WireError>;
+
+    /// Everything that runs it.
+    #[cfg(target_os = "none")]
+    fn encode(
+        &self,
+        w: &mut Writer<'_>,
+        execution: &Execution<'_, dyn Params + '_>,
+    ) -> Result<(), WireError> {
+        encode(w, execution)
+    }
 
     /// The server has prepared it.
     fn prepared(&self, session: &mut Session<'_>);
@@ -60,22 +76,14 @@ pub(crate) trait Named {
         Ok(())
     }
 
-    /// [`Session::executed_at_once`]
-    fn executed_at_once(
+    /// [`Session::answer_at_once`]
+    fn answer_at_once(
         &self,
         session: &mut Session<'_>,
         io: &mut Lent<'_>,
-    ) -> Result<bool, Fault> {
-        session.executed_at_once(io)
-    }
-
-    /// [`Session::only_row_at_once`]
-    fn only_row_at_once(
-        &self,
-        session: &mut Session<'_>,
-        io: &mut Lent<'_>,
-    ) -> Result<bool, Fault> {
-        session.only_row_at_once(io)
+        row: bool,
+    ) -> Result<(), Fault> {
+        session.answer_at_once(io, row)
     }
 
     /// After a failure of Bind: prepares the statement anew and runs it again, if that is what was
@@ -90,6 +98,28 @@ pub(crate) trait Named {
     ) -> Result<(), Fault> {
         session.run_again(io, self.sql(), params, (run, rows), fault)
     }
+}
+
+/// Parse where it is needed, Bind, Describe if that is wanted, Execute and Sync.
+#[cfg(target_os = "none")]
+#[inline(never)]
+fn encode(w: &mut Writer<'_>, execution: &Execution<'_, dyn Params + '_>) -> Result<(), WireError> {
+    let Execution { sql, params, run, .. } = *execution;
+    let Source::Named(statement) = sql.0 else { return Err(WireError::Value) };
+    match run {
+        Run::Anew => statement.parse(w)?,
+        Run::Text => statement.parse_with(w, params)?,
+        Run::Named | Run::Described => {
+            if !params.has_text()
+                && let Some(message) = open_bind(w, statement.name(), params.count())
+            {
+                params.values(w)?;
+                return close_bind_and_run(w, message, execution.asks_for_description());
+            }
+        }
+    }
+    query::bind(w, sql, params, run)?;
+    execution.encode_end(w)
 }
 
 impl Session<'_> {

@@ -1,6 +1,8 @@
 //! The parameters `$1`, `$2`, … of one statement.
 
 use crate::types::{Format, Oid, RawValue, ToSql, oid};
+#[cfg(target_os = "none")]
+use crate::verbs::sql::Execution;
 use crate::wire::{Reader, Rules, WireError, Writer};
 
 /// Parameters of one execution: a tuple of up to 16 values, `()` for none, or a slice of
@@ -209,6 +211,10 @@ pub(crate) use {erased, given};
 /// Parameters as `erased` makes them, for functions that are compiled once.
 pub(crate) trait Given: Params {
     fn erased(&self) -> &dyn Params;
+
+    /// An execution with them: on bare targets there is only one type of it.
+    #[cfg(target_os = "none")]
+    fn as_it_is<'x>(execution: &'x Execution<'_, Self>) -> &'x Execution<'x, dyn Params + 'x>;
 }
 
 #[cfg(target_os = "none")]
@@ -216,6 +222,11 @@ impl<'p> Given for dyn Params + 'p {
     #[inline]
     fn erased(&self) -> &dyn Params {
         self
+    }
+
+    #[inline]
+    fn as_it_is<'x>(execution: &'x Execution<'_, Self>) -> &'x Execution<'x, dyn Params + 'x> {
+        execution
     }
 }
 

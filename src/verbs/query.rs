@@ -174,7 +174,7 @@ impl Session<'_> {
     ) -> Result<bool, Fault> {
         let execution = &mut Execution::new(sql, params, true);
         self.begin_and_send(io, execution)?;
-        if self.has_only_row(io, sql, execution.run)? {
+        if self.is_answered(io, sql, execution.run, true)? {
             return Ok(true);
         }
         self.bind_or_again(io, execution)?;
@@ -192,7 +192,7 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         let execution = &mut Execution::new(sql, params, false);
         self.begin_and_send(io, execution)?;
-        if self.has_executed(io, sql, execution.run)? {
+        if self.is_answered(io, sql, execution.run, false)? {
             return Ok(());
         }
         self.bind_or_again(io, execution)?;
@@ -241,27 +241,26 @@ impl Session<'_> {
         }
     }
 
-    /// Whether the whole answer was there. On bare targets through the table of the statement, so
-    /// that it is linked only where there are statements with a name.
+    /// Receives where nothing has arrived, and says whether that was the whole answer, with one row if
+    /// `row`. On bare targets through the table of the statement, so that it is linked only where
+    /// there are statements with a name.
     #[inline]
-    fn has_executed(&mut self, io: &mut Lent<'_>, sql: Sql<'_>, run: Run) -> Result<bool, Fault> {
+    fn is_answered(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: Sql<'_>,
+        run: Run,
+        row: bool,
+    ) -> Result<bool, Fault> {
         match sql.0 {
-            Source::Named(statement) if run.is_known() => match cfg!(target_os = "none") {
-                true => statement.executed_at_once(self, io),
-                false => self.executed_at_once(io),
-            },
-            _ => Ok(false),
-        }
-    }
-
-    /// The same of an answer with one row.
-    #[inline]
-    fn has_only_row(&mut self, io: &mut Lent<'_>, sql: Sql<'_>, run: Run) -> Result<bool, Fault> {
-        match sql.0 {
-            Source::Named(statement) if run == Run::Described => match cfg!(target_os = "none") {
-                true => statement.only_row_at_once(self, io),
-                false => self.only_row_at_once(io),
-            },
+            Source::Named(statement) if run.is_answered_at_once(row) => {
+                if cfg!(target_os = "none") {
+                    statement.answer_at_once(self, io, row)?;
+                } else {
+                    self.answer_at_once(io, row)?;
+                }
+                Ok(!self.exchange.owes())
+            }
             _ => Ok(false),
         }
     }
@@ -385,10 +384,22 @@ pub(crate) fn bind<P: Params + ?Sized>(
 impl<P: Given + ?Sized> Encode for Execution<'_, P> {
     fn encode(&self, w: &mut Writer<'_>, _: &[u8]) -> Result<(), WireError> {
         let Self { sql, params, run, .. } = *self;
+        // Through the table, so that it is linked only where there are statements with a name.
+        #[cfg(target_os = "none")]
+        if let Source::Named(statement) = sql.0 {
+            return statement.encode(w, P::as_it_is(self));
+        }
         if !run.is_known() {
             parse(w, sql, params.erased(), run)?;
         }
         bind(w, sql, params, run)?;
+        self.encode_end(w)
+    }
+}
+
+impl<P: ?Sized> Execution<'_, P> {
+    /// Describe if that is wanted, Execute and Sync.
+    pub(crate) fn encode_end(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
         if self.asks_for_description() {
             frontend::describe_portal(w)?;
         }

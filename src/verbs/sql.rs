@@ -1,6 +1,6 @@
 //! What a verb runs, and how: SQL text, or a statement with a name.
 
-use crate::engine::{NameHash, may_end};
+use crate::engine::{Name, NameHash, may_end};
 use crate::verbs::named::Named;
 use crate::verbs::statement::{Statement, StaticStatement};
 use crate::wire::frontend;
@@ -37,6 +37,12 @@ impl Run {
     pub(crate) fn is_known(self) -> bool {
         matches!(self, Self::Named | Self::Described)
     }
+
+    /// Whether nothing comes before the end of the answer, but for a row that is wanted.
+    #[inline]
+    pub(crate) fn is_answered_at_once(self, row: bool) -> bool {
+        if row { self == Self::Described } else { self.is_known() }
+    }
 }
 
 /// One execution of a statement: what is run, with what, and how. Handed on as one word.
@@ -72,9 +78,18 @@ impl Sql<'_> {
 
     /// The name it is run by.
     pub(crate) fn name(&self, run: Run) -> &[u8] {
-        match &self.0 {
-            Source::Named(statement) if run != Run::Text => statement.name(),
-            _ => frontend::UNNAMED,
+        match self.statement_name(run) {
+            Some(name) => name,
+            None => frontend::UNNAMED,
+        }
+    }
+
+    /// The same, `None` for the unnamed statement.
+    #[inline]
+    pub(crate) fn statement_name(&self, run: Run) -> Option<&Name> {
+        match self.0 {
+            Source::Named(statement) if run != Run::Text => Some(statement.name()),
+            _ => None,
         }
     }
 

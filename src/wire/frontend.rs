@@ -3,7 +3,6 @@
 //! Source: manual, "Message Formats".
 
 use super::digits::hex_digit;
-#[cfg(not(target_os = "none"))]
 use super::writer::Open;
 use super::{Body, Part, WireError, Writer};
 
@@ -163,6 +162,37 @@ pub(crate) fn open_bind<'w, const N: usize>(
 pub(crate) fn close_bind(w: &mut Writer<'_>, message: Open<'_>) -> Done {
     w.literal(BINARY)?;
     w.close(b'B', message)
+}
+
+/// Bind to the unnamed portal, with parameters that are all binary, up to their values: for bare
+/// targets, in words and with one check. `None`: there is no room in the slice, or no slice.
+#[cfg(target_os = "none")]
+#[inline(always)]
+pub(crate) fn open_bind<'w>(
+    w: &mut Writer<'w>,
+    statement: &[u8; 12],
+    count: usize,
+) -> Option<Open<'w>> {
+    let [a, b] = u16::try_from(count).ok()?.to_be_bytes();
+    let (message, body) = w.open_before::<19, 24>()?;
+    let &[c, d, e, f, g, h, i, j, k, l, m, n] = statement;
+    *body = [0, c, d, e, f, g, h, i, j, k, l, m, n, 0, 1, 0, 1, a, b];
+    Some(message)
+}
+
+/// The end of that, Describe if it is wanted, Execute and Sync.
+#[cfg(target_os = "none")]
+#[inline(always)]
+pub(crate) fn close_bind_and_run(w: &mut Writer<'_>, message: Open<'_>, describe: bool) -> Done {
+    let formats = w.room().ok_or(WireError::Full)?;
+    *formats = *BINARY;
+    w.close(b'B', message)?;
+    if describe {
+        describe_portal(w)?;
+    }
+    let end = w.room::<15>().ok_or(WireError::Full)?;
+    *end = [b'E', 0, 0, 0, 9, 0, 0, 0, 0, 0, b'S', 0, 0, 0, 4];
+    Ok(())
 }
 
 /// One format code for all: binary.

@@ -12,8 +12,7 @@ impl<'a> Messages<'a> {
     }
 
     /// The body of the next message, if it is of this type and has arrived whole.
-    #[cfg_attr(not(target_os = "none"), inline(always))]
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline(always)]
     pub fn take(&mut self, wanted: u8) -> Option<&'a [u8]> {
         let (&[tag, a, b, c, d], rest) = self.0.split_first_chunk()?;
         // The length counts itself.

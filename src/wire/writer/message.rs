@@ -51,6 +51,29 @@ impl<'w> Writer<'w> {
         }
     }
 
+    /// Room in the slice for so many bytes, to be filled in: one check.
+    #[cfg(target_os = "none")]
+    #[inline(always)]
+    pub(crate) fn room<const N: usize>(&mut self) -> Option<&'w mut [u8; N]> {
+        if self.rest.len() < N {
+            return None;
+        }
+        let (room, rest) = take(&mut self.rest).split_first_chunk_mut()?;
+        self.rest = rest;
+        Some(room)
+    }
+
+    /// As [`open`](Self::open), with the first bytes of the body, to be filled in: one check.
+    #[cfg(target_os = "none")]
+    #[inline(always)]
+    pub(crate) fn open_before<const N: usize, const ALL: usize>(
+        &mut self,
+    ) -> Option<(Open<'w>, &'w mut [u8; N])> {
+        let (head, body) = self.room::<ALL>()?.split_first_chunk_mut()?;
+        let room = self.rest.len().wrapping_add(N);
+        Some((Open { head, room }, body.first_chunk_mut()?))
+    }
+
     /// Ends a message: fills in its head.
     #[inline(always)]
     pub(crate) fn close(&mut self, tag: u8, message: Open<'_>) -> Result<(), WireError> {

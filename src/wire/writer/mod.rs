@@ -31,7 +31,6 @@ mod tests;
 
 pub(crate) use beyond::Beyond;
 use beyond::{length_field, overflow, width};
-#[cfg(not(target_os = "none"))]
 pub(crate) use message::Open;
 
 /// Writes big-endian integers, strings and length-prefixed content.
