@@ -79,11 +79,14 @@ impl Provisioned {
         let backslashes = parameter.bytes().rev().take_while(|byte| *byte == b'\\').count();
         let open = parameter.strip_suffix('\\').filter(|_| backslashes & 1 == 1);
         let parameter = open.unwrap_or(parameter);
-        let mut scratch = [0; limits::PROVISIONED_SCRATCH];
-        let checked = single(parameter, &mut scratch);
-        scratch.zeroize();
-        let keyword = checked?.ok_or(ProvisionError::SeveralParameters)?;
-        let (_, value) = halves(parameter)?;
+        let (mut keyword, value) = halves(parameter)?;
+        // Where there is no value there is none to check.
+        if !value.is_empty() {
+            let mut scratch = [0; limits::PROVISIONED_SCRATCH];
+            let checked = single(parameter, &mut scratch);
+            scratch.zeroize();
+            keyword = checked?.ok_or(ProvisionError::SeveralParameters)?;
+        }
         // A line of its own: a value in quotes may hold a line's end, and is refused.
         if parameter.contains(['\n', '\r']) {
             return Err(ProvisionError::SeveralParameters);

@@ -65,6 +65,26 @@ fn parameters_replace_each_other_and_are_never_cut() {
     assert_eq!(parameters.bytes(), [0; 64]);
 }
 
+/// Also where nothing is no valid value.
+#[test]
+fn every_parameter_can_be_removed() {
+    for parameter in [
+        "user=u",
+        "sslmode=verify-full",
+        "channel_binding=require",
+        "connect_timeout=20",
+        "target_session_attrs=any",
+        "hostaddr=10.0.0.1",
+        "scram_client_key=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    ] {
+        let mut parameters = Small::new();
+        parameters.set(parameter).unwrap();
+        let keyword = parameter.split('=').next().unwrap();
+        parameters.set(&format!("{keyword} = ")).unwrap();
+        assert_eq!(parameters.lines().count(), 0, "{keyword}");
+    }
+}
+
 #[test]
 fn refusals_are_the_parsers() {
     let mut parameters = Small::new();
