@@ -13,8 +13,13 @@ const BASE: usize = 0x2200_0000;
 /// What is erased at a time.
 const SECTOR: usize = 256 * 1024;
 
-/// Sectors that are used, of 128.
-const SECTORS: usize = 6;
+/// Where readings wait: the first 6 sectors of 128.
+#[cfg(feature = "survive")]
+const READINGS: Flash = Flash { base: 0, size: 6 * SECTOR };
+
+/// What the device was given: the next two.
+#[cfg(feature = "provision")]
+const PARAMETERS: Flash = Flash { base: 6 * SECTOR, size: 2 * SECTOR };
 
 const READ_ARRAY: u32 = 0x00ff_00ff;
 const READ_STATUS: u32 = 0x0070_0070;
@@ -27,17 +32,27 @@ const READY: u32 = 0x0080_0080;
 /// One of them reports an error: of erasing, programming, voltage, lock.
 const FAILED: u32 = 0x003a_003a;
 
-/// The flash. There is one value of it.
-pub struct Flash(());
+/// A part of the flash. There is one value of each.
+pub struct Flash {
+    base: usize,
+    size: usize,
+}
 
 fn word(offset: usize) -> *mut u32 {
     ptr::without_provenance_mut(BASE + offset)
 }
 
 impl Flash {
-    /// The flash; for `main`, once.
+    /// The part for readings; for `main`, once.
+    #[cfg(feature = "survive")]
     pub const fn take() -> Self {
-        Self(())
+        READINGS
+    }
+
+    /// The part for parameters, and its size; for `main`, once.
+    #[cfg(feature = "provision")]
+    pub const fn parameters() -> (Self, u32) {
+        (PARAMETERS, PARAMETERS.size as u32)
     }
 
     fn read_word(&self, offset: usize) -> u32 {
@@ -77,7 +92,7 @@ impl ReadNorFlash for Flash {
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
         check_read(self, offset, bytes.len())?;
-        let mut at = offset as usize;
+        let mut at = self.base + offset as usize;
         for place in bytes.chunks_exact_mut(4) {
             place.copy_from_slice(&self.read_word(at).to_le_bytes());
             at += 4;
@@ -86,7 +101,7 @@ impl ReadNorFlash for Flash {
     }
 
     fn capacity(&self) -> usize {
-        SECTORS * SECTOR
+        self.size
     }
 }
 
@@ -97,6 +112,7 @@ impl NorFlash for Flash {
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
         check_erase(self, from, to)?;
         for sector in (from as usize..to as usize).step_by(SECTOR) {
+            let sector = self.base + sector;
             self.command(sector, ERASE);
             self.command(sector, CONFIRM);
             let finished = self.finish(sector);
@@ -108,7 +124,7 @@ impl NorFlash for Flash {
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
         check_write(self, offset, bytes.len())?;
-        let from = offset as usize;
+        let from = self.base + offset as usize;
         // The chips can only clear bits. The emulated ones set them too, so that what is programmed
         // twice would not show.
         if (from..from + bytes.len()).step_by(4).any(|at| self.read_word(at) != u32::MAX) {

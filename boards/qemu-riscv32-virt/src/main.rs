@@ -14,8 +14,10 @@ use barepg_smoltcp::{ConnectError, Setup, Sleep, Sockets, Stack, TcpBuffers, Tcp
 use riscv_rt::{TrapFrame, entry};
 
 mod clock;
-#[cfg(feature = "survive")]
+#[cfg(any(feature = "provision", feature = "survive"))]
 mod flash;
+#[cfg(feature = "provision")]
+mod uart;
 mod virtio;
 
 use clock::Clock;
@@ -127,8 +129,9 @@ fn main() -> ! {
         None => setup,
     };
     let Ok(net) = Stack::new(nic, machine, setup, memory, sockets) else { fault("no network") };
+    let mut output = Output::new();
     #[cfg(feature = "provision")]
-    let parameters = parameters(arguments);
+    let parameters = parameters(arguments, &mut output);
     #[cfg(all(feature = "tls", feature = "provision"))]
     let files = match parameters.root() {
         [] => tls_files(arguments),
@@ -142,7 +145,6 @@ fn main() -> ! {
     };
     #[cfg(feature = "tls")]
     let tls = Tls::new(records).files(&files);
-    let mut output = Output::new();
     let mut board = Board {
         net: &net,
         #[cfg(feature = "depth")]
@@ -173,21 +175,15 @@ fn main() -> ! {
     finish(output, success)
 }
 
-/// What the device was given: the lines of a file of the emulator's host stand in for those on a serial
-/// line.
+/// What the device was given, now or before.
 #[cfg(feature = "provision")]
-fn parameters(arguments: &str) -> &'static barepg::provision::Provisioned {
-    let (Some(parameters), Some(bytes)) = (
-        once!(barepg_app::Parameters = barepg_app::Parameters::new()),
-        once!([u8; 4096] = [0; 4096]),
-    ) else {
+fn parameters(arguments: &str, output: &mut Output) -> &'static barepg::provision::Provisioned {
+    let Some(parameters) = once!(barepg_app::Parameters = barepg_app::Parameters::new()) else {
         fault("memory taken")
     };
-    if let Some(path) = barepg_app::provision_file(arguments) {
-        let lines = barepg_semihost::read_host_file(path, bytes).unwrap_or(&[]);
-        if !barepg_app::provision_from(lines, parameters, &mut Output::new()) {
-            fault("no parameters")
-        }
+    let (flash, mut line) = (flash::Flash::parameters(), uart::Uart::start());
+    if !barepg_app::provision_over(arguments, flash, &mut line, parameters, output) {
+        fault("no parameters")
     }
     parameters
 }

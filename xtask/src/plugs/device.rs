@@ -30,7 +30,7 @@ const REST: Duration = Duration::from_secs(1);
 
 /// A board with a flash that outlives its power.
 pub struct Device<'a> {
-    board: &'a Board,
+    pub board: &'a Board,
     image: &'a Path,
     scratch: Scratch,
     /// Between the board and the server.
@@ -77,11 +77,16 @@ impl<'a> Device<'a> {
             arguments.push(("flash", &file));
         }
         arguments.push(("conninfo", &self.conninfo));
-        self.start(&arguments, self.relay.port())
+        self.start(&arguments, None)
     }
 
-    /// Starts the board with these arguments and its serial line at this port.
-    pub fn start(&self, arguments: &[(&str, &str)], uart: u16) -> Result<Running<'_>, String> {
+    /// Starts the board with these arguments, and its serial line at this port; else it leads to the server,
+    /// where it is the link, or to nothing.
+    pub fn start(
+        &self,
+        arguments: &[(&str, &str)],
+        console: Option<u16>,
+    ) -> Result<Running<'_>, String> {
         let flash = self.flash();
         let mut command = match self.board.qemu.split_first() {
             None => {
@@ -93,7 +98,7 @@ impl<'a> Device<'a> {
                 let mut command = with_parent(program);
                 command.args(machine).args(["-display", "none"]);
                 command.args(["-semihosting-config", &qemu::semihosting(arguments)]);
-                self.memories(&mut command, &flash, uart);
+                self.memories(&mut command, &flash, console);
                 command
             }
         };
@@ -102,10 +107,11 @@ impl<'a> Device<'a> {
     }
 
     /// Program, flash, serial line and monitor.
-    fn memories(&self, command: &mut Command, flash: &Path, uart: u16) {
-        let serial = match self.board.link {
-            Link::Uart => format!("tcp:127.0.0.1:{uart}"),
-            _ => "null".to_string(),
+    fn memories(&self, command: &mut Command, flash: &Path, console: Option<u16>) {
+        let server = (self.board.link == Link::Uart).then_some(self.relay.port());
+        let serial = match console.or(server) {
+            Some(port) => format!("tcp:127.0.0.1:{port}"),
+            None => "null".to_string(),
         };
         command.args(["-serial", &serial]);
         if self.board.flash == Flash::Pflash {

@@ -21,13 +21,27 @@ use crate::qemu::{self, Outcome, Request};
 
 const FEATURES: &[&str] = &["provision"];
 
-/// The board whose flash keeps them: a serial line is all it has.
-const KEEPER: &str = "qemu-microbit-uart";
+/// A board whose flash keeps its parameters, and that has a console on its serial line.
+struct Keeper {
+    board: &'static str,
+    /// Where they are in the file that is its flash: two places of a page.
+    places: [usize; 2],
+}
 
-/// Where its parameters are: two places of a page.
-const PLACES: [usize; 2] = [0x3_7800, 0x3_7c00];
+const KEEPERS: [Keeper; 2] = [
+    Keeper { board: "qemu-microbit-uart", places: [0x3_7800, 0x3_7c00] },
+    Keeper { board: "qemu-riscv32-virt", places: [0x18_0000, 0x1c_0000] },
+];
 
-const PAGE: usize = 1024;
+impl Keeper {
+    fn of(board: &Board) -> Option<&'static Keeper> {
+        KEEPERS.iter().find(|keeper| keeper.board == board.name)
+    }
+
+    const fn page(&self) -> usize {
+        self.places[1] - self.places[0]
+    }
+}
 
 /// The longest that a step may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -51,9 +65,9 @@ pub fn boards(context: &Context) -> Checked {
         lint(context, board, &["--features", "provision"])?;
         cluster.try_psql("test", "drop table if exists student")?;
         checked += 2;
-        checked += match board.name == KEEPER {
-            true => over_the_line(board, &image, cluster, &given)?,
-            false => from_a_file(board, &image, cluster.port(), &given)?,
+        checked += match Keeper::of(board) {
+            Some(keeper) => over_the_line(board, keeper, &image, cluster, &given)?,
+            None => from_a_file(board, &image, cluster.port(), &given)?,
         };
     }
     with_root(context, cluster)?;
@@ -81,9 +95,7 @@ fn with_root(context: &Context, cluster: &Cluster) -> Result<(), String> {
 
 /// From a file with the console's lines.
 fn from_a_file(board: &Board, image: &Path, port: u16, given: &str) -> Checked {
-    let address = host_of(board.link);
-    let lines = format!("host={address}\nport={port}\n{}commit\n", without_address(given));
-    with_lines(board, image, &lines).map(|_| 1)
+    with_lines(board, image, &format!("{}commit\n", as_reached(board, port, given))).map(|_| 1)
 }
 
 /// Runs the common operations with what these lines say.
@@ -107,15 +119,24 @@ fn with_lines(board: &Board, image: &Path, lines: &str) -> Result<Outcome, Strin
     Ok(outcome)
 }
 
-fn without_address(lines: &str) -> String {
+/// The lines with the address that the board has for a port of this machine.
+fn as_reached(board: &Board, port: u16, lines: &str) -> String {
     let is_address =
         |line: &&str| ["host=", "hostaddr=", "port="].iter().any(|word| line.starts_with(word));
-    lines.lines().filter(|line| !is_address(line)).map(|line| format!("{line}\n")).collect()
+    let rest = lines.lines().filter(|line| !is_address(line)).map(|line| format!("{line}\n"));
+    format!("host={}\nport={port}\n{}", host_of(board.link), rest.collect::<String>())
 }
 
 /// Over the serial line into the flash, with restarts between.
-fn over_the_line(board: &Board, image: &Path, cluster: &Cluster, given: &str) -> Checked {
+fn over_the_line(
+    board: &Board,
+    keeper: &Keeper,
+    image: &Path,
+    cluster: &Cluster,
+    given: &str,
+) -> Checked {
     let device = Device::at(board, image, cluster.port())?;
+    let given = &as_reached(board, device.relay.port(), given);
     let said = |label: &str, what: Result<(), String>| what.map_err(|e| format!("{label}: {e}"));
 
     // A new device asks for its parameters.
@@ -168,7 +189,7 @@ fn over_the_line(board: &Board, image: &Path, cluster: &Cluster, given: &str) ->
     // Damaged, one bit at a time: the header, the seal, a key.
     for at in [4, 40, 160 + 100] {
         let mut damaged = flash.clone();
-        let newest = PLACES[1] + at;
+        let newest = keeper.places[1] + at;
         damaged[newest] ^= 4;
         fs::write(device.flash(), &damaged).map_err(|error| format!("flash: {error}"))?;
         said(&format!("byte {at} damaged"), session(&device, cluster, "last good", "scram_user"))?;
@@ -185,7 +206,7 @@ fn over_the_line(board: &Board, image: &Path, cluster: &Cluster, given: &str) ->
         line.ask("show", "0 of 512 bytes").map(drop)
     })?;
     let flash = fs::read(device.flash()).map_err(|error| format!("flash: {error}"))?;
-    if flash[PLACES[0]..PLACES[1] + PAGE].iter().any(|byte| *byte != 0xff) {
+    if flash[keeper.places[0]..keeper.places[1] + keeper.page()].iter().any(|byte| *byte != 0xff) {
         return Err("not all of it was wiped".to_string());
     }
 
@@ -193,10 +214,10 @@ fn over_the_line(board: &Board, image: &Path, cluster: &Cluster, given: &str) ->
     let scratch = Scratch::new("barepg-provisioned", "").map_err(|e| format!("scratch: {e}"))?;
     let file = scratch.path().join("image");
     let lines = format!("{given}application_name=factory\ncommit\n");
-    provisioning::image(&lines, u32::try_from(PAGE).unwrap_or(0), 512, &file)?;
+    provisioning::image(&lines, u32::try_from(keeper.page()).unwrap_or(0), 512, &file)?;
     let made = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let mut flashed = flash;
-    flashed[PLACES[0]..PLACES[0] + made.len()].copy_from_slice(&made);
+    flashed[keeper.places[0]..keeper.places[0] + made.len()].copy_from_slice(&made);
     fs::write(device.flash(), &flashed).map_err(|error| format!("flash: {error}"))?;
     said("from the factory", session(&device, cluster, "newest", "factory"))?;
     let budgets = Budgets::read()?;
@@ -214,9 +235,9 @@ fn session(
 ) -> Result<(), String> {
     cluster.try_psql("test", "drop table if exists student")?;
     let before = cluster.log().len();
-    let running = device.start(&[("show", "common_operations")], device.relay.port())?;
+    let running = device.start(&[("show", "common_operations")], None)?;
     let lines = running.finish(&mut |_| ())?;
-    compare(boards::find(KEEPER)?, &qemu::text(&lines), "common_operations")?;
+    compare(device.board, &qemu::text(&lines), "common_operations")?;
     if !lines.contains(&format!("@provisioned {loaded}")) {
         return Err(format!("not `{loaded}`: {}", lines.join("\n")));
     }
@@ -241,7 +262,7 @@ fn console(
     let failed = |error| format!("serial line: {error}");
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
-    let running = device.start(arguments, port)?;
+    let running = device.start(arguments, Some(port))?;
     let mut terminal = Terminal::accept(&listener, LIMIT)?;
     terminal.hear()?;
     person(&mut terminal)?;
