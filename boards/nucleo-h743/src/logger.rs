@@ -11,8 +11,8 @@ use barepg::{
 
 /// What the program needs of the board, besides its `Platform`.
 pub trait Device {
-    /// The number of the device.
-    const NUMBER: i32;
+    /// The number of the device: no other one has it.
+    fn number(&self) -> i32;
 
     /// Waits for the next reading. Its number is above that of any before, also after a power loss: a counter
     /// in flash, the time, or the outbox (feature `outbox`), which keeps the readings as well. A time that
@@ -24,6 +24,9 @@ pub trait Device {
 
     /// Whether the last reading has been stored, or waits.
     fn show(&mut self, stored: bool);
+
+    /// Sleeps between two sessions, for 50 ms at the most. Without it the processor stays awake.
+    fn rest(&mut self) {}
 }
 
 /// `create table reading (device integer, number bigint, celsius real, primary key (device, number))`:
@@ -72,7 +75,7 @@ fn session<D: Device>(
                 *state.waiting.insert((state.last, celsius))
             }
         };
-        match conn.execute(insert, (D::NUMBER, number, celsius)) {
+        match conn.execute(insert, (state.device.number(), number, celsius)) {
             // Lost link, full disk, lock: it is sent again.
             Err(error) if error.remedy() != Remedy::SetAside => return Err(error),
             // Stored; or the server will never take it.
@@ -87,5 +90,6 @@ fn pause<D: Device>(state: &mut State<'_, D>, pause: &Pause<'_>) -> ControlFlow<
     if pause.begins {
         state.device.show(false);
     }
+    state.device.rest();
     ControlFlow::Continue(())
 }

@@ -56,7 +56,9 @@ struct Station<'b> {
 }
 
 impl logger::Device for Station<'_> {
-    const NUMBER: i32 = 7;
+    fn number(&self) -> i32 {
+        7
+    }
 
     /// One reading a second: put a sensor here.
     fn measure(&mut self) -> (i64, f32) {

@@ -97,7 +97,9 @@ struct Station<'b> {
 }
 
 impl logger::Device for Station<'_> {
-    const NUMBER: i32 = 7;
+    fn number(&self) -> i32 {
+        7
+    }
 
     fn measure(&mut self) -> (i64, f32) {
         loop {

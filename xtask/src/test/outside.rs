@@ -40,8 +40,13 @@ const PROJECTS: &[Project] = &[
     Project::new("template", "my-board", "thumbv7m-none-eabi"),
     Project::new("pico-w5500", "pico-w5500", "thumbv6m-none-eabi"),
     Project {
+    Project {
+        budget: "pico-w5500-without-tls",
+        arguments: &["--no-default-features", "--features", "pico"],
+        ..Project::new("pico-w5500", "pico-w5500", "thumbv6m-none-eabi")
+    },
         budget: "pico2-w5500",
-        arguments: &["--no-default-features", "--features", "pico2"],
+        arguments: &["--no-default-features", "--features", "pico2,tls"],
         ..Project::new("pico-w5500", "pico-w5500", "thumbv8m.main-none-eabihf")
     },
     Project::new("nucleo-h743", "nucleo-h743", "thumbv7em-none-eabihf"),
