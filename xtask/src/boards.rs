@@ -156,6 +156,9 @@ pub static BARE_SMOLTCP: Board = Board {
 
 /// The board of that name.
 pub fn find(name: &str) -> Result<&'static Board, String> {
+    if name == "pico-w5500" {
+        return Err("pico-w5500 has an emulator of its own: cargo xtask pico".to_string());
+    }
     BOARDS.iter().find(|board| board.name == name).ok_or_else(|| {
         let names: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
         format!("no board {name}; there are {}", names.join(", "))

@@ -304,6 +304,7 @@ mod tests {
     fn what_cannot_be_done_is_said_in_words() {
         for (arguments, words) in [
             (&["--show", "uplaod"][..], "there are common_operations, faults, hosts"),
+            (&["--board", "pico-w5500"], "cargo xtask pico"),
             (&["--board", "qemu-microbit-uart", "--tls"], "more RAM"),
             (&["--board", "qemu-microbit-uart", "--show", "faults"], "serial line"),
             (&["--board", "qemu-microbit-uart", "--show", "upload"], "serial line"),

@@ -15,6 +15,7 @@ mod existing;
 mod fleet;
 mod layers;
 mod measure;
+mod pico;
 mod plugin;
 mod plugs;
 mod provisioning;
@@ -104,6 +105,16 @@ const COMMANDS: &[Command] = &[
         usage: || plugs::USAGE.into(),
         check: |words| plugs::Options::parse(words).map(|_| ()),
         run: |words| plugs::run(&plugs::Options::parse(words)?),
+    },
+    Command {
+        name: "pico",
+        about: "run the Raspberry Pi Pico's firmware image in an emulator of its chip",
+        usage: || pico::USAGE.into(),
+        check: |words| none("pico", words),
+        run: |words| {
+            none("pico", words)?;
+            pico::run()
+        },
     },
     Command {
         name: "fleet",

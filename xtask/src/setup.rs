@@ -1,6 +1,6 @@
 //! Installs what is missing and says so; silent and offline when all is there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use barepg_testkit::provision;
 
@@ -53,9 +53,15 @@ pub fn fleet() -> Result<(), String> {
     provision::postgres(provision::USUAL_MAJOR).map(|_| ())
 }
 
+/// What `cargo xtask pico` needs besides: a JavaScript engine and the emulator, which is a package of npm's.
+pub fn pico() -> Result<(PathBuf, PathBuf), String> {
+    Ok((provision::program("node", "nodejs")?, provision::rp2040js()?))
+}
+
 /// What any command needs.
 pub fn everything() -> Result<(), String> {
     all()?;
+    pico()?;
     fleet()?;
     bench(&Client::ALL)
 }

@@ -6,8 +6,9 @@ mod driver;
 mod fuzz;
 mod gateway;
 mod host;
-mod outside;
+pub mod outside;
 mod pairs;
+mod pico;
 mod plugs;
 mod provisioned;
 mod replay;
@@ -86,6 +87,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, large and unsolicited", quick: false, run: boards::verbs },
     Stage { name: "boards, pulled plugs", quick: false, run: plugs::pulled },
     Stage { name: "boards, provisioned", quick: false, run: provisioned::boards },
+    Stage { name: "boards, an emulated Pico", quick: false, run: pico::emulated },
     Stage { name: "boards, over TLS", quick: false, run: boards::over_tls },
     Stage { name: "boards, watchdog", quick: false, run: watchdog::watched },
     Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },

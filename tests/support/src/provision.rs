@@ -316,6 +316,27 @@ pub fn pglite() -> Result<PathBuf, String> {
     Ok(home)
 }
 
+/// The emulator of the RP2040, with the integrity value of its archive. It depends on no other package.
+const RP2040JS: (&str, &str) = (
+    "1.4.1",
+    "sha512-Yzr5xG7ZwbtA50IYAU1k/oSoSyDAhPtT5qC/Q2eFApoLuAYE8DQbPIMPs/0kh4Ietd4P0OpKk3CIkfNqjcr56g==",
+);
+
+/// The folder of the package `rp2040js`, unpacked once.
+pub fn rp2040js() -> Result<PathBuf, String> {
+    let _lock = Lock::take("rp2040js")?;
+    let (version, integrity) = RP2040JS;
+    let home = cache()?.join(format!("rp2040js-{version}"));
+    if fs::read_to_string(home.join("complete")).is_ok_and(|known| known == integrity) {
+        return Ok(home.join("package"));
+    }
+    let _ = fs::remove_dir_all(&home);
+    unpack("rp2040js", version, integrity, &home)?;
+    let failed = |error: io::Error| format!("{}: {error}", home.display());
+    fs::write(home.join("complete"), integrity).map_err(failed)?;
+    Ok(home.join("package"))
+}
+
 /// npm archives carry no symbolic links: the package lists them as pairs in a JSON file.
 fn make_links(package: &Path) -> io::Result<()> {
     let list = match fs::read_to_string(package.join("native").join("pg-symlinks.json")) {

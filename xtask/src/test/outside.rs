@@ -5,11 +5,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use barepg_testkit::provision::{root, which};
+use barepg_testkit::provision::{root, run, which};
 use barepg_testkit::scratch::Scratch;
 
 use super::rules::read;
 use super::{Checked, Context, gateway};
+use crate::bare::Compiler;
 use crate::boards;
 use crate::budgets::Budgets;
 use crate::copy::copy;
@@ -40,11 +41,11 @@ const PROJECTS: &[Project] = &[
     Project::new("template", "my-board", "thumbv7m-none-eabi"),
     Project::new("pico-w5500", "pico-w5500", "thumbv6m-none-eabi"),
     Project {
-    Project {
         budget: "pico-w5500-without-tls",
         arguments: &["--no-default-features", "--features", "pico"],
         ..Project::new("pico-w5500", "pico-w5500", "thumbv6m-none-eabi")
     },
+    Project {
         budget: "pico2-w5500",
         arguments: &["--no-default-features", "--features", "pico2,tls"],
         ..Project::new("pico-w5500", "pico-w5500", "thumbv8m.main-none-eabihf")
@@ -151,7 +152,7 @@ pub fn projects(context: &Context) -> Checked {
     let mut over = String::new();
     for project in PROJECTS {
         context.compiler.obtain(project.target)?;
-        let image = Image::read(&project.build(context, project.target)?)?;
+        let image = Image::read(&project.build(&context.compiler, project.target)?)?;
         let figures =
             [("flash", u64::from(image.flash())), ("static_ram", u64::from(image.static_ram()))];
         let [(_, flash), (_, ram)] = figures;
@@ -166,13 +167,21 @@ pub fn projects(context: &Context) -> Checked {
     }
     let host = context.host()?;
     let gateway = PROJECTS.iter().find(|project| project.folder == "gateway");
-    let program = gateway.ok_or("no gateway")?.build(context, &host)?;
+    let program = gateway.ok_or("no gateway")?.build(&context.compiler, &host)?;
     Ok(checked + gateway::run(&program)?)
+}
+
+/// The image of a project to copy, by the name of its budget.
+pub fn image(compiler: &Compiler, budget: &str) -> Result<PathBuf, String> {
+    let project = PROJECTS.iter().find(|project| project.budget == budget);
+    let project = project.ok_or(format!("no project {budget}"))?;
+    compiler.obtain(project.target)?;
+    project.build(compiler, project.target)
 }
 
 impl Project {
     /// Does what the project's comments tell a user to do, but with the crates of this repository.
-    fn build(&self, context: &Context, target: &str) -> Result<PathBuf, String> {
+    fn build(&self, compiler: &Compiler, target: &str) -> Result<PathBuf, String> {
         let scratch = Scratch::new("barepg-project", "").map_err(|e| format!("scratch: {e}"))?;
         copy(&root().join("boards").join(self.folder), scratch.path())?;
         let path = scratch.path().join("Cargo.toml");
@@ -180,14 +189,14 @@ impl Project {
         let manifest = read(&path)?.replace("path = \"../..", &here);
         fs::write(&path, manifest).map_err(|error| format!("{}: {error}", path.display()))?;
         let directory = root().join("boards").join("target").join("template");
-        let mut command = context.compiler.cargo();
+        let mut command = compiler.cargo();
         command.args(["build", "--release", "--target", target, "--bin", self.program]);
         command.args(self.arguments);
         boards::workspace(&mut command);
         command.current_dir(scratch.path()).env("CARGO_TARGET_DIR", &directory);
         // It takes no flash, and a fifth of the time.
         command.env("CARGO_PROFILE_RELEASE_DEBUG", "none");
-        context.run(&mut command)?;
+        run(&mut command)?;
         Ok(directory.join(target).join("release").join(self.program))
     }
 }
