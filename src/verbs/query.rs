@@ -396,13 +396,3 @@ impl<P: Given + ?Sized> Encode for Execution<'_, P> {
         self.encode_end(w)
     }
 }
-
-impl<P: ?Sized> Execution<'_, P> {
-    /// Describe if that is wanted, Execute and Sync.
-    pub(crate) fn encode_end(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
-        if self.asks_for_description() {
-            frontend::describe_portal(w)?;
-        }
-        frontend::execute_and_sync(w)
-    }
-}

@@ -3,7 +3,7 @@
 use crate::engine::{Name, NameHash, may_end};
 use crate::verbs::named::Named;
 use crate::verbs::statement::{Statement, StaticStatement};
-use crate::wire::frontend;
+use crate::wire::{WireError, Writer, frontend};
 
 /// What a verb runs: SQL text, a [`Statement`] or a [`StaticStatement`]. Made from any by `into`.
 #[derive(Clone, Copy)]
@@ -117,5 +117,15 @@ impl<'q> From<&'q str> for Sql<'q> {
 impl<'q> From<&'q Statement<'_>> for Sql<'q> {
     fn from(statement: &'q Statement<'_>) -> Self {
         Self(Source::Named(statement))
+    }
+}
+
+impl<P: ?Sized> Execution<'_, P> {
+    /// Describe if that is wanted, Execute and Sync.
+    pub(crate) fn encode_end(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
+        if self.asks_for_description() {
+            frontend::describe_portal(w)?;
+        }
+        frontend::execute_and_sync(w)
     }
 }
