@@ -298,7 +298,8 @@ impl<'a, D: Device> Stack<'a, D> {
                 if ready(&mut inner) || now >= deadline {
                     return;
                 }
-                wake.min(deadline).min(now.saturating_add(MAX_SLEEP_MS))
+                // What is due after a poll waits for the device: its cable is out, its queue full.
+                wake.max(now.saturating_add(1)).min(deadline).min(now.saturating_add(MAX_SLEEP_MS))
             };
             self.board.idle();
             self.board.sleep_until(wake);

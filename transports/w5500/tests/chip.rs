@@ -5,8 +5,10 @@ mod model;
 #[path = "../../smoltcp/tests/world/mod.rs"]
 mod world;
 
-use barepg::Platform;
-use barepg_smoltcp::{Ipv4, Setup, Sockets, Stack, TcpBuffers, TcpStream};
+use std::cell::Cell;
+
+use barepg::{NoEntropy, Platform};
+use barepg_smoltcp::{Ipv4, Setup, Sleep, Sockets, Stack, TcpBuffers, TcpStream};
 use barepg_transport_tests::check;
 use barepg_w5500::{Frames, StartError, W5500};
 use embedded_io::{Read, Write};
@@ -157,6 +159,50 @@ fn a_chip_that_sends_nothing_is_set_up_again() {
         let mut stream = stack.connect("10.0.0.1", PORT, 20_000).unwrap();
         assert!(echo(world, &mut stream, 1000));
     });
+}
+
+/// A board that counts the times it may not sleep.
+struct Sleeper<'w> {
+    world: &'w World,
+    awake: Cell<u32>,
+}
+
+impl Platform for Sleeper<'_> {
+    fn now_ms(&self) -> u64 {
+        self.world.now_ms()
+    }
+
+    fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
+        self.world.entropy(buf)
+    }
+}
+
+impl Sleep for Sleeper<'_> {
+    fn sleep_until(&self, deadline_ms: u64) {
+        if deadline_ms <= self.now_ms() {
+            self.awake.set(self.awake.get() + 1);
+        }
+        self.world.sleep_until(deadline_ms);
+    }
+}
+
+/// What is due and cannot be sent, with a cable that is out, is no reason to stay awake.
+#[test]
+fn a_chip_that_sends_nothing_lets_the_board_sleep() {
+    let (world, end) = World::new(1, Faults::default());
+    let bus = Model::on(end);
+    let mut frames = Frames::new();
+    let chip = W5500::new(bus.clone(), OWN_MAC, &mut frames).unwrap();
+    let ipv4 = Ipv4::Static { address: OWN, prefix: 24, router: None };
+    let mut buffers: TcpBuffers<2048, 512> = TcpBuffers::new();
+    let mut sockets = Sockets::new();
+    let board = Sleeper { world: &world, awake: Cell::new(0) };
+    let setup = Setup::new(OWN_MAC).ipv4(ipv4);
+    let stack = Stack::new(chip, &board, setup, &mut buffers, &mut sockets).unwrap();
+    bus.0.borrow_mut().mute = true;
+    assert!(stack.connect("10.0.0.1", PORT, 1000).is_err());
+    assert!(stack.connect("10.0.0.1", PORT, 1000).is_err());
+    assert_eq!(board.awake.get(), 0);
 }
 
 /// What is not for this board does not cross the bus.
