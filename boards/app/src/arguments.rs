@@ -28,16 +28,22 @@ pub(crate) enum Show {
 pub(crate) struct Arguments<'a> {
     pub(crate) show: Show,
     /// Ports of misbehaving servers on the host of the connection string.
+    #[cfg(feature = "faults")]
     pub(crate) silent: Option<u16>,
+    #[cfg(feature = "faults")]
     pub(crate) dying: Option<u16>,
+    #[cfg(feature = "faults")]
     pub(crate) closed: Option<u16>,
     /// File with the root certificates, in DER.
     pub(crate) root: Option<&'a str>,
     /// Name server to ask, instead of the network's.
+    #[cfg(feature = "hosts")]
     pub(crate) dns: Option<&'a str>,
     /// The file that is the flash of a board that has none.
+    #[cfg(feature = "survive")]
     pub(crate) flash: Option<&'a str>,
     /// Milliseconds between two readings.
+    #[cfg(feature = "survive")]
     pub(crate) every_ms: u32,
     /// The file with the lines of the provisioning console.
     #[cfg(feature = "provision")]
@@ -52,26 +58,35 @@ pub(crate) struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     /// `None` when something is unknown or missing.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
-        let split = line.split_once("conninfo=");
-        #[cfg(feature = "provision")]
-        let split = split.or(Some((line, "")));
-        let (options, conninfo) = split?;
         let mut arguments = Self {
             show: Show::Common,
+            #[cfg(feature = "faults")]
             silent: None,
+            #[cfg(feature = "faults")]
             dying: None,
+            #[cfg(feature = "faults")]
             closed: None,
             root: None,
+            #[cfg(feature = "hosts")]
             dns: None,
+            #[cfg(feature = "survive")]
             flash: None,
+            #[cfg(feature = "survive")]
             every_ms: 50,
             #[cfg(feature = "provision")]
             provision: None,
             #[cfg(feature = "provision")]
             console: false,
-            conninfo,
+            conninfo: "",
         };
-        for option in options.split_ascii_whitespace() {
+        let mut rest = line.trim_ascii_start();
+        // Word by word: a search for the text would be a kilobyte of flash.
+        while !rest.is_empty() {
+            if let Some(conninfo) = rest.strip_prefix("conninfo=") {
+                return Some(Self { conninfo, ..arguments });
+            }
+            let (option, after) = rest.split_once(' ').unwrap_or((rest, ""));
+            rest = after.trim_ascii_start();
             match option.split_once('=')? {
                 ("show", "common_operations") => arguments.show = Show::Common,
                 #[cfg(feature = "faults")]
@@ -92,21 +107,28 @@ impl<'a> Arguments<'a> {
                 ("show", "log") => arguments.show = Show::Survive(Script::Log),
                 #[cfg(feature = "survive")]
                 ("show", "drain") => arguments.show = Show::Survive(Script::Drain),
+                #[cfg(feature = "faults")]
                 ("silent", port) => arguments.silent = Some(port.parse().ok()?),
+                #[cfg(feature = "faults")]
                 ("dying", port) => arguments.dying = Some(port.parse().ok()?),
                 ("root", file) => arguments.root = Some(file),
+                #[cfg(feature = "hosts")]
                 ("dns", address) => arguments.dns = Some(address),
                 #[cfg(feature = "provision")]
                 ("provision", file) => arguments.provision = Some(file),
                 #[cfg(feature = "provision")]
                 ("console", "yes") => arguments.console = true,
+                #[cfg(feature = "survive")]
                 ("flash", file) => arguments.flash = Some(file),
+                #[cfg(feature = "survive")]
                 ("every", ms) => arguments.every_ms = ms.parse().ok()?,
+                #[cfg(feature = "faults")]
                 ("closed", port) => arguments.closed = Some(port.parse().ok()?),
                 _ => return None,
             }
         }
-        Some(arguments)
+        // Without a connection string, where the device may have been given parameters.
+        cfg!(feature = "provision").then_some(arguments)
     }
 }
 
@@ -125,8 +147,11 @@ mod tests {
             dying: Some(2),
             closed: Some(3),
             root: Some("/a/b"),
+            #[cfg(feature = "hosts")]
             dns: None,
+            #[cfg(feature = "survive")]
             flash: None,
+            #[cfg(feature = "survive")]
             every_ms: 50,
             #[cfg(feature = "provision")]
             provision: None,

@@ -129,11 +129,13 @@ pub fn root_file(arguments: &str) -> Option<&str> {
 }
 
 /// The name server that the arguments name by `dns=ADDRESS`, for the board's network.
+#[cfg(feature = "hosts")]
 pub fn name_server(arguments: &str) -> Option<core::net::Ipv4Addr> {
     Arguments::parse(arguments)?.dns?.parse().ok()
 }
 
 /// The file that the arguments name by `flash=FILE`.
+#[cfg(feature = "survive")]
 pub fn flash_file(arguments: &str) -> Option<&str> {
     Arguments::parse(arguments)?.flash
 }

@@ -18,6 +18,7 @@ mod eth;
 #[cfg(feature = "defmt")]
 mod log;
 mod regs;
+mod vectors;
 
 use clock::Clock;
 use eth::{Ethernet, Frames};

@@ -1,5 +1,8 @@
 //! The memory of a stack.
 
+use core::mem::ManuallyDrop;
+
+use heapless::Vec;
 use smoltcp::iface::SocketStorage;
 use smoltcp::socket::dns::DnsQuery;
 
@@ -60,19 +63,29 @@ impl<const RX: usize, const TX: usize, const TCP: usize> core::fmt::Debug
 }
 
 /// The sockets of a [`Stack`](crate::Stack): TCP, DHCP and DNS.
+///
+/// Nothing of it is written before there is a stack: a `static` one costs no flash.
 #[derive(Debug)]
 pub struct Sockets<'a> {
-    pub(crate) sockets: [SocketStorage<'a>; MAX_TCP + OTHERS],
-    pub(crate) queries: [Option<DnsQuery>; QUERIES],
+    // Nothing in them has to be dropped: they may be borrowed for as long as they live.
+    sockets: ManuallyDrop<Vec<SocketStorage<'a>, { MAX_TCP + OTHERS }>>,
+    queries: ManuallyDrop<Vec<Option<DnsQuery>, QUERIES>>,
 }
 
-impl Sockets<'_> {
+impl<'a> Sockets<'a> {
     /// None in use.
     pub const fn new() -> Self {
-        Self {
-            sockets: [const { SocketStorage::EMPTY }; MAX_TCP + OTHERS],
-            queries: [const { None }; QUERIES],
-        }
+        Self { sockets: ManuallyDrop::new(Vec::new()), queries: ManuallyDrop::new(Vec::new()) }
+    }
+
+    /// All of it, empty.
+    pub(crate) fn places(&mut self) -> (&mut [SocketStorage<'a>], &mut [Option<DnsQuery>]) {
+        let Self { sockets, queries } = self;
+        sockets.clear();
+        while sockets.push(SocketStorage::EMPTY).is_ok() {}
+        queries.clear();
+        while queries.push(None).is_ok() {}
+        (sockets, queries)
     }
 }
 

@@ -79,7 +79,8 @@ impl<'a, D: Device> Stack<'a, D> {
             config.slaac = setup.ipv6 == crate::Ipv6::Slaac && is_ethernet(&device);
         }
         let interface = Interface::new(config, &mut device, instant(board.now_ms()));
-        let mut sockets = SocketSet::new(&mut places.sockets[..]);
+        let (places, queries) = places.places();
+        let mut sockets = SocketSet::new(places);
         let mut slots = [None; MAX_TCP];
         for (slot, (rx, tx)) in
             slots.iter_mut().zip(buffers.rx.iter_mut().zip(buffers.tx.iter_mut()))
@@ -96,7 +97,7 @@ impl<'a, D: Device> Stack<'a, D> {
             socket.set_ack_delay(None);
             *slot = Some(Slot { handle: sockets.add(socket), lent: false });
         }
-        let dns = sockets.add(dns::Socket::new(&[], &mut places.queries[..]));
+        let dns = sockets.add(dns::Socket::new(&[], queries));
         let mut inner = Inner {
             dhcp: None,
             first_server: None,
