@@ -72,6 +72,7 @@ mod shared;
 mod signature;
 mod stream;
 mod time;
+mod transcript;
 mod verifier;
 mod work;
 mod x509;
