@@ -131,7 +131,7 @@ const fn widened(value: u32) -> usize {
 /// So that `?` takes it to the driver's own error. What it says of the place is lost on the way.
 impl From<ParseError> for crate::error::Error {
     fn from(_: ParseError) -> Self {
-        use crate::error::{ConfigError, ErrorKind, Outcome};
-        Self::new(ErrorKind::Config(ConfigError::ConnectionString), Outcome::NotSent, false)
+        use crate::error::{ConfigError, Outcome};
+        Self::of(ConfigError::ConnectionString.into(), Outcome::NotSent, false)
     }
 }

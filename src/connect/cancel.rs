@@ -51,7 +51,7 @@ impl CancelToken {
         timeout_ms: u32,
     ) -> Result<()> {
         self.send(&mut lent(transport), platform, timeout_ms)
-            .map_err(|fault| Error::new(fault.kind(), Outcome::Unknown, false))
+            .map_err(|fault| Error::of(fault, Outcome::Unknown, false))
     }
 
     /// Sends the request, and waits for the end of the link.
@@ -102,7 +102,7 @@ pub(crate) fn cancel_with<D: Dial>(
     let sent = send_cancel(session, tls, config, token, dialler);
     session.exchange.close();
     match sent {
-        Ok(sent) => sent.map_err(|fault| Error::new(fault.kind(), Outcome::Unknown, false)),
+        Ok(sent) => sent.map_err(|fault| Error::of(fault, Outcome::Unknown, false)),
         Err(fault) => Err(session.failed(fault)),
     }
 }

@@ -67,7 +67,7 @@ impl Session<'_> {
         let error = self.into_error(fault);
         match fault {
             // The server refused the login: that is no question of work that was sent.
-            Fault::SERVER => Error::new(error.kind(), Outcome::Refused, false),
+            Fault::SERVER => error.of_dead(Outcome::Refused),
             _ => error,
         }
     }

@@ -5,7 +5,7 @@
 //! message is first a header, then a body that is taken whole, in pieces, or skipped; the common
 //! path takes both at once, where all of it lies in the window ([`Framed::try_take`]).
 
-use crate::error::{Buffer, ErrorKind, Fault};
+use crate::error::{Buffer, Details, Fault};
 use crate::platform::{Countdown, Platform, Pulse};
 use crate::wire::Rules;
 
@@ -162,21 +162,20 @@ impl<'b> Framed<'b> {
     }
 
     /// What [`Fault::CAPACITY`] was about.
-    pub(crate) fn capacity(&self) -> ErrorKind {
+    pub(crate) fn capacity(&self) -> Details {
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let (buffer, have) = match self.lacks_tx {
             true => (Buffer::Tx, self.tx.len()),
             false => (Buffer::Rx, self.rx.len()),
         };
-        ErrorKind::Capacity { buffer, have: size(have), needed: size(self.lacking) }
+        Details::capacity(buffer, size(have), size(self.lacking))
     }
 
     /// What [`Fault::TLS_RECORD`] was about.
     #[cfg(feature = "tls")]
-    pub(crate) fn record_capacity(&self) -> ErrorKind {
+    pub(crate) fn record_capacity(&self) -> Details {
         let (have, needed) = self.record;
-        let buffer = Buffer::TlsRecord;
-        ErrorKind::Capacity { buffer, have: have.into(), needed: needed.into() }
+        Details::capacity(Buffer::TlsRecord, have.into(), needed.into())
     }
 
     /// What the operation has left.

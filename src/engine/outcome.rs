@@ -15,7 +15,7 @@
 
 use super::{ResultState, Session, TransactionStatus};
 use crate::error::{
-    Error, ErrorKind, Fault, Outcome, ProtocolError, ServerError, SqlState, UsageError,
+    Details, Error, Fault, Outcome, ProtocolError, ServerError, SqlState, UsageError,
 };
 use crate::limits;
 use crate::transport::Lent;
@@ -294,20 +294,21 @@ impl Session<'_> {
         self.repeat(fault, Outcome::NotSent)
     }
 
-    /// What the user sees of a fault.
-    fn kind(&self, fault: Fault) -> ErrorKind {
-        match (fault, self.shutdown) {
-            (Fault::SERVER, _) => ErrorKind::Server(self.sqlstate),
-            (Fault::EARLIER, _) => ErrorKind::EarlierStatement(self.sqlstate),
-            (Fault::CAPACITY, _) => self.link.capacity(),
+    /// The error that the user sees of a fault.
+    #[inline(never)]
+    fn repeat(&self, fault: Fault, outcome: Outcome) -> Error {
+        let (fault, details) = match (fault, self.shutdown) {
+            (Fault::SERVER | Fault::EARLIER, _) => (fault, Details::state(self.sqlstate)),
+            (Fault::CAPACITY, _) => (fault, self.link.capacity()),
             #[cfg(feature = "tls")]
-            (Fault::TLS_RECORD, _) => self.link.record_capacity(),
-            (Fault::TRUNCATED, _) => ErrorKind::Encode(WireError::Source),
-            (fault, Some(notice)) if fault.is_lost() => {
-                ErrorKind::Server(SqlState::ending_session(notice))
+            (Fault::TLS_RECORD, _) => (Fault::CAPACITY, self.link.record_capacity()),
+            (Fault::TRUNCATED, _) => (WireError::Source.into(), Details::NONE),
+            (_, Some(notice)) if fault.is_lost() => {
+                (Fault::SERVER, Details::state(SqlState::ending_session(notice)))
             }
-            (fault, _) => fault.kind(),
-        }
+            _ => (fault, Details::NONE),
+        };
+        Error::new(fault, details, outcome, self.exchange.is_alive())
     }
 
     /// Turns the fault that ended a verb into the error the user sees, and ends the link where it
@@ -341,7 +342,7 @@ impl Session<'_> {
         if outcome != Outcome::Local || self.result == ResultState::Done {
             self.ledger.end(fault, outcome);
         }
-        Error::new(self.kind(fault), outcome, self.exchange.is_alive())
+        self.repeat(fault, outcome)
     }
 
     /// What ended the answer that a guard reads, if anything did: every further call repeats it.
@@ -351,12 +352,6 @@ impl Session<'_> {
             None => Ok(()),
             Some((fault, outcome)) => Err(self.repeat(fault, outcome)),
         }
-    }
-
-    #[cold]
-    #[cfg_attr(target_os = "none", inline(never))]
-    fn repeat(&self, fault: Fault, outcome: Outcome) -> Error {
-        Error::new(self.kind(fault), outcome, self.exchange.is_alive())
     }
 
     /// As [`into_error`](Self::into_error), with an outcome that the caller knows better.

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::engine::Framed;
     #[cfg(not(feature = "pieces"))]
-    use crate::error::{Buffer, ErrorKind};
+    use crate::error::{Buffer, Details};
     use crate::platform::Platform;
     use crate::transport::lent;
     use crate::wire::frontend;
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(session.stage(io, &|w| frontend::query(w, "12345")), Ok(()));
         assert_eq!(session.stage(io, &frontend::sync), Ok(()));
         assert_eq!(session.stage(io, &|w| frontend::query(w, "12345678901")), Err(Fault::CAPACITY));
-        let capacity = ErrorKind::Capacity { buffer: Buffer::Tx, have: 16, needed: 17 };
+        let capacity = Details::capacity(Buffer::Tx, 16, 17);
         assert_eq!((session.link.capacity(), session.link.staged()), (capacity, 16));
         assert_eq!(session.stage(io, &frontend::sync), Ok(()));
         assert_eq!(session.link.staged(), 5);

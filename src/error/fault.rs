@@ -10,36 +10,15 @@
 
 use core::num::NonZeroU32;
 
-use super::{AuthError, ConfigError, DialError, ErrorKind, ProtocolError, UsageError};
 #[cfg(feature = "tls")]
-use super::{CertificateError, TlsError};
-use crate::wire::WireError;
+use super::numbers::TLS;
+use super::numbers::{AUTH, CAPACITY, PLAIN, TRANSPORT, TRUNCATED, USAGE, WIRE};
+use super::{DialError, ErrorKind};
 use embedded_io::ErrorKind as IoKind;
 
 /// The number of what went wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Fault(NonZeroU32);
-
-// Numbers below 256 fit the short instructions. The classes of 16 are distinguished by the digit in
-// front, those of 256 by the digits in front. Their order makes one comparison of what `into_error`
-// and others ask: what could not be written comes first, what is the configuration's fault after it.
-const WIRE: u32 = 0x00;
-const USAGE: u32 = 0x10;
-const CAPACITY: u32 = 0x20;
-const TRUNCATED: u32 = 0x21;
-const CONFIG: u32 = 0x30;
-const PLAIN: u32 = 0x40;
-const PROTOCOL: u32 = 0x50;
-const AUTH: u32 = 0x60;
-const DIAL: u32 = 0x70;
-const TRANSPORT: u32 = 0x100;
-const DIAL_FAILED: u32 = 0x200;
-#[cfg(feature = "tls")]
-const TLS: u32 = 0x300;
-#[cfg(feature = "tls")]
-const ALERT: u32 = 0x400;
-#[cfg(feature = "tls")]
-const CERTIFICATE: u32 = 0x500;
+pub struct Fault(pub(super) NonZeroU32);
 
 impl Fault {
     /// The send buffer is full.
@@ -63,7 +42,7 @@ impl Fault {
     pub(crate) const TLS_RECORD: Self = Self::number(PLAIN + 8);
 
     #[inline]
-    const fn number(number: u32) -> Self {
+    pub(super) const fn number(number: u32) -> Self {
         match NonZeroU32::new(number) {
             Some(number) => Self(number),
             // No class has it: the numbers of the first begin with 1.
@@ -120,45 +99,9 @@ impl Fault {
         }
     }
 
-    /// What the user sees of it, as far as the number says.
-    pub(crate) fn kind(self) -> ErrorKind {
-        let number = self.0.get();
-        let payload = number & 0xff;
-        let kind = match number & !0xff {
-            0 => near(number),
-            TRANSPORT => transport(payload).map(ErrorKind::Transport),
-            DIAL_FAILED => transport(payload).map(|kind| ErrorKind::Dial(DialError::Failed(kind))),
-            #[cfg(feature = "tls")]
-            TLS => tls(payload).map(ErrorKind::Tls),
-            #[cfg(feature = "tls")]
-            ALERT => Some(ErrorKind::Tls(TlsError::Alert(payload.to_le_bytes()[0]))),
-            #[cfg(feature = "tls")]
-            CERTIFICATE => certificate(payload).map(|e| ErrorKind::Tls(TlsError::Certificate(e))),
-            _ => None,
-        };
-        kind.unwrap_or(ErrorKind::Broken)
-    }
-}
-
-/// The classes of 16.
-fn near(number: u32) -> Option<ErrorKind> {
-    let payload = number & 0xf;
-    match number & !0xf {
-        WIRE => wire(payload).map(ErrorKind::Encode),
-        USAGE => usage(payload).map(ErrorKind::Usage),
-        PROTOCOL => protocol(payload).map(ErrorKind::Protocol),
-        AUTH => auth(payload).map(ErrorKind::Auth),
-        CONFIG => config(payload).map(ErrorKind::Config),
-        DIAL => dial(payload).map(ErrorKind::Dial),
-        PLAIN => match payload {
-            1 => Some(ErrorKind::NoSuitableHost),
-            2 => Some(ErrorKind::Closed),
-            3 => Some(ErrorKind::HungUp),
-            4 => Some(ErrorKind::TimedOut),
-            7 => Some(ErrorKind::ClockStopped),
-            _ => None,
-        },
-        _ => None,
+    /// Whether it is this one.
+    pub(super) const fn is(self, other: Self) -> bool {
+        self.0.get() == other.0.get()
     }
 }
 
@@ -168,151 +111,13 @@ impl core::fmt::Debug for Fault {
     }
 }
 
-/// Both ways between the values of an enum and their numbers, which are counted here. Too many
-/// for the class do not compile.
-macro_rules! numbered {
-    ($decode:ident $base:ident $size:literal $error:ty:
-        $($(#[$cfg:meta])? $variant:ident)* $(; else $other:ident)?) => {
-        /// The numbers, from 0 on.
-        #[allow(non_upper_case_globals, clippy::as_conversions, reason = "names and numbers of an enum")]
-        mod $decode {
-            enum Number { $($(#[$cfg])? $variant,)* Count }
-            const _: () = assert!(Number::Count as u32 <= $size, "the class is full");
-            $($(#[$cfg])? pub(super) const $variant: u32 = Number::$variant as u32;)*
-        }
-
-        impl From<$error> for Fault {
-            #[inline]
-            fn from(error: $error) -> Self {
-                Self::number($base | match error {
-                    $($(#[$cfg])? <$error>::$variant => $decode::$variant,)*
-                    $(_ => $decode::$other,)?
-                })
-            }
-        }
-
-        fn $decode(payload: u32) -> Option<$error> {
-            match payload {
-                $($(#[$cfg])? $decode::$variant => Some(<$error>::$variant),)*
-                _ => None,
-            }
-        }
-    };
-}
-
-impl From<WireError> for Fault {
-    #[inline]
-    fn from(error: WireError) -> Self {
-        match error {
-            // What the peer sent.
-            WireError::Malformed => Self::from(ProtocolError::Malformed),
-            // Its own number, from 2 on.
-            error => Self::number(error.number()),
-        }
-    }
-}
-
-fn wire(payload: u32) -> Option<WireError> {
-    match payload {
-        2 => Some(WireError::Full),
-        3 => Some(WireError::Nul),
-        4 => Some(WireError::TooLong),
-        5 => Some(WireError::Value),
-        6 => Some(WireError::Source),
-        7 => Some(WireError::Drain),
-        8 => Some(WireError::Empty),
-        _ => None,
-    }
-}
-
-numbered!(usage USAGE 16 UsageError:
-    StaleStatement ParameterCount ParameterType NoRows TooManyRows Copy NotCopy
-    CopyFormat PipelineFull InTransaction RolledBack NotInTransaction NoColumn ColumnCount);
-numbered!(protocol PROTOCOL 16 ProtocolError:
-    UnexpectedMessage BadLength Malformed Unsolicited BadTlsAnswer BadVersion Encoding NotPostgres);
-numbered!(auth AUTH 16 AuthError:
-    MethodNotAllowed UnknownMethod NoEntropy Iterations ServerSignature Nonce
-    Malformed Dialect GaussMd5Sha256 StaleKeys ChannelBinding Rejected HashHardware);
-numbered!(config CONFIG 16 ConfigError:
-    NoUser NoPassword TlsUnavailable NoRootCertificate RootCertificate NoHost
-    ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString PasswordForm
-    #[cfg(feature = "std")] RevocationList
-    #[cfg(feature = "tls-client-cert")] ClientKey);
-numbered!(transport TRANSPORT 256 IoKind:
-    Other NotFound PermissionDenied ConnectionRefused ConnectionReset
-    ConnectionAborted NotConnected AddrInUse AddrNotAvailable BrokenPipe
-    AlreadyExists InvalidInput InvalidData TimedOut Interrupted Unsupported
-    OutOfMemory WriteZero; else Other);
-#[cfg(feature = "tls")]
-numbered!(certificate CERTIFICATE 256 CertificateError:
-    Malformed Missing UnknownIssuer BadSignature BadKey UnsupportedAlgorithm
-    Expired NotYetValid ClockNotSet NotCa KeyUsage ExtendedKeyUsage PathLength
-    NameConstraints CriticalExtension HostName TooMuchWork);
-
-impl From<DialError> for Fault {
-    fn from(error: DialError) -> Self {
-        match error {
-            DialError::NoMoreAddresses => Self::number(DIAL),
-            DialError::UnknownHost => Self::number(DIAL | 1),
-            DialError::TimedOut => Self::number(DIAL | 2),
-            DialError::PasswordTooLong => Self::number(DIAL | 3),
-            DialError::NotAnAddress => Self::number(DIAL | 4),
-            DialError::Failed(kind) => Self::number(DIAL_FAILED | Self::from(kind).0.get() & 0xff),
-        }
-    }
-}
-
-fn dial(payload: u32) -> Option<DialError> {
-    match payload {
-        0 => Some(DialError::NoMoreAddresses),
-        1 => Some(DialError::UnknownHost),
-        2 => Some(DialError::TimedOut),
-        3 => Some(DialError::PasswordTooLong),
-        4 => Some(DialError::NotAnAddress),
-        _ => None,
-    }
-}
-
-#[cfg(feature = "tls")]
-impl From<TlsError> for Fault {
-    fn from(error: TlsError) -> Self {
-        match error {
-            TlsError::NotOffered => Self::number(TLS),
-            TlsError::NotTls => Self::number(TLS | 1),
-            TlsError::NoTls13 => Self::number(TLS | 2),
-            TlsError::Unauthenticated => Self::number(TLS | 3),
-            TlsError::Handshake => Self::number(TLS | 4),
-            TlsError::Record => Self::number(TLS | 5),
-            TlsError::ClientCertificate => Self::number(TLS | 6),
-            TlsError::ClientKey => Self::number(TLS | 7),
-            TlsError::NoGroup => Self::number(TLS | 8),
-            TlsError::NoAlpn => Self::number(TLS | 9),
-            TlsError::Alert(description) => Self::number(ALERT | u32::from(description)),
-            TlsError::Certificate(error) => Self::from(error),
-        }
-    }
-}
-
-#[cfg(feature = "tls")]
-fn tls(payload: u32) -> Option<TlsError> {
-    match payload {
-        0 => Some(TlsError::NotOffered),
-        1 => Some(TlsError::NotTls),
-        2 => Some(TlsError::NoTls13),
-        3 => Some(TlsError::Unauthenticated),
-        4 => Some(TlsError::Handshake),
-        5 => Some(TlsError::Record),
-        6 => Some(TlsError::ClientCertificate),
-        7 => Some(TlsError::ClientKey),
-        8 => Some(TlsError::NoGroup),
-        9 => Some(TlsError::NoAlpn),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{AuthError, ConfigError, ProtocolError, UsageError};
+    #[cfg(feature = "tls")]
+    use crate::error::{CertificateError, TlsError};
+    use crate::wire::WireError;
 
     #[test]
     fn a_result_is_one_word() {

@@ -1,10 +1,12 @@
 //! Errors: whose fault, what became of the work, whether the connection lives, what to do next.
 //!
-//! An [`Error`] is 16 bytes and `Copy`. The server's message (with detail, hint, position)
+//! An [`Error`] is 16 bytes and `Copy`: the number of what went wrong, and what belongs to it. The server's message (with detail, hint, position)
 //! stays in the receive buffer until the next call: see [`ServerError`].
 
+mod details;
 mod display;
 mod fault;
+mod numbers;
 #[cfg(feature = "outbox")]
 mod outbox;
 mod reasons;
@@ -14,6 +16,7 @@ mod sqlstate;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub(crate) use details::Details;
 pub use fault::Fault;
 #[cfg(feature = "outbox")]
 pub use outbox::OutboxError;
@@ -46,46 +49,75 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Error {
-    kind: ErrorKind,
-    outcome: Outcome,
-    usable: bool,
+    /// What [`kind`](Self::kind) makes its answer of: a program that does not ask does not hold how.
+    fault: Fault,
+    /// What belongs to it: see [`Details`].
+    words: [u32; 2],
+    index: u16,
+    /// By its number: so that the number that no fault has marks `Ok` in a [`Result`], and not one
+    /// that none of these have.
+    outcome: u8,
+    usable: u8,
 }
 
 const _: () = assert!(size_of::<Error>() <= 16);
 
 impl Error {
-    pub(crate) const fn new(kind: ErrorKind, outcome: Outcome, usable: bool) -> Self {
-        Self { kind, outcome, usable }
+    #[allow(clippy::as_conversions, reason = "an enum and a boolean are numbers")]
+    pub(crate) const fn new(
+        fault: Fault,
+        details: Details,
+        outcome: Outcome,
+        usable: bool,
+    ) -> Self {
+        let Details { words, index } = details;
+        Self { fault, words, index, outcome: outcome as u8, usable: usable as u8 }
+    }
+
+    /// An error that its number says all of.
+    pub(crate) const fn of(fault: Fault, outcome: Outcome, usable: bool) -> Self {
+        Self::new(fault, Details::NONE, outcome, usable)
     }
 
     /// An error about reading a result on this side.
-    pub(crate) const fn local(kind: ErrorKind) -> Self {
-        Self::new(kind, Outcome::Local, true)
+    pub(crate) const fn local(fault: Fault) -> Self {
+        Self::of(fault, Outcome::Local, true)
     }
 
-    /// Whose fault it is.
-    pub const fn kind(&self) -> ErrorKind {
-        self.kind
+    /// A column that cannot be read as what was asked for.
+    pub(crate) fn of_column(column: u16, reason: TypeError, wanted: Oid, found: Oid) -> Self {
+        let details = Details::column(column, wanted, found);
+        Self::new(Fault::of_column(reason), details, Outcome::Local, true)
+    }
+
+    /// The same with another outcome, of a connection that is dead.
+    pub(crate) const fn of_dead(self, outcome: Outcome) -> Self {
+        let Self { fault, words, index, .. } = self;
+        Self::new(fault, Details { words, index }, outcome, false)
     }
 
     /// What became of the statement.
     pub const fn outcome(&self) -> Outcome {
-        self.outcome
+        match self.outcome {
+            0 => Outcome::NotSent,
+            1 => Outcome::Refused,
+            2 => Outcome::Unknown,
+            _ => Outcome::Local,
+        }
     }
 
     /// Whether the connection can be used further. When false: drop it and connect again.
     pub const fn is_usable(&self) -> bool {
-        self.usable
+        self.usable != 0
     }
 
     /// The server's SQLSTATE, when the server sent the error.
     pub const fn sqlstate(&self) -> Option<SqlState> {
-        match self.kind {
-            ErrorKind::Server(state) => Some(state),
-            _ => None,
+        match self.fault.is(Fault::SERVER) {
+            true => Some(self.state()),
+            false => None,
         }
     }
 }
@@ -205,27 +237,27 @@ impl core::error::Error for Error {}
 /// For elements of arrays, fields of records, and the like.
 impl From<TypeError> for Error {
     fn from(error: TypeError) -> Self {
-        Self::local(ErrorKind::Value(error))
+        Self::local(error.into())
     }
 }
 
 #[cfg(feature = "outbox")]
 impl From<OutboxError> for Error {
     fn from(error: OutboxError) -> Self {
-        Self::new(ErrorKind::Outbox(error), Outcome::NotSent, true)
+        Self::of(error.into(), Outcome::NotSent, true)
     }
 }
 
 impl From<WireError> for Error {
     fn from(error: WireError) -> Self {
-        Self::new(ErrorKind::Encode(error), Outcome::NotSent, true)
+        Self::of(Fault::encode(error), Outcome::NotSent, true)
     }
 }
 
 /// For the values and COPY streams that are read and written through `embedded_io`.
 impl embedded_io::Error for Error {
     fn kind(&self) -> embedded_io::ErrorKind {
-        match self.kind {
+        match Self::kind(self) {
             ErrorKind::Transport(kind) => kind,
             ErrorKind::TimedOut => embedded_io::ErrorKind::TimedOut,
             ErrorKind::Closed => embedded_io::ErrorKind::ConnectionReset,

@@ -62,9 +62,9 @@ impl Error {
     /// configuration, login, trust and usage are [`Operator`](Remedy::Operator), everything else
     /// `Retry`.
     pub const fn remedy(&self) -> Remedy {
-        match self.kind {
+        match self.kind() {
             ErrorKind::Server(state) => self.of_server(&state),
-            ErrorKind::Encode(_) | ErrorKind::Capacity { .. } => match self.outcome {
+            ErrorKind::Encode(_) | ErrorKind::Capacity { .. } => match self.outcome() {
                 Outcome::Local => Remedy::Operator,
                 _ => Remedy::SetAside,
             },
@@ -100,7 +100,7 @@ impl Error {
     }
 
     const fn of_server(&self, state: &SqlState) -> Remedy {
-        match (state.remedy(), self.usable) {
+        match (state.remedy(), self.is_usable()) {
             (Remedy::Operator, true) if state.is(b"08P01") => Remedy::SetAside,
             (Remedy::Operator, false) if state.is(b"08P01") => Remedy::Retry,
             (Remedy::SetAside, false) => Remedy::Retry,
@@ -112,11 +112,11 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Buffer;
+    use crate::error::{Buffer, Details, Fault};
 
     fn server(code: &str, usable: bool) -> Remedy {
         let state = SqlState::from_field(code.as_bytes());
-        Error::new(ErrorKind::Server(state), Outcome::Unknown, usable).remedy()
+        Error::new(Fault::SERVER, Details::state(state), Outcome::Unknown, usable).remedy()
     }
 
     #[test]
@@ -152,30 +152,33 @@ mod tests {
 
     #[test]
     fn errors_of_this_side() {
-        let of = |kind, outcome| Error::new(kind, outcome, false).remedy();
-        let tx = ErrorKind::Capacity { buffer: Buffer::Tx, have: 64, needed: 65 };
-        assert_eq!(of(tx, Outcome::NotSent), Remedy::SetAside);
-        assert_eq!(of(tx, Outcome::Local), Remedy::Operator);
-        for kind in [
-            ErrorKind::Closed,
-            ErrorKind::HungUp,
-            ErrorKind::TimedOut,
-            ErrorKind::ClockStopped,
-            ErrorKind::NoSuitableHost,
-            ErrorKind::Dial(DialError::UnknownHost),
-            ErrorKind::Auth(AuthError::NoEntropy),
-            ErrorKind::Auth(AuthError::HashHardware),
-            ErrorKind::Protocol(ProtocolError::Unsolicited),
+        let of = |fault, outcome| Error::of(fault, outcome, false).remedy();
+        let tx = |outcome| {
+            let details = Details::capacity(Buffer::Tx, 64, 65);
+            Error::new(Fault::CAPACITY, details, outcome, false).remedy()
+        };
+        assert_eq!(tx(Outcome::NotSent), Remedy::SetAside);
+        assert_eq!(tx(Outcome::Local), Remedy::Operator);
+        for fault in [
+            Fault::CLOSED,
+            Fault::HUNG_UP,
+            Fault::TIMED_OUT,
+            Fault::CLOCK_STOPPED,
+            Fault::NO_SUITABLE_HOST,
+            DialError::UnknownHost.into(),
+            AuthError::NoEntropy.into(),
+            AuthError::HashHardware.into(),
+            ProtocolError::Unsolicited.into(),
         ] {
-            assert_eq!(of(kind, Outcome::Unknown), Remedy::Retry, "{kind}");
+            assert_eq!(of(fault, Outcome::Unknown), Remedy::Retry, "{fault:?}");
         }
-        for kind in [
-            ErrorKind::Config(crate::ConfigError::NoUser),
-            ErrorKind::Auth(AuthError::ServerSignature),
-            ErrorKind::Usage(crate::UsageError::ParameterType),
-            ErrorKind::Protocol(ProtocolError::NotPostgres),
+        for fault in [
+            crate::ConfigError::NoUser.into(),
+            AuthError::ServerSignature.into(),
+            crate::UsageError::ParameterType.into(),
+            ProtocolError::NotPostgres.into(),
         ] {
-            assert_eq!(of(kind, Outcome::NotSent), Remedy::Operator, "{kind}");
+            assert_eq!(of(fault, Outcome::NotSent), Remedy::Operator, "{fault:?}");
         }
     }
 }

@@ -49,6 +49,11 @@ impl SqlState {
         }
     }
 
+    /// The SQLSTATE with these characters, which were looked at.
+    pub(super) const fn of(code: [u8; 5]) -> Self {
+        Self(code)
+    }
+
     /// Whether it is this one.
     pub(crate) const fn is(&self, code: &[u8; 5]) -> bool {
         let [a, b, c, d, e] = self.0;
@@ -82,7 +87,6 @@ impl SqlState {
     }
 
     /// The five characters, as bytes.
-    #[cfg(feature = "outbox")]
     pub(crate) const fn to_bytes(self) -> [u8; 5] {
         self.0
     }

@@ -67,7 +67,9 @@ use drain::Sending;
 use format::{HEAD, HEADER, KEY, KEYED};
 use ring::Ring;
 
-use crate::error::{Buffer, Error, ErrorKind, OutboxError, Outcome, Result, SqlState, UsageError};
+use crate::error::{
+    Buffer, Details, Error, Fault, OutboxError, Outcome, Result, SqlState, UsageError,
+};
 use crate::flash::{Device, FlashError};
 use crate::platform::Platform;
 use crate::verbs::{Params, StaticStatement};
@@ -240,8 +242,8 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
                     Writer::measure(&|w: &mut Writer<'_>| values.values(w), &[], Rules::NONE)?;
                 let figure = |n| u32::try_from(n).unwrap_or(u32::MAX);
                 let (have, needed) = (figure(have), figure(needed));
-                let kind = ErrorKind::Capacity { buffer: Buffer::Outbox, have, needed };
-                return Err(Error::new(kind, Outcome::NotSent, true));
+                let details = Details::capacity(Buffer::Outbox, have, needed);
+                return Err(Error::new(Fault::CAPACITY, details, Outcome::NotSent, true));
             }
             Err(error) => return Err(error.into()),
         };
@@ -345,7 +347,7 @@ impl From<FlashError> for OutboxError {
 }
 
 fn of_usage(error: UsageError) -> Error {
-    Error::new(ErrorKind::Usage(error), Outcome::NotSent, true)
+    Error::of(error.into(), Outcome::NotSent, true)
 }
 
 impl core::fmt::Debug for Aside<'_> {

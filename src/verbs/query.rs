@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::engine::{NameHash, ResultState, Session, TransactionStatus, may_end_of_many};
-use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
+use crate::error::{Error, Fault, Result, UsageError};
 use crate::transport::{Lent, lent};
 use crate::verbs::in_line;
 use crate::verbs::params::{Given, Params, erased, parameters, sent_as};
@@ -65,7 +65,7 @@ impl<'b> Connection<'_, 'b> {
         let params = erased!(params);
         match self.session.query_only(&mut lent(&mut self.io), sql.into(), params) {
             Ok(true) => Ok(Row::new(self.session)),
-            Ok(false) => Err(Error::local(ErrorKind::Usage(UsageError::NoRows))),
+            Ok(false) => Err(Error::local(UsageError::NoRows.into())),
             Err(fault) => Err(self.session.into_error(fault)),
         }
     }

@@ -5,7 +5,7 @@ use core::cell::RefCell;
 use embedded_io::{BufRead, Read};
 
 use crate::engine::Session;
-use crate::error::{Error, ErrorKind, Fault, Result, UsageError};
+use crate::error::{Error, Fault, Result, UsageError};
 use crate::transport::Lent;
 use crate::types::{FromSql, Oid, RawValue, ToSql, TypeError, oid};
 use crate::verbs::row::{Column, Columns};
@@ -196,7 +196,7 @@ impl StreamedColumn<'_, '_, '_> {
         let session = &*self.row.session;
         let mut columns = Columns::new(session.description());
         let index = usize::from(self.row.index.saturating_sub(1));
-        columns.nth(index).ok_or(Error::local(ErrorKind::Usage(UsageError::NoColumn)))
+        columns.nth(index).ok_or(Error::local(UsageError::NoColumn.into()))
     }
 
     /// The value as a whole, for columns that fit the receive buffer. Call it before anything was
@@ -207,8 +207,7 @@ impl StreamedColumn<'_, '_, '_> {
     pub fn get<'v, T: FromSql<'v>>(&'v mut self) -> Result<T> {
         let (oid, format) = self.column().map(|column| (column.oid, column.format))?;
         let column = self.row.index.saturating_sub(1);
-        let error =
-            |reason| Error::local(ErrorKind::Column { column, reason, wanted: T::OID, found: oid });
+        let error = |reason| Error::of_column(column, reason, T::OID, oid);
         if !T::accepts(oid) {
             return Err(error(TypeError::Mismatch));
         }

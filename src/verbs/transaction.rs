@@ -4,7 +4,7 @@ use core::ops::{Deref, DerefMut};
 
 use crate::connection::Connection;
 use crate::engine::{Session, TransactionStatus};
-use crate::error::{Error, ErrorKind, Fault, Outcome, ProtocolError, Result, UsageError};
+use crate::error::{Error, Fault, Outcome, ProtocolError, Result, UsageError};
 use crate::transport::{Lent, lent};
 
 /// An open transaction: used like the [`Connection`] it was opened on.
@@ -109,8 +109,8 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
             || session.ledger.status() == TransactionStatus::Idle
         {
             // One that the text began is rolled back by the next verb.
-            let kind = ErrorKind::Usage(UsageError::NotInTransaction);
-            return Err(Error::new(kind, session.fate(), true));
+            let fault = UsageError::NotInTransaction.into();
+            return Err(Error::of(fault, session.fate(), true));
         }
         self.open = false;
         session.commit(io).map_err(|fault| session.into_error(fault))
@@ -128,8 +128,8 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
         }
         let other = session.ledger.transaction() != self.number;
         if other && session.fate() == Outcome::Unknown {
-            let kind = ErrorKind::Usage(UsageError::NotInTransaction);
-            return Err(Error::new(kind, Outcome::Unknown, true));
+            let fault = UsageError::NotInTransaction.into();
+            return Err(Error::of(fault, Outcome::Unknown, true));
         }
         self.open = false;
         session.command(io, &["ROLLBACK"], false).map_err(|fault| session.into_error(fault))

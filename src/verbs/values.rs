@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use crate::engine::COLUMN_HEAD;
-use crate::error::{Error, ErrorKind, Outcome, ProtocolError, Result, UsageError};
+use crate::error::{Error, Outcome, ProtocolError, Result, UsageError};
 use crate::types::{FromSql, Oid, RawValue, TypeError};
 use crate::verbs::row::{Columns, Cursor, parts};
 use crate::wire::Reader;
@@ -161,12 +161,7 @@ impl<'r> Values<'r> {
             while left.next_head().is_some() {
                 column = column.wrapping_sub(1);
             }
-            return Error::local(ErrorKind::Column {
-                column,
-                reason,
-                wanted,
-                found: parts(self.head).0,
-            });
+            return Error::of_column(column, reason, wanted, parts(self.head).0);
         }
         let ended = self.values.is_empty() && self.columns.0.is_empty();
         if ended { no_column() } else { broken(self.malformed) }
@@ -177,7 +172,7 @@ impl<'r> Values<'r> {
     fn excess(&self) -> Error {
         match self.columns.0 {
             [] => broken(self.malformed),
-            _ => Error::local(ErrorKind::Usage(UsageError::ColumnCount)),
+            _ => Error::local(UsageError::ColumnCount.into()),
         }
     }
 }
@@ -186,12 +181,12 @@ impl<'r> Values<'r> {
 #[cold]
 pub(super) fn broken(malformed: &Cell<bool>) -> Error {
     malformed.set(true);
-    Error::new(ErrorKind::Protocol(ProtocolError::Malformed), Outcome::Unknown, false)
+    Error::of(ProtocolError::Malformed.into(), Outcome::Unknown, false)
 }
 
 #[cold]
 pub(super) fn no_column() -> Error {
-    Error::local(ErrorKind::Usage(UsageError::NoColumn))
+    Error::local(UsageError::NoColumn.into())
 }
 
 impl core::fmt::Debug for Values<'_> {

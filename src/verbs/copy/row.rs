@@ -1,6 +1,6 @@
 //! Rows of a binary COPY as tuples.
 
-use crate::error::{Error, ErrorKind, Result, UsageError};
+use crate::error::{Error, Result, UsageError};
 use crate::types::{Format, FromSql, RawValue, TypeError};
 use crate::wire::Reader;
 
@@ -39,8 +39,7 @@ impl<'r> CopyFields<'r> {
         self.index = self.index.wrapping_add(1);
         result.map_err(|reason| {
             let column = self.index.wrapping_sub(1);
-            let (wanted, found) = (T::OID, 0);
-            Error::local(ErrorKind::Column { column, reason, wanted, found })
+            Error::of_column(column, reason, T::OID, 0)
         })
     }
 
@@ -52,7 +51,7 @@ impl<'r> CopyFields<'r> {
         if self.index == self.count {
             Ok(())
         } else {
-            Err(Error::local(ErrorKind::Usage(UsageError::ColumnCount)))
+            Err(Error::local(UsageError::ColumnCount.into()))
         }
     }
 
