@@ -9,7 +9,7 @@ use embedded_io::{Read, ReadReady, Write};
 #[unsafe(no_mangle)]
 extern "C" fn start() -> ! {
     let mut machine = barepg_bare::Machine;
-    memory(&mut [0; 3], &mut [0; 3], barepg_bare::unknown());
+    memory(&mut [0_u8; 3], &mut [0; 3], barepg_bare::unknown());
     memory(&mut [0_u32; 3], &mut [0; 3], barepg_bare::unknown());
     memory(&mut [0_u64; 3], &mut [0; 3], barepg_bare::unknown());
     let mut bytes = [0; 4];
