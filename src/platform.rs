@@ -187,7 +187,8 @@ impl<'p> Pulse<'p> {
     }
 
     /// One turn.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn turn(&self) -> Result<(), Fault> {
         let mut left = self.left.get();
         let result = left.pulse(self.platform);

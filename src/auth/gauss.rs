@@ -16,7 +16,7 @@
 use zeroize::Zeroizing;
 
 use super::gauss_pbkdf2::pbkdf2;
-use super::{HmacKey, Sha256, Tick};
+use super::{Sha256, Tick, mac_under};
 use crate::credentials::{AuthMethods, GaussKeys, GaussMethod, unhex};
 use crate::error::{AuthError, ErrorKind, Fault};
 use crate::platform::Idle;
@@ -73,7 +73,8 @@ impl GaussKeys {
         {
             return Err(AuthError::StaleKeys);
         }
-        let mut proof = HmacKey::new(&self.stored_key).mac(&[&request.token]);
+        let mut proof = self.stored_key;
+        mac_under(&mut proof, &[&request.token]);
         for (byte, key) in proof.iter_mut().zip(&self.client_key) {
             *byte ^= key;
         }
@@ -158,7 +159,8 @@ impl GaussRequest {
 
     /// The keys that answer this request, from `K`.
     pub(crate) fn keys(&self, key: &[u8; 32]) -> GaussKeys {
-        let client_key = HmacKey::new(key).mac(&[b"Client Key"]);
+        let mut client_key = *key;
+        mac_under(&mut client_key, &[b"Client Key"]);
         let stored_key = match self.method {
             GaussMethod::Sha256 => Sha256::digest(&[&client_key]),
             GaussMethod::Sm3 => sm3(&client_key),

@@ -9,7 +9,7 @@ use core::cell::Cell;
 use subtle::ConstantTimeEq;
 
 use super::Tick;
-use super::hash::{BLOCK, HmacKey, INITIAL, Round, compress, pad, put, wipe, wipe_words};
+use super::hash::{BLOCK, HmacKey, INITIAL, compress, pad, put, wipe, wipe_words};
 use super::keys::{self, KeyCache, KeyStore, SaltedKeys};
 use super::scram::salted_password;
 use crate::credentials::Credentials;
@@ -209,8 +209,9 @@ impl<D: Sha256Hardware> Pbkdf2Hardware for D {
         let inner = HashStart::new(&mut key_block, 0x36);
         let outer = HashStart::new(&mut key_block, 0x36 ^ 0x5c);
         wipe(&mut key_block);
-        let hmac = HmacKey::of_states(inner.state, outer.state);
-        hmac.mac_into(&[job.salt, &1_u32.to_be_bytes()], key);
+        let mut hmac = HmacKey::NONE;
+        hmac.set_states(inner.state, outer.state);
+        hmac.mac(&[job.salt, &1_u32.to_be_bytes()], key);
         // A hash, and the padding of a message of 96 bytes.
         let mut block = [0; 16];
         let [.., length] = &mut block;
@@ -228,7 +229,7 @@ impl<D: Sha256Hardware> Pbkdf2Hardware for D {
                 }
                 self.hash(start, &block, &mut value)?;
             }
-            if i & CHECKED.wrapping_sub(1) == 0 && !is_round(&hmac, &before, &value) {
+            if i & CHECKED.wrapping_sub(1) == 0 && !bool::from(hmac.mac_of(&before).ct_eq(&value)) {
                 return Err(HashFailed);
             }
             for (sum, word) in sum.iter_mut().zip(&value) {
@@ -250,17 +251,6 @@ fn words<const N: usize>(bytes: &[u8]) -> [u32; N] {
         *word = u32::from_be_bytes(*chunk);
     }
     words
-}
-
-/// Whether `after` is the MAC of `before`.
-#[inline(never)]
-fn is_round(key: &HmacKey, before: &[u32; 8], after: &[u32; 8]) -> bool {
-    let mut value = [0; 32];
-    put(before, &mut value);
-    let mut round = Round::new(&value);
-    wipe(&mut value);
-    key.round(&mut round);
-    bool::from(round.words().ct_eq(after))
 }
 
 /// A device, lent to a client with

@@ -27,8 +27,8 @@ pub(super) const BLOCK: usize = 64;
 pub(crate) struct Sha256 {
     state: [u32; 8],
     block: [u8; BLOCK],
-    /// Bytes hashed so far.
-    length: u64,
+    /// Bytes hashed so far: less than 4 GiB, of which the messages hashed here are far.
+    length: u32,
 }
 
 impl Drop for Sha256 {
@@ -52,7 +52,7 @@ impl Sha256 {
         for (word, bytes) in state.iter_mut().zip(chaining.as_chunks().0) {
             *word = u32::from_be_bytes(*bytes);
         }
-        let mut hash = Self::resume(state, length);
+        let mut hash = Self::resume(state, u32::try_from(length).ok()?);
         if rest.len() != hash.filled() {
             return None;
         }
@@ -65,40 +65,43 @@ impl Sha256 {
     pub(crate) fn parts(&self) -> ([u8; 32], u64, &[u8]) {
         let mut chaining = [0; 32];
         put(&self.state, &mut chaining);
-        (chaining, self.length, self.block.get(..self.filled()).unwrap_or(&[]))
+        (chaining, self.length.into(), self.block.get(..self.filled()).unwrap_or(&[]))
     }
 
     /// Goes on from a chaining value reached after `length` bytes, a multiple of 64.
-    const fn resume(state: [u32; 8], length: u64) -> Self {
+    const fn resume(state: [u32; 8], length: u32) -> Self {
         Self { state, block: [0; BLOCK], length }
     }
 
     /// The hash of the parts, concatenated.
+    #[inline]
     pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
         let mut digest = [0; 32];
-        Self::continued((&INITIAL, 0), parts, None, &mut digest);
+        Self::digest_into(parts, &mut digest);
         digest
     }
 
-    /// As [`digest`](Self::digest), after what led to a chaining value; with another one the hash of the
-    /// hash after that. Out of line, and one running hash for both: it is a hundred bytes of stack.
+    /// Out of line: a running hash is a hundred bytes of stack, which several in one function would
+    /// take at once.
     #[inline(never)]
-    fn continued(
-        (state, length): (&[u32; 8], u32),
-        parts: &[&[u8]],
-        mut outer: Option<&[u32; 8]>,
-        digest: &mut [u8; 32],
-    ) {
-        let mut hash = Self::resume(*state, length.into());
+    fn digest_into(parts: &[&[u8]], digest: &mut [u8; 32]) {
+        let mut hash = Self::resume(INITIAL, 0);
+        hash.take(parts);
+        put(&hash.state, digest);
+    }
+
+    /// Hashes parts, concatenated, and the padding at their end.
+    #[inline(never)]
+    fn take(&mut self, parts: &[&[u8]]) {
         for part in parts {
-            hash.update(part);
+            self.update(part);
         }
-        loop {
-            hash.finish(digest);
-            let Some(state) = outer.take() else { return };
-            (hash.state, hash.length) = (*state, 64);
-            hash.update(digest);
+        let bits = u64::from(self.length).wrapping_mul(8);
+        self.update(&[0x80]);
+        while self.filled() != 56 {
+            self.update(&[0]);
         }
+        self.update(&bits.to_be_bytes());
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -114,14 +117,19 @@ impl Sha256 {
         }
     }
 
+    #[cfg(any(test, feature = "tls"))]
     pub(crate) fn finish(&mut self, digest: &mut [u8; 32]) {
-        let bits = self.length.wrapping_mul(8);
-        self.update(&[0x80]);
-        while self.filled() != 56 {
-            self.update(&[0]);
-        }
-        self.update(&bits.to_be_bytes());
+        self.take(&[]);
         put(&self.state, digest);
+    }
+
+    /// Half a round of PBKDF2: what was hashed is hashed after another chaining value. The block holds
+    /// the padding already.
+    #[inline(never)]
+    fn replace(&mut self, chaining: &[u32; 8]) {
+        put(&self.state, &mut self.block);
+        self.state = *chaining;
+        compress(&mut self.state, &self.block);
     }
 
     fn filled(&self) -> usize {
@@ -129,10 +137,14 @@ impl Sha256 {
     }
 }
 
-/// A key for HMAC-SHA-256: the two chaining values after the padded key (RFC 2104).
+/// A key for HMAC-SHA-256: the two chaining values after the padded key (RFC 2104), and the hash that
+/// works with them.
 pub(crate) struct HmacKey {
     inner: [u32; 8],
     outer: [u32; 8],
+    /// After a MAC its state is the MAC, and its block holds 32 bytes and the padding of a message of
+    /// 96 bytes.
+    hash: Sha256,
 }
 
 impl Drop for HmacKey {
@@ -143,42 +155,65 @@ impl Drop for HmacKey {
 }
 
 impl HmacKey {
-    pub(crate) fn new(key: &[u8]) -> Self {
-        let mut block = [0; BLOCK];
-        pad(key, &mut block);
-        let mut this = Self { inner: INITIAL, outer: INITIAL };
-        block.iter_mut().for_each(|b| *b ^= 0x36);
-        compress(&mut this.inner, &block);
-        block.iter_mut().for_each(|b| *b ^= 0x36 ^ 0x5c);
-        compress(&mut this.outer, &block);
-        wipe(&mut block);
-        this
+    /// None yet. It gets its key where it is to stay: what is returned would be copied.
+    pub(crate) const NONE: Self =
+        Self { inner: [0; 8], outer: [0; 8], hash: Sha256::resume([0; 8], 0) };
+
+    /// Its key.
+    #[inline(never)]
+    pub(crate) fn set(&mut self, key: &[u8]) {
+        let Self { inner, outer, hash } = self;
+        pad(key, &mut hash.block);
+        for (state, change) in [(inner, 0x36), (outer, 0x36 ^ 0x5c)] {
+            hash.block.iter_mut().for_each(|byte| *byte ^= change);
+            *state = INITIAL;
+            compress(state, &hash.block);
+        }
     }
 
-    /// From the chaining values after the padded key.
-    pub(super) const fn of_states(inner: [u32; 8], outer: [u32; 8]) -> Self {
-        Self { inner, outer }
+    /// Its chaining values after the padded key, of which something else knows them.
+    pub(super) const fn set_states(&mut self, inner: [u32; 8], outer: [u32; 8]) {
+        (self.inner, self.outer) = (inner, outer);
     }
 
     /// The MAC of the parts, concatenated.
-    #[cfg(any(test, feature = "opengauss", feature = "tls"))]
-    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = [0; 32];
-        self.mac_into(parts, &mut mac);
-        mac
+    pub(crate) fn mac(&mut self, parts: &[&[u8]], mac: &mut [u8; 32]) {
+        let hash = &mut self.hash;
+        (hash.state, hash.length) = (self.inner, 64);
+        hash.take(parts);
+        // Of the hash the same, after the other chaining value.
+        put(&hash.state, &mut hash.block);
+        (hash.state, hash.length) = (self.outer, 96);
+        hash.take(&[]);
+        put(&hash.state, mac);
     }
 
-    /// The same, where it is to be.
+    /// The MAC of the last MAC, in exactly two compressions: a round of PBKDF2.
     #[inline]
-    pub(crate) fn mac_into(&self, parts: &[&[u8]], mac: &mut [u8; 32]) {
-        Sha256::continued((&self.inner, 64), parts, Some(&self.outer), mac);
+    pub(crate) fn round(&mut self) -> &[u32; 8] {
+        self.hash.replace(&self.inner);
+        self.hash.replace(&self.outer);
+        &self.hash.state
     }
 
-    /// Replaces the round's 32 bytes with their MAC, in exactly two compressions.
-    pub(crate) fn round(&self, round: &mut Round) {
-        round.replace(&self.inner);
-        round.replace(&self.outer);
+    /// The MAC of a value, after a MAC was made.
+    pub(super) fn mac_of(&mut self, value: &[u32; 8]) -> &[u32; 8] {
+        self.hash.state = *value;
+        self.round()
     }
+
+    /// What [`mac`](Self::mac) made last.
+    pub(super) const fn last(&self) -> &[u32; 8] {
+        &self.hash.state
+    }
+}
+
+/// A key becomes the MAC of the parts under it. Out of line, for it takes 200 bytes of stack.
+#[inline(never)]
+pub(crate) fn mac_under(key: &mut [u8; 32], parts: &[&[u8]]) {
+    let mut hmac = HmacKey::NONE;
+    hmac.set(key);
+    hmac.mac(parts, key);
 }
 
 /// A key in a block of zeros, or its hash where it is longer.
@@ -191,58 +226,13 @@ pub(super) fn pad(key: &[u8], block: &mut [u8; BLOCK]) {
     }
 }
 
-/// What each round of PBKDF2 hashes: a block that holds 32 bytes and the padding of a 96-byte
-/// message.
-pub(crate) struct Round {
-    block: [u8; BLOCK],
-    /// The 32 bytes as words, once they were replaced.
-    words: [u32; 8],
-}
-
-impl Drop for Round {
-    fn drop(&mut self) {
-        wipe(&mut self.block);
-        wipe_words(&mut self.words);
-    }
-}
-
-impl Round {
-    pub(crate) fn new(value: &[u8; 32]) -> Self {
-        let mut block = [0; BLOCK];
-        if let Some((head, padding)) = block.split_first_chunk_mut::<32>() {
-            *head = *value;
-            // 0x80, zeros, and the length: 96 bytes are 0x300 bits.
-            if let [first, .., high, _] = padding {
-                *first = 0x80;
-                *high = 3;
-            }
-        }
-        Self { block, words: [0; 8] }
-    }
-
-    /// Half a MAC: the value becomes the hash of itself after the padded key.
-    #[inline(never)]
-    fn replace(&mut self, key: &[u32; 8]) {
-        self.words = *key;
-        compress(&mut self.words, &self.block);
-        put(&self.words, &mut self.block);
-    }
-
-    pub(crate) const fn words(&self) -> &[u32; 8] {
-        &self.words
-    }
-
-    /// Words as bytes, written where the last value was.
-    pub(crate) fn bytes(&mut self, words: &[u32; 8]) -> &[u8] {
-        put(words, &mut self.block);
-        &self.block
-    }
-}
-
 /// HMAC-SHA-256 of one message under a key used once.
 #[cfg(test)]
 pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
-    HmacKey::new(key).mac(&[message])
+    let (mut hmac, mut mac) = (HmacKey::NONE, [0; 32]);
+    hmac.set(key);
+    hmac.mac(&[message], &mut mac);
+    mac
 }
 
 pub(super) fn compress(state: &mut [u32; 8], block: &[u8; BLOCK]) {
@@ -305,11 +295,15 @@ mod tests {
 
     #[test]
     fn a_round_is_a_mac_of_its_value() {
-        let key = HmacKey::new(b"key");
-        let mut round = Round::new(&[7; 32]);
-        key.round(&mut round);
-        let mut value = [0; 32];
-        put(round.words(), &mut value);
-        assert_eq!(value, key.mac(&[&[7; 32]]));
+        let mut key = HmacKey::NONE;
+        key.set(b"key");
+        let (mut first, mut second, mut value) = ([0; 32], [0; 32], [0; 32]);
+        key.mac(&[b"salt"], &mut first);
+        put(key.round(), &mut value);
+        key.mac(&[&first], &mut second);
+        assert_eq!(value, second);
+        put(key.mac_of(&[0x0707_0707; 8]), &mut value);
+        key.mac(&[&[7; 32]], &mut second);
+        assert_eq!(value, second);
     }
 }

@@ -6,7 +6,7 @@
 use super::gauss::GaussRequest;
 use super::saslprep::prepared;
 use super::scram::salted_password;
-use super::{HmacKey, Tick, wipe};
+use super::{Tick, mac_under, wipe};
 use crate::credentials::Credentials;
 #[cfg(feature = "opengauss")]
 use crate::credentials::GaussKeys;
@@ -361,17 +361,10 @@ impl SaltedKeys {
     ) -> Result<(), Fault> {
         // SaltedPassword has its place where ClientKey goes.
         salted(&mut self.client)?;
-        self.split();
+        self.server = self.client;
+        mac_under(&mut self.client, &[b"Client Key"]);
+        mac_under(&mut self.server, &[b"Server Key"]);
         Ok(())
-    }
-
-    /// Makes both keys of SaltedPassword. Apart, so that the key of this MAC is not on the stack
-    /// while the password is hashed.
-    #[inline(never)]
-    fn split(&mut self) {
-        let key = HmacKey::new(&self.client);
-        key.mac_into(&[b"Client Key"], &mut self.client);
-        key.mac_into(&[b"Server Key"], &mut self.server);
     }
 }
 

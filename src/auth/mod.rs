@@ -21,7 +21,7 @@ pub use hardware::{
 };
 #[cfg(test)]
 pub(crate) use hash::hmac_sha256;
-pub(crate) use hash::{HmacKey, Sha256, wipe};
+pub(crate) use hash::{Sha256, mac_under, wipe};
 pub(crate) use keys::Secrets;
 pub use keys::{KeyCache, ScramKeys};
 pub(crate) use keys::{KeyStore, SaltedKeys};

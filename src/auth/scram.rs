@@ -5,8 +5,8 @@
 
 use subtle::ConstantTimeEq;
 
-use super::hash::{Round, wipe_words};
-use super::{HmacKey, SaltedKeys, Secrets, Sha256, Tick, wipe};
+use super::hash::{HmacKey, put, wipe_words};
+use super::{SaltedKeys, Secrets, Sha256, Tick, mac_under, wipe};
 use crate::error::{AuthError, Fault};
 use crate::limits;
 use crate::wire::{WireError, Writer, base64, digits};
@@ -17,6 +17,9 @@ pub(crate) const MECHANISM: &str = "SCRAM-SHA-256";
 pub(crate) const NONCE: usize = 18;
 /// Base64 text of the nonce.
 const NONCE_TEXT: usize = 24;
+/// What stands before the nonce: no name, for the start-up packet has it.
+const NAME: &[u8; 5] = b"n=,r=";
+const FIRST: usize = NAME.len() + NONCE_TEXT;
 /// The mechanism's name with channel binding.
 pub(crate) const MECHANISM_PLUS: &str = "SCRAM-SHA-256-PLUS";
 /// Base64 text of the longest hash.
@@ -86,7 +89,8 @@ impl Binding<'_> {
 /// One exchange. Made with a fresh nonce, used for one login.
 pub(crate) struct Scram<'p> {
     binding: Binding<'p>,
-    nonce: [u8; NONCE_TEXT],
+    /// client-first without its head: the name, which is empty, and the nonce.
+    first: [u8; FIRST],
     /// At first the keys, then the client's proof and the server's signature.
     keys: SaltedKeys,
     state: State,
@@ -105,14 +109,16 @@ impl<'p> Scram<'p> {
     /// None yet.
     pub(crate) const IDLE: Self = Self {
         binding: Binding::None,
-        nonce: [0; NONCE_TEXT],
+        first: [0; FIRST],
         keys: SaltedKeys::NONE,
         state: State::Idle,
     };
 
     /// Begins the exchange.
     pub(crate) fn begin(&mut self, entropy: &[u8; NONCE], binding: Binding<'p>) {
-        base64::encode(entropy, &mut self.nonce);
+        let (name, nonce) = self.first.split_at_mut(NAME.len());
+        name.iter_mut().zip(NAME).for_each(|(to, from)| *to = *from);
+        base64::encode(entropy, nonce);
         (self.binding, self.state) = (binding, State::First);
     }
 
@@ -126,8 +132,7 @@ impl<'p> Scram<'p> {
         w.cstr(self.binding.mechanism())?;
         w.prefixed(&|w| {
             w.bytes(self.binding.gs2())?;
-            w.bytes(b"n=,r=")?;
-            w.bytes(&self.nonce)
+            w.bytes(&self.first)
         })
     }
 
@@ -144,11 +149,13 @@ impl<'p> Scram<'p> {
             return Err(Fault::from(AuthError::Malformed));
         }
         let first = ServerFirst::decode(message).map_err(Fault::from)?;
-        if !first.nonce.starts_with(&self.nonce) || first.nonce.len() == NONCE_TEXT {
+        let (_, nonce) = self.first.split_at(NAME.len());
+        if !first.nonce.starts_with(nonce) || first.nonce.len() == NONCE_TEXT {
             return Err(Fault::from(AuthError::Nonce));
         }
-        find_keys(&first, secrets, tick, &mut self.keys)?;
-        self.sign(message, first.nonce);
+        let ServerFirst { nonce, salt, iterations } = first;
+        find_keys(salt, iterations, secrets, (tick, &mut self.keys))?;
+        self.sign(message, nonce);
         self.state = State::Final;
         Ok(())
     }
@@ -170,7 +177,9 @@ impl<'p> Scram<'p> {
         Ok(())
     }
 
-    /// Takes the server-final message: the server proves that it knows the password.
+    /// Takes the server-final message: the server proves that it knows the password. Out of line: the
+    /// signature is on the stack of nothing else.
+    #[inline(never)]
     pub(crate) fn server_final(&mut self, message: &[u8]) -> Result<(), AuthError> {
         let expected = core::mem::replace(&mut self.state, State::Failed) == State::Final;
         if !expected {
@@ -205,12 +214,12 @@ impl<'p> Scram<'p> {
     fn sign(&mut self, server_first: &[u8], nonce: &[u8]) {
         let mut hash = [0; HASH_TEXT];
         let [header, hash] = self.binding.text(&mut hash);
-        let parts: [&[u8]; 9] =
-            [b"n=,r=", &self.nonce, b",", server_first, b",", header, hash, b",r=", nonce];
+        let parts: [&[u8]; 8] =
+            [&self.first, b",", server_first, b",", header, hash, b",r=", nonce];
         let SaltedKeys { client, server } = &mut self.keys;
         let mut signature = Sha256::digest(&[client]);
-        HmacKey::new(&signature).mac_into(&parts, &mut signature);
-        HmacKey::new(server).mac_into(&parts, server);
+        mac_under(&mut signature, &parts);
+        mac_under(server, &parts);
         for (proof, sign) in client.iter_mut().zip(&signature) {
             *proof ^= sign;
         }
@@ -222,14 +231,14 @@ impl<'p> Scram<'p> {
 /// when they are used.
 #[inline(never)]
 fn find_keys(
-    first: &ServerFirst<'_>,
+    text: &[u8],
+    iterations: u32,
     secrets: &mut Secrets<'_, '_>,
-    tick: Tick<'_>,
-    keys: &mut SaltedKeys,
+    (tick, keys): (Tick<'_>, &mut SaltedKeys),
 ) -> Result<(), Fault> {
     let mut salt = [0; limits::SCRAM_SALT];
-    match base64::decode(first.salt, &mut salt) {
-        Some(salt) if !salt.is_empty() => secrets.scram(salt, first.iterations, tick, keys),
+    match base64::decode(text, &mut salt) {
+        Some(salt) if !salt.is_empty() => secrets.scram(salt, iterations, tick, keys),
         _ => Err(AuthError::Malformed.into()),
     }
 }
@@ -266,6 +275,7 @@ fn take_field<'a>(rest: &mut &'a [u8], name: u8) -> Result<&'a [u8], AuthError> 
 }
 
 /// An iteration count: a number without leading zeros.
+#[inline(never)]
 fn count(text: &[u8]) -> Result<u32, AuthError> {
     match digits::number(text) {
         Ok(count) if !text.starts_with(b"0") => Ok(count),
@@ -283,33 +293,19 @@ pub(super) fn salted_password(
     tick: Tick<'_>,
     result: &mut [u8; 32],
 ) -> Result<(), Fault> {
-    let key = HmacKey::new(password);
-    key.mac_into(&[salt, &1_u32.to_be_bytes()], result);
-    further_rounds(&key, iterations, tick, result)
-}
-
-/// All rounds but the first. Out of line, and what it needs is not on the stack before.
-#[inline(never)]
-fn further_rounds(
-    key: &HmacKey,
-    iterations: u32,
-    tick: Tick<'_>,
-    result: &mut [u8; 32],
-) -> Result<(), Fault> {
-    let mut round = Round::new(result);
-    let mut sum = [0; 8];
+    let mut key = HmacKey::NONE;
+    key.set(password);
+    key.mac(&[salt, &1_u32.to_be_bytes()], result);
+    let mut sum = *key.last();
     for i in 1..iterations {
         if i & limits::HASH_SLICE.wrapping_sub(1) == 0 {
             tick.turn()?;
         }
-        key.round(&mut round);
-        for (sum, word) in sum.iter_mut().zip(round.words()) {
+        for (sum, word) in sum.iter_mut().zip(key.round()) {
             *sum ^= word;
         }
     }
-    for (first, byte) in result.iter_mut().zip(round.bytes(&sum)) {
-        *first ^= byte;
-    }
+    put(&sum, result);
     wipe_words(&mut sum);
     Ok(())
 }

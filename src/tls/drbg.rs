@@ -7,7 +7,7 @@ use p256::elliptic_curve::rand_core::{CryptoRng, Error, RngCore};
 use zeroize::Zeroize;
 
 use crate::NoEntropy;
-use crate::auth::HmacKey;
+use crate::auth::mac_under;
 use crate::platform::draw;
 
 /// Bytes of entropy for one seed: 256 bits and a nonce of half that.
@@ -62,7 +62,9 @@ impl Drbg {
     /// HMAC of the value and what follows it, under the key.
     #[inline(never)]
     fn mac(&self, tag: &[u8], data: &[u8]) -> [u8; 32] {
-        HmacKey::new(&self.key).mac(&[&self.value, tag, data])
+        let mut mac = self.key;
+        mac_under(&mut mac, &[&self.value, tag, data]);
+        mac
     }
 }
 

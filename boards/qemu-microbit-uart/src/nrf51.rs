@@ -37,11 +37,15 @@ unsafe impl InterruptNumber for Line {
 const UART_LINE: Line = Line(2);
 const TIMER0_LINE: Line = Line(8);
 
-/// Time from timer 0: 32 bits at 1 MHz, extended here. It must be looked at once in 71 minutes,
-/// which every wait does.
+/// Time from timer 0: 32 bits at 1 MHz, added up here. It must be looked at once in 71 minutes, which
+/// every wait does. (Divided as 64 bits the time would take 160 bytes of stack, at the bottom of
+/// every wait.)
 pub struct Clock {
+    /// What the timer said last.
     last: Cell<u32>,
-    wraps: Cell<u32>,
+    /// Microseconds that make no millisecond yet.
+    rest: Cell<u32>,
+    ms: Cell<u64>,
 }
 
 impl Clock {
@@ -60,26 +64,32 @@ impl Clock {
             NVIC::unmask(UART_LINE);
             NVIC::unmask(TIMER0_LINE);
         }
-        Self { last: Cell::new(0), wraps: Cell::new(0) }
+        Self { last: Cell::new(0), rest: Cell::new(0), ms: Cell::new(0) }
     }
 
-    fn micros(&self) -> u64 {
+    /// The timer, in microseconds.
+    fn micros() -> u32 {
         write(TIMER0 + 0x040, 1); // TASKS_CAPTURE[0]
-        let now = read(TIMER0 + 0x540);
-        if now < self.last.replace(now) {
-            self.wraps.set(self.wraps.get().wrapping_add(1));
-        }
-        u64::from(self.wraps.get()) << 32 | u64::from(now)
+        read(TIMER0 + 0x540)
     }
 
+    #[inline(never)]
     pub fn now_ms(&self) -> u64 {
-        self.micros() / 1000
+        let now = Self::micros();
+        let passed = now.wrapping_sub(self.last.replace(now));
+        let (mut ms, mut rest) = (passed / 1000, self.rest.get() + passed % 1000);
+        if rest >= 1000 {
+            (ms, rest) = (ms + 1, rest - 1000);
+        }
+        self.rest.set(rest);
+        self.ms.set(self.ms.get() + u64::from(ms));
+        self.ms.get()
     }
 
     /// Sleeps until a byte has arrived, at most this many milliseconds.
     pub fn wait_for_byte(&self, ms: u32) {
         write(TIMER0 + 0x144, 0); // EVENTS_COMPARE[1]
-        let now = self.micros() as u32;
+        let now = Self::micros();
         write(TIMER0 + 0x544, now.wrapping_add(ms * 1000)); // CC[1]
         if read(UART + 0x108) == 0 {
             barepg_semihost::barepg_mark_sleep();
