@@ -72,7 +72,6 @@ mod shared;
 mod signature;
 mod stream;
 mod time;
-mod transcript;
 mod verifier;
 mod work;
 mod x509;
