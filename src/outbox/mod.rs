@@ -107,8 +107,8 @@ pub struct Counters {
     pub aside_dropped: u32,
     /// Rows that were acknowledged once and are sent again, because the server is another one.
     pub resent: u32,
-    /// Rows that the server acknowledged without storing them, although they were never sent before:
-    /// another row has their key. Look for a second device with this one's identity.
+    /// Rows that the server acknowledged without storing them, although they were never sent
+    /// before: another row has their key. Look for a second device with this one's identity.
     pub swallowed: u32,
     /// Batches that ended with an error.
     pub failures: u32,
@@ -193,8 +193,9 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// # Errors
     /// [`OutboxError::Full`] as the policy says: the row is not in the outbox then.
     /// [`UsageError::ParameterCount`], [`UsageError::ParameterType`]: the values are not what the
-    /// statement has. [`ErrorKind::Encode`], [`ErrorKind::Capacity`]: the buffer is too small. The
-    /// flash's errors: the row is not in the outbox; push it again.
+    /// statement has. [`ErrorKind::Encode`](crate::ErrorKind::Encode),
+    /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): the buffer is too small. The flash's
+    /// errors: the row is not in the outbox; push it again.
     pub fn push(
         &mut self,
         statement: &'static StaticStatement,

@@ -27,11 +27,12 @@ impl<'b> Connection<'_, 'b> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Server`]: refused, no effect, connection usable. [`ErrorKind::Capacity`]: the
-    /// column descriptions do not fit the receive buffer; connection usable.
-    /// [`ErrorKind::Encode`], [`ErrorKind::Usage`], [`ErrorKind::EarlierStatement`]: nothing was
-    /// sent. After anything else the connection is dead, and [`Error::outcome`] says what is known
-    /// of the work.
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server): refused, no effect, connection usable.
+    /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): the column descriptions do not fit the
+    /// receive buffer; connection usable. [`ErrorKind::Encode`](crate::ErrorKind::Encode),
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage),
+    /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement): nothing was sent. After
+    /// anything else the connection is dead, and [`Error::outcome`] says what is known of the work.
     pub fn query<'q, P: Params>(
         &mut self,
         sql: impl Into<Sql<'q>>,
@@ -140,7 +141,8 @@ impl<'b> Connection<'_, 'b> {
     /// One round trip that touches nothing: does the server still answer?
     ///
     /// # Errors
-    /// The connection is dead after every error but [`ErrorKind::EarlierStatement`].
+    /// The connection is dead after every error but
+    /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement).
     pub fn ping(&mut self) -> Result<()> {
         let io = &mut lent(&mut self.io);
         let session = &mut *self.session;
@@ -241,9 +243,9 @@ impl Session<'_> {
         }
     }
 
-    /// Receives where nothing has arrived, and says whether that was the whole answer, with one row if
-    /// `row`. On bare targets through the table of the statement, so that it is linked only where
-    /// there are statements with a name.
+    /// Receives where nothing has arrived, and says whether that was the whole answer, with one row
+    /// if `row`. On bare targets through the table of the statement, so that it is linked only
+    /// where there are statements with a name.
     #[inline]
     fn is_answered(
         &mut self,

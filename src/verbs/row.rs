@@ -130,9 +130,10 @@ impl<'r> Row<'r> {
     /// Decodes all columns in one pass, the fastest way.
     ///
     /// # Errors
-    /// [`ErrorKind::Column`] naming the column that does not fit;
-    /// [`UsageError::ColumnCount`] when there are more or fewer columns. The connection stays
-    /// usable. [`ErrorKind::Protocol`]: the row is malformed, and the connection is dead.
+    /// [`ErrorKind::Column`](crate::ErrorKind::Column) naming the column that does not fit;
+    /// [`UsageError::ColumnCount`](crate::UsageError::ColumnCount) when there are more or fewer
+    /// columns. The connection stays usable. [`ErrorKind::Protocol`](crate::ErrorKind::Protocol):
+    /// the row is malformed, and the connection is dead.
     #[inline]
     pub fn decode<T: FromRow<'r>>(&self) -> Result<T> {
         T::from_row(self)
@@ -151,9 +152,10 @@ impl<'r> Row<'r> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Column`] when the value is not a `T`, [`UsageError::NoColumn`] when there is
-    /// no such column. The connection stays usable. [`ErrorKind::Protocol`]: the row is malformed,
-    /// and the connection is dead.
+    /// [`ErrorKind::Column`](crate::ErrorKind::Column) when the value is not a `T`,
+    /// [`UsageError::NoColumn`](crate::UsageError::NoColumn) when there is no such column. The
+    /// connection stays usable. [`ErrorKind::Protocol`](crate::ErrorKind::Protocol): the row is
+    /// malformed, and the connection is dead.
     pub fn get<T: FromSql<'r>>(&self, column: impl ColumnIndex) -> Result<T> {
         let mut values = self.at(column.index(self))?;
         let value = values.take();

@@ -16,12 +16,13 @@ use crate::wire::{WireError, Writer};
 /// larger than all memory: `Streamed::new(length, reader)` is a `bytea`,
 /// `Streamed::text(length, reader)` is `text`.
 ///
-/// The length goes out before the bytes, so exactly that many are read, once, while the message
-/// is being sent: a value can be sent only once. When the reader fails or ends early, the message
+/// The length goes out before the bytes, so exactly that many are read, once, while the message is
+/// being sent: a value can be sent only once. When the reader fails or ends early, the message
 /// cannot be completed. As a parameter this costs the connection
-/// ([`ErrorKind::Encode`] with [`WireError::Source`], [`Outcome::Refused`](crate::Outcome::Refused):
-/// the server does nothing with half a message). In a COPY only the COPY fails. So where a source
-/// is not to be trusted, use [`CopyIn`](crate::CopyIn).
+/// ([`ErrorKind::Encode`](crate::ErrorKind::Encode) with [`WireError::Source`],
+/// [`Outcome::Refused`](crate::Outcome::Refused): the server does nothing with half a message). In
+/// a COPY only the COPY fails. So where a source is not to be trusted, use
+/// [`CopyIn`](crate::CopyIn).
 ///
 /// The statement's deadline holds for all of it: see
 /// [`set_timeout_ms`](crate::Connection::set_timeout_ms).
@@ -203,7 +204,8 @@ impl StreamedColumn<'_, '_, '_> {
     /// read of the column.
     ///
     /// # Errors
-    /// As [`Row::get`](crate::Row::get); [`ErrorKind::Capacity`] when it does not fit.
+    /// As [`Row::get`](crate::Row::get); [`ErrorKind::Capacity`](crate::ErrorKind::Capacity) when
+    /// it does not fit.
     pub fn get<'v, T: FromSql<'v>>(&'v mut self) -> Result<T> {
         let (oid, format) = self.column().map(|column| (column.oid, column.format))?;
         let column = self.row.index.saturating_sub(1);

@@ -93,7 +93,7 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
     /// Makes the work permanent.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`] (a deferred constraint, for example) and
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server) (a deferred constraint, for example) and
     /// [`UsageError::RolledBack`] (a statement of the transaction had failed): nothing of it was
     /// kept; the connection is usable. [`UsageError::NotInTransaction`]: the transaction was ended
     /// by the text of a statement; what became of it says the outcome. When the link fails,

@@ -50,7 +50,7 @@ impl<'r> Values<'r> {
     /// The next value.
     ///
     /// # Errors
-    /// As [`Row::get`].
+    /// As [`Row::get`](crate::Row::get).
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
         self.take().ok_or_else(|| self.error())

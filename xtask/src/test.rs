@@ -58,7 +58,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "documents", quick: true, run: |_| crate::documents::check(&crate::takes) },
     Stage { name: "figures", quick: true, run: rules::figures },
     Stage { name: "clippy", quick: true, run: host::clippy },
-    Stage { name: "documentation", quick: false, run: host::documentation },
+    Stage { name: "documentation", quick: true, run: host::documentation },
     Stage { name: "packages", quick: false, run: host::packages },
     Stage { name: "oldest compiler", quick: false, run: outside::oldest_compiler },
     Stage { name: "bare targets", quick: true, run: host::bare_targets },

@@ -28,7 +28,8 @@ impl<'r> CopyFields<'r> {
     /// The next field.
     ///
     /// # Errors
-    /// [`ErrorKind::Column`] when the bytes are not a `T`, or there is no such field.
+    /// [`ErrorKind::Column`](crate::ErrorKind::Column) when the bytes are not a `T`, or there is no
+    /// such field.
     #[inline]
     pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
         let result = match self.step() {
