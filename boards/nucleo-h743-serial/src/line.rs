@@ -51,7 +51,8 @@ impl<const N: usize> Received<N> {
         self.lost.store(true, Ordering::Release);
     }
 
-    fn take(&self) -> Option<u8> {
+    /// The next byte.
+    pub fn take(&self) -> Option<u8> {
         let taken = self.taken.load(Ordering::Relaxed);
         if taken == self.put.load(Ordering::Acquire) {
             return None;
@@ -179,8 +180,25 @@ pub struct Dialler<'l, W, const N: usize> {
     pub board: &'l dyn Platform,
 }
 
-impl<W: Wire, const N: usize> Dialler<'_, W, N> {
-    fn wait_until(&self, end: u64, mut done: impl FnMut(&mut W) -> bool) -> bool {
+impl<'l, W: Wire, const N: usize> Dialler<'l, W, N> {
+    /// Ends the last session at both ends, begun at that time, and discards what is left of it.
+    pub fn hang_up(&self, begun: u64) {
+        self.wire.borrow_mut().set_ready(false);
+        self.wait_until(begun.saturating_add(HANG_UP_MS), |_| false);
+        self.received.clear();
+        self.wire.borrow_mut().set_ready(true);
+    }
+
+    /// The line, once the other end has a connection.
+    pub fn connected(&self, end: u64) -> Result<Line<'l, W, N>, DialError> {
+        if !self.wait_until(end, Wire::has_carrier) {
+            return Err(DialError::TimedOut);
+        }
+        Ok(Line { received: self.received, wire: self.wire, board: self.board })
+    }
+
+    /// Until it is done or that time has come.
+    pub fn wait_until(&self, end: u64, mut done: impl FnMut(&mut W) -> bool) -> bool {
         loop {
             if done(&mut self.wire.borrow_mut()) {
                 return true;
@@ -201,15 +219,9 @@ impl<'l, W: Wire, const N: usize> Dial for Dialler<'l, W, N> {
             return Err(DialError::NoMoreAddresses);
         }
         let begun = self.board.now_ms();
-        self.wire.borrow_mut().set_ready(false);
-        self.wait_until(begun + HANG_UP_MS, |_| false);
-        self.received.clear();
-        self.wire.borrow_mut().set_ready(true);
+        self.hang_up(begun);
         // The time of hanging up is a part of it.
         let timeout_ms = u64::from(target.timeout_ms).max(HANG_UP_MS);
-        if !self.wait_until(begun + timeout_ms, Wire::has_carrier) {
-            return Err(DialError::TimedOut);
-        }
-        Ok(Line { received: self.received, wire: self.wire, board: self.board })
+        self.connected(begun.saturating_add(timeout_ms))
     }
 }

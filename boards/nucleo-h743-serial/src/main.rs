@@ -5,6 +5,8 @@
 mod board;
 mod line;
 mod logger;
+#[cfg(feature = "modem")]
+mod modem;
 
 use core::cell::RefCell;
 
@@ -13,8 +15,9 @@ use cortex_m_rt::entry;
 use line::Dialler;
 use panic_halt as _;
 
-/// In flash. Where the server is, the other end of the line knows.
-static CONFIG: Config = Config::new().user("logger").password("secret").dbname("plant");
+/// In flash. A terminal server has its own idea of where the server is, a modem is told.
+static CONFIG: Config =
+    Config::new().host("db.plant.example").user("logger").password("secret").dbname("plant");
 
 #[entry]
 fn main() -> ! {
@@ -26,7 +29,11 @@ fn main() -> ! {
 fn run() -> Option<()> {
     let (board, uart, led) = board::start()?;
     let wire = RefCell::new(uart);
-    let mut dialler = Dialler { received: &board::RECEIVED, wire: &wire, board: &board };
+    let line = Dialler { received: &board::RECEIVED, wire: &wire, board: &board };
+    #[cfg(not(feature = "modem"))]
+    let mut dialler = line;
+    #[cfg(feature = "modem")]
+    let mut dialler = modem::Modem { line, commands: modem::SIM7600 };
     let mut storage = Storage::<512, 512>::new();
     let mut prepared = StaticStatements::new();
     let mut client = Client::new(storage.buffers(), &CONFIG, &board);

@@ -57,6 +57,11 @@ const PROJECTS: &[Project] = &[
         ..Project::new("nucleo-h743", "nucleo-h743-rtic", "thumbv7em-none-eabihf")
     },
     Project::new("nucleo-h743-serial", "nucleo-h743-serial", "thumbv7em-none-eabihf"),
+    Project {
+        budget: "nucleo-h743-modem",
+        arguments: &["--features", "modem"],
+        ..Project::new("nucleo-h743-serial", "nucleo-h743-serial", "thumbv7em-none-eabihf")
+    },
     Project::new("nucleo-h743-embassy", "nucleo-h743-embassy", "thumbv7em-none-eabihf"),
     Project::new("esp32c3-wifi", "esp32c3-wifi", "riscv32imc-unknown-none-elf"),
     Project::new("gateway", "gateway", "aarch64-unknown-linux-musl"),
