@@ -4,7 +4,7 @@ use super::{Buffer, Error, ErrorKind, Fault, SqlState};
 use crate::types::Oid;
 
 /// A SQLSTATE, the sizes of a buffer, or a column and its types, by the error's number.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Details {
     pub(super) words: [u32; 2],
     /// Index of the column, or which buffer.
