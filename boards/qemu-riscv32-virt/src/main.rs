@@ -193,7 +193,8 @@ fn parameters(arguments: &str, output: &mut Output) -> &'static barepg::provisio
 #[cfg(feature = "tls")]
 fn tls_files(arguments: &str) -> [(&'static str, &'static [u8]); 1] {
     let Some(path) = barepg_app::root_file(arguments) else { return [(barepg_app::ROOT, &[])] };
-    let Some(bytes) = once!([u8; 2048] = [0; 2048]) else { fault("memory taken") };
+    // One certificate in DER; an RSA 4096's takes 1.3 KB.
+    let Some(bytes) = once!([u8; 1536] = [0; 1536]) else { fault("memory taken") };
     let Some(root) = barepg_semihost::read_host_file(path, bytes) else {
         fault("root certificates cannot be read")
     };
