@@ -97,5 +97,17 @@ pub(super) fn move_down(bytes: &mut [u8], from: usize, n: usize, to: usize) {
     let cells = core::cell::Cell::from_mut(bytes).as_slice_of_cells();
     let source = cells.get(from..).unwrap_or(&[]);
     let target = cells.get(to..).unwrap_or(&[]);
-    target.iter().zip(source).take(n).for_each(|(to, from)| to.set(from.get()));
+    let n = n.min(source.len());
+    let (Some(source), Some(target)) = (source.get(..n), target.get(..n)) else { return };
+    // A word is read whole before it is written, and what it is written over was read before.
+    let ((words, bytes), (places, ends)) = (source.as_chunks::<4>(), target.as_chunks::<4>());
+    for ([e, f, g, h], [a, b, c, d]) in places.iter().zip(words) {
+        let word = u32::from_ne_bytes([a.get(), b.get(), c.get(), d.get()]);
+        let [a, b, c, d] = word.to_ne_bytes();
+        e.set(a);
+        f.set(b);
+        g.set(c);
+        h.set(d);
+    }
+    ends.iter().zip(bytes).for_each(|(to, from)| to.set(from.get()));
 }
