@@ -44,11 +44,11 @@ impl Session<'_> {
         }
         let after = messages.rest().len();
         let Some(command) = messages.take(tag::COMMAND_COMPLETE) else { return false };
-        let Ok(command) = CommandTag::decode(command) else { return false };
-        if !command.counts() || is_ready(&mut messages, self.ledger.status()).is_none() {
+        let Some(rows) = count(command) else { return false };
+        if is_ready(&mut messages, self.ledger.status()).is_none() {
             return false;
         }
-        let (rows, left) = (command.rows, messages.rest().len());
+        let left = messages.rest().len();
         if row {
             self.link.take_within(after, length);
         }
@@ -107,6 +107,16 @@ fn is_ready(messages: &mut Messages<'_>, status: TransactionStatus) -> Option<()
     messages.take_these([status as u8])
 }
 
+/// The count of rows of a command that has one.
+#[inline(always)]
+fn count(command: &[u8]) -> Option<u64> {
+    #[cfg(target_os = "none")]
+    if let Some(rows) = CommandTag::common_count(command) {
+        return Some(rows);
+    }
+    CommandTag::decode(command).ok().filter(CommandTag::counts).map(|command| command.rows)
+}
+
 /// BindComplete, and CommandComplete of a command that counts rows.
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
@@ -128,6 +138,5 @@ fn piped_item(messages: &mut Messages<'_>) -> Option<u64> {
 #[cfg(not(target_os = "none"))]
 #[inline(always)]
 fn rows(messages: &mut Messages<'_>) -> Option<u64> {
-    let command = CommandTag::decode(messages.take(tag::COMMAND_COMPLETE)?).ok()?;
-    command.counts().then_some(command.rows)
+    count(messages.take(tag::COMMAND_COMPLETE)?)
 }
