@@ -1,5 +1,6 @@
 //! What a result looks like: RowDescription, packed and pinned at the start of the receive buffer.
 
+use super::receive::nothing;
 use super::{Framed, NameHash, Session};
 use crate::error::Fault;
 use crate::limits;
@@ -77,9 +78,9 @@ impl Session<'_> {
     /// The description of `columns` columns is pinned.
     #[inline]
     fn describes(&mut self, columns: u16, keep: NameHash) {
-        self.columns = columns;
+        self.link.columns = columns;
         self.result = ResultState::Rows;
-        self.described = u16::try_from(self.link.pinned()).unwrap_or(u16::MAX);
+        self.link.described = u16::try_from(self.link.pinned()).unwrap_or(u16::MAX);
         self.kept = !keep.is_none() && self.link.pin_bytes(keep.to_bytes());
     }
 
@@ -138,19 +139,35 @@ impl Session<'_> {
     /// Whether the description that is pinned is this statement's.
     #[inline]
     pub(super) fn is_kept_for(&self, statement: NameHash) -> bool {
-        let at = usize::from(self.described);
+        let at = usize::from(self.link.described);
         self.kept && self.link.get((at, at.wrapping_add(HASH))) == statement.to_bytes()
     }
 
     /// Forgets the description, and whatever else is pinned.
     #[inline]
     pub(crate) fn forget_description(&mut self) {
-        (self.columns, self.described, self.kept) = (0, 0, false);
+        (self.link.columns, self.link.described, self.kept) = (0, 0, false);
         self.link.unpin(0);
     }
 }
 
 impl Framed<'_> {
+    /// The packed description of the columns.
+    #[inline]
+    pub(crate) fn description(&self) -> &[u8] {
+        self.first_bytes(usize::from(self.described))
+    }
+
+    /// The row that was taken last: the packed description of its columns, and its values.
+    #[inline]
+    pub(crate) fn described_row(&self) -> (&[u8], &[u8]) {
+        let columns = self.rx.get(..usize::from(self.described));
+        match (columns, self.row()) {
+            (Some(columns), Some((_, values))) => (columns, values),
+            _ => (nothing(), nothing()),
+        }
+    }
+
     /// Packs the row description that was taken last, at the start of the buffer, and pins it. Every
     /// column gets shorter, so nothing is written over before it was read. With `formats` their
     /// formats are as described, otherwise binary. The number of columns; `None`: malformed.

@@ -5,6 +5,8 @@
 //! message is first a header, then a body that is taken whole, in pieces, or skipped; the common
 //! path takes both at once, where all of it lies in the window ([`Framed::try_take`]).
 
+use core::cell::Cell;
+
 use crate::error::{Buffer, Details, Fault};
 use crate::platform::{Countdown, Platform, Pulse};
 use crate::wire::Rules;
@@ -62,6 +64,13 @@ pub(crate) struct Framed<'b> {
     pub(super) body: usize,
     /// Bytes at the start of `rx` that stay.
     pub(super) pinned: usize,
+    /// Columns of the description that is pinned.
+    pub(crate) columns: u16,
+    /// Bytes of that description. It is followed by the hash of the statement it is kept for, if it
+    /// is.
+    pub(crate) described: u16,
+    /// A row was found to be malformed when it was decoded.
+    pub(crate) malformed: Cell<bool>,
     /// Bytes staged in `tx`.
     pub(super) staged: usize,
     pub(super) countdown: Countdown,
@@ -87,6 +96,9 @@ impl<'b> Framed<'b> {
             tx,
             taken: (0, 0),
             pinned: 0,
+            columns: 0,
+            described: 0,
+            malformed: Cell::new(false),
             start: 0,
             end: 0,
             body: 0,

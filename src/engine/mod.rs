@@ -100,16 +100,9 @@ pub(crate) struct Session<'b> {
     error: Option<bool>,
     /// SQLSTATE of the last error.
     sqlstate: SqlState,
-    /// Columns of the description that is pinned.
-    pub(crate) columns: u16,
-    /// Bytes of that description. It is followed by the hash of the statement it is kept for, if it
-    /// is.
-    pub(crate) described: u16,
     /// Savepoints that are open, as far as their guards know.
     pub(crate) savepoints: u16,
     kept: bool,
-    /// A row was found to be malformed when it was decoded.
-    pub(crate) malformed: core::cell::Cell<bool>,
     /// Portals of this session.
     pub(crate) portals: u32,
     /// This session, to be compared.
@@ -137,15 +130,12 @@ impl<'b> Session<'b> {
             exchange: Exchange::new(),
             ledger: Ledger::new(),
             result: ResultState::Done,
-            columns: 0,
             shutdown: None,
             error: None,
             sqlstate: SqlState::UNKNOWN,
             portals: 0,
             identity: 0,
             savepoints: 0,
-            malformed: core::cell::Cell::new(false),
-            described: 0,
             kept: false,
             timeout_ms: limits::DEFAULT_TIMEOUT_MS,
             batch_done: 0,
@@ -162,7 +152,7 @@ impl<'b> Session<'b> {
     /// Forgets the last link and gets ready for a new one.
     pub(crate) fn reset(&mut self) {
         self.link.reset();
-        self.malformed.set(false);
+        self.link.malformed.set(false);
         self.exchange.open();
         self.ledger = Ledger::new();
         (self.error, self.shutdown) = (None, None);
@@ -194,7 +184,7 @@ impl<'b> Session<'b> {
     pub(crate) fn begin_with(&mut self, io: &mut Lent<'_>, named: NameHash) -> Result<(), Fault> {
         self.start_verb()?;
         if self.is_kept_for(named) {
-            self.link.unpin(usize::from(self.described).wrapping_add(HASH));
+            self.link.unpin(usize::from(self.link.described).wrapping_add(HASH));
         } else {
             self.forget_description();
         }
@@ -216,7 +206,7 @@ impl<'b> Session<'b> {
     fn start_verb(&mut self) -> Result<(), Fault> {
         self.link.start(self.timeout_ms);
         self.ledger.begin();
-        if self.malformed.get() {
+        if self.link.malformed.get() {
             self.give_up();
         }
         self.exchange.check()?;
@@ -233,7 +223,7 @@ impl<'b> Session<'b> {
 
     /// Whether the session can be used.
     pub(crate) const fn is_usable(&self) -> bool {
-        self.exchange.is_alive() && !self.malformed.get()
+        self.exchange.is_alive() && !self.link.malformed.get()
     }
 
     /// The verb is run once more: the server refused, and did nothing.

@@ -37,7 +37,7 @@ impl Session<'_> {
         let mut length = 0;
         if row {
             let Some(row) = messages.take(tag::DATA_ROW) else { return false };
-            if row.first_chunk() != Some(&self.columns.to_be_bytes()) {
+            if row.first_chunk() != Some(&self.link.columns.to_be_bytes()) {
                 return false;
             }
             length = row.len();

@@ -378,6 +378,6 @@ impl Framed<'_> {
 /// chosen from.)
 #[cold]
 #[inline(never)]
-const fn nothing<'a>() -> &'a [u8] {
+pub(super) const fn nothing<'a>() -> &'a [u8] {
     &[]
 }

@@ -65,7 +65,7 @@ impl<'b> Connection<'_, 'b> {
     ) -> Result<Row<'_>> {
         let params = erased!(params);
         match self.session.query_only(&mut lent(&mut self.io), sql.into(), params) {
-            Ok(true) => Ok(Row::new(self.session)),
+            Ok(true) => Ok(Row::new(&self.session.link)),
             Ok(false) => Err(Error::local(UsageError::NoRows.into())),
             Err(fault) => Err(self.session.into_error(fault)),
         }
@@ -82,7 +82,7 @@ impl<'b> Connection<'_, 'b> {
     ) -> Result<Option<Row<'_>>> {
         let params = erased!(params);
         match self.session.query_only(&mut lent(&mut self.io), sql.into(), params) {
-            Ok(true) => Ok(Some(Row::new(self.session))),
+            Ok(true) => Ok(Some(Row::new(&self.session.link))),
             Ok(false) => Ok(None),
             Err(fault) => Err(self.session.into_error(fault)),
         }

@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use crate::engine::{COLUMN_HEAD, Session};
+use crate::engine::{COLUMN_HEAD, Framed};
 use crate::error::Result;
 use crate::types::{Format, FromSql, Oid, RawValue};
 use crate::verbs::values::{Values, broken, no_column};
@@ -10,13 +10,8 @@ use crate::verbs::values::{Values, broken, no_column};
 /// A row in the receive buffer. It is lent until the next call on the connection.
 #[derive(Clone)]
 pub struct Row<'r> {
-    /// Packed column descriptions, see [`Column`].
-    columns: &'r [u8],
-    /// Length and bytes of each value.
-    values: &'r [u8],
-    count: u16,
-    /// Where the session wants to know that the row is malformed.
-    malformed: &'r Cell<bool>,
+    /// It is what was taken last, and the descriptions of its columns are pinned.
+    link: &'r Framed<'r>,
     /// Where [`get`](Self::get) was last: a row is mostly read from left to right.
     cursor: Cell<Cursor>,
 }
@@ -93,38 +88,27 @@ impl ColumnIndex for &str {
 impl<'r> Row<'r> {
     /// The row that was taken last, which has as many columns as were described.
     #[inline]
-    pub(crate) fn new(session: &'r Session<'_>) -> Self {
-        let (_, values) = session.link.row().unwrap_or_default();
-        Self::of(session, session.description(), values)
+    pub(crate) const fn new(link: &'r Framed<'r>) -> Self {
+        Self { link, cursor: Cell::new(Cursor { index: 0, columns: 0, values: 0 }) }
     }
 
     /// The same, of a row that was not looked at.
     #[inline]
-    pub(crate) fn checked(session: &'r Session<'_>) -> Result<Self> {
-        let columns = session.link.get((0, usize::from(session.described)));
-        match session.link.row() {
-            Some((count, values)) if count == session.columns => {
-                Ok(Self::of(session, columns, values))
-            }
-            _ => Err(broken(&session.malformed)),
+    pub(crate) fn checked(link: &'r Framed<'r>) -> Result<Self> {
+        match link.row() {
+            Some((count, _)) if count == link.columns => Ok(Self::new(link)),
+            _ => Err(broken(&link.malformed)),
         }
-    }
-
-    #[inline]
-    fn of(session: &'r Session<'_>, columns: &'r [u8], values: &'r [u8]) -> Self {
-        let cursor = Cursor { index: 0, columns: columns.len(), values: values.len() };
-        let (count, malformed) = (session.columns, &session.malformed);
-        Self { columns, values, count, malformed, cursor: Cell::new(cursor) }
     }
 
     /// How many columns.
     pub fn len(&self) -> usize {
-        usize::from(self.count)
+        usize::from(self.link.columns)
     }
 
     /// Whether there are no columns.
     pub const fn is_empty(&self) -> bool {
-        self.count == 0
+        self.link.columns == 0
     }
 
     /// Decodes all columns in one pass, the fastest way.
@@ -182,11 +166,11 @@ impl<'r> Row<'r> {
     /// The values from column `index` on.
     fn at(&self, index: Option<usize>) -> Result<Values<'r>> {
         let index = index.and_then(|index| u16::try_from(index).ok());
-        let index = index.filter(|index| *index < self.count).ok_or_else(no_column)?;
+        let index = index.filter(|index| *index < self.link.columns).ok_or_else(no_column)?;
         let mut values = self.values();
         let cursor = self.cursor.get();
         let mut from = 0;
-        if cursor.index <= index {
+        if cursor.index > 0 && cursor.index <= index {
             values.skip_to(&cursor);
             from = cursor.index;
         }
@@ -197,13 +181,14 @@ impl<'r> Row<'r> {
 
     /// The columns' descriptions.
     pub fn columns(&self) -> Columns<'r> {
-        Columns(self.columns)
+        Columns(self.link.description())
     }
 
     /// The values in sequence, for implementations of [`FromRow`].
     #[inline]
     pub fn values(&self) -> Values<'r> {
-        Values::new(self.columns(), self.values, self.count, self.malformed)
+        let (columns, values) = self.link.described_row();
+        Values::new(Columns(columns), values, self.link.columns, &self.link.malformed)
     }
 }
 

@@ -55,7 +55,7 @@ impl<'r, 'b> Rows<'r, 'b> {
             return self.next_row();
         }
         if self.has_arrived() {
-            return Ok(Some(Row::new(self.session)));
+            return Ok(Some(Row::new(&self.session.link)));
         }
         self.next_row_slowly()
     }
@@ -66,14 +66,14 @@ impl<'r, 'b> Rows<'r, 'b> {
         if !self.has_row() && !self.next_slowly()? {
             return Ok(None);
         }
-        Row::checked(self.session).map(Some)
+        Row::checked(&self.session.link).map(Some)
     }
 
     /// Takes the next row, if all of it is there; it may be malformed.
     #[inline(always)]
     fn has_row(&mut self) -> bool {
         self.session.result == ResultState::Rows
-            && !self.session.malformed.get()
+            && !self.session.link.malformed.get()
             && self.session.link.try_take(tag::DATA_ROW)
     }
 
@@ -89,11 +89,11 @@ impl<'r, 'b> Rows<'r, 'b> {
                 return Err(self.session.into_error(fault));
             }
             if self.has_arrived() {
-                return Ok(Some(Row::new(self.session)));
+                return Ok(Some(Row::new(&self.session.link)));
             }
         }
         let found = self.next_slowly()?;
-        Ok(if found { Some(Row::new(self.session)) } else { None })
+        Ok(if found { Some(Row::new(&self.session.link)) } else { None })
     }
 
     /// Takes the next row, if all of it is there.
@@ -101,7 +101,7 @@ impl<'r, 'b> Rows<'r, 'b> {
     fn has_arrived(&mut self) -> bool {
         let quick = self.has_row();
         if quick && self.session.check_columns().is_err() {
-            self.session.malformed.set(true);
+            self.session.link.malformed.set(true);
             return false;
         }
         quick
@@ -122,7 +122,7 @@ impl<'r, 'b> Rows<'r, 'b> {
 
     /// Descriptions of the columns.
     pub fn columns(&self) -> Columns<'_> {
-        Columns::new(self.session.description())
+        Columns::new(self.session.link.description())
     }
 
     /// Whether the slice of a [`Portal`](crate::Portal) has ended and more rows can be fetched.
@@ -257,7 +257,7 @@ impl<'r, 'b> Rows<'r, 'b> {
     pub(crate) fn head(&mut self) -> Result<bool, Fault> {
         let (session, io) = (&mut *self.session, &mut self.io);
         session.exchange.check()?;
-        if session.malformed.replace(false) {
+        if session.link.malformed.replace(false) {
             return Err(WireError::Malformed.into());
         }
         if !matches!(session.result, ResultState::Rows | ResultState::NoRows) {
@@ -337,12 +337,6 @@ impl Session<'_> {
 }
 
 impl Session<'_> {
-    /// The packed description of the columns.
-    #[inline]
-    pub(crate) fn description(&self) -> &[u8] {
-        self.link.first_bytes(usize::from(self.described))
-    }
-
     /// Whether all of the answer was read, and it was no failure.
     #[inline]
     fn has_finished(&self) -> bool {
@@ -354,7 +348,7 @@ impl Session<'_> {
         self.result == ResultState::Rows
             && self.exchange.is_alive()
             && self.ledger.ended().is_none()
-            && !self.malformed.get()
+            && !self.link.malformed.get()
             && self.link.left() == 0
     }
 
@@ -363,7 +357,7 @@ impl Session<'_> {
     #[inline]
     pub(crate) fn check_columns(&self) -> Result<bool, Fault> {
         match self.link.row() {
-            Some((count, _)) if count == self.columns => Ok(true),
+            Some((count, _)) if count == self.link.columns => Ok(true),
             _ => Err(WireError::Malformed.into()),
         }
     }

@@ -99,7 +99,7 @@ impl<'b> Rows<'_, 'b> {
         match self.head().and_then(|found| if found { self.count() } else { Ok(false) }) {
             Ok(true) => {
                 let (session, io) = (&mut *self.session, self.io.again());
-                let columns = session.columns;
+                let columns = session.link.columns;
                 Ok(Some(StreamedRow { session, io, columns, index: 0, left: 0 }))
             }
             Ok(false) => Ok(None),
@@ -110,7 +110,7 @@ impl<'b> Rows<'_, 'b> {
     /// The count of columns at the head of a row, which must be that of the description.
     fn count(&mut self) -> Result<bool, Fault> {
         let count = self.session.link.count(&mut self.io)?;
-        if count == self.session.columns { Ok(true) } else { Err(WireError::Malformed.into()) }
+        if count == self.session.link.columns { Ok(true) } else { Err(WireError::Malformed.into()) }
     }
 }
 
@@ -195,7 +195,7 @@ impl StreamedColumn<'_, '_, '_> {
     /// [`UsageError::NoColumn`] never happens unless the server's description was malformed.
     pub fn column(&self) -> Result<Column<'_>> {
         let session = &*self.row.session;
-        let mut columns = Columns::new(session.description());
+        let mut columns = Columns::new(session.link.description());
         let index = usize::from(self.row.index.saturating_sub(1));
         columns.nth(index).ok_or(Error::local(UsageError::NoColumn.into()))
     }
