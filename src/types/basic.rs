@@ -26,6 +26,12 @@ impl ToSql for bool {
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         out.u8(u8::from(*self))
     }
+
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline)]
+    fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        out.fixed([u8::from(*self)])
+    }
 }
 
 /// Integers read their own width in binary, and text of any width that fits.
