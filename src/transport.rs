@@ -176,8 +176,7 @@ impl Lent<'_> {
     }
 
     /// Notes what was moved, of `most` at the most; `nothing`: what it means if that was nothing.
-    #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline]
     fn note(
         &mut self,
         result: Result<usize, ErrorKind>,
