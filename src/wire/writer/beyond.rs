@@ -77,6 +77,17 @@ pub(super) fn overflow(beyond: Option<&mut Beyond<'_>>, bytes: &[u8]) -> Result<
     }
 }
 
+/// As [`overflow`], of few bytes, by value: the common path need not put them into memory.
+#[cfg(target_os = "none")]
+#[cold]
+#[inline(never)]
+pub(super) fn overflow_array<const N: usize>(
+    beyond: Option<&mut Beyond<'_>>,
+    bytes: [u8; N],
+) -> Result<(), WireError> {
+    overflow(beyond, &bytes)
+}
+
 #[cold]
 #[cfg_attr(not(target_os = "none"), inline(never))]
 #[cfg_attr(target_os = "none", inline(always))]

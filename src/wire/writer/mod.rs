@@ -30,6 +30,8 @@ mod message;
 mod tests;
 
 pub(crate) use beyond::Beyond;
+#[cfg(target_os = "none")]
+use beyond::overflow_array;
 use beyond::{length_field, overflow, width};
 pub(crate) use message::Open;
 
@@ -175,8 +177,9 @@ impl<'w> Writer<'w> {
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn array<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), WireError> {
-        if cfg!(target_os = "none") && self.rest.len() < N {
-            return overflow(self.beyond.as_deref_mut(), &bytes);
+        #[cfg(target_os = "none")]
+        if self.rest.len() < N {
+            return overflow_array(self.beyond.as_deref_mut(), bytes);
         }
         match take(&mut self.rest).split_first_chunk_mut() {
             Some((room, rest)) => {
@@ -195,9 +198,10 @@ impl<'w> Writer<'w> {
     #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline(never))]
     pub fn fixed<const N: usize>(&mut self, value: [u8; N]) -> Result<(), WireError> {
-        if cfg!(target_os = "none") && self.rest.len() < const { 4 + N } {
+        #[cfg(target_os = "none")]
+        if self.rest.len() < const { 4 + N } {
             overflow(self.beyond.as_deref_mut(), &const { width(N) })?;
-            return overflow(self.beyond.as_deref_mut(), &value);
+            return overflow_array(self.beyond.as_deref_mut(), value);
         }
         if let Some((room, rest)) = take(&mut self.rest).split_at_mut_checked(const { 4 + N })
             && let Some((length, place)) = room.split_first_chunk_mut()
