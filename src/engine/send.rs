@@ -179,8 +179,7 @@ impl Framed<'_> {
     }
 
     /// Sends what is staged and flushes: from here on the answer is awaited.
-    #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
+    #[inline]
     pub(crate) fn flush(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.stats.round_trips = self.stats.round_trips.wrapping_add(1);
         self.flush_last(io)
