@@ -4,9 +4,12 @@
 
 mod hardware;
 
+use core::ops::ControlFlow;
+
 use barepg::types::oid;
 use barepg::{
-    Client, Config, NoEntropy, Platform, Remedy, StaticStatement, StaticStatements, Storage,
+    Client, Config, Connection, NoEntropy, Platform, Policy, Remedy, StaticStatement,
+    StaticStatements, Storage, Supervisor,
 };
 use barepg_smoltcp::{Setup, Sleep, Sockets, Stack, TcpBuffers};
 use cortex_m_rt::entry;
@@ -55,26 +58,27 @@ fn main() -> ! {
     let mut prepared = StaticStatements::new();
     client.set_static_statements(&mut prepared);
     let mut reading = hardware::measure();
+    let mut supervisor = Supervisor::new(Policy::DEFAULT);
     loop {
-        let Ok(mut conn) = client.connect_with(&mut &stack) else {
-            pause(5000);
-            continue;
-        };
-        while conn.is_usable() {
-            let (number, celsius) = reading;
-            match conn.execute(&INSERT, (DEVICE, number, celsius)) {
-                // Lost link, full disk, lock: keep it, and try again.
-                Err(error) if error.remedy() != Remedy::SetAside => pause(1000),
-                _ => reading = hardware::measure(),
-            }
-        }
+        // Pauses after a failure, longer and longer ones and no two devices alike, are the supervisor's.
+        client.supervise(&mut &stack, &mut supervisor, &mut reading, session, |_, _| {
+            ControlFlow::Continue(())
+        });
     }
 }
 
-/// Between two attempts: a server that restarts needs it.
-fn pause(ms: u64) {
-    let end = Board.now_ms() + ms;
-    while Board.now_ms() < end {
-        Board.idle();
+/// One session: readings until something fails.
+fn session(
+    reading: &mut (i64, f32),
+    conn: &mut Connection<'_, '_>,
+) -> barepg::Result<ControlFlow<()>> {
+    loop {
+        let (number, celsius) = *reading;
+        match conn.execute(&INSERT, (DEVICE, number, celsius)) {
+            // Lost link, full disk, lock: it is kept, and sent again.
+            Err(error) if error.remedy() != Remedy::SetAside => return Err(error),
+            // Stored; or the server will never take it.
+            _ => *reading = hardware::measure(),
+        }
     }
 }
