@@ -27,7 +27,8 @@ pub enum ConfigError {
     ClientCertificate,
     /// `sslkey` is a key of a kind that this build does not sign with, or is encrypted. P-256 is
     /// served always, RSA of 2048 to 4096 bits with feature `tls-client-rsa`, P-384 with
-    /// `tls-client-p384`; others (Ed25519, P-521, RSA for PSS alone) are not. Make one with
+    /// `tls-client-p384`, Ed25519 with `tls-client-ed25519`; others (P-521, Ed448, RSA for PSS alone) are not.
+    /// Make one with
     /// `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`, or decrypt it with
     /// `openssl pkey`; a host opens it with `sslpassword`, in PEM.
     #[cfg(feature = "tls-client-cert")]

@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 
 use super::Signer;
 use super::drbg::Drbg;
+#[cfg(feature = "tls-client-ed25519")]
+use super::ed25519_key;
 use super::key::Key;
 #[cfg(feature = "tls-client-p384")]
 use super::p384_key;
@@ -35,6 +37,8 @@ pub(super) enum ClientKey<'a> {
     P256(Zeroizing<[u8; 32]>),
     #[cfg(feature = "tls-client-p384")]
     P384(&'a [u8; 48]),
+    #[cfg(feature = "tls-client-ed25519")]
+    Ed25519(&'a [u8; 32]),
     #[cfg(feature = "tls-client-rsa")]
     Rsa(PrivateKey<'a>),
     /// P-256.
@@ -56,9 +60,15 @@ impl<'a> ClientKey<'a> {
             Key::P384(scalar) if p384_key::is_valid(scalar) => Ok(Self::P384(scalar)),
             #[cfg(feature = "tls-client-p384")]
             Key::P384(_) => Err(CertificateError::BadKey),
+            #[cfg(feature = "tls-client-ed25519")]
+            Key::Ed25519(seed) => Ok(Self::Ed25519(seed)),
             #[cfg(feature = "tls-client-rsa")]
             Key::Rsa(key) => PrivateKey::parse(key).map(Self::Rsa),
-            #[cfg(not(all(feature = "tls-client-p384", feature = "tls-client-rsa")))]
+            #[cfg(not(all(
+                feature = "tls-client-p384",
+                feature = "tls-client-ed25519",
+                feature = "tls-client-rsa"
+            )))]
             _ => Err(CertificateError::UnsupportedAlgorithm),
         }
     }
@@ -74,6 +84,8 @@ impl<'a> ClientKey<'a> {
             }),
             #[cfg(feature = "tls-client-p384")]
             Self::P384(scalar) => p384_key::belongs_to(scalar, certificate.key),
+            #[cfg(feature = "tls-client-ed25519")]
+            Self::Ed25519(seed) => ed25519_key::belongs_to(seed, certificate.key),
             #[cfg(feature = "tls-client-rsa")]
             Self::Rsa(key) => key.belongs_to(certificate.key),
             Self::Element(_) => true,
@@ -86,6 +98,8 @@ impl<'a> ClientKey<'a> {
             Self::P256(_) | Self::Element(_) => SignatureScheme::EcdsaSecp256r1Sha256,
             #[cfg(feature = "tls-client-p384")]
             Self::P384(_) => SignatureScheme::EcdsaSecp384r1Sha384,
+            #[cfg(feature = "tls-client-ed25519")]
+            Self::Ed25519(_) => SignatureScheme::Ed25519,
             #[cfg(feature = "tls-client-rsa")]
             Self::Rsa(_) => SignatureScheme::RsaPssRsaeSha256,
         }
@@ -143,6 +157,12 @@ impl HandshakeKey<'_> {
                 p384_key::sign(scalar, message, self.random, &|| self.verifier.pulse())
                     .map(|signature| Signature::ecdsa(&signature))
             }
+            #[cfg(feature = "tls-client-ed25519")]
+            ClientKey::Ed25519(seed) => ed25519_key::sign(seed, message).map(|signature| {
+                let mut out = Signature::NONE;
+                out.push(&signature);
+                out
+            }),
             #[cfg(feature = "tls-client-rsa")]
             ClientKey::Rsa(key) => {
                 let mut out = [0; crate::limits::RSA_MAX_BYTES];

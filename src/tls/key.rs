@@ -10,6 +10,8 @@ pub(super) enum Key<'a> {
     P256(&'a [u8; 32]),
     /// The secret scalar.
     P384(&'a [u8; 48]),
+    /// The seed of scalar and nonces (RFC 8032 section 5.1.5).
+    Ed25519(&'a [u8; 32]),
     /// An RSAPrivateKey.
     Rsa(&'a [u8]),
 }
@@ -19,6 +21,8 @@ const EC: [u8; 9] = [6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
 /// prime256v1 and secp384r1.
 const P256: [u8; 10] = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
 const P384: [u8; 7] = [6, 5, 0x2b, 0x81, 4, 0, 0x22];
+/// id-Ed25519 (RFC 8410).
+const ED25519: [u8; 5] = [6, 3, 0x2b, 0x65, 0x70];
 /// rsaEncryption and its parameters, NULL.
 const RSA: [u8; 13] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1, 5, 0];
 
@@ -49,6 +53,12 @@ impl<'a> Key<'a> {
         let inner = fields.value(der::OCTET_STRING)?;
         if algorithm == RSA {
             return Ok(Self::Rsa(inner));
+        }
+        if algorithm == ED25519 {
+            let mut inner = Der::new(inner);
+            let seed = inner.value(der::OCTET_STRING)?.try_into();
+            inner.finish()?;
+            return seed.map(Self::Ed25519).map_err(|_| CertificateError::Malformed);
         }
         let curve = algorithm.strip_prefix(&EC).ok_or(CertificateError::UnsupportedAlgorithm)?;
         let mut inner = Der::new(inner).nested(der::SEQUENCE)?;
@@ -105,6 +115,7 @@ mod tests {
             (pkcs8(&[&EC, &P384], &sec1(&p384, &[])), Key::P384(&p384)),
             (pkcs8(&[&RSA], &rsa), Key::Rsa(&rsa)),
             (rsa.to_vec(), Key::Rsa(&rsa)),
+            (pkcs8(&[&ED25519], &value(4, &p256)), Key::Ed25519(&p256)),
         ] {
             assert_eq!(Key::parse(&der), Ok(want));
             for cut in 0..der.len() {
@@ -117,7 +128,8 @@ mod tests {
     fn refuses_other_keys() {
         let unsupported = Err(CertificateError::UnsupportedAlgorithm);
         let (p256, p384) = ([7; 32], [8; 48]);
-        let ed25519 = [6, 3, 0x2b, 0x65, 0x70];
+        // X25519's, and Ed448's.
+        let [x25519, ed448] = [[6, 3, 0x2b, 0x65, 0x6e], [6, 3, 0x2b, 0x65, 0x71]];
         let encrypted = value(0x30, &[value(0x30, &RSA), value(4, &p256)].concat());
         for der in [
             sec1(&p256, &P384),
@@ -125,10 +137,29 @@ mod tests {
             sec1(&[7; 66], &[]),
             pkcs8(&[&EC, &P256], &sec1(&p384, &[])),
             pkcs8(&[&EC, &P256], &sec1(&p384, &P384)),
-            pkcs8(&[&ed25519], &value(4, &p256)),
+            pkcs8(&[&x25519], &value(4, &p256)),
+            pkcs8(&[&ed448], &value(4, &[7; 57])),
             encrypted,
         ] {
             assert_eq!(Key::parse(&der), unsupported);
         }
+    }
+
+    #[test]
+    fn an_ed25519_key_is_its_32_bytes_and_nothing_more() {
+        for inner in [
+            value(4, &[7; 31]),
+            value(4, &[7; 33]),
+            [7; 32].to_vec(),
+            [&value(4, &[7; 32])[..], &[0]].concat(),
+        ] {
+            let key = pkcs8(&[&ED25519], &inner);
+            assert_eq!(Key::parse(&key), Err(CertificateError::Malformed), "{inner:?}");
+        }
+        // RFC 5958's version 2, with the public key after it.
+        let algorithm = value(0x30, &ED25519);
+        let (private, public) = (value(4, &value(4, &[7; 32])), value(0x81, &[9; 33]));
+        let key = value(0x30, &[&[2, 1, 1], &algorithm[..], &private, &public].concat());
+        assert_eq!(Key::parse(&key), Ok(Key::Ed25519(&[7; 32])));
     }
 }

@@ -38,7 +38,7 @@
 //!
 //! Layers, each using only those before it: `der`, `time`, `x509`, `work`, `dn`, `name`, `rsa`,
 //! `signature`, `chain`, `key`, `bundle`, `proof`, `message`, `pem` turn bytes into decisions; `drbg`, `rsa_key`,
-//! `p384_key`, `cipher`, `shared`, `guard`, `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
+//! `p384_key`, `ed25519_key`, `cipher`, `shared`, `guard`, `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
 #[cfg(feature = "tls-client-cert")]
 mod bundle;
@@ -48,6 +48,8 @@ mod der;
 mod dn;
 mod drbg;
 mod ecdsa;
+#[cfg(feature = "tls-client-ed25519")]
+mod ed25519_key;
 mod files;
 #[cfg(feature = "_fuzzing")]
 mod fuzzing;

@@ -186,9 +186,10 @@ fn keys_of_every_kind_sign() {
         ("rsa-e3", "rsa:2048 rsa_keygen_pubexp:3", "rsa -traditional"),
         ("p256", "P-256", "ec"),
         ("p384", "P-384", "ec"),
+        ("ed25519", "ed25519", "pkey"),
     ] {
         // A build without RSA makes the messages in another way.
-        if key.starts_with("rsa") && !cfg!(feature = "tls-client-rsa") {
+        if !signs(key) {
             continue;
         }
         let subject = "/CN=cert_user";
@@ -221,12 +222,15 @@ fn keys_of_every_kind_sign() {
         }
     }
     // Another key of the same kind, and one of another.
-    for (cert, key) in
-        [("rsa-2048", "rsa-e3"), ("rsa-2048", "p256"), ("p384", "rsa-2048"), ("p256", "p384")]
-    {
-        if [cert, key].iter().any(|name| name.starts_with("rsa"))
-            && !cfg!(feature = "tls-client-rsa")
-        {
+    for (cert, key) in [
+        ("rsa-2048", "rsa-e3"),
+        ("rsa-2048", "p256"),
+        ("p384", "rsa-2048"),
+        ("p256", "p384"),
+        ("ed25519", "p256"),
+        ("p256", "ed25519"),
+    ] {
+        if ![cert, key].into_iter().all(signs) {
             continue;
         }
         let (cert, key) = (format!("{cert}.crt"), format!("{key}.key"));
@@ -235,6 +239,16 @@ fn keys_of_every_kind_sign() {
         let port = listener.local_addr().unwrap().port();
         let kind = Setup::new(config, &files).fails(port);
         assert_eq!(kind, ErrorKind::Config(ConfigError::ClientCertificate), "{cert}, {key}");
+    }
+}
+
+/// Whether this build signs with such a key.
+fn signs(key: &str) -> bool {
+    match key {
+        // A build without RSA makes the messages in another way.
+        _ if key.starts_with("rsa") => cfg!(feature = "tls-client-rsa"),
+        "ed25519" => cfg!(feature = "tls-client-ed25519"),
+        _ => true,
     }
 }
 
@@ -250,6 +264,7 @@ fn keys_of_other_kinds_are_named() {
         ("three", "rsa:2048 rsa_keygen_primes:3"),
         ("p521", "P-521"),
         ("ed", "ed25519"),
+        ("ed448", "ed448"),
     ] {
         w.make(&Spec { key, ..Spec::leaf(name, "root") });
         files = files.with_pem(&format!("{name}.key"), &w.path(name, "key"));
@@ -263,15 +278,18 @@ fn keys_of_other_kinds_are_named() {
         .with("malformed.key", vec![0x30, 1, 2])
         .with("own.crt", w.der("own"));
     let named = ErrorKind::Config(ConfigError::ClientKey);
+    let other = ErrorKind::Config(ConfigError::ClientCertificate);
     for (name, wanted) in [
         ("small.key", named),
         ("large.key", named),
         ("three.key", named),
         ("p521.key", named),
         ("pss.key", named),
-        ("ed.key", named),
+        ("ed448.key", named),
+        // Where it signs, it is not this certificate's.
+        ("ed.key", if signs("ed25519") { other } else { named }),
         ("encrypted.key", named),
-        ("malformed.key", ErrorKind::Config(ConfigError::ClientCertificate)),
+        ("malformed.key", other),
     ] {
         let config = user("cert_user").sslcert("own.crt").sslkey(name);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -33,9 +33,17 @@ pub fn all() -> Vec<Setup> {
         key("P-384 key for a P-256 certificate", Copy(&["p384.key"])).says("is not the key of"),
         pair("RSA key of 4096 bits", Copy(&["rsa4096.crt"]), Copy(&["rsa4096.key"])).wants(CERT),
         pair("P-384 key", Copy(&["p384.crt"]), Copy(&["p384.key"])).wants(CERT),
-        pair("Ed25519 key", Copy(&["ed25519.crt"]), Copy(&["ed25519.key"]))
+        pair("Ed25519 key", Copy(&["ed25519.crt"]), Copy(&["ed25519.key"])).wants(CERT),
+        pair("Ed25519 key in DER", Copy(&["ed25519.crt"]), Copy(&["ed25519.der"])).wants(CERT),
+        pair("Ed25519 key of another", Copy(&["ed25519.crt"]), Copy(&["ed25519.other"]))
+            .says("is not the key of"),
+        key("Ed25519 key for a P-256 certificate", Copy(&["ed25519.key"]))
+            .says("is not the key of"),
+        pair("P-256 key for an Ed25519 certificate", Copy(&["ed25519.crt"]), Copy(&["key"]))
+            .says("is not the key of"),
+        pair("P-521 key", Copy(&["p521.crt"]), Copy(&["p521.key"]))
             .says("of a kind that this build does not sign with")
-            .differs("keys are P-256, P-384 and RSA"),
+            .differs("keys are P-256, P-384, Ed25519 and RSA"),
         rsa("encrypted RSA key", Copy(&["rsa.enc"])).says("sslkey is encrypted"),
         rsa("encrypted RSA key, older form", Copy(&["aes256.old"])).says("sslkey is encrypted"),
         sealed("sslpassword for a key without", &["rsa.crt"], &["rsa.key"], "secret").wants(CERT),
@@ -98,6 +106,7 @@ pub fn all() -> Vec<Setup> {
         ("crt", "key.enc"),
         ("rsa.crt", "rsa.enc"),
         ("p384.crt", "p384.enc"),
+        ("ed25519.crt", "ed25519.enc"),
         ("crt", "iterated.enc"),
         ("crt", "des3.enc"),
         ("rsa.crt", "aes256.old"),
