@@ -11,7 +11,8 @@ use aes_gcm::aead::{self, AeadCore, AeadInPlace, KeyInit, KeySizeUser};
 use aes_gcm::{Aes128Gcm, Key, Nonce, Tag};
 use embedded_tls::blocking::{Aes128GcmSha256, TlsCipherSuite};
 
-use super::message::{self, Look, Transcript};
+use super::message::{self, Look};
+use super::transcript::Transcript;
 
 /// What the guard puts in the place of the version's low byte in the header of an encrypted record:
 /// the handshake message that may come next, in the order of RFC 8446 section 4.4.

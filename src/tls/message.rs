@@ -1,29 +1,20 @@
-//! The server's handshake messages as the record layer may see them, and the transcript of the
-//! handshake as it was.
+//! The server's handshake messages as the record layer may see them.
 //!
 //! The record layer finds the end of a message by the lengths inside it, and knows a few
 //! extensions, groups and signature schemes by heart: a value that is new to it would end the
 //! handshake, although RFC 8446 section 4.2 has unknown ones skipped. So a message is handed on
 //! only if every length in it is exact ([`walk`]), and then with the types of its extensions
-//! changed to unknown ones ([`hide`]): what they say is read here or nowhere. The hash of the
-//! handshake's messages, [`Transcript`], changes them back.
+//! changed to unknown ones ([`hide`]): what they say is read here, or by the hash of the
+//! handshake's messages, [`Transcript`](super::transcript::Transcript), which changes them back.
 
 use core::cell::Cell;
 
-use aes_gcm::aead::consts::{U32, U64};
-use sha2::digest::core_api::BlockSizeUser;
-use sha2::digest::{FixedOutput, HashMarker, Output, OutputSizeUser, Reset, Update};
-
-#[cfg(feature = "tls-client-rsa")]
-use super::proof;
-use crate::auth::Sha256;
-
 /// In the place of the highest byte of a message's length, which is always 0: its extensions are
 /// hidden.
-const HIDDEN: u8 = 0xa5;
+pub(super) const HIDDEN: u8 = 0xa5;
 /// What the high byte of an extension's type is changed by. No type that is assigned, reserved or
 /// for private use becomes one that the record layer knows.
-const CHANGE: u8 = 0xa5;
+pub(super) const CHANGE: u8 = 0xa5;
 /// The type of application_layer_protocol_negotiation.
 const ALPN: usize = 16;
 /// A list with the one protocol `postgresql` (RFC 7301 section 3.1).
@@ -76,7 +67,7 @@ pub(super) fn is_ticket(message: &[u8]) -> bool {
 }
 
 /// A part of a message, wherever its bytes lie.
-struct Part<'m> {
+pub(super) struct Part<'m> {
     byte: &'m dyn Fn(usize) -> u8,
     at: usize,
     end: usize,
@@ -94,30 +85,30 @@ impl<'m> Part<'m> {
     }
 
     /// A number of `width` bytes.
-    fn number(&mut self, width: usize) -> Option<usize> {
+    pub(super) fn number(&mut self, width: usize) -> Option<usize> {
         let Part { at, end, .. } = self.take(width)?;
         Some((at..end).fold(0, |n: usize, at| n.wrapping_shl(8) | usize::from((self.byte)(at))))
     }
 
     /// What a length of `width` bytes stands before.
     #[inline(never)]
-    fn part(&mut self, width: usize) -> Option<Part<'m>> {
+    pub(super) fn part(&mut self, width: usize) -> Option<Part<'m>> {
         let length = self.number(width)?;
         self.take(length)
     }
 
-    fn finish(&self) -> Option<()> {
+    pub(super) fn finish(&self) -> Option<()> {
         (self.at == self.end).then_some(())
     }
 }
 
 /// Gets the place and the number of an extension's type, and its data.
-type Visit<'v> = &'v mut dyn FnMut(usize, usize, Part<'_>);
+pub(super) type Visit<'v> = &'v mut dyn FnMut(usize, usize, Part<'_>);
 
 /// Goes through a handshake message of the server's, which fills `0..end` to the last byte, and
 /// visits its extensions. `None` where a length in it is not exact.
 #[inline(never)]
-fn walk(byte: &dyn Fn(usize) -> u8, end: usize, visit: Visit<'_>) -> Option<()> {
+pub(super) fn walk(byte: &dyn Fn(usize) -> u8, end: usize, visit: Visit<'_>) -> Option<()> {
     let mut message = Part { byte, at: 0, end };
     let kind = message.number(1)?;
     let mut body = message.part(3)?;
@@ -171,107 +162,14 @@ fn extensions(part: &mut Part<'_>, visit: Visit<'_>) -> Option<()> {
     Some(())
 }
 
-/// SHA-256 of the handshake's messages, hidden ones as they were.
-#[derive(Clone)]
-pub(super) struct Transcript {
-    pub(super) hash: Sha256,
-    /// The client's certificate is the last message: see [`proof`].
-    #[cfg(feature = "tls-client-rsa")]
-    shown: bool,
-}
-
-impl Default for Transcript {
-    fn default() -> Self {
-        Self {
-            hash: Sha256::new(),
-            #[cfg(feature = "tls-client-rsa")]
-            shown: false,
-        }
-    }
-}
-
-impl Update for Transcript {
-    #[inline]
-    fn update(&mut self, data: &[u8]) {
-        #[cfg(feature = "tls-client-rsa")]
-        if core::mem::take(&mut self.shown)
-            && let Some(hash) = proof::after(data)
-        {
-            self.hash = hash;
-            return;
-        }
-        // Other data that by chance looks like a hidden message does not occur: its lengths would
-        // have to be right.
-        #[cfg(feature = "tls-client-cert")]
-        if super::bundle::pieces(data, &mut |piece| self.hash.update(piece)) {
-            #[cfg(feature = "tls-client-rsa")]
-            {
-                self.shown = true;
-            }
-            return;
-        }
-        let rest = if let [_, HIDDEN, ..] = data { self.show(data) } else { data };
-        self.hash.update(rest);
-    }
-}
-
-impl Transcript {
-    /// Hashes a hidden message up to its last extension's type, and nothing of what is no such
-    /// message. Returns the rest.
-    #[inline(never)]
-    fn show<'d>(&mut self, data: &'d [u8]) -> &'d [u8] {
-        let byte = |at: usize| if at == 1 { 0 } else { data.get(at).copied().unwrap_or(0) };
-        if walk(&byte, data.len(), &mut |_, _, _| {}).is_none() {
-            return data;
-        }
-        let mut done = 0;
-        let mut change = |at: usize, to: u8| {
-            for piece in [data.get(done..at).unwrap_or(&[]), &[to]] {
-                self.hash.update(piece);
-            }
-            done = at.saturating_add(1);
-        };
-        change(1, 0);
-        walk(&byte, data.len(), &mut |at, _, _| change(at, byte(at) ^ CHANGE));
-        data.get(done..).unwrap_or(&[])
-    }
-}
-
-impl HashMarker for Transcript {}
-
-impl OutputSizeUser for Transcript {
-    type OutputSize = U32;
-}
-
-impl BlockSizeUser for Transcript {
-    type BlockSize = U64;
-}
-
-impl FixedOutput for Transcript {
-    #[inline]
-    fn finalize_into(mut self, out: &mut Output<Self>) {
-        let out = out.as_mut();
-        #[cfg(feature = "tls-client-rsa")]
-        if self.shown {
-            *out = self.hash.parts().0;
-            return;
-        }
-        self.hash.finish(out);
-    }
-}
-
-impl Reset for Transcript {
-    fn reset(&mut self) {
-        *self = Self::default();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::vec::Vec;
 
+    use sha2::digest::{FixedOutput as _, Update};
     use sha2::{Digest as _, Sha256};
 
+    use super::super::transcript::Transcript;
     use super::*;
 
     fn message(kind: u8, body: &[u8]) -> Vec<u8> {

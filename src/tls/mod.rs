@@ -74,6 +74,7 @@ mod shared;
 mod signature;
 mod stream;
 mod time;
+mod transcript;
 mod verifier;
 mod work;
 mod x509;

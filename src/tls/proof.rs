@@ -5,7 +5,7 @@
 //! writes it. With the signature elsewhere, in [`Shared`](super::shared::Shared), each of these steps gets
 //! what it needs from the one before, through the bytes that the record layer passes on anyway:
 //!
-//! 1. After the client's Certificate the [`transcript`](super::message::Transcript) gives, where it is asked
+//! 1. After the client's Certificate the [`transcript`](super::transcript::Transcript) gives, where it is asked
 //!    for its hash, the chaining value that it has reached. The signer knows how many bytes that are
 //!    and the last of them, so it can go on hashing: [`Covered`].
 //! 2. What it returns as the signature is a stand-in of 104 bytes: the state of the hash once the true
@@ -183,7 +183,7 @@ mod tests {
     use sha2::digest::FixedOutput as _;
     use sha2::{Digest, Sha256};
 
-    use super::super::message::Transcript;
+    use super::super::transcript::Transcript;
     use super::*;
 
     fn certificate(length: usize) -> Vec<u8> {

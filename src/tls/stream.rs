@@ -339,10 +339,11 @@ impl CryptoProvider for Provider<'_> {
 
     #[cfg(feature = "tls-client-cert")]
     fn client_cert(&mut self) -> Option<Certificate<impl AsRef<[u8]>>> {
-        self.shown = self.identity.is_some() && self.shared.authenticated.get();
-        self.identity
-            .as_ref()
-            .filter(|_| self.shown)
-            .map(|identity| Certificate::X509(identity.certificates))
+        // One that the server takes no signature of is kept back, as by libpq: none may do as well.
+        let asked = |identity: &&Identity<'_>| self.verifier.asks_for(identity.key.scheme());
+        let shown = self.identity.as_ref().filter(asked);
+        let shown = shown.filter(|_| self.shared.authenticated.get());
+        self.shown = shown.is_some();
+        shown.map(|identity| Certificate::X509(identity.certificates))
     }
 }

@@ -9,10 +9,12 @@ use sha2::Digest as _;
 
 use super::chain::{self, Trust};
 use super::cipher::{Suite, expect};
-use super::message::Transcript;
 use super::policy::buffer_for;
 use super::shared::Shared;
 use super::signature::{Hash, KeyKind, Scheme};
+use super::transcript::Transcript;
+#[cfg(feature = "tls-client-cert")]
+use super::transcript::scheme_bit;
 use super::x509::Certificate;
 use crate::Platform;
 use crate::error::Fault;
@@ -54,6 +56,9 @@ pub(super) struct Verifier<'a> {
     key: [u8; TLS_LEAF_KEY],
     key_len: usize,
     pub(super) end_point: Option<EndPoint>,
+    /// How the server lets a client's certificate sign: see [`Requests`](super::transcript::Requests).
+    #[cfg(feature = "tls-client-cert")]
+    schemes: u8,
     /// Bytes of the handshake up to and with the signature.
     #[cfg(feature = "tls-client-rsa")]
     covered: Option<u64>,
@@ -83,9 +88,17 @@ impl<'a> Verifier<'a> {
             key: [0; TLS_LEAF_KEY],
             key_len: 0,
             end_point: None,
+            #[cfg(feature = "tls-client-cert")]
+            schemes: 0,
             #[cfg(feature = "tls-client-rsa")]
             covered: None,
         }
+    }
+
+    /// Whether the server asked for a certificate with a key that signs so.
+    #[cfg(feature = "tls-client-cert")]
+    pub(super) fn asks_for(&self, scheme: SignatureScheme) -> bool {
+        self.schemes & scheme_bit(scheme.as_u16()) != 0
     }
 
     /// Bytes of the handshake before the client's certificate: the server's last message, Finished, has
@@ -139,6 +152,14 @@ impl<'a> Verifier<'a> {
         sent: &CertificateRef<'_>,
     ) -> Result<(), TlsError> {
         self.advance(State::Start, State::HaveCertificate)?;
+        // Within one record the cipher sees it, over several the transcript.
+        if transcript.requests.count > 1 {
+            return Err(TlsError::Handshake);
+        }
+        #[cfg(feature = "tls-client-cert")]
+        {
+            self.schemes = transcript.requests.schemes;
+        }
         let mut list = [&[][..]; 16];
         let mut length = 0usize;
         for (slot, entry) in list.iter_mut().zip(&sent.entries) {

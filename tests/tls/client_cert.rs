@@ -205,12 +205,14 @@ fn keys_of_every_kind_sign() {
     }
     for major in MAJORS {
         let server = Server::start(major, &[]);
+        // An unoptimised signature by RSA of 4096 bits takes seconds, on a busy machine many of them.
+        server.cluster.append_conf("authentication_timeout = 120").expect("a setting");
         server.present_to(&w, "server", "server", "root");
         for (n, (name, form)) in cases.iter().enumerate() {
             let (cert, key) = (format!("{name}.crt"), format!("{name}.{form}"));
             let config = user("cert_user").sslcert(&cert).sslkey(&key);
             let mode = if n % 2 == 0 { SslMode::VerifyFull } else { SslMode::VerifyCa };
-            let setup = Setup::new(config.sslmode(mode), &files);
+            let setup = Setup::new(config.sslmode(mode).connect_timeout(120), &files);
             let login = setup.run_sized::<4113, 2500, _>(server.port(), |connection| {
                 // Many records after the one that was made anew: their numbers are right.
                 (0..20).all(|n| {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use barepg::tls::{CertificateError, TlsError};
+use barepg::tls::{CertificateError, Files as _, TlsError};
 use barepg::{
     AuthError, Buffer, Config, ErrorKind, Outcome, ProtocolError, SslMode, SslNegotiation,
 };
@@ -184,6 +184,7 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("a ServerHello sealed", vec![Hello, Sealed(22, vec![2, 0, 0, 0])], RECORD),
         ("two EncryptedExtensions", vec![Hello, Extensions, Extensions, Certificate, verify(), Finished], ORDER),
         ("two requests", vec![Hello, Extensions, request(), request(), Certificate, verify(), Finished], ORDER),
+        ("two requests, the first of them with EncryptedExtensions", vec![Hello, Step::ExtensionsAndRequest, request(), Certificate, verify(), Finished], ORDER),
         ("two certificates", vec![Hello, Extensions, Certificate, Certificate, verify(), Finished], ORDER),
         ("two proofs", vec![Hello, Extensions, Certificate, verify(), verify(), Finished], ORDER),
         ("more after Finished", vec![Hello, Extensions, Certificate, verify(), Step::FinishedAndMore], RECORD),
@@ -303,6 +304,33 @@ fn unknown_values_in_the_servers_lists_are_skipped() {
                 assert_eq!(met, Ok(Ok(())), "{mode:?}, groups {groups:?}, schemes {schemes:?}");
             }
         }
+    }
+}
+
+/// Who is asked for a signature of another kind than the key's shows no certificate, as libpq: the
+/// server may do without.
+#[test]
+fn a_certificate_goes_only_to_a_server_that_takes_its_signature() {
+    let cast = Cast::new();
+    let own = cast.files.get("client.crt").unwrap().to_vec();
+    for (schemes, shown) in [
+        (&b"\0\x02\x04\x03"[..], true),
+        (b"\0\x04\x08\x04\x04\x03", true),
+        (b"\0\x04\x08\x04\x05\x03", false),
+        (b"\0\0", false),
+        (b"", false),
+        // Lengths that are not exact.
+        (b"\0\x03\x04\x03\x04", false),
+        (b"\0\x02\x04\x03\x08", false),
+        (b"\0\x04\x04\x03", false),
+    ] {
+        let mut script = cast.right();
+        script.insert(2, Step::RequestOf(extension(13, schemes)));
+        script.extend([Step::LetIn, Step::Answer, Step::Wait]);
+        let (met, seen) = cast.meet(SslMode::VerifyFull, b"S", script);
+        assert_eq!(met, Ok(Ok(())), "{schemes:?}");
+        let found = seen.opened.windows(own.len()).any(|bytes| bytes == own);
+        assert_eq!(found, shown, "{schemes:?}");
     }
 }
 

@@ -51,6 +51,8 @@ pub enum Step {
     Request,
     /// CertificateRequest with these extensions.
     RequestOf(Vec<u8>),
+    /// EncryptedExtensions and CertificateRequest in one record.
+    ExtensionsAndRequest,
     Certificate,
     /// Certificate with these certificates instead.
     Certificates(Vec<Vec<u8>>),
@@ -435,6 +437,9 @@ impl Rogue {
             Step::Extensions => self.say(message(8, &[0, 0]))?,
             Step::ExtensionsOf(list) => self.say(message(8, &with_u16(list)))?,
             Step::Request => self.say(REQUEST.to_vec())?,
+            Step::ExtensionsAndRequest => {
+                self.say([&message(8, &[0, 0])[..], REQUEST].concat())?;
+            }
             Step::RequestOf(list) => {
                 self.say(message(13, &[&[0][..], &with_u16(list)].concat()))?;
             }
