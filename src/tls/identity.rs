@@ -1,16 +1,14 @@
 //! What this side shows the server: its certificate and a signature with its key.
 
 use embedded_tls::SignatureScheme;
-use p256::ecdsa::signature::hazmat::PrehashSigner;
 use p256::ecdsa::signature::{Error as SignatureError, SignerMut};
-use p256::ecdsa::{Signature as P256Signature, SigningKey};
-use zeroize::Zeroizing;
 
 use super::Signer;
 use super::drbg::Drbg;
 #[cfg(feature = "tls-client-ed25519")]
 use super::ed25519_key;
 use super::key::Key;
+use super::p256_key;
 #[cfg(feature = "tls-client-p384")]
 use super::p384_key;
 #[cfg(feature = "tls-client-rsa")]
@@ -34,7 +32,7 @@ pub(super) struct Identity<'a> {
 
 /// A key, here or in a secure element.
 pub(super) enum ClientKey<'a> {
-    P256(Zeroizing<[u8; 32]>),
+    P256(&'a [u8; 32]),
     #[cfg(feature = "tls-client-p384")]
     P384(&'a [u8; 48]),
     #[cfg(feature = "tls-client-ed25519")]
@@ -50,12 +48,8 @@ impl<'a> ClientKey<'a> {
     /// encrypted ones, are unsupported.
     pub(super) fn from_der(key: &'a [u8]) -> Result<Self, CertificateError> {
         match Key::parse(key)? {
-            Key::P256(scalar) => {
-                let scalar = Zeroizing::new(*scalar);
-                // Zero and numbers beyond the curve's order are no keys.
-                SigningKey::from_slice(&*scalar).map_err(|_| CertificateError::BadKey)?;
-                Ok(Self::P256(scalar))
-            }
+            Key::P256(scalar) if p256_key::is_valid(scalar) => Ok(Self::P256(scalar)),
+            Key::P256(_) => Err(CertificateError::BadKey),
             #[cfg(feature = "tls-client-p384")]
             Key::P384(scalar) if p384_key::is_valid(scalar) => Ok(Self::P384(scalar)),
             #[cfg(feature = "tls-client-p384")]
@@ -78,10 +72,7 @@ impl<'a> ClientKey<'a> {
     pub(super) fn belongs_to(&self, certificate: &[u8]) -> bool {
         let Ok(certificate) = Certificate::parse(certificate) else { return false };
         match self {
-            Self::P256(scalar) => SigningKey::from_slice(&**scalar).is_ok_and(|key| {
-                let public = p256::ecdsa::VerifyingKey::from_sec1_bytes(certificate.key);
-                public.is_ok_and(|public| public == *key.verifying_key())
-            }),
+            Self::P256(scalar) => p256_key::belongs_to(scalar, certificate.key),
             #[cfg(feature = "tls-client-p384")]
             Self::P384(scalar) => p384_key::belongs_to(scalar, certificate.key),
             #[cfg(feature = "tls-client-ed25519")]
@@ -143,11 +134,8 @@ impl HandshakeKey<'_> {
         #[cfg(not(feature = "tls-client-rsa"))]
         let message: &[&[u8]] = &[message];
         match &self.identity.key {
-            ClientKey::P256(scalar) => {
-                let key = SigningKey::from_slice(&**scalar).ok()?;
-                let signature: P256Signature = key.sign_prehash(&Sha256::digest(message)).ok()?;
-                Some(Signature::ecdsa(&signature.to_bytes()))
-            }
+            ClientKey::P256(scalar) => p256_key::sign(scalar, message, self.random)
+                .map(|signature| Signature::ecdsa(&signature)),
             ClientKey::Element(signer) => signer
                 .sign(&Sha256::digest(message))
                 .ok()

@@ -38,7 +38,7 @@
 //!
 //! Layers, each using only those before it: `der`, `time`, `x509`, `work`, `dn`, `name`, `rsa`,
 //! `signature`, `chain`, `key`, `bundle`, `proof`, `message`, `pem` turn bytes into decisions; `drbg`, `rsa_key`,
-//! `p384_key`, `ed25519_key`, `cipher`, `shared`, `guard`, `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
+//! `p256_key`, `p384_key`, `ed25519_key`, `cipher`, `shared`, `guard`, `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
 #[cfg(feature = "tls-client-cert")]
 mod bundle;
@@ -61,6 +61,8 @@ mod key;
 mod message;
 mod modular;
 mod name;
+#[cfg(feature = "tls-client-cert")]
+mod p256_key;
 #[cfg(feature = "tls-client-p384")]
 mod p384_key;
 pub mod pem;

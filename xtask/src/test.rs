@@ -13,6 +13,7 @@ mod plugs;
 mod provisioned;
 mod replay;
 pub mod rules;
+mod signing;
 mod throughput;
 mod watchdog;
 
@@ -90,6 +91,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "boards, an emulated Pico", quick: false, run: pico::emulated },
     Stage { name: "boards, over TLS", quick: false, run: boards::over_tls },
     Stage { name: "boards, watchdog", quick: false, run: watchdog::watched },
+    Stage { name: "boards, client signatures", quick: false, run: signing::counted },
     Stage { name: "boards, misbehaving servers", quick: false, run: boards::faults },
     Stage { name: "fuzzing", quick: false, run: fuzz::run },
 ];

@@ -6,7 +6,7 @@ use crate::survive::Script;
 use crate::verbs::Verb;
 
 /// The options in short.
-pub(crate) const USAGE: &str = "[show=NAME] [silent=PORT] [dying=PORT] [closed=PORT] [root=FILE] [dns=ADDRESS] [flash=FILE] [every=MS] [provision=FILE | console=yes] conninfo=KEYWORD=VALUE ...";
+pub(crate) const USAGE: &str = "[show=NAME] [silent=PORT] [dying=PORT] [closed=PORT] [root=FILE] [cert=FILE key=FILE] [dns=ADDRESS] [flash=FILE] [every=MS] [provision=FILE | console=yes] conninfo=KEYWORD=VALUE ...";
 
 /// Which program to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,11 @@ pub(crate) struct Arguments<'a> {
     pub(crate) closed: Option<u16>,
     /// File with the root certificates, in DER.
     pub(crate) root: Option<&'a str>,
+    /// Files with the client's certificate and its key, in DER.
+    #[cfg(feature = "signing")]
+    pub(crate) cert: Option<&'a str>,
+    #[cfg(feature = "signing")]
+    pub(crate) key: Option<&'a str>,
     /// Name server to ask, instead of the network's.
     #[cfg(feature = "hosts")]
     pub(crate) dns: Option<&'a str>,
@@ -67,6 +72,10 @@ impl<'a> Arguments<'a> {
             #[cfg(feature = "faults")]
             closed: None,
             root: None,
+            #[cfg(feature = "signing")]
+            cert: None,
+            #[cfg(feature = "signing")]
+            key: None,
             #[cfg(feature = "hosts")]
             dns: None,
             #[cfg(feature = "survive")]
@@ -112,6 +121,10 @@ impl<'a> Arguments<'a> {
                 #[cfg(feature = "faults")]
                 ("dying", port) => arguments.dying = Some(port.parse().ok()?),
                 ("root", file) => arguments.root = Some(file),
+                #[cfg(feature = "signing")]
+                ("cert", file) => arguments.cert = Some(file),
+                #[cfg(feature = "signing")]
+                ("key", file) => arguments.key = Some(file),
                 #[cfg(feature = "hosts")]
                 ("dns", address) => arguments.dns = Some(address),
                 #[cfg(feature = "provision")]
@@ -147,6 +160,10 @@ mod tests {
             dying: Some(2),
             closed: Some(3),
             root: Some("/a/b"),
+            #[cfg(feature = "signing")]
+            cert: None,
+            #[cfg(feature = "signing")]
+            key: None,
             #[cfg(feature = "hosts")]
             dns: None,
             #[cfg(feature = "survive")]

@@ -60,6 +60,12 @@ fn words(text: &str) -> Option<Config<'_>> {
             ("user", value) => config.user(value),
             ("password", value) => config.password(value),
             ("sslrootcert", value) => config.sslrootcert(value),
+            #[cfg(feature = "signing")]
+            ("sslcert", value) => config.sslcert(value),
+            #[cfg(feature = "signing")]
+            ("sslkey", value) => config.sslkey(value),
+            #[cfg(feature = "signing")]
+            ("connect_timeout", value) => config.connect_timeout(value.parse().ok()?),
             ("sslmode", "verify-full") => config.sslmode(SslMode::VerifyFull),
             ("channel_binding", "require") => config.channel_binding(ChannelBinding::Require),
             _ => return None,

@@ -128,6 +128,17 @@ pub fn root_file(arguments: &str) -> Option<&str> {
     Arguments::parse(arguments)?.root
 }
 
+/// The names under which [`client_files`] are known to the connection string: `sslcert=cert sslkey=key`.
+#[cfg(feature = "signing")]
+pub const CLIENT: [&str; 2] = ["cert", "key"];
+
+/// The files with the client's certificate and its key, in DER, that the arguments name by `cert=FILE key=FILE`.
+#[cfg(feature = "signing")]
+pub fn client_files(arguments: &str) -> Option<[&str; 2]> {
+    let arguments = Arguments::parse(arguments)?;
+    Some([arguments.cert?, arguments.key?])
+}
+
 /// The name server that the arguments name by `dns=ADDRESS`, for the board's network.
 #[cfg(feature = "hosts")]
 pub fn name_server(arguments: &str) -> Option<core::net::Ipv4Addr> {

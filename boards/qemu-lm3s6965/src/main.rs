@@ -23,6 +23,10 @@ mod vectors;
 use clock::Clock;
 use eth::{Ethernet, Frames};
 
+/// Bytes of the send record buffer: a client certificate goes through it whole.
+#[cfg(feature = "tls")]
+const SEND_RECORD: usize = if cfg!(feature = "signing") { 2048 } else { 768 };
+
 type Net = Stack<'static, Ethernet>;
 
 /// What the driver needs of the machine. There is no watchdog to feed, and the network is served
@@ -132,8 +136,10 @@ fn main() -> ! {
     };
     #[cfg(all(feature = "tls", not(feature = "provision")))]
     let files = tls_files(arguments);
+    #[cfg(feature = "signing")]
+    let files = [files[0], client_file(arguments, 0), client_file(arguments, 1)];
     #[cfg(feature = "tls")]
-    let Some(records) = once!(TlsStorage<4113, 768> = TlsStorage::new()) else {
+    let Some(records) = once!(TlsStorage<4113, SEND_RECORD> = TlsStorage::new()) else {
         fault("memory taken")
     };
     #[cfg(feature = "tls")]
@@ -192,6 +198,22 @@ fn tls_files(arguments: &str) -> [(&'static str, &'static [u8]); 1] {
         fault("root certificates cannot be read")
     };
     [(barepg_app::ROOT, root)]
+}
+
+/// The client's certificate or its key, likewise; empty where it has none.
+#[cfg(feature = "signing")]
+fn client_file(arguments: &str, which: usize) -> (&'static str, &'static [u8]) {
+    let name = barepg_app::CLIENT[which];
+    let Some(files) = barepg_app::client_files(arguments) else { return (name, &[]) };
+    let room: Option<&'static mut [u8]> = match which {
+        0 => once!([u8; 1536] = [0; 1536]).map(|room| &mut room[..]),
+        _ => once!([u8; 2560] = [0; 2560]).map(|room| &mut room[..]),
+    };
+    let Some(bytes) = room.and_then(|room| barepg_semihost::read_host_file(files[which], room))
+    else {
+        fault("client certificate or key cannot be read")
+    };
+    (name, bytes)
 }
 
 #[exception]
