@@ -38,6 +38,9 @@ pub(super) fn binding(
     offered: bool,
 ) -> Result<Binding<'_>, Fault> {
     match (wanted, protection.end_point, offered) {
+        // Over a link without TLS no server offers it: its own has TLS, and something between removed it. As
+        // libpq, whatever is wanted.
+        (.., true) if !protection.encrypted => Err(Fault::from(AuthError::ChannelBinding)),
         (ChannelBinding::Disable, ..) => Ok(Binding::None),
         #[cfg(feature = "tls")]
         (_, Some(hash), true) => Ok(Binding::EndPoint(hash)),
@@ -83,8 +86,10 @@ mod tests {
             (Prefer, host, Ok(Binding::None), Ok(Binding::NotOffered)),
             (Prefer, bound(anyone), Ok(Binding::EndPoint(hash)), Ok(Binding::NotOffered)),
             (Prefer, bound(host), Ok(Binding::EndPoint(hash)), Ok(Binding::NotOffered)),
-            (Prefer, Protection::NONE, Ok(Binding::None), Ok(Binding::None)),
-            (Prefer, Protection::LOCAL, Ok(Binding::None), Ok(Binding::None)),
+            (Disable, Protection::NONE, refused, Ok(Binding::None)),
+            (Disable, Protection::LOCAL, refused, Ok(Binding::None)),
+            (Prefer, Protection::NONE, refused, Ok(Binding::None)),
+            (Prefer, Protection::LOCAL, refused, Ok(Binding::None)),
             (Require, anyone, refused, refused),
             (Require, host, refused, refused),
             (Require, bound(anyone), Ok(Binding::EndPoint(hash)), refused),

@@ -104,7 +104,7 @@ impl World {
     fn make_store(&self) {
         let authority = self.cluster.authority();
         let workshop = Workshop::new();
-        workshop.make(&Spec::root("other", "/CN=barepg-test-ca"));
+        workshop.make(&Spec::root("other", &format!("/CN={NAME}")));
         authority.issue("scram_user", &[], "clientAuth").expect("a certificate");
         authority.openssl("ec -in cert_user.key -out cert_user.sec1").expect("SEC1");
         authority.openssl("ecparam -name prime256v1 -out params").expect("parameters");
@@ -232,6 +232,20 @@ impl World {
                 "trusted",
                 text(&read("ca.crt")).replace("CERTIFICATE", "X509 CERTIFICATE").into_bytes(),
             ),
+            ("root.crlf", text(&read("ca.crt")).replace('\n', "\r\n").into_bytes()),
+            ("root.cr", text(&read("ca.crt")).replace('\n', "\r").into_bytes()),
+            ("root.utf16", {
+                let units = text(&read("ca.crt"));
+                let units = units.encode_utf16().flat_map(u16::to_le_bytes);
+                [0xff, 0xfe].into_iter().chain(units).collect()
+            }),
+            ("root.thousand", read("ca.crt").repeat(1000)),
+            ("thousand", thousand(&workshop.der("other"), |n| format!("other-{n:08}"))),
+            ("namesakes", thousand(&workshop.der("other"), |_| NAME.to_string())),
+            ("bom", b"\xef\xbb\xbf".to_vec()),
+            ("word", b"root: ".to_vec()),
+            ("nul", vec![0]),
+            ("long.line", [&[b'x'; 5000][..], b"\n"].concat()),
             ("spaced", text(&certificate).replace('\n', " \n").into_bytes()),
             ("empty", Vec::new()),
             ("blank", b"\n\n \n".to_vec()),
@@ -411,4 +425,47 @@ fn example(name: &str) -> PathBuf {
     assert!(command.status().expect("cargo runs").success(), "the examples do not build");
     let this = std::env::current_exe().expect("the path of this test");
     this.ancestors().nth(2).expect("a profile's directory").join("examples").join(name)
+}
+
+/// The name of the servers' authority, and of another.
+const NAME: &str = "barepg-test-ca";
+
+/// A thousand certificates in PEM that are alike but for their name, of the same length, and the end of their
+/// signature, which no one checks of a root.
+fn thousand(der: &[u8], name: impl Fn(u16) -> String) -> Vec<u8> {
+    let mut pem = String::new();
+    let places: Vec<usize> =
+        (0..der.len()).filter(|at| der[*at..].starts_with(NAME.as_bytes())).collect();
+    assert_eq!(places.len(), 2, "issuer and subject");
+    for n in 0..1000_u16 {
+        let mut der = der.to_vec();
+        let end = der.len() - 2;
+        der[end..].copy_from_slice(&n.to_be_bytes());
+        for &at in &places {
+            der[at..at + NAME.len()].copy_from_slice(name(n).as_bytes());
+        }
+        pem.push_str("-----BEGIN CERTIFICATE-----\n");
+        for line in base64(&der).as_bytes().chunks(64) {
+            pem.push_str(std::str::from_utf8(line).expect("ASCII"));
+            pem.push('\n');
+        }
+        pem.push_str("-----END CERTIFICATE-----\n");
+    }
+    pem.into_bytes()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0, |word: u32, byte| word << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
+        for digit in 0..4 {
+            match digit <= chunk.len() {
+                true => out.push(DIGITS[(word >> (18 - 6 * digit)) as usize & 63].into()),
+                false => out.push('='),
+            }
+        }
+    }
+    out
 }

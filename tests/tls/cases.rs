@@ -148,6 +148,30 @@ pub fn make(w: &Workshop) {
     leaf("wild-tld", "root", &ext("DNS:*.test"));
     leaf("wild-part", "root", &ext("DNS:a*.example.test"));
     leaf("wild-ip", "root", &ext("DNS:*.0.0.1"));
+    for (name, pattern) in [
+        ("dotted", "localhost."),
+        ("shouted", "LOCALHOST"),
+        ("underscore", "my_host.test"),
+        ("wild-underscore", "*.my_zone.test"),
+        ("wild-alone", "*"),
+        ("wild-dot", "*."),
+        ("wild-second", "a.*.test"),
+        ("wild-twice", "*.*.test"),
+        ("wild-start", "*a.test"),
+        ("wild-stars", "**.test"),
+        ("wild-shouted", "*.EXAMPLE.TEST"),
+        ("wild-name", "*.localhost"),
+        ("bracketed", "[::1]"),
+    ] {
+        leaf(name, "root", &ext(&format!("DNS:{pattern}")));
+    }
+    // dNSNames that the program makes of no text: with a NUL, and empty.
+    let names = "basicConstraints=critical,CA:FALSE\nsubjectAltName=DER:";
+    let localhost_nul = "30:10:82:0e:6c:6f:63:61:6c:68:6f:73:74:00:2e:78:2e:79";
+    leaf("nul", "root", &format!("{names}{localhost_nul}"));
+    let nul_localhost =
+        "30:1b:82:0e:6c:6f:63:61:6c:68:6f:73:74:00:2e:78:2e:79:82:09:6c:6f:63:61:6c:68:6f:73:74";
+    leaf("nul-then-good", "root", &format!("{names}{nul_localhost}"));
     leaf("san5", "root", &ext("DNS:a,DNS:b,DNS:c,DNS:d,DNS:localhost"));
     let long = format!("{}.example.test", "long-label.".repeat(9).trim_end_matches('.'));
     leaf("san-long", "root", &ext(&format!("DNS:{long},DNS:localhost")));
@@ -171,6 +195,7 @@ pub fn make(w: &Workshop) {
     subject("multi-rdn", "/O=Acme+CN=localhost", plain);
     subject("many-rdn", "/C=AT/ST=a/L=b/O=c/OU=d/OU=e/OU=f/OU=g/CN=localhost", plain);
     subject("no-cn", "/O=Acme", plain);
+    subject("empty-name", "/CN=localhost", &format!("{names}30:02:82:00"));
 
     // Extensions of the server's certificate.
     leaf("eku-client", "root", "extendedKeyUsage=clientAuth\nsubjectAltName=DNS:localhost");
@@ -370,6 +395,41 @@ pub fn all() -> Vec<Case> {
             case("wildcard over an address", &["wild-ip"], ROOT, "127.0.0.1", Err("HostName")),
             "barepg: a wildcard never stands for a part of an address",
         ),
+        case("name in upper case", &["shouted"], ROOT, L, OK),
+        case("both in upper case", &["shouted"], ROOT, "LOCALHOST", OK),
+        case("trailing dot in the name", &["dotted"], ROOT, L, Err("HostName")),
+        case("trailing dot in both", &["dotted"], ROOT, "localhost.", OK),
+        case("underscore", &["underscore"], ROOT, "my_host.test", OK),
+        case("underscore under a wildcard", &["wild-underscore"], ROOT, "a_b.my_zone.test", OK),
+        case("wildcard in upper case", &["wild-shouted"], ROOT, "a.example.test", OK),
+        case("wildcard, trailing dot", &["wild"], ROOT, "a.example.test.", Err("HostName")),
+        case("wildcard alone", &["wild-alone"], ROOT, L, Err("HostName")),
+        case("wildcard alone, a dot", &["wild-dot"], ROOT, "localhost.", Err("HostName")),
+        case("wildcard in the second label", &["wild-second"], ROOT, "a.b.test", Err("HostName")),
+        case("two wildcards", &["wild-twice"], ROOT, "a.b.test", Err("HostName")),
+        case("wildcard before a letter", &["wild-start"], ROOT, "ba.test", Err("HostName")),
+        case("two stars", &["wild-stars"], ROOT, "a.test", Err("HostName")),
+        case("wildcard before the name itself", &["wild-name"], ROOT, L, Err("HostName")),
+        case("wildcard, an empty label", &["wild-tld"], ROOT, ".test", Err("HostName")),
+        differs(
+            case(
+                "wildcard, an empty second label",
+                &["wild-tld"],
+                ROOT,
+                "a..test",
+                Err("HostName"),
+            ),
+            "barepg: a wildcard stands for one label",
+        ),
+        case("address in brackets", &["ip6"], ROOT, "[::1]", Err("HostName")),
+        case("address in brackets as dNSName", &["bracketed"], ROOT, "[::1]", OK),
+        differs(
+            case("address in short", &["good"], ROOT, "127.1", Err("HostName")),
+            "barepg: addresses have all their parts",
+        ),
+        case("NUL in a dNSName", &["nul"], ROOT, L, Err("HostName")),
+        case("NUL in a dNSName before the host's", &["nul-then-good"], ROOT, L, Err("HostName")),
+        case("common name beside an empty dNSName", &["empty-name"], ROOT, L, Err("HostName")),
         case("name longer than 64", &["san-long"], ROOT, L, OK),
         case("address", &["good"], ROOT, "127.0.0.1", OK),
         case("address of version 6", &["ip6"], ROOT, "::1", OK),

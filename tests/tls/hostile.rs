@@ -220,6 +220,11 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("a record without a message", vec![Hello, Sealed(22, vec![]), Certificate, verify(), Finished], RECORD),
         ("the end of a message alone", vec![Hello, Sealed(22, vec![8, 0, 0]), Certificate, verify(), Finished], ORDER),
         ("a protocol that was not offered", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x0b\x0apostgresql")), Certificate, verify(), Finished], ORDER),
+        ("another protocol", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x03\x02h2")), Certificate, verify(), Finished], ORDER),
+        ("two protocols", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x0e\x0apostgresql\x02h2")), Certificate, verify(), Finished], ORDER),
+        ("a protocol without a name", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x01\0")), Certificate, verify(), Finished], ORDER),
+        ("no protocol in the list of them", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\0")), Certificate, verify(), Finished], ORDER),
+        ("no list of protocols", vec![Hello, Step::ExtensionsOf(extension(16, b"")), Certificate, verify(), Finished], ORDER),
         // Wrong signature.
         ("a stranger's signature", vec![Hello, Extensions, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], UNAUTHENTICATED),
         ("a stranger's signature, and a request", vec![Hello, Extensions, Step::Request, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], UNAUTHENTICATED),
@@ -352,6 +357,17 @@ fn direct_tls_needs_the_protocol() {
             (extension(16, b"\0\x03\x02h2"), no_alpn),
             (extension(16, b"\0\x0b\x0aPostgresql"), no_alpn),
             (extension(16, b"\0\x0e\x02h2\x0apostgresql"), no_alpn),
+            (extension(16, b"\0\x0e\x0apostgresql\x02h2"), no_alpn),
+            (extension(16, b"\0\x16\x0apostgresql\x0apostgresql"), no_alpn),
+            (extension(16, b"\0\x01\0"), no_alpn),
+            (extension(16, b"\0\x0c\0\x0apostgresql"), no_alpn),
+            (extension(16, b"\0\x0c\x0bpostgresql\0"), no_alpn),
+            (extension(16, b"\0\x0a\x09postgresq"), no_alpn),
+            // Lengths that are not exact.
+            (extension(16, b"\0\x0b\x0apostgresql\0"), no_alpn),
+            (extension(16, b"\0\x0b\x09postgresql"), no_alpn),
+            (extension(16, b"\0\x0c\x0apostgresql"), no_alpn),
+            (extension(16, b"\x0apostgresql"), no_alpn),
             ([right.clone(), right.clone()].concat(), no_alpn),
         ] {
             let mut script = cast.right();

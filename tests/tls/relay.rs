@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use barepg::{ChannelBinding, SslMode};
+use barepg_testkit::libpq::Libpq;
 use barepg_testkit::pki::{Spec, Workshop};
 
 use crate::common::role;
@@ -46,17 +47,22 @@ enum Way {
     PlainServer,
     /// No TLS: it says that the server has none.
     NoTls,
+    /// The same, but it has TLS with the server, whose offer of channel binding it passes on.
+    PlainClient,
 }
 
-const WAYS: [Way; 4] = [Way::Tls, Way::Stripped, Way::PlainServer, Way::NoTls];
+const WAYS: [Way; 5] = [Way::Tls, Way::Stripped, Way::PlainServer, Way::NoTls, Way::PlainClient];
 
 /// What docs/tls.md says: whether somebody on the way gets a login through.
 fn gets_through(mode: SslMode, binding: ChannelBinding, way: Way, trusted: Trusted) -> bool {
     let tls_demanded = matches!(mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull);
+    let says_no = matches!(way, Way::NoTls | Way::PlainClient);
     // `disable` and `allow` begin without TLS, and then all ways are alike.
-    let has_tls = tls_demanded || mode == SslMode::Prefer && way != Way::NoTls;
+    let has_tls = tls_demanded || mode == SslMode::Prefer && !says_no;
     match (binding, trusted) {
         (ChannelBinding::Require, _) => false,
+        // A server offers no binding where it has no TLS.
+        _ if way == Way::PlainClient => false,
         _ if !has_tls => true,
         _ if way == Way::NoTls => false,
         (_, Trusted::Others) => false,
@@ -130,8 +136,9 @@ fn what_a_relay_gets_through_is_what_the_table_says() {
                     });
                 for way in WAYS {
                     // Where there is no TLS, one algorithm is like another.
-                    let plain = matches!(mode, Disable | Allow) || way == Way::NoTls;
-                    if plain && (algorithm != "p256" || mode == Disable && way != Way::NoTls) {
+                    let says_no = matches!(way, Way::NoTls | Way::PlainClient);
+                    let plain = matches!(mode, Disable | Allow) || says_no;
+                    if plain && (algorithm != "p256" || mode == Disable && !says_no) {
                         continue;
                     }
                     // A certificate that is not trusted ends all of them in the same way.
@@ -175,6 +182,21 @@ fn what_a_relay_gets_through_is_what_the_table_says() {
     println!("{passed} logins passed on, as the table says, {stopped} stopped");
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     assert!(passed > 50 && stopped > 400, "{passed} {stopped}");
+    // As libpq says of an offer of the binding where there is no TLS, whatever is asked for.
+    for major in [15, 18] {
+        let judge = Libpq::load(major);
+        for binding in ["disable", "prefer"] {
+            let relay = Relay::start(server.port(), &w, "p256", Way::PlainClient);
+            let conninfo = format!(
+                "host=127.0.0.1 port={} dbname=test user=scram_user password=scram_user_pw \
+                 sslmode=prefer channel_binding={binding} gssencmode=disable connect_timeout=20",
+                relay.port
+            );
+            let message = judge.connect_error(&conninfo).unwrap_or_default();
+            relay.stop();
+            assert!(message.contains("over a non-SSL connection"), "{major}, {binding}: {message}");
+        }
+    }
     // And the server itself is logged in to.
     for binding in [ChannelBinding::Disable, ChannelBinding::Prefer, ChannelBinding::Require] {
         let config = role("scram_user").host("localhost").sslmode(VerifyFull);
@@ -246,13 +268,14 @@ fn relay(
     let mut first = [0; 8];
     client.read_exact(&mut first)?;
     let wants_tls = first == [0, 0, 0, 8, 4, 210, 22, 47];
-    if wants_tls && way == Way::NoTls {
+    let says_no = matches!(way, Way::NoTls | Way::PlainClient);
+    if wants_tls && says_no {
         client.write_all(b"N")?;
     }
-    let front = wants_tls && way != Way::NoTls;
+    let front = wants_tls && !says_no;
     // Towards the server.
     let (from_server, mut to_server): (Box<dyn Read + Send>, Box<dyn Write + Send>) = match way {
-        Way::Tls | Way::Stripped if front => {
+        Way::Tls | Way::Stripped | Way::PlainClient if front || way == Way::PlainClient => {
             let to = format!("127.0.0.1:{server}");
             let args = ["s_client", "-quiet", "-starttls", "postgres", "-connect", &to];
             program(&args, children)

@@ -137,6 +137,45 @@ pub fn all() -> Vec<Setup> {
         setup("root and words", "{scram} sslmode=verify-full")
             .copy(ROOT, &["words", "root", "words"])
             .wants(TLS),
+        setup("root with CRLF", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["root.crlf"])
+            .wants(TLS),
+        setup("root with CR", "{scram} sslmode=verify-full").copy(ROOT, &["root.cr"]),
+        // Newer and older OpenSSL, which the two are built with, say different things.
+        setup("root after a byte order mark, libpq 18", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["bom", "root"])
+            .only(Versions::Only18),
+        setup("root after a byte order mark, libpq 15", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["bom", "root"])
+            .only(Versions::Only15)
+            .differs("a file begins with text or with a certificate, as libpq 18 has it"),
+        setup("root after a byte order mark and a line", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["bom", "words", "root"])
+            .wants(TLS),
+        setup("root in UTF-16", "{scram} sslmode=verify-full").copy(ROOT, &["root.utf16"]),
+        setup("root after words without an end of line", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["word", "root"]),
+        setup("root after a NUL", "{scram} sslmode=verify-full").copy(ROOT, &["nul", "root"]),
+        setup("root after a line of 5,000 bytes", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["long.line", "root"])
+            .wants(TLS),
+        setup("a thousand roots and the right one", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["thousand", "root"])
+            .wants(TLS),
+        setup("the right root and a thousand", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["root", "thousand"])
+            .wants(TLS),
+        setup("a thousand other roots", "{scram} sslmode=verify-full").copy(ROOT, &["thousand"]),
+        setup("a thousand times the right root", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["root.thousand"])
+            .wants(TLS),
+        setup("a thousand roots of its name and the right one", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["namesakes", "root"])
+            .says("too many certificates")
+            .differs("eight signatures are checked at most, also by roots of the same name"),
+        setup("the right root and a thousand of its name", "{scram} sslmode=verify-full")
+            .copy(ROOT, &["root", "namesakes"])
+            .wants(TLS),
         setup("two roots", "{scram} sslmode=verify-full").copy(ROOT, &["other", "root"]).wants(TLS),
         setup("root and half a root", "{scram} sslmode=verify-full")
             .copy(ROOT, &["root", "root.cut"]),
