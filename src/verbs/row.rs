@@ -12,6 +12,9 @@ use crate::verbs::values::{Values, broken, no_column};
 pub struct Row<'r> {
     /// It is what was taken last, and the descriptions of its columns are pinned.
     link: &'r Framed<'r>,
+    /// On hosts its descriptions and values, which stay in registers there.
+    #[cfg(not(target_os = "none"))]
+    parts: (&'r [u8], &'r [u8]),
     /// Where [`get`](Self::get) was last: a row is mostly read from left to right.
     cursor: Cell<Cursor>,
 }
@@ -88,8 +91,22 @@ impl ColumnIndex for &str {
 impl<'r> Row<'r> {
     /// The row that was taken last, which has as many columns as were described.
     #[inline]
-    pub(crate) const fn new(link: &'r Framed<'r>) -> Self {
-        Self { link, cursor: Cell::new(Cursor { index: 0, columns: 0, values: 0 }) }
+    pub(crate) fn new(link: &'r Framed<'r>) -> Self {
+        Self {
+            link,
+            #[cfg(not(target_os = "none"))]
+            parts: link.described_row(),
+            cursor: Cell::new(Cursor { index: 0, columns: 0, values: 0 }),
+        }
+    }
+
+    /// Descriptions of the columns, and the values.
+    #[inline]
+    fn parts(&self) -> (&'r [u8], &'r [u8]) {
+        #[cfg(target_os = "none")]
+        return self.link.described_row();
+        #[cfg(not(target_os = "none"))]
+        self.parts
     }
 
     /// The same, of a row that was not looked at.
@@ -181,13 +198,13 @@ impl<'r> Row<'r> {
 
     /// The columns' descriptions.
     pub fn columns(&self) -> Columns<'r> {
-        Columns(self.link.description())
+        Columns(self.parts().0)
     }
 
     /// The values in sequence, for implementations of [`FromRow`].
     #[inline]
     pub fn values(&self) -> Values<'r> {
-        let (columns, values) = self.link.described_row();
+        let (columns, values) = self.parts();
         Values::new(Columns(columns), values, self.link.columns, &self.link.malformed)
     }
 }
