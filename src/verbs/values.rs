@@ -61,18 +61,20 @@ impl<'r> Values<'r> {
     pub(super) fn take<T: FromSql<'r>>(&mut self) -> Option<T> {
         let bytes = self.step();
         let (oid, format, _) = parts(self.head);
-        let result = match bytes {
-            _ if !T::accepts(oid) => Err(TypeError::Mismatch),
-            Some(bytes) => T::from_sql(RawValue { oid, format, bytes }),
-            None if self.last == Last::Null => T::from_null(),
-            None => return None,
-        };
-        match result {
+        if !cfg!(target_os = "none")
+            && let Some(bytes) = bytes
+            && T::accepts(oid)
+            && let Ok(value) = T::from_sql(RawValue { oid, format, bytes })
+        {
+            return Some(value);
+        }
+        match unusual(bytes, self.head, self.last) {
             Ok(value) => Some(value),
-            Err(reason) => {
+            Err(Some(reason)) => {
                 self.note(reason, T::OID);
                 None
             }
+            Err(None) => None,
         }
     }
 
@@ -95,7 +97,7 @@ impl<'r> Values<'r> {
         if self.columns.0.is_empty() && self.values.is_empty() {
             Ok(())
         } else {
-            Err(self.excess())
+            Err(excess(self.columns.0, self.malformed))
         }
     }
 
@@ -113,7 +115,8 @@ impl<'r> Values<'r> {
         }
     }
 
-    #[cold]
+    #[cfg_attr(target_os = "none", cold)]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     const fn absent(&mut self, why: Last) -> Option<&'r [u8]> {
         self.last = why;
         None
@@ -144,8 +147,9 @@ impl<'r> Values<'r> {
         self.values = Reader::new(last(self.values.rest(), cursor.values));
     }
 
-    #[cold]
-    #[inline(never)]
+    #[cfg_attr(target_os = "none", cold)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    #[cfg_attr(not(target_os = "none"), inline(always))]
     fn note(&mut self, reason: TypeError, wanted: Oid) {
         if self.last != Last::Missing {
             self.last = Last::Unfit(reason, wanted);
@@ -153,9 +157,19 @@ impl<'r> Values<'r> {
     }
 
     /// Why the last value could not be read.
+    #[inline]
+    pub(super) fn error(&self) -> Error {
+        if cfg!(target_os = "none") {
+            return self.reason();
+        }
+        // Of a copy: the walk itself has no address then, and stays in registers.
+        let (columns, values) = (self.columns.clone(), Reader::new(self.values.rest()));
+        Self { columns, values, ..*self }.reason()
+    }
+
     #[cold]
     #[inline(never)]
-    pub(super) fn error(&self) -> Error {
+    fn reason(&self) -> Error {
         if let Last::Unfit(reason, wanted) = self.last {
             let (mut left, mut column) = (self.columns.clone(), self.count.wrapping_sub(1));
             while left.next_head().is_some() {
@@ -166,14 +180,33 @@ impl<'r> Values<'r> {
         let ended = self.values.is_empty() && self.columns.0.is_empty();
         if ended { no_column() } else { broken(self.malformed) }
     }
+}
 
-    /// There are more columns than were asked for, or bytes after the last value.
-    #[cold]
-    fn excess(&self) -> Error {
-        match self.columns.0 {
-            [] => broken(self.malformed),
-            _ => Error::local(UsageError::ColumnCount.into()),
-        }
+/// The value where it is no common one, or why there is none, if that is not known yet. On hosts apart from
+/// the common path, which is in registers then.
+#[cfg_attr(target_os = "none", inline(always))]
+#[cfg_attr(not(target_os = "none"), cold, inline(never))]
+fn unusual<'r, T: FromSql<'r>>(
+    bytes: Option<&'r [u8]>,
+    head: &'r [u8; COLUMN_HEAD],
+    last: Last,
+) -> core::result::Result<T, Option<TypeError>> {
+    let (oid, format, _) = parts(head);
+    let result = match bytes {
+        _ if !T::accepts(oid) => Err(TypeError::Mismatch),
+        Some(bytes) => T::from_sql(RawValue { oid, format, bytes }),
+        None if last == Last::Null => T::from_null(),
+        None => return Err(None),
+    };
+    result.map_err(Some)
+}
+
+/// There are more columns than were asked for, or bytes after the last value.
+#[cold]
+fn excess(columns: &[u8], malformed: &Cell<bool>) -> Error {
+    match columns {
+        [] => broken(malformed),
+        _ => Error::local(UsageError::ColumnCount.into()),
     }
 }
 
