@@ -1,6 +1,6 @@
 //! Reading answers: the next message, the one that is expected, the end.
 
-use super::{ResultState, Session};
+use super::{Count, ResultState, Session};
 use crate::error::{Fault, ProtocolError, UsageError};
 use crate::transport::Lent;
 use crate::wire::backend::{CommandTag, ReadyForQuery, legal, tag};
@@ -111,7 +111,7 @@ impl Session<'_> {
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn take_command(&mut self) -> Result<(), Fault> {
         let tag = CommandTag::decode(self.link.taken())?;
-        self.rows = tag.rows;
+        self.rows = Count(tag.rows);
         if let Some(kind) = tag.kind(self.exchange.is_simple()) {
             self.ledger.command(kind);
         }
@@ -129,7 +129,7 @@ impl Session<'_> {
 
     #[inline(never)]
     fn executed_slowly(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        self.rows = 0;
+        self.set_rows(0);
         loop {
             self.next(io)?;
             match self.link.tag {
@@ -144,7 +144,7 @@ impl Session<'_> {
     /// Reads the answer to a Query to its end. `empty`: there was no statement in it, and nothing
     /// need come before ReadyForQuery.
     pub(crate) fn read_answer(&mut self, io: &mut Lent<'_>, empty: bool) -> Result<(), Fault> {
-        self.rows = 0;
+        self.set_rows(0);
         let mut completed = empty;
         // The message that began the result which is discarded: `T`, `H`, or none.
         let mut open = 0;

@@ -111,8 +111,7 @@ pub(crate) struct Session<'b> {
     pub(crate) timeout_ms: u32,
     /// Statements in flash that are prepared, where a place was lent for them.
     pub(crate) statics: Option<&'b mut StaticStatements>,
-    /// Rows that the last command touched.
-    pub(crate) rows: u64,
+    rows: Count,
     /// Items of the last batch that the server answered.
     pub(crate) batch_done: u32,
     /// Who wants to see notices, parameter changes and notifications.
@@ -124,7 +123,23 @@ pub(crate) struct Session<'b> {
     pub(crate) place: Place,
 }
 
+/// Aligned as a word is: a session is no larger for it.
+#[derive(Clone, Copy)]
+#[repr(packed(4))]
+pub(super) struct Count(pub(super) u64);
+
 impl<'b> Session<'b> {
+    /// Rows that the last command touched.
+    #[inline]
+    pub(crate) const fn rows(&self) -> u64 {
+        self.rows.0
+    }
+
+    #[inline]
+    pub(crate) const fn set_rows(&mut self, rows: u64) {
+        self.rows = Count(rows);
+    }
+
     pub(crate) fn new(link: Framed<'b>) -> Self {
         Self {
             exchange: Exchange::new(),
@@ -139,7 +154,7 @@ impl<'b> Session<'b> {
             kept: false,
             timeout_ms: limits::DEFAULT_TIMEOUT_MS,
             batch_done: 0,
-            rows: 0,
+            rows: Count(0),
             link,
             events: Events::default(),
             statics: None,
@@ -211,7 +226,7 @@ impl<'b> Session<'b> {
         }
         self.exchange.check()?;
         self.error = None;
-        self.rows = 0;
+        self.set_rows(0);
         Ok(())
     }
 

@@ -53,7 +53,7 @@ impl Session<'_> {
             self.link.take_within(after, length);
         }
         self.link.leave(left);
-        self.rows = rows;
+        self.set_rows(rows);
         self.exchange.ready();
         self.result = ResultState::Done;
         true

@@ -256,7 +256,7 @@ impl Session<'_> {
             }
             self.expect_empty(io, tag::BIND_COMPLETE)?;
             self.executed(io)?;
-            batch.rows = batch.rows.saturating_add(self.rows);
+            batch.rows = batch.rows.saturating_add(self.rows());
             batch.waiting = batch.waiting.saturating_sub(1);
             self.batch_done = self.batch_done.saturating_add(1);
         }

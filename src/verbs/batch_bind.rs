@@ -142,7 +142,7 @@ impl Session<'_> {
         for rows in batch.waiting.iter().take(sent) {
             self.expect_empty(io, tag::BIND_COMPLETE)?;
             self.executed(io)?;
-            batch.rows = batch.rows.saturating_add(self.rows);
+            batch.rows = batch.rows.saturating_add(self.rows());
             self.batch_done = self.batch_done.saturating_add(u32::from(*rows));
         }
         Ok(())

@@ -232,7 +232,7 @@ impl<'b> Pipeline<'_, 'b> {
             return session.expect_ready(io);
         };
         self.waiting = waiting;
-        session.rows = 0;
+        session.set_rows(0);
         session.expect_empty(io, tag::PARSE_COMPLETE)?;
         session.expect_empty(io, tag::BIND_COMPLETE)?;
         self.state = State::Lent;

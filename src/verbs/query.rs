@@ -103,7 +103,7 @@ impl<'b> Connection<'_, 'b> {
     pub fn execute<'q, P: Params>(&mut self, sql: impl Into<Sql<'q>>, params: P) -> Result<u64> {
         let params = erased!(params);
         match self.session.execute(&mut lent(&mut self.io), sql.into(), params) {
-            Ok(()) => Ok(self.session.rows),
+            Ok(()) => Ok(self.session.rows()),
             Err(fault) => Err(self.session.into_error(fault)),
         }
     }

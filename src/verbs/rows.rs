@@ -148,14 +148,14 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[cfg_attr(not(target_os = "none"), inline)]
     pub fn finish(self) -> Result<u64> {
         if !cfg!(target_os = "none") && self.session.has_finished() {
-            return Ok(self.session.rows);
+            return Ok(self.session.rows());
         }
         self.finish_slowly()
     }
 
     fn finish_slowly(mut self) -> Result<u64> {
         while self.next_result()? {}
-        Ok(self.session.rows)
+        Ok(self.session.rows())
     }
 
     /// Reads to the end of the current result, dropping the rows that are left. Returns the number
@@ -166,7 +166,7 @@ impl<'r, 'b> Rows<'r, 'b> {
     pub fn finish_result(&mut self) -> Result<u64> {
         self.session.check_ended()?;
         match self.skip_rows() {
-            Ok(()) => Ok(self.session.rows),
+            Ok(()) => Ok(self.session.rows()),
             Err(fault) => Err(self.session.into_error(fault)),
         }
     }
@@ -229,7 +229,10 @@ impl<'r, 'b> Rows<'r, 'b> {
                     session.result = ResultState::Between;
                     return Ok(true);
                 }
-                tag::EMPTY_QUERY_RESPONSE => (session.rows, seen) = (0, true),
+                tag::EMPTY_QUERY_RESPONSE => {
+                    session.set_rows(0);
+                    seen = true;
+                }
                 tag::READY_FOR_QUERY if seen => {
                     session.ready(io)?;
                     return Ok(false);

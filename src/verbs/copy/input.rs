@@ -210,7 +210,7 @@ impl CopyIn<'_, '_> {
         session.stage(&mut self.io, &frontend::copy_done)?;
         session.send(&mut self.io)?;
         session.read_answer(&mut self.io, false)?;
-        Ok(session.rows)
+        Ok(session.rows())
     }
 
     fn send_some(&mut self, bytes: &[u8]) -> Result<usize> {

@@ -129,7 +129,7 @@ impl CopyOut<'_, '_> {
                 tag::COPY_DATA => {}
                 tag::COPY_DONE => {
                     session.read_answer(io, false)?;
-                    self.rows = session.rows;
+                    self.rows = session.rows();
                     self.done = true;
                 }
                 _ => return Err(session.unexpected(io)),
