@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 use crate::client::Client;
 use crate::connect::Dial;
 use crate::connection::Connection;
-use crate::error::{Error, ErrorKind, Outcome, Remedy, Result, ServerError};
+use crate::error::{Error, Outcome, Remedy, Result, ServerError};
 use crate::platform::{Countdown, Platform, low};
 
 /// How long to pause after how many failures in a row.
@@ -79,8 +79,9 @@ enum Kind {
 impl Kind {
     fn of(error: Option<Error>) -> Self {
         let Some(error) = error else { return Self::Lost };
-        match (error.kind(), error.remedy()) {
-            (ErrorKind::Server(state), _) if state.class() == *b"53" => Self::Overloaded,
+        // By the number of the error: who asks for its kind holds all of them.
+        match (error.sqlstate(), error.remedy()) {
+            (Some(state), _) if state.class() == *b"53" => Self::Overloaded,
             (_, Remedy::Operator) => Self::Hopeless,
             _ => Self::Lost,
         }
@@ -326,7 +327,7 @@ impl<'b> Client<'b> {
                             let worked = asked > 1;
                             // A server or pooler that ends a session in words has ended its work, or
                             // knows it no more; a session that owes nothing has none.
-                            runs_on = !settled && !matches!(error.kind(), ErrorKind::Server(_));
+                            runs_on = !settled && error.sqlstate().is_none();
                             (Some(error), if worked { Ended::AfterWork } else { Ended::Idle })
                         }
                     }

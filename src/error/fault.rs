@@ -99,6 +99,11 @@ impl Fault {
         }
     }
 
+    /// Whether a value or statement could not be encoded, or does not fit a buffer.
+    pub(super) const fn is_unfit(self) -> bool {
+        self.0.get() < USAGE || self.0.get() == CAPACITY
+    }
+
     /// Whether it is this one.
     pub(super) const fn is(self, other: Self) -> bool {
         self.0.get() == other.0.get()

@@ -68,6 +68,44 @@ impl Fault {
         }
     }
 
+    /// Whether a person must act, as far as the number says: [`Error::remedy`](super::Error::remedy) is
+    /// of those that are not the server's. By number, so that who asks does not hold the kinds.
+    pub(super) const fn is_for_operator(self) -> bool {
+        let number = self.0.get();
+        // The numbers of a class, a bit each.
+        let those = match number & !0xf {
+            USAGE | CONFIG | COLUMN | VALUE => !0,
+            // The password is too long.
+            DIAL => 1 << 3,
+            PROTOCOL => {
+                1 << protocol::NotPostgres | 1 << protocol::BadVersion | 1 << protocol::Encoding
+            }
+            // A source of random bytes may be slow to start, a peripheral in use elsewhere.
+            AUTH => !(1 << auth::NoEntropy | 1 << auth::HashHardware),
+            #[cfg(feature = "outbox")]
+            OUTBOX => !(1 << outbox::Full | 1 << outbox::NoEntropy | 1 << outbox::Worn),
+            #[cfg(feature = "tls")]
+            TLS.. => return self.is_trust(),
+            _ => 0,
+        };
+        those >> (number & 0xf) & 1 == 1_u32
+    }
+
+    /// Whether it is one of TLS that a repetition does not help against.
+    #[cfg(feature = "tls")]
+    const fn is_trust(self) -> bool {
+        let number = self.0.get();
+        let alert = number & 0xff;
+        match number & !0xff {
+            // The handshake, a record.
+            TLS => !matches!(alert, 4 | 5),
+            // unexpected_message, bad_record_mac, record_overflow, decode_error, internal_error,
+            // user_canceled: no question of configuration.
+            ALERT => !matches!(alert, 10 | 20 | 22 | 50 | 80 | 90),
+            _ => true,
+        }
+    }
+
     /// Why a column could not be read, if that is what it is.
     pub(super) const fn column(self) -> Option<TypeError> {
         match self.0.get() & !0xf {

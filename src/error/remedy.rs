@@ -1,10 +1,6 @@
 //! What to do about an error: three answers.
 
-#[cfg(feature = "outbox")]
-use super::OutboxError;
-#[cfg(feature = "tls")]
-use super::TlsError;
-use super::{AuthError, DialError, Error, ErrorKind, Outcome, ProtocolError, SqlState};
+use super::{Error, Outcome, SqlState};
 
 /// What helps after an error: [`Error::remedy`].
 ///
@@ -62,41 +58,16 @@ impl Error {
     /// configuration, login, trust and usage are [`Operator`](Remedy::Operator), everything else
     /// `Retry`.
     pub const fn remedy(&self) -> Remedy {
-        match self.kind() {
-            ErrorKind::Server(state) => self.of_server(&state),
-            ErrorKind::Encode(_) | ErrorKind::Capacity { .. } => match self.outcome() {
-                Outcome::Local => Remedy::Operator,
-                _ => Remedy::SetAside,
-            },
-            ErrorKind::Config(_)
-            | ErrorKind::Column { .. }
-            | ErrorKind::Value(_)
-            | ErrorKind::Usage(_)
-            | ErrorKind::Dial(DialError::PasswordTooLong)
-            | ErrorKind::Protocol(
-                ProtocolError::NotPostgres | ProtocolError::BadVersion | ProtocolError::Encoding,
-            ) => Remedy::Operator,
-            // A source of random bytes may be slow to start, a peripheral in use elsewhere.
-            ErrorKind::Auth(AuthError::NoEntropy | AuthError::HashHardware) => Remedy::Retry,
-            ErrorKind::Auth(_) => Remedy::Operator,
-            #[cfg(feature = "tls")]
-            ErrorKind::Tls(
-                TlsError::Handshake
-                | TlsError::Record
-                // unexpected_message, bad_record_mac, record_overflow, decode_error,
-                // internal_error, user_canceled: no question of configuration.
-                | TlsError::Alert(10 | 20 | 22 | 50 | 80 | 90),
-            ) => Remedy::Retry,
-            #[cfg(feature = "tls")]
-            ErrorKind::Tls(_) => Remedy::Operator,
-            #[cfg(feature = "outbox")]
-            ErrorKind::Outbox(OutboxError::Full | OutboxError::NoEntropy | OutboxError::Worn) => {
-                Remedy::Retry
-            }
-            #[cfg(feature = "outbox")]
-            ErrorKind::Outbox(_) => Remedy::Operator,
-            _ => Remedy::Retry,
+        if let Some(state) = self.sqlstate() {
+            return self.of_server(&state);
         }
+        match self.outcome() {
+            Outcome::Local => {}
+            _ if self.fault.is_unfit() => return Remedy::SetAside,
+            _ => {}
+        }
+        let operator = self.fault.is_unfit() || self.fault.is_for_operator();
+        if operator { Remedy::Operator } else { Remedy::Retry }
     }
 
     const fn of_server(&self, state: &SqlState) -> Remedy {
@@ -112,7 +83,11 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Buffer, Details, Fault};
+    #[cfg(feature = "outbox")]
+    use crate::error::OutboxError;
+    #[cfg(feature = "tls")]
+    use crate::error::TlsError;
+    use crate::error::{AuthError, Buffer, Details, DialError, ErrorKind, Fault, ProtocolError};
 
     fn server(code: &str, usable: bool) -> Remedy {
         let state = SqlState::from_field(code.as_bytes());
@@ -180,5 +155,63 @@ mod tests {
         ] {
             assert_eq!(of(fault, Outcome::NotSent), Remedy::Operator, "{fault:?}");
         }
+    }
+
+    /// The answer by kind, as the documentation has it.
+    fn by_kind(error: &Error) -> Remedy {
+        match error.kind() {
+            ErrorKind::Server(state) => error.of_server(&state),
+            ErrorKind::Encode(_) | ErrorKind::Capacity { .. } => match error.outcome() {
+                Outcome::Local => Remedy::Operator,
+                _ => Remedy::SetAside,
+            },
+            ErrorKind::Config(_)
+            | ErrorKind::Column { .. }
+            | ErrorKind::Value(_)
+            | ErrorKind::Usage(_)
+            | ErrorKind::Dial(DialError::PasswordTooLong)
+            | ErrorKind::Protocol(
+                ProtocolError::NotPostgres | ProtocolError::BadVersion | ProtocolError::Encoding,
+            ) => Remedy::Operator,
+            // A source of random bytes may be slow to start, a peripheral in use elsewhere.
+            ErrorKind::Auth(AuthError::NoEntropy | AuthError::HashHardware) => Remedy::Retry,
+            ErrorKind::Auth(_) => Remedy::Operator,
+            #[cfg(feature = "tls")]
+            ErrorKind::Tls(
+                TlsError::Handshake
+                | TlsError::Record
+                // unexpected_message, bad_record_mac, record_overflow, decode_error,
+                // internal_error, user_canceled: no question of configuration.
+                | TlsError::Alert(10 | 20 | 22 | 50 | 80 | 90),
+            ) => Remedy::Retry,
+            #[cfg(feature = "tls")]
+            ErrorKind::Tls(_) => Remedy::Operator,
+            #[cfg(feature = "outbox")]
+            ErrorKind::Outbox(OutboxError::Full | OutboxError::NoEntropy | OutboxError::Worn) => {
+                Remedy::Retry
+            }
+            #[cfg(feature = "outbox")]
+            ErrorKind::Outbox(_) => Remedy::Operator,
+            _ => Remedy::Retry,
+        }
+    }
+
+    #[test]
+    fn every_number_is_answered_as_its_kind_is() {
+        let mut kinds = 0;
+        for n in 1..0x700 {
+            let fault = Fault::number(n);
+            for outcome in [Outcome::NotSent, Outcome::Refused, Outcome::Unknown, Outcome::Local] {
+                for usable in [false, true] {
+                    let error = Error::of(fault, outcome, usable);
+                    // No fault has a number without a kind of its own.
+                    if error.kind() != ErrorKind::Broken || fault == Fault::BROKEN {
+                        assert_eq!(error.remedy(), by_kind(&error), "{n:#x} {error:?}");
+                        kinds += 1;
+                    }
+                }
+            }
+        }
+        assert!(kinds > 8 * 100, "{kinds}");
     }
 }

@@ -11,7 +11,7 @@ use super::ring::Ring;
 use super::{ASIDE, Outbox, of_usage, read};
 use crate::connection::Connection;
 use crate::engine::TransactionStatus;
-use crate::error::{Error, ErrorKind, OutboxError, Outcome, Remedy, Result, SqlState, UsageError};
+use crate::error::{Error, OutboxError, Outcome, Remedy, Result, SqlState, UsageError};
 use crate::flash::Device;
 use crate::types::{Oid, oid};
 use crate::verbs::{Params, StaticStatement};
@@ -191,7 +191,7 @@ impl<F: NorFlash> Outbox<'_, F> {
             Remedy::SetAside if sent > 1 => {
                 // What comes before the row that was refused may be fine; it itself is sent alone.
                 let done = u16::try_from(conn.batch_done()).unwrap_or(u16::MAX);
-                let by_server = matches!(error.kind(), ErrorKind::Server(_));
+                let by_server = error.sqlstate().is_some();
                 sending.limit = if by_server && done < sent { done.max(1) } else { half };
                 sending.suspect = (by_server && done < sent).then_some(done);
                 Ok(())
