@@ -175,8 +175,10 @@ pub fn run(options: &Options, index: u32) -> Ended {
     let (device, mut buffer) = ((index.cast_signed(),), [0; 128]);
     let platform = SystemPlatform::new();
     let setup = outbox::Options::new(STATEMENTS).device(&device).full(Full::DropOldest);
-    let setup = setup.resend(options.resend);
-    let outbox = Outbox::open(flash, &mut buffer, setup, &platform).expect("an outbox");
+    let mut outbox = Outbox::open(flash, &mut buffer, setup, &platform).expect("an outbox");
+    if options.resend > 0 {
+        outbox.resend(options.resend);
+    }
     let mut scratch = [0; 512];
     let name = format!("device {index}");
     let config = Config::parse(&options.conninfo, &mut scratch).expect("a connection string");

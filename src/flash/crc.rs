@@ -9,6 +9,12 @@ impl Crc {
         Self(u32::MAX)
     }
 
+    /// One that begins with a number.
+    #[cfg(feature = "outbox")]
+    pub(crate) const fn of(number: u32) -> Self {
+        Self(!number)
+    }
+
     #[must_use]
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn with(mut self, bytes: &[u8]) -> Self {

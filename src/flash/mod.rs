@@ -8,6 +8,8 @@ pub use ram::RamFlash;
 
 pub(crate) use crc::Crc;
 
+use core::marker::PhantomData;
+
 use embedded_storage::nor_flash::{NorFlash, NorFlashError, NorFlashErrorKind};
 
 /// What a flash reports.
@@ -40,18 +42,19 @@ impl core::error::Error for FlashError {}
 /// Bytes read at a time, on the stack.
 pub(crate) const CHUNK: u32 = 32;
 
-/// A flash, and what was done with it.
+/// A flash, and what was done with it. What it reports becomes an `E` here, not at each caller.
 #[derive(Debug)]
-pub(crate) struct Device<F> {
+pub(crate) struct Device<F, E = FlashError> {
     pub(crate) flash: F,
     pub(crate) writes: u32,
     pub(crate) bytes: u32,
     pub(crate) erasures: u32,
+    error: PhantomData<E>,
 }
 
-impl<F: NorFlash> Device<F> {
+impl<F: NorFlash, E: From<FlashError>> Device<F, E> {
     pub(crate) const fn new(flash: F) -> Self {
-        Self { flash, writes: 0, bytes: 0, erasures: 0 }
+        Self { flash, writes: 0, bytes: 0, erasures: 0, error: PhantomData }
     }
 
     /// Everything that is written is a multiple of this, and begins at one. 4 at least: the first
@@ -95,24 +98,24 @@ impl<F: NorFlash> Device<F> {
     }
 
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
-        self.flash.read(at, bytes).map_err(|error| fault(&error))
+    pub(crate) fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), E> {
+        self.flash.read(at, bytes).map_err(|error| fault(&error).into())
     }
 
     /// Programs words, and reads them again: a cell that is worn out does not hold what it was given.
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), FlashError> {
+    pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), E> {
         self.writes = self.writes.wrapping_add(1);
         let length = u32::try_from(bytes.len()).unwrap_or(0);
         self.bytes = self.bytes.wrapping_add(length);
-        self.flash.write(at, bytes).map_err(|error| fault(&error))?;
+        self.flash.write(at, bytes).map_err(|error| fault(&error).into())?;
         let mut at = at;
         for written in bytes.chunks(32) {
             let mut found = [0; 32];
             let found = found.get_mut(..written.len()).unwrap_or_default();
             self.read(at, found)?;
             if found != written {
-                return Err(FlashError::Worn);
+                return Err(FlashError::Worn.into());
             }
             at = at.wrapping_add(CHUNK);
         }
@@ -120,9 +123,9 @@ impl<F: NorFlash> Device<F> {
     }
 
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+    pub(crate) fn erase(&mut self, from: u32, to: u32) -> Result<(), E> {
         self.erasures = self.erasures.wrapping_add(1);
-        self.flash.erase(from, to).map_err(|error| fault(&error))
+        self.flash.erase(from, to).map_err(|error| fault(&error).into())
     }
 }
 

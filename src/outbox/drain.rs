@@ -7,14 +7,14 @@ use embedded_storage::nor_flash::NorFlash;
 use super::cursor::{Cursor, Found, Reading, to_usize};
 use super::format::{HEAD, KEYED};
 use super::number::Number;
+use super::options::Full;
 use super::ring::Ring;
-use super::{ASIDE, Outbox, of_usage, read};
+use super::{ASIDE, Device, Outbox, of_usage, read};
 use crate::connection::Connection;
 use crate::engine::TransactionStatus;
 use crate::error::{Error, OutboxError, Outcome, Remedy, Result, SqlState, UsageError};
-use crate::flash::Device;
 use crate::types::{Oid, oid};
-use crate::verbs::{Params, StaticStatement};
+use crate::verbs::Params;
 use crate::wire::{WireError, Writer};
 
 /// Rows in the first batch after one whose outcome is unknown: few enough to leave together with
@@ -26,33 +26,30 @@ const END_OTHERS: &str = "select pg_terminate_backend(a.pid) from pg_stat_activi
     join pg_stat_activity b using (datname, usename, application_name) \
     where b.pid = pg_backend_pid() and a.pid <> b.pid and application_name <> ''";
 
-/// Which server this is, and which timeline of its history.
-const WHICH_SERVER: &str = "select (select system_identifier from pg_control_system()), \
-    case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end";
-
 /// What is remembered of sending.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sending {
     /// The session that was looked at.
-    session: Option<u32>,
-    /// Most rows of the next batch.
+    pub(super) session: Option<u32>,
+    /// Most rows of the next batch, and of the one after it.
     limit: u16,
-    /// After so many rows one is sent alone: a batch was refused at it.
-    suspect: Option<u16>,
+    then: u16,
     /// Rows from here on were never sent.
     unsent: Number,
     /// Something was sent whose outcome is not known.
     pub(super) uncertain: bool,
-    /// Once everything below is sent again, the rows are at this server.
-    moving: Option<(u32, Number)>,
 }
 
 impl Sending {
     /// After a reset: rows that wait may have been sent.
     pub(super) const fn new(rows: &Ring) -> Self {
         let uncertain = rows.waiting > 0;
-        let (session, limit, suspect, moving) = (None, CAREFUL, None, None);
-        Self { session, limit, suspect, unsent: rows.next, uncertain, moving }
+        Self { session: None, limit: CAREFUL, then: CAREFUL, unsent: rows.next(), uncertain }
+    }
+
+    /// So many rows in the next batch, so many in the one after it.
+    const fn try_next(&mut self, limit: u16, then: u16) {
+        (self.limit, self.then) = (limit, then);
     }
 }
 
@@ -84,37 +81,28 @@ impl<F: NorFlash> Outbox<'_, F> {
             return Err(of_usage(UsageError::InTransaction));
         }
         if self.sending.session != Some(conn.session.identity()) {
-            self.meet(conn)?;
+            if let Some(end_others) = self.options.end_others
+                && self.sending.uncertain
+            {
+                end_others(conn)?;
+            }
+            if let Some(meet) = self.resend.meet {
+                meet(self, conn)?;
+            }
+            self.sending.session = Some(conn.session.identity());
         }
         let mut cursor = self.rows.tail;
-        let Some(first) = self.rows.step(&mut self.device, &mut cursor)? else {
+        if !self.rows.step(&mut self.device, &mut cursor)? {
+            // Rows that could be read once and cannot any more wait for nothing.
+            self.rows.waiting = 0;
             return Ok(false);
-        };
-        let statement = self.options.pick(first.head.kind & !KEYED, conn.is_opengauss());
+        }
+        let statement = self.options.pick(cursor.found.kind & !KEYED, conn.is_opengauss());
         let statement = statement.ok_or(OutboxError::UnknownStatement)?;
-        let limit = self.sending.limit.min(self.options.batch);
-        let limit = limit.min(self.sending.suspect.unwrap_or(u16::MAX)).max(1);
-        let batch = self.batch(conn, statement, first, limit);
-        self.sending.unsent = self.sending.unsent.max(batch.cursor.next);
-        if let Some(error) = batch.trouble {
-            return Err(error.into());
-        }
-        match batch.result {
-            Ok(rows) => self.stored(&batch, rows)?,
-            Err(error) => self.failed(conn, error, batch.sent, first)?,
-        }
-        Ok(true)
-    }
-
-    /// Sends a batch from the tail on.
-    fn batch(
-        &mut self,
-        conn: &mut Connection,
-        statement: &'static StaticStatement,
-        first: Found,
-        limit: u16,
-    ) -> Batch {
-        let batch = Rows {
+        // Rows of another outbox may have been sent from there.
+        let is_fresh =
+            !cursor.found.number.is_before(self.sending.unsent) && cursor.found.kind & KEYED == 0;
+        let shared = Shared {
             device: RefCell::new(&mut self.device),
             prefix: self.options.device,
             #[cfg(feature = "opengauss")]
@@ -122,164 +110,110 @@ impl<F: NorFlash> Outbox<'_, F> {
             values: statement.given().saturating_sub(self.options.device.count()).saturating_sub(1),
             trouble: Cell::new(None),
         };
-        let (mut cursor, mut sent) = (self.rows.tail, 0_u16);
-        // Rows of another outbox may have been sent from there.
-        let fresh = !first.number.is_before(self.sending.unsent) && first.head.kind & KEYED == 0;
-        let result = conn.execute_many(
-            statement,
-            core::iter::from_fn(|| {
-                if sent >= limit {
-                    return None;
-                }
-                let mut next = cursor;
-                let device = &mut *batch.device.try_borrow_mut().ok()?;
-                let found = match self.rows.step(device, &mut next) {
-                    Ok(found) => found?,
-                    Err(error) => {
-                        batch.trouble.set(Some(error));
-                        return None;
-                    }
-                };
-                if found.head.kind != first.head.kind {
-                    return None;
-                }
-                (cursor, sent) = (next, sent.wrapping_add(1));
-                Some(Row { rows: &batch, number: self.rows.whole(found.number), found })
-            }),
-        );
+        let mut batch = Batch {
+            shared: &shared,
+            ring: &self.rows,
+            cursor: self.rows.tail,
+            kind: cursor.found.kind,
+            sent: 0,
+            limit: self.sending.limit.min(self.options.batch).max(1),
+        };
+        let result = conn.execute_many(statement, &mut batch);
+        let (last, sent) = (batch.cursor, batch.sent);
+        self.sending.unsent = self.sending.unsent.max(last.found.number.plus(1));
         // What the flash reports is shown only where it made the batch fail.
-        let trouble = batch.trouble.get().filter(|_| result.is_err() || sent == 0);
-        Batch { cursor, sent, fresh, result, trouble }
+        if let Some(error) = shared.trouble.get()
+            && (result.is_err() || sent == 0)
+        {
+            return Err(error.into());
+        }
+        match result {
+            Ok(rows) => self.stored(&last, sent, is_fresh, rows)?,
+            Err(error) => self.failed(conn, error, sent, &cursor)?,
+        }
+        Ok(true)
     }
 
     /// The server has acknowledged a batch.
-    fn stored(&mut self, batch: &Batch, rows: u64) -> Result<(), OutboxError> {
-        let sent = u32::from(batch.sent);
-        self.rows.finish(&mut self.device, batch.cursor, sent)?;
-        self.counters.stored = self.counters.stored.wrapping_add(sent);
-        if batch.fresh {
-            let missing = sent.saturating_sub(u32::try_from(rows).unwrap_or(u32::MAX));
+    fn stored(
+        &mut self,
+        last: &Cursor,
+        sent: u16,
+        is_fresh: bool,
+        rows: u64,
+    ) -> Result<(), OutboxError> {
+        let count = u32::from(sent);
+        self.rows.finish(&mut self.device, last, count)?;
+        self.counters.stored = self.counters.stored.wrapping_add(count);
+        if is_fresh {
+            let missing = count.saturating_sub(u32::try_from(rows).unwrap_or(u32::MAX));
             self.counters.swallowed = self.counters.swallowed.wrapping_add(missing);
         }
-        // That row was sent, where none was to come before it.
-        self.sending.suspect = match self.sending.suspect {
-            Some(before) if before > 0 => Some(before.saturating_sub(batch.sent)),
-            _ => None,
-        };
         self.sending.uncertain = false;
-        self.sending.limit = self.sending.limit.saturating_mul(2).min(self.options.batch).max(1);
-        if let Some((server, until)) = self.sending.moving
-            && !self.rows.done.is_before(until)
-        {
-            self.sending.moving = None;
-            self.rows.at_server(&mut self.device, server)?;
+        let then = self.sending.then;
+        self.sending.try_next(then, then.saturating_mul(2));
+        if let Some(settle) = self.resend.settle {
+            settle(self)?;
         }
         Ok(())
     }
 
     /// A batch was not stored: it is sent again by parts, set aside, or waits.
-    fn failed(&mut self, conn: &Connection, error: Error, sent: u16, first: Found) -> Result<()> {
+    fn failed(&mut self, conn: &Connection, error: Error, sent: u16, first: &Cursor) -> Result<()> {
         self.counters.failures = self.counters.failures.wrapping_add(1);
         let sending = &mut self.sending;
         sending.uncertain |= error.outcome() == Outcome::Unknown;
         if !error.is_usable() {
-            sending.limit = sending.limit.min(CAREFUL);
+            sending.try_next(sending.limit.min(CAREFUL), CAREFUL);
             return Err(error);
         }
         let half = (sent >> 1).max(1);
-        match error.remedy() {
-            Remedy::SetAside if sent > 1 => {
-                // What comes before the row that was refused may be fine; it itself is sent alone.
-                let done = u16::try_from(conn.batch_done()).unwrap_or(u16::MAX);
-                let by_server = error.sqlstate().is_some();
-                sending.limit = if by_server && done < sent { done.max(1) } else { half };
-                sending.suspect = (by_server && done < sent).then_some(done);
-                Ok(())
-            }
-            Remedy::SetAside => Ok(self.put_aside(first, error.sqlstate())?),
-            _ => {
-                sending.limit = half;
-                Err(error)
-            }
+        if error.remedy() != Remedy::SetAside {
+            sending.try_next(half, sent);
+            return Err(error);
         }
+        if sent <= 1 {
+            return Ok(self.put_aside(first, error.sqlstate())?);
+        }
+        match u16::try_from(conn.batch_done()) {
+            // What comes before the row that was refused may be fine; it itself is sent alone.
+            Ok(0) if error.sqlstate().is_some() => sending.try_next(1, CAREFUL),
+            Ok(done) if error.sqlstate().is_some() && done < sent => sending.try_next(done, 1),
+            _ => sending.try_next(half, half),
+        }
+        Ok(())
     }
 
-    /// Moves the first row that waits to those set aside.
-    fn put_aside(&mut self, first: Found, state: Option<SqlState>) -> Result<(), OutboxError> {
-        let key = self.rows.whole(first.number).to_le_bytes();
+    /// Moves the first row that waits, before the cursor, to those set aside.
+    fn put_aside(&mut self, first: &Cursor, state: Option<SqlState>) -> Result<(), OutboxError> {
+        let key = self.rows.whole(first.found.number).to_le_bytes();
         let state = state.unwrap_or(SqlState::UNKNOWN);
-        let head = to_usize(HEAD);
-        let content = self.buffer.get_mut(head..).unwrap_or_default();
+        let content = self.buffer.get_mut(to_usize(HEAD)..).unwrap_or_default();
         let (about, values) =
             content.split_at_mut_checked(to_usize(ASIDE)).ok_or(OutboxError::Region)?;
-        read(&mut self.device, first.content, first.head.length, values)?;
+        read(&mut self.device, &first.found, values)?;
         for (to, from) in about.iter_mut().zip(key.iter().chain(&state.to_bytes())) {
             *to = *from;
         }
-        let length = first.head.length.wrapping_add(16);
-        let room = self.options.aside_full.room();
-        let kind = first.head.kind;
-        match self.aside.append(&mut self.device, kind, self.buffer, length, room) {
+        let length = first.found.length.wrapping_add(16);
+        let (kind, full) = (first.found.kind, self.options.aside_full);
+        match self.aside.append(&mut self.device, kind, self.buffer, length, full.room()) {
             Ok(_) => {}
-            Err(OutboxError::Full) if self.options.aside_full == super::Full::DropNewest => {
+            Err(OutboxError::Full) if full == Full::DropNewest => {
                 self.counters.aside_dropped = self.counters.aside_dropped.wrapping_add(1);
             }
             Err(OutboxError::Full) => return Err(OutboxError::AsideFull),
             Err(error) => return Err(error),
         }
-        self.rows.finish_one(&mut self.device)?;
+        self.rows.finish(&mut self.device, first, 1)?;
         self.counters.refused = self.counters.refused.wrapping_add(1);
-        self.sending.suspect = None;
-        self.sending.limit = CAREFUL;
-        Ok(())
-    }
-
-    /// The first batch of a session: ends what earlier ones left, and looks which server it is.
-    #[inline(never)]
-    fn meet(&mut self, conn: &mut Connection) -> Result<()> {
-        if let Some(end_others) = self.options.end_others
-            && self.sending.uncertain
-        {
-            end_others(conn)?;
-        }
-        if let Some(which_server) = self.options.which_server
-            && let Some(server) = which_server(conn)?
-            && server != self.rows.server
-        {
-            self.move_to(server)?;
-        }
-        self.sending.session = Some(conn.session.identity());
-        Ok(())
-    }
-
-    /// The server is another one: the last rows are sent again.
-    fn move_to(&mut self, server: u32) -> Result<(), OutboxError> {
-        if self.rows.server == 0 {
-            return self.rows.at_server(&mut self.device, server);
-        }
-        if self.sending.moving.is_some_and(|(other, _)| other == server) {
-            return Ok(());
-        }
-        let until = self.rows.kept;
-        // As far back as numbers can be compared.
-        let from = until.minus(self.options.resend.min(1 << 30));
-        let before = self.rows.waiting;
-        if from.is_before(self.rows.done) {
-            self.rows.rewind(&mut self.device, from)?;
-        }
-        let again = self.rows.waiting.saturating_sub(before);
-        self.counters.resent = self.counters.resent.wrapping_add(again);
-        if again == 0 {
-            self.sending.moving = None;
-            return self.rows.at_server(&mut self.device, server);
-        }
-        self.sending.moving = Some((server, until));
+        self.sending.try_next(CAREFUL, CAREFUL);
         Ok(())
     }
 }
 
 /// An error of the server's is passed over where the session goes on.
-fn unless_dead<T>(result: Result<T>) -> Result<Option<T>> {
+pub(super) fn unless_dead<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_usable() => Ok(None),
@@ -292,31 +226,19 @@ pub(super) fn end_others(conn: &mut Connection) -> Result<()> {
     unless_dead(conn.execute(END_OTHERS, ())).map(|_| ())
 }
 
-/// A number for the server and its timeline; `None` where it does not say.
-pub(super) fn which_server(conn: &mut Connection) -> Result<Option<u32>> {
-    let Some(row) = unless_dead(conn.query_one(WHICH_SERVER, ()))? else { return Ok(None) };
-    let Ok((system, file)) = row.decode::<(i64, Option<&str>)>() else { return Ok(None) };
-    // The first eight digits of a WAL file's name are the timeline.
-    let Some(timeline) = file.and_then(|name| name.as_bytes().first_chunk::<8>()) else {
-        return Ok(None);
-    };
-    let crc = crate::flash::Crc::new().with(&system.to_le_bytes()).with(timeline);
-    Ok(Some(crc.end().max(1)))
-}
-
-/// What became of a batch.
-struct Batch {
-    /// After its last row.
+/// The next rows of a batch: from the tail on, of one statement.
+struct Batch<'r, F> {
+    shared: &'r Shared<'r, F>,
+    ring: &'r Ring,
+    /// After the last row.
     cursor: Cursor,
+    kind: u16,
     sent: u16,
-    /// None of its rows was sent before.
-    fresh: bool,
-    result: Result<u64>,
-    trouble: Option<OutboxError>,
+    limit: u16,
 }
 
 /// What the rows of a batch share.
-struct Rows<'r, F> {
+struct Shared<'r, F> {
     device: RefCell<&'r mut Device<F>>,
     prefix: &'r dyn Params,
     /// Types of the row's number and of the values, and how many values there are.
@@ -328,21 +250,45 @@ struct Rows<'r, F> {
 
 /// The parameters of a row: device, number, and the values, read from flash while they are sent.
 struct Row<'r, F> {
-    rows: &'r Rows<'r, F>,
+    shared: &'r Shared<'r, F>,
     /// The whole one.
     number: u64,
     found: Found,
 }
 
+impl<'r, F: NorFlash> Iterator for Batch<'r, F> {
+    type Item = Row<'r, F>;
+
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn next(&mut self) -> Option<Row<'r, F>> {
+        if self.sent >= self.limit {
+            return None;
+        }
+        let mut next = self.cursor;
+        let mut device = self.shared.device.try_borrow_mut().ok()?;
+        match self.ring.step(&mut device, &mut next) {
+            Ok(true) if next.found.kind == self.kind => {}
+            Ok(_) => return None,
+            Err(error) => {
+                self.shared.trouble.set(Some(error));
+                return None;
+            }
+        }
+        (self.cursor, self.sent) = (next, self.sent.wrapping_add(1));
+        let number = self.ring.whole(next.found.number);
+        Some(Row { shared: self.shared, number, found: next.found })
+    }
+}
+
 impl<F: NorFlash> Params for Row<'_, F> {
     fn count(&self) -> usize {
-        self.rows.prefix.count().saturating_add(1).saturating_add(self.rows.values)
+        self.shared.prefix.count().saturating_add(1).saturating_add(self.shared.values)
     }
 
     fn oid(&self, index: usize) -> Oid {
-        let prefix = self.rows.prefix.count();
+        let prefix = self.shared.prefix.count();
         match index {
-            _ if index < prefix => self.rows.prefix.oid(index),
+            _ if index < prefix => self.shared.prefix.oid(index),
             _ if index == prefix => oid::INT8,
             // They were checked when they were pushed.
             _ => 0,
@@ -350,16 +296,15 @@ impl<F: NorFlash> Params for Row<'_, F> {
     }
 
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        self.rows.prefix.values(out)?;
-        let is_keyed = self.found.head.kind & KEYED != 0;
+        self.shared.prefix.values(out)?;
+        let is_keyed = self.found.kind & KEYED != 0;
         if !is_keyed {
             (self.number.cast_signed(),).values(out)?;
         }
-        let mut device = self.rows.device.try_borrow_mut().map_err(|_| WireError::Source)?;
-        let Found { head, content, .. } = self.found;
-        let (mut reading, mut chunk) = (Reading::new(content, head.length), [0; 32]);
+        let mut device = self.shared.device.try_borrow_mut().map_err(|_| WireError::Source)?;
+        let (mut reading, mut chunk) = (Reading::new(&self.found), [0; 32]);
         #[cfg(feature = "opengauss")]
-        let types = self.rows.types.get(usize::from(!is_keyed)..).unwrap_or(&[]);
+        let types = self.shared.types.get(usize::from(!is_keyed)..).unwrap_or(&[]);
         #[cfg(feature = "opengauss")]
         let mut pieces = crate::verbs::gauss::InPieces::new(types);
         loop {
@@ -369,7 +314,7 @@ impl<F: NorFlash> Params for Row<'_, F> {
                 Ok(Some(bytes)) => out.bytes(bytes)?,
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    self.rows.trouble.set(Some(error));
+                    self.shared.trouble.set(Some(error));
                     return Err(WireError::Source);
                 }
             }

@@ -45,7 +45,7 @@
 //! | `cursor` | from record to record |
 //! | `ring`, `recover` | one log in a ring of pages: append, done; after a reset |
 //! | `take_over` | rows of another outbox |
-//! | `drain` | sending: batches, refused rows, sending again |
+//! | `drain`, `resend` | sending: batches, refused rows; sending again |
 
 mod cursor;
 mod drain;
@@ -53,6 +53,7 @@ mod format;
 mod number;
 mod options;
 mod recover;
+mod resend;
 mod ring;
 mod take_over;
 #[cfg(test)]
@@ -62,18 +63,22 @@ pub use crate::flash::RamFlash;
 pub use embedded_storage::nor_flash::NorFlash;
 pub use options::{Full, Options};
 
-use cursor::{Reading, to_usize};
+use cursor::{Found, Reading, to_usize};
 use drain::Sending;
 use format::{HEAD, HEADER, KEY, KEYED};
+use resend::Resend;
 use ring::Ring;
 
 use crate::error::{
     Buffer, Details, Error, Fault, OutboxError, Outcome, Result, SqlState, UsageError,
 };
-use crate::flash::{Device, FlashError};
+use crate::flash::FlashError;
 use crate::platform::Platform;
 use crate::verbs::{Params, StaticStatement};
 use crate::wire::{Rules, WireError, Writer};
+
+/// The flash, with errors of this module.
+type Device<F> = crate::flash::Device<F, OutboxError>;
 
 /// Bytes before the values of a row that is set aside: its number, the SQLSTATE.
 const ASIDE: u32 = 16;
@@ -88,6 +93,9 @@ pub struct Outbox<'b, F> {
     /// Of rows that were refused; of no pages where there is none.
     aside: Ring,
     sending: Sending,
+    /// What is done about servers that are another one. Pointers, so that what is not asked for is not
+    /// in the image.
+    resend: Resend<'b, F>,
     counters: Counters,
 }
 
@@ -167,7 +175,8 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         };
         let sending = Sending::new(&rows);
         let counters = Counters::default();
-        Ok(Self { device, buffer, options, rows, aside, sending, counters })
+        let resend = Resend::NONE;
+        Ok(Self { device, buffer, options, rows, aside, sending, resend, counters })
     }
 
     /// Erases the outbox in a flash, with all that waits in it. The next [`open`](Self::open) makes
@@ -179,9 +188,8 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         let (rows, aside) = options.places::<F>(flash.capacity())?;
         let mut device = Device::new(flash);
         for place in [Some(rows), aside].into_iter().flatten() {
-            for index in 0..place.shape.pages {
-                let erased = device.erase(place.at(index, 0), place.at(index, place.page));
-                erased.map_err(OutboxError::from)?;
+            for index in 0..place.pages {
+                device.erase(place.at(index, 0), place.at(index, place.page))?;
             }
         }
         Ok(device.flash)
@@ -219,7 +227,7 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         match self.rows.append(&mut self.device, statement.tag(), self.buffer, length, room) {
             Ok(number) => {
                 self.counters.pushed = self.counters.pushed.wrapping_add(1);
-                Ok(number.cast_signed())
+                Ok(self.rows.whole(number).cast_signed())
             }
             Err(error) => {
                 if error == OutboxError::Full && self.options.full == Full::DropNewest {
@@ -292,14 +300,16 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// What the flash reports.
     pub fn next_aside(&mut self) -> Result<Option<Aside<'_>>> {
         let mut cursor = self.aside.tail;
-        let found = self.aside.step(&mut self.device, &mut cursor)?;
-        let Some(found) = found else { return Ok(None) };
-        let length = read(&mut self.device, found.content, found.head.length, self.buffer)?;
+        if !self.aside.step(&mut self.device, &mut cursor)? {
+            return Ok(None);
+        }
+        let found = cursor.found;
+        let length = read(&mut self.device, &found, self.buffer)?;
         let content = self.buffer.get(..length).unwrap_or_default();
         let (head, values) = content.split_at_checked(to_usize(ASIDE)).unwrap_or((&[], content));
         let mut key = head.first_chunk().map_or(0, |key| i64::from_le_bytes(*key));
         let mut values = values;
-        if found.head.kind & KEYED != 0
+        if found.kind & KEYED != 0
             && let Some((own, rest)) = values.split_first_chunk::<KEY>()
         {
             let [_, _, _, _, own @ ..] = *own;
@@ -315,18 +325,22 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// # Errors
     /// What the flash reports.
     pub fn discard_aside(&mut self) -> Result<bool> {
-        Ok(self.aside.finish_one(&mut self.device)?)
+        let mut cursor = self.aside.tail;
+        let found = self.aside.step(&mut self.device, &mut cursor)?;
+        if found {
+            self.aside.finish(&mut self.device, &cursor, 1)?;
+        }
+        Ok(found)
     }
 }
 
 /// Reads a record's content to the beginning of a buffer. Returns its length.
 fn read<F: NorFlash>(
     device: &mut Device<F>,
-    content: u32,
-    length: u16,
+    found: &Found,
     buffer: &mut [u8],
 ) -> Result<usize, OutboxError> {
-    let (mut reading, mut chunk, mut at) = (Reading::new(content, length), [0; 32], 0_usize);
+    let (mut reading, mut chunk, mut at) = (Reading::new(found), [0; 32], 0_usize);
     while let Some(bytes) = reading.next(device, &mut chunk)? {
         let end = at.saturating_add(bytes.len());
         let to = buffer.get_mut(at..end).ok_or(OutboxError::Region)?;

@@ -16,6 +16,10 @@ impl Number {
         Self(u32::from_le_bytes([a, b, c, d]))
     }
 
+    pub(super) const fn lower_half(self) -> u32 {
+        self.0
+    }
+
     pub(super) const fn plus(self, count: u32) -> Self {
         Self(self.0.wrapping_add(count))
     }
@@ -25,7 +29,7 @@ impl Number {
     }
 
     /// How far it is beyond another one; much, where it comes before.
-    pub(super) const fn less(self, other: Self) -> u32 {
+    const fn less(self, other: Self) -> u32 {
         self.0.wrapping_sub(other.0)
     }
 

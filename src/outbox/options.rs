@@ -3,7 +3,7 @@
 use embedded_storage::nor_flash::NorFlash;
 
 use super::cursor::Place;
-use super::drain::{end_others, which_server};
+use super::drain::end_others;
 use super::format::Shape;
 use super::ring::Room;
 use crate::connection::Connection;
@@ -32,9 +32,6 @@ impl Full {
     }
 }
 
-/// Asks which server this is.
-pub(super) type WhichServer = fn(&mut Connection) -> Result<Option<u32>>;
-
 /// Ends the sessions that an earlier link left at the server.
 pub(super) type EndOthers = fn(&mut Connection) -> Result<()>;
 
@@ -49,9 +46,7 @@ pub struct Options<'b> {
     aside_pages: u16,
     pub(super) full: Full,
     pub(super) aside_full: Full,
-    pub(super) resend: u32,
-    // Pointers, so that what is not asked for is not in the image.
-    pub(super) which_server: Option<WhichServer>,
+    // A pointer, so that what is not asked for is not in the image.
     pub(super) end_others: Option<EndOthers>,
     pub(super) batch: u16,
 }
@@ -73,8 +68,6 @@ impl<'b> Options<'b> {
             aside_pages: 2,
             full: Full::DropOldest,
             aside_full: Full::Refuse,
-            resend: 0,
-            which_server: None,
             end_others: None,
             batch: crate::limits::PIPELINE_WINDOW,
         }
@@ -130,18 +123,6 @@ impl<'b> Options<'b> {
     #[must_use]
     pub const fn aside_full(mut self, full: Full) -> Self {
         self.aside_full = full;
-        self
-    }
-
-    /// Sends up to so many of the last rows again when the server is another one, or its timeline
-    /// is: what a primary acknowledged just before it failed may be missing at its successor. The
-    /// rows are those that the flash still holds; their keys make doubles harmless. 0, the default,
-    /// never does. It costs one more round trip in each session, and wants a role that may call
-    /// `pg_current_wal_lsn()` (everyone may).
-    #[must_use]
-    pub const fn resend(mut self, rows: u32) -> Self {
-        self.resend = rows;
-        self.which_server = if rows > 0 { Some(which_server) } else { None };
         self
     }
 
@@ -211,8 +192,8 @@ impl<'b> Options<'b> {
         let rows = rows.filter(|&pages| pages >= 2 && self.aside_pages != 1);
         let rows = rows.ok_or(OutboxError::Region)?;
         let aside = u32::from(self.aside_pages).wrapping_mul(page);
-        // A row's number must be within 32 bits of its page's first one.
-        let place = |start, log, pages| Place { start, page, shape: Shape { log, pages, units } };
+        let place =
+            |start, log, pages| Place { start, page, pages, shape: Shape::new(log, pages, units) };
         let aside_place = (self.aside_pages > 0).then(|| place(from, 1, self.aside_pages));
         let _ = Device::<F>::WORD;
         Ok((place(from.wrapping_add(aside), 0, rows), aside_place))

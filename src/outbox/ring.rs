@@ -6,34 +6,26 @@
 
 use embedded_storage::nor_flash::NorFlash;
 
-use super::cursor::{Cursor, Found, Place, to_usize};
-use super::format::{
-    Begins, CONTROL, DONE, HEAD, HEADER, Head, Header, SERVER, Shape, WINDOW, crc_of_record,
-};
+use super::Device;
+use super::cursor::{Cursor, Place, to_usize};
+use super::format::{HEAD, HEADER, Header, STATE, Shape, crc_of_record, head};
 use super::number::Number;
 use crate::error::OutboxError;
-use crate::flash::Device;
 
 /// The state of a log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ring {
     pub(super) place: Place,
-    /// The page that is written to, and its header's figures.
+    /// The page that is written to, and its header's figures. Sequence 0: none was begun.
     pub(super) head: u16,
     pub(super) sequence: u32,
     pub(super) first: u64,
-    /// Pages that hold something. 0: none was begun.
-    pub(super) used: u16,
+    /// No page has a higher sequence.
+    pub(super) top: u32,
     /// Where the next record goes, in the page.
     pub(super) at: u32,
-    /// What a reader of the page expects as the next number.
-    pub(super) expected: Number,
     /// Bytes left out after a write that may have been cut.
     pub(super) gap: u32,
-    /// Nothing was written to the page since a write may have been cut.
-    pub(super) shaken: bool,
-    /// The number of the next row.
-    pub(super) next: Number,
     /// Before the first row that is not done.
     pub(super) tail: Cursor,
     /// Every row below is done.
@@ -60,16 +52,13 @@ pub(super) enum Room {
 impl Ring {
     /// Of no pages, and empty.
     pub(super) const NONE: Self = Self {
-        place: Place { start: 0, page: 0, shape: Shape { log: 0, pages: 0, units: 0 } },
+        place: Place { start: 0, page: 0, pages: 0, shape: Shape::NONE },
         head: 0,
         sequence: 0,
         first: 0,
-        used: 0,
+        top: 0,
         at: 0,
-        expected: Number::of(0),
         gap: 0,
-        shaken: false,
-        next: Number::of(0),
         tail: Cursor::NONE,
         done: Number::of(0),
         kept: Number::of(0),
@@ -78,62 +67,52 @@ impl Ring {
         given_up: 0,
     };
 
-    fn head_header(&self) -> Header {
-        let Self { place: Place { shape, .. }, sequence, first, server, .. } = *self;
-        Header { shape, sequence, first, waiting: 0, server }
-    }
-
     /// The whole number of a row.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn whole(&self, number: Number) -> u64 {
         number.whole(self.first)
     }
 
-    /// The index of the oldest page.
-    pub(super) fn oldest(&self) -> u16 {
-        let pages = self.place.shape.pages;
-        let back = self.used.saturating_sub(1);
-        match self.head.checked_sub(back) {
-            Some(index) => index,
-            None => self.head.wrapping_add(pages).wrapping_sub(back),
-        }
+    /// The number of the next row, if the page has room for it.
+    pub(super) const fn next(&self) -> Number {
+        Number::of(self.first).plus(self.at >> 2)
     }
 
-    /// The next row after the cursor.
+    /// To the next row after the cursor that is not done; `false`: there is none.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn step<F: NorFlash>(
         &self,
         device: &mut Device<F>,
         cursor: &mut Cursor,
-    ) -> Result<Option<Found>, OutboxError> {
-        if self.used == 0 {
-            return Ok(None);
-        }
-        // As many pages as there are, so that it ends whatever the headers say.
-        for _ in 0..=self.place.shape.pages {
-            let is_head = cursor.sequence == self.sequence;
+    ) -> Result<bool, OutboxError> {
+        loop {
+            let is_head = cursor.index == self.head;
             let end = if is_head { self.at } else { self.place.page };
-            while let Some(found) = cursor.step(device, &self.place, end)? {
-                if found.head.is_row() {
-                    return Ok(Some(found));
+            while cursor.step(device, &self.place, end)? {
+                if cursor.found.is_row() && !cursor.found.number.is_before(self.done) {
+                    return Ok(true);
                 }
             }
             if is_head {
-                break;
+                return Ok(false);
             }
-            let index = self.place.after(cursor.index);
-            let sequence = cursor.sequence.wrapping_add(1);
-            match self.place.header(device, index)? {
-                Begins::Header(header) if header.sequence == sequence => {
-                    *cursor = Cursor::new(index, &header);
-                }
-                // It was readable when the log was opened: pass it over.
-                _ => {
-                    (cursor.index, cursor.sequence) = (index, sequence);
-                    cursor.at = self.place.page;
-                }
-            }
+            self.turn(device, cursor)?;
         }
-        Ok(None)
+    }
+
+    /// To the next page. One that cannot be read, or was begun before this one, is passed over.
+    fn turn<F: NorFlash>(
+        &self,
+        device: &mut Device<F>,
+        cursor: &mut Cursor,
+    ) -> Result<(), OutboxError> {
+        let index = self.place.after(cursor.index);
+        let header = self.place.header(device, index)?;
+        (cursor.index, cursor.at) = (index, self.place.page);
+        if header.sequence > cursor.sequence {
+            cursor.enter(index, &header);
+        }
+        Ok(())
     }
 
     /// Appends a row: `record` has its content after the first [`HEAD`] bytes, and room up to the
@@ -145,185 +124,136 @@ impl Ring {
         record: &mut [u8],
         length: u16,
         room: Room,
-    ) -> Result<u64, OutboxError> {
-        let size = Device::<F>::round(HEAD.wrapping_add(u32::from(length)));
-        let too_far = self.next.less(self.expected) >= WINDOW.wrapping_sub(2);
-        if !self.has_room(size) || too_far {
+    ) -> Result<Number, OutboxError> {
+        if !self.has_room::<F>(length) {
             self.begin_page(device, room)?;
-            if !self.has_room(size) {
-                return Err(OutboxError::Region);
-            }
         }
-        let number = self.next;
-        let written = self.put(device, kind, record, length, size);
-        self.next = self.next.plus(1);
-        written?;
-        self.expected = self.next;
+        let number = self.next();
+        self.put(device, kind, record, length)?;
         self.waiting = self.waiting.wrapping_add(1);
-        Ok(self.whole(number))
+        Ok(number)
     }
 
-    const fn has_room(&self, size: u32) -> bool {
-        self.used > 0 && self.at.wrapping_add(size) <= self.place.page
+    fn has_room<F: NorFlash>(&self, length: u16) -> bool {
+        self.at.wrapping_add(size::<F>(length)) <= self.place.page
     }
 
     /// Writes a record at the end of the page.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn put<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,
         kind: u16,
         record: &mut [u8],
         length: u16,
-        size: u32,
     ) -> Result<(), OutboxError> {
-        let size = to_usize(size);
-        let record = record.get_mut(..size).ok_or(OutboxError::Region)?;
-        let (head, content) = record.split_first_chunk_mut::<8>().ok_or(OutboxError::Region)?;
-        let (content, padding) =
-            content.split_at_mut_checked(usize::from(length)).ok_or(OutboxError::Region)?;
-        padding.fill(0xff);
-        let crc = crc_of_record(self.sequence, length, kind).with(content);
-        let beyond = self.next.less(Number::of(self.first));
-        *head = Head::encode(length, kind, crc, beyond);
-        let at = self.place.at(self.head, self.at);
+        let (size, at) = (size::<F>(length), self.place.at(self.head, self.at));
+        let record = record.get_mut(..to_usize(size)).ok_or(OutboxError::Region)?;
+        let (begin, content) = record.split_first_chunk_mut::<8>().ok_or(OutboxError::Region)?;
+        let head = head(length, kind);
+        let content = content.get(..usize::from(length)).unwrap_or_default();
+        let crc = crc_of_record(self.next(), head).with(content);
+        let ([a, b, c, d], [e, f, g, h]) = (head, crc.end().to_le_bytes());
+        *begin = [a, b, c, d, e, f, g, h];
         let written = device.write(at, record);
-        let step = u32::try_from(size).unwrap_or(u32::MAX);
-        self.at = self.at.wrapping_add(step);
-        match written {
-            Ok(()) => (self.expected, self.shaken) = (self.next, false),
-            // As after a power cut.
-            Err(_) => {
-                self.shaken = true;
-                self.at = self.at.wrapping_add(self.gap).min(self.place.page);
-                self.next = self.next.plus(1);
-            }
-        }
-        Ok(written?)
+        // A write that failed is as one that was cut.
+        let gap = if written.is_ok() { size } else { size.wrapping_add(self.gap) };
+        self.at = self.at.wrapping_add(gap).min(self.place.page);
+        written
     }
 
-    /// Erases the next page of the ring and begins it.
+    /// Erases the next page of the ring and begins it. A page that fails is left out, and the next
+    /// row goes to the one after it.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn begin_page<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,
         room: Room,
     ) -> Result<(), OutboxError> {
-        if self.used == self.place.shape.pages {
-            self.free_oldest(device, room)?;
+        if self.place.pages == 0 {
+            return Err(OutboxError::Full);
         }
-        // A row that was cut where this page ends may still read as valid one day.
-        if core::mem::take(&mut self.shaken) {
-            self.next = self.next.plus(1);
+        let index = self.place.after(self.head);
+        if self.tail.index == index {
+            self.free(device, room)?;
         }
-        let index = if self.used == 0 { 0 } else { self.place.after(self.head) };
-        let (first, waiting) = (self.whole(self.next), self.next.less(self.done));
-        let sequence = self.sequence.wrapping_add(1);
-        let header = Header { first, sequence, waiting, ..self.head_header() };
-        device.erase(self.place.at(index, 0), self.place.at(index, self.place.page))?;
-        device.write(self.place.at(index, 0), &header.encode())?;
-        (self.head, self.sequence, self.first) = (index, sequence, first);
-        (self.at, self.expected) = (HEADER, self.next);
-        if self.used == 0 {
-            self.tail = Cursor::new(index, &header);
-        }
-        self.used = self.used.wrapping_add(1);
-        Ok(())
-    }
-
-    /// Takes the oldest page out of the ring.
-    fn free_oldest<F: NorFlash>(
-        &mut self,
-        device: &mut Device<F>,
-        room: Room,
-    ) -> Result<(), OutboxError> {
-        let oldest = self.oldest();
-        let second = self.place.after(oldest);
-        let Begins::Header(header) = self.place.header(device, second)? else {
-            return Err(OutboxError::Flash);
+        self.top = self.top.wrapping_add(1);
+        let pages = self.top.wrapping_sub(self.sequence);
+        let first = Number::of(self.first).plus((self.place.page >> 2).wrapping_mul(pages));
+        (self.head, self.at) = (index, self.place.page);
+        (self.first, self.sequence) = (self.whole(first), self.top);
+        let header = Header {
+            sequence: self.sequence,
+            first: self.first,
+            done: self.done.lower_half(),
+            server: self.server,
         };
-        let mut given_up = 0_u32;
-        if self.tail.index == oldest {
-            let mut cursor = self.tail;
-            let mut gone = 0_u32;
-            while let Some(found) = cursor.step(device, &self.place, self.place.page)? {
-                if !found.head.is_row() {
-                    continue;
-                }
-                gone = gone.wrapping_add(1);
-                if !found.number.is_before(self.kept) {
-                    given_up = given_up.wrapping_add(1);
-                }
-            }
-            if given_up > 0 && room == Room::Have {
-                return Err(OutboxError::Full);
-            }
-            self.tail = Cursor::new(second, &header);
-            self.done = self.done.max(Number::of(header.first));
-            self.kept = self.kept.max(self.done);
-            self.waiting = self.waiting.saturating_sub(gone);
-            self.given_up = self.given_up.wrapping_add(given_up);
-        }
-        self.used = self.used.wrapping_sub(1);
+        device.erase(self.place.at(index, 0), self.place.at(index, self.place.page))?;
+        device.write(self.place.at(index, 0), &header.encode(self.place.shape))?;
+        self.at = HEADER;
         Ok(())
     }
 
-    /// The rows up to the cursor are done: `count` of them. Kept in flash if there is room; what is
-    /// not is sent once more after a reset.
+    /// Gives up what waits in the oldest page, which the tail is in.
+    fn free<F: NorFlash>(&mut self, device: &mut Device<F>, room: Room) -> Result<(), OutboxError> {
+        let (mut cursor, mut gone, mut given_up) = (self.tail, 0_u32, 0_u32);
+        while self.step(device, &mut cursor)? && cursor.index == self.tail.index {
+            gone = gone.wrapping_add(1);
+            if !cursor.found.number.is_before(self.kept) {
+                given_up = given_up.wrapping_add(1);
+            }
+        }
+        if given_up > 0 && room == Room::Have {
+            return Err(OutboxError::Full);
+        }
+        let mut tail = self.tail;
+        self.turn(device, &mut tail)?;
+        self.tail = tail;
+        self.done = self.done.max(tail.first);
+        self.kept = self.kept.max(self.done);
+        self.waiting = self.waiting.saturating_sub(gone);
+        self.given_up = self.given_up.wrapping_add(given_up);
+        Ok(())
+    }
+
+    /// The rows up to the one before the cursor are done: `count` of them. Kept in flash if there is
+    /// room; what is not is sent once more after a reset.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn finish<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,
-        cursor: Cursor,
+        cursor: &Cursor,
         count: u32,
     ) -> Result<(), OutboxError> {
-        self.tail = cursor;
-        self.done = cursor.next;
+        self.tail = *cursor;
+        self.done = cursor.found.number.plus(1);
         self.kept = self.kept.max(self.done);
         self.waiting = self.waiting.saturating_sub(count);
-        self.control(device, DONE, &self.whole(self.done).to_le_bytes())
+        self.keep_state(device)
     }
 
-    /// The first row that is not done is; `false`: there is none.
-    pub(super) fn finish_one<F: NorFlash>(
+    /// Appends what is done and which server the rows are at, or begins a page, whose header says the
+    /// same.
+    pub(super) fn keep_state<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,
-    ) -> Result<bool, OutboxError> {
-        let mut cursor = self.tail;
-        let found = self.step(device, &mut cursor)?.is_some();
-        if found {
-            self.finish(device, cursor, 1)?;
-        }
-        Ok(found)
-    }
-
-    /// From now on the rows are at this server.
-    pub(super) fn at_server<F: NorFlash>(
-        &mut self,
-        device: &mut Device<F>,
-        server: u32,
     ) -> Result<(), OutboxError> {
-        self.server = server;
-        self.control(device, SERVER, &server.to_le_bytes())
-    }
-
-    /// Appends a record that is no row, or begins a page, whose header says the same.
-    fn control<F: NorFlash>(
-        &mut self,
-        device: &mut Device<F>,
-        kind: u16,
-        content: &[u8],
-    ) -> Result<(), OutboxError> {
-        debug_assert!(kind & CONTROL != 0);
-        let length = u16::try_from(content.len()).unwrap_or(0);
-        let size = Device::<F>::round(HEAD.wrapping_add(u32::from(length)));
-        if !self.has_room(size) {
+        if !self.has_room::<F>(8) {
             return match self.begin_page(device, Room::Have) {
                 Err(OutboxError::Full) => Ok(()),
                 begun => begun,
             };
         }
         let mut record = [0; 32];
-        for (to, from) in record.iter_mut().skip(8).zip(content) {
-            *to = *from;
+        let state = [self.done.lower_half(), self.server];
+        for (to, word) in record.as_chunks_mut().0.iter_mut().skip(2).zip(state) {
+            *to = word.to_le_bytes();
         }
-        self.put(device, kind, &mut record, length, size)
+        self.put(device, STATE, &mut record, 8)
     }
+}
+
+/// Bytes of a record.
+fn size<F: NorFlash>(length: u16) -> u32 {
+    Device::<F>::round(HEAD.wrapping_add(length.into()))
 }

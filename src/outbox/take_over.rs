@@ -62,7 +62,7 @@ impl<F: NorFlash> Outbox<'_, F> {
         };
         if moved > 0 {
             self.sending.uncertain |= other.sending.uncertain;
-            other.rows.finish(&mut other.device, at, moved)?;
+            other.rows.finish(&mut other.device, &at, moved)?;
         }
         result?;
         Ok(moved)
@@ -74,20 +74,23 @@ impl<F: NorFlash> Outbox<'_, F> {
         other: &mut Outbox<'_, G>,
         cursor: &mut super::cursor::Cursor,
     ) -> Result<bool, OutboxError> {
-        let Some(found) = other.rows.step(&mut other.device, cursor)? else { return Ok(false) };
+        if !other.rows.step(&mut other.device, cursor)? {
+            return Ok(false);
+        }
+        let found = cursor.found;
         let content = self.buffer.get_mut(to_usize(HEAD)..).unwrap_or_default();
         let (key, values) = content.split_at_mut_checked(KEY).ok_or(OutboxError::Region)?;
-        let mut length = found.head.length;
-        if found.head.kind & KEYED == 0 {
+        let mut length = found.length;
+        if found.kind & KEYED == 0 {
             (other.rows.whole(found.number).cast_signed(),)
                 .values(&mut Writer::new(key))
                 .map_err(|_| OutboxError::Region)?;
-            read(&mut other.device, found.content, length, values)?;
+            read(&mut other.device, &found, values)?;
             length = length.saturating_add(12);
         } else {
-            read(&mut other.device, found.content, length, content)?;
+            read(&mut other.device, &found, content)?;
         }
-        let kind = found.head.kind | KEYED;
+        let kind = found.kind | KEYED;
         let room = self.options.full.room();
         self.rows.append(&mut self.device, kind, self.buffer, length, room)?;
         Ok(true)

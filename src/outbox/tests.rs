@@ -8,11 +8,11 @@ use barepg_testkit::flash::Flash;
 use barepg_testkit::random::Random;
 use embedded_storage::nor_flash::NorFlash;
 
+use super::Device;
 use super::cursor::Place;
 use super::format::Shape;
 use super::ring::{Ring, Room};
 use crate::error::OutboxError;
-use crate::flash::Device;
 
 /// The longest record, in bytes, with its head.
 const LONGEST: usize = 64;
@@ -39,8 +39,8 @@ impl World {
 
     fn open<F: NorFlash>(&mut self, device: &mut Device<F>, page: u32) -> Ring {
         let pages = u16::try_from(device.flash.capacity() as u32 / page).unwrap();
-        let shape = Shape { log: 0, pages, units: (page / 256) as u16 };
-        let place = Place { start: 0, page, shape };
+        let shape = Shape::new(0, pages, (page / 256) as u16);
+        let place = Place { start: 0, page, pages, shape };
         // The lower half of the numbers runs over soon.
         let random = self.random.below(1 << 30);
         let first = ((random + 1) << 32) - random % 200;
@@ -68,6 +68,7 @@ impl World {
         record[8..8 + length].copy_from_slice(&row);
         match ring.append(device, 7, &mut record, length as u16, room) {
             Ok(number) => {
+                let number = ring.whole(number);
                 self.given_up += u64::from(ring.given_up);
                 if ring.given_up > 0 {
                     self.forget(ring);
@@ -105,9 +106,12 @@ impl World {
         let mut sent = 0;
         let before = ring.waiting;
         for _ in 0..count {
-            let Some(found) = ring.step(device, &mut cursor).unwrap() else { break };
+            if !ring.step(device, &mut cursor).unwrap() {
+                break;
+            }
+            let found = cursor.found;
             let mut row = [0; LONGEST];
-            let length = super::read(device, found.content, found.head.length, &mut row).unwrap();
+            let length = super::read(device, &found, &mut row).unwrap();
             let row = &row[..length];
             let number = ring.whole(found.number);
             if let Some(other) = self.server.get(&number) {
@@ -121,7 +125,7 @@ impl World {
             if self.random.below(8) == 0 {
                 return Some(());
             }
-            ring.finish(device, cursor, sent).ok()?;
+            ring.finish(device, &cursor, sent).ok()?;
             assert_eq!(ring.waiting, before - sent);
         }
         Some(())

@@ -233,9 +233,9 @@ fn another_outbox_is_refused_and_not_touched() {
 fn the_last_rows_are_sent_again_to_another_server() {
     let port = database("moved");
     let cluster = pg::shared(15);
-    let options = options().resend(10);
     let mut flash = Flash::<4, 1024>::new(8, 3);
-    with_outbox(&mut flash, options, |outbox| {
+    with_outbox(&mut flash, options(), |outbox| {
+        outbox.resend(10);
         for value in 0..30 {
             outbox.push(&INSERT, (value, "")).unwrap();
         }
@@ -251,7 +251,8 @@ fn the_last_rows_are_sent_again_to_another_server() {
         as $$ select '000000AA' $$;
         alter role trust_user in database moved set search_path = public, pg_catalog";
     cluster.psql("moved", moved);
-    with_outbox(&mut flash, options, |outbox| {
+    with_outbox(&mut flash, options(), |outbox| {
+        outbox.resend(10);
         with_session(port, "moved", |conn| outbox.drain(conn)).unwrap();
         assert_eq!((outbox.waiting(), outbox.counters().resent), (0, 10));
         // Once only.

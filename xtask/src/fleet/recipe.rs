@@ -174,7 +174,7 @@ fn recipe_table(figures: &Budgets) -> String {
             count("failover-apply", "lost"),
         ),
         (
-            "or `Options::resend` on the devices",
+            "or `Outbox::resend` on the devices",
             format!("{} are gone", count("failover-async", "lost")),
             format!(
                 "{}; {} rows were sent again",
