@@ -1,10 +1,10 @@
 //! Sending: batches, rows that are refused, a server that is another one.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 
 use embedded_storage::nor_flash::NorFlash;
 
-use super::cursor::{Cursor, Found, Reading, to_usize};
+use super::cursor::{Cursor, Reading, to_usize};
 use super::format::{HEAD, KEYED};
 use super::number::Number;
 use super::options::Full;
@@ -102,27 +102,26 @@ impl<F: NorFlash> Outbox<'_, F> {
         // Rows of another outbox may have been sent from there.
         let is_fresh =
             !cursor.found.number.is_before(self.sending.unsent) && cursor.found.kind & KEYED == 0;
-        let shared = Shared {
-            device: RefCell::new(&mut self.device),
+        let batch = Batch {
             prefix: self.options.device,
             #[cfg(feature = "opengauss")]
             types: statement.types().get(self.options.device.count()..).unwrap_or(&[]),
             values: statement.given().saturating_sub(self.options.device.count()).saturating_sub(1),
-            trouble: Cell::new(None),
-        };
-        let mut batch = Batch {
-            shared: &shared,
             ring: &self.rows,
-            cursor: self.rows.tail,
-            kind: cursor.found.kind,
-            sent: 0,
-            limit: self.sending.limit.min(self.options.batch).max(1),
+            now: RefCell::new(Now {
+                device: &mut self.device,
+                cursor: self.rows.tail,
+                kind: cursor.found.kind,
+                left: self.sending.limit.min(self.options.batch).max(1),
+                sent: 0,
+                trouble: None,
+            }),
         };
-        let result = conn.execute_many(statement, &mut batch);
-        let (last, sent) = (batch.cursor, batch.sent);
+        let result = conn.execute_many(statement, Rows(&batch));
+        let Now { cursor: last, sent, trouble, .. } = batch.now.into_inner();
         self.sending.unsent = self.sending.unsent.max(last.found.number.plus(1));
         // What the flash reports is shown only where it made the batch fail.
-        if let Some(error) = shared.trouble.get()
+        if let Some(error) = trouble
             && (result.is_err() || sent == 0)
         {
             return Err(error.into());
@@ -226,69 +225,65 @@ pub(super) fn end_others(conn: &mut Connection) -> Result<()> {
     unless_dead(conn.execute(END_OTHERS, ())).map(|_| ())
 }
 
-/// The next rows of a batch: from the tail on, of one statement.
+/// Rows that are sent, from the tail on, of one statement.
 struct Batch<'r, F> {
-    shared: &'r Shared<'r, F>,
-    ring: &'r Ring,
-    /// After the last row.
-    cursor: Cursor,
-    kind: u16,
-    sent: u16,
-    limit: u16,
-}
-
-/// What the rows of a batch share.
-struct Shared<'r, F> {
-    device: RefCell<&'r mut Device<F>>,
     prefix: &'r dyn Params,
     /// Types of the row's number and of the values, and how many values there are.
     #[cfg(feature = "opengauss")]
     types: &'static [Oid],
     values: usize,
-    trouble: Cell<Option<OutboxError>>,
+    ring: &'r Ring,
+    now: RefCell<Now<'r, F>>,
 }
 
-/// The parameters of a row: device, number, and the values, read from flash while they are sent.
-struct Row<'r, F> {
-    shared: &'r Shared<'r, F>,
-    /// The whole one.
-    number: u64,
-    found: Found,
+/// Where a batch stands.
+struct Now<'r, F> {
+    device: &'r mut Device<F>,
+    /// At the last row.
+    cursor: Cursor,
+    kind: u16,
+    left: u16,
+    sent: u16,
+    trouble: Option<OutboxError>,
 }
 
-impl<'r, F: NorFlash> Iterator for Batch<'r, F> {
-    type Item = Row<'r, F>;
+/// The rows of a batch.
+struct Rows<'a, 'r, F>(&'a Batch<'r, F>);
+
+/// The parameters of its last row: device, number, and the values, read from flash while they are
+/// sent. A row is sent before there is a next one, so it is one word.
+struct Row<'a, 'r, F>(&'a Batch<'r, F>);
+
+impl<'a, 'r, F: NorFlash> Iterator for Rows<'a, 'r, F> {
+    type Item = Row<'a, 'r, F>;
 
     #[cfg_attr(target_os = "none", inline(never))]
-    fn next(&mut self) -> Option<Row<'r, F>> {
-        if self.sent >= self.limit {
-            return None;
-        }
-        let mut next = self.cursor;
-        let mut device = self.shared.device.try_borrow_mut().ok()?;
-        match self.ring.step(&mut device, &mut next) {
-            Ok(true) if next.found.kind == self.kind => {}
+    fn next(&mut self) -> Option<Row<'a, 'r, F>> {
+        let now = &mut *self.0.now.try_borrow_mut().ok()?;
+        now.left = now.left.checked_sub(1)?;
+        let mut next = now.cursor;
+        match self.0.ring.step(now.device, &mut next) {
+            Ok(true) if next.found.kind == now.kind => {}
             Ok(_) => return None,
             Err(error) => {
-                self.shared.trouble.set(Some(error));
+                now.trouble = Some(error);
                 return None;
             }
         }
-        (self.cursor, self.sent) = (next, self.sent.wrapping_add(1));
-        let number = self.ring.whole(next.found.number);
-        Some(Row { shared: self.shared, number, found: next.found })
+        (now.cursor, now.sent) = (next, now.sent.wrapping_add(1));
+        Some(Row(self.0))
     }
 }
 
-impl<F: NorFlash> Params for Row<'_, F> {
+impl<F: NorFlash> Params for Row<'_, '_, F> {
     fn count(&self) -> usize {
-        self.shared.prefix.count().saturating_add(1).saturating_add(self.shared.values)
+        self.0.prefix.count().saturating_add(1).saturating_add(self.0.values)
     }
 
     fn oid(&self, index: usize) -> Oid {
-        let prefix = self.shared.prefix.count();
+        let prefix = self.0.prefix.count();
         match index {
-            _ if index < prefix => self.shared.prefix.oid(index),
+            _ if index < prefix => self.0.prefix.oid(index),
             _ if index == prefix => oid::INT8,
             // They were checked when they were pushed.
             _ => 0,
@@ -296,25 +291,26 @@ impl<F: NorFlash> Params for Row<'_, F> {
     }
 
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        self.shared.prefix.values(out)?;
-        let is_keyed = self.found.kind & KEYED != 0;
+        self.0.prefix.values(out)?;
+        let now = &mut *self.0.now.try_borrow_mut().map_err(|_| WireError::Source)?;
+        let found = &now.cursor.found;
+        let is_keyed = found.kind & KEYED != 0;
         if !is_keyed {
-            (self.number.cast_signed(),).values(out)?;
+            (self.0.ring.whole(found.number).cast_signed(),).values(out)?;
         }
-        let mut device = self.shared.device.try_borrow_mut().map_err(|_| WireError::Source)?;
-        let (mut reading, mut chunk) = (Reading::new(&self.found), [0; 32]);
+        let (mut reading, mut chunk) = (Reading::new(found), [0; 32]);
         #[cfg(feature = "opengauss")]
-        let types = self.shared.types.get(usize::from(!is_keyed)..).unwrap_or(&[]);
+        let types = self.0.types.get(usize::from(!is_keyed)..).unwrap_or(&[]);
         #[cfg(feature = "opengauss")]
         let mut pieces = crate::verbs::gauss::InPieces::new(types);
         loop {
-            match reading.next(&mut device, &mut chunk) {
+            match reading.next(now.device, &mut chunk) {
                 #[cfg(feature = "opengauss")]
                 Ok(Some(bytes)) if out.rules().is_gauss() => pieces.write(bytes, out)?,
                 Ok(Some(bytes)) => out.bytes(bytes)?,
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    self.shared.trouble.set(Some(error));
+                    now.trouble = Some(error);
                     return Err(WireError::Source);
                 }
             }

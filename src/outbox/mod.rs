@@ -162,20 +162,21 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         if longest < smallest || HEADER.saturating_add(longest) > rows.page {
             return Err(OutboxError::Region.into());
         }
-        let mut first = || {
+        let (mut ring, mut ring_aside) = (Ring::NONE, Ring::NONE);
+        ring.open(&mut device, rows, longest)?;
+        if ring.sequence == 0 {
             let mut random = [0; 4];
             platform.entropy(&mut random).map_err(|_| OutboxError::NoEntropy)?;
             // Positive as a bigint.
-            Ok(u64::from(u32::from_le_bytes(random) >> 1) << 32)
-        };
-        let rows = Ring::open(&mut device, rows, longest, &mut first)?;
-        let aside = match aside {
-            Some(place) => Ring::open(&mut device, place, longest, &mut || Ok(0))?,
-            None => Ring::NONE,
-        };
-        let sending = Sending::new(&rows);
+            ring.begin(u64::from(u32::from_le_bytes(random) >> 1) << 32);
+        }
+        if let Some(place) = aside {
+            ring_aside.open(&mut device, place, longest)?;
+        }
+        let sending = Sending::new(&ring);
         let counters = Counters::default();
         let resend = Resend::NONE;
+        let (rows, aside) = (ring, ring_aside);
         Ok(Self { device, buffer, options, rows, aside, sending, resend, counters })
     }
 

@@ -18,45 +18,48 @@ use super::ring::Ring;
 use crate::error::OutboxError;
 
 impl Ring {
-    /// Finds the state of a log. `first` makes the number of the first row of a new one.
+    /// Finds the state of a log. Where the sequence is 0 there is none, and [`begin`](Self::begin) says
+    /// the number that the first one begins with.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn open<F: NorFlash>(
+        &mut self,
         device: &mut Device<F>,
         place: Place,
         longest: u32,
-        first: &mut dyn FnMut() -> Result<u64, OutboxError>,
-    ) -> Result<Self, OutboxError> {
-        let gap = Device::<F>::round(longest.max(HEAD.wrapping_add(8)));
-        let head = place.pages.wrapping_sub(1);
-        let mut ring = Self { place, gap, head, at: place.page, ..Self::NONE };
+    ) -> Result<(), OutboxError> {
+        (self.place, self.at) = (place, place.page);
+        self.gap = Device::<F>::round(longest.max(HEAD.wrapping_add(8)));
+        self.head = place.pages.wrapping_sub(1);
         for index in 0..place.pages {
-            let header = place.header(device, index)?;
-            ring.top = ring.top.max(header.sequence);
-            if header.sequence > ring.sequence {
-                ring.read_page(device, index, &header)?;
-            }
+            self.read_page(device, index)?;
         }
         // The last page's header may be one that cannot be read any more.
-        ring.top = ring.top.wrapping_add(1);
-        if ring.sequence == 0 {
-            ring.first = first()?;
-            ring.done = Number::of(ring.first);
-        }
-        ring.kept = ring.done;
-        ring.rewind(device, ring.done)?;
-        Ok(ring)
+        self.top = self.top.wrapping_add(1);
+        self.kept = self.done;
+        self.rewind(device, self.done)
     }
 
-    /// The page is the last, if something was written to it.
+    /// The number that a new log begins with.
+    pub(super) const fn begin(&mut self, first: u64) {
+        let number = Number::of(first);
+        (self.first, self.done, self.kept, self.tail.first) = (first, number, number, number);
+    }
+
+    /// A page is the last, if none before was begun later, and something was written to it.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn read_page<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,
         index: u16,
-        header: &Header,
     ) -> Result<(), OutboxError> {
-        let Header { sequence, first, mut done, mut server } = *header;
+        let header = self.place.header(device, index)?;
+        self.top = self.top.max(header.sequence);
+        if header.sequence <= self.sequence {
+            return Ok(());
+        }
+        let Header { sequence, first, mut done, mut server } = header;
         let mut cursor = Cursor::NONE;
-        cursor.enter(index, header);
+        cursor.enter(index, &header);
         while cursor.step(device, &self.place, self.place.page)? {
             if !cursor.found.is_row() {
                 let mut state = [0; 8];
@@ -75,6 +78,7 @@ impl Ring {
     }
 
     /// Everything below a number is done, nothing above.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn rewind<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,

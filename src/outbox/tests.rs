@@ -44,7 +44,12 @@ impl World {
         // The lower half of the numbers runs over soon.
         let random = self.random.below(1 << 30);
         let first = ((random + 1) << 32) - random % 200;
-        Ring::open(device, place, LONGEST as u32, &mut || Ok(first)).unwrap()
+        let mut ring = Ring::NONE;
+        ring.open(device, place, LONGEST as u32).unwrap();
+        if ring.sequence == 0 {
+            ring.begin(first);
+        }
+        ring
     }
 
     /// Pushes a row, or sends some; `None` when power has failed.

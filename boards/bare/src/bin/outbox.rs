@@ -22,7 +22,7 @@ fn work(client: &mut Client<'_>) -> Result<()> {
     let buffer = unsafe { &mut *(&raw mut BUFFER) };
     let options = Options::new(STATEMENTS).device(&(7_i32,)).sole_session(true);
     let mut outbox = Outbox::open(Machine, buffer, options, &Machine)?;
-    outbox.push(&INSERT, (i64::from(unknown()), f64::from(unknown())))?;
+    outbox.push(&INSERT, (i64::from(unknown()), 0.5_f64))?;
     let mut conn = client.connect(Machine)?;
     show(outbox.drain(&mut conn)?);
     while let Some(aside) = outbox.next_aside()? {
