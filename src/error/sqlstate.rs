@@ -50,7 +50,7 @@ impl SqlState {
     }
 
     /// The SQLSTATE with these characters, which were looked at.
-    pub(super) const fn of(code: [u8; 5]) -> Self {
+    pub(crate) const fn of(code: [u8; 5]) -> Self {
         Self(code)
     }
 

@@ -13,7 +13,7 @@ use super::{ASIDE, Device, Outbox, of_usage, read};
 use crate::connection::Connection;
 use crate::engine::TransactionStatus;
 use crate::error::{Error, OutboxError, Outcome, Remedy, Result, SqlState, UsageError};
-use crate::types::{Oid, oid};
+use crate::types::Oid;
 use crate::verbs::Params;
 use crate::wire::{WireError, Writer};
 
@@ -104,9 +104,7 @@ impl<F: NorFlash> Outbox<'_, F> {
             !cursor.found.number.is_before(self.sending.unsent) && cursor.found.kind & KEYED == 0;
         let batch = Batch {
             prefix: self.options.device,
-            #[cfg(feature = "opengauss")]
-            types: statement.types().get(self.options.device.count()..).unwrap_or(&[]),
-            values: statement.given().saturating_sub(self.options.device.count()).saturating_sub(1),
+            types: statement.types(),
             ring: &self.rows,
             now: RefCell::new(Now {
                 device: &mut self.device,
@@ -228,10 +226,9 @@ pub(super) fn end_others(conn: &mut Connection) -> Result<()> {
 /// Rows that are sent, from the tail on, of one statement.
 struct Batch<'r, F> {
     prefix: &'r dyn Params,
-    /// Types of the row's number and of the values, and how many values there are.
-    #[cfg(feature = "opengauss")]
+    /// Of the statement: the values were checked when they were pushed, the others when the outbox was
+    /// opened.
     types: &'static [Oid],
-    values: usize,
     ring: &'r Ring,
     now: RefCell<Now<'r, F>>,
 }
@@ -277,17 +274,19 @@ impl<'a, 'r, F: NorFlash> Iterator for Rows<'a, 'r, F> {
 
 impl<F: NorFlash> Params for Row<'_, '_, F> {
     fn count(&self) -> usize {
-        self.0.prefix.count().saturating_add(1).saturating_add(self.0.values)
+        self.0.types.len()
     }
 
     fn oid(&self, index: usize) -> Oid {
-        let prefix = self.0.prefix.count();
-        match index {
-            _ if index < prefix => self.0.prefix.oid(index),
-            _ if index == prefix => oid::INT8,
-            // They were checked when they were pushed.
-            _ => 0,
-        }
+        self.0.types.get(index).copied().unwrap_or(0)
+    }
+
+    fn types(&self) -> Option<&'static [Oid]> {
+        Some(self.0.types)
+    }
+
+    fn has_text(&self) -> bool {
+        false
     }
 
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
@@ -300,7 +299,9 @@ impl<F: NorFlash> Params for Row<'_, '_, F> {
         }
         let (mut reading, mut chunk) = (Reading::new(found), [0; 32]);
         #[cfg(feature = "opengauss")]
-        let types = self.0.types.get(usize::from(!is_keyed)..).unwrap_or(&[]);
+        let before = self.0.prefix.count().saturating_add(usize::from(!is_keyed));
+        #[cfg(feature = "opengauss")]
+        let types = self.0.types.get(before..).unwrap_or(&[]);
         #[cfg(feature = "opengauss")]
         let mut pieces = crate::verbs::gauss::InPieces::new(types);
         loop {

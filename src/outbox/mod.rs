@@ -63,7 +63,7 @@ pub use crate::flash::RamFlash;
 pub use embedded_storage::nor_flash::NorFlash;
 pub use options::{Full, Options};
 
-use cursor::{Found, Reading, to_usize};
+use cursor::{Found, to_usize};
 use drain::Sending;
 use format::{HEAD, HEADER, KEY, KEYED};
 use resend::Resend;
@@ -147,7 +147,9 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     ///
     /// # Errors
     /// [`OutboxError::Region`], [`OutboxError::Foreign`], [`OutboxError::SameStatement`],
-    /// [`OutboxError::NoEntropy`], and what the flash reports. Nothing was written.
+    /// [`OutboxError::NoEntropy`], and what the flash reports. [`UsageError::ParameterType`],
+    /// [`UsageError::ParameterCount`]: device and number are not what a statement has. Nothing was
+    /// written.
     pub fn open(
         flash: F,
         buffer: &'b mut [u8],
@@ -218,11 +220,15 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         statement: &'static StaticStatement,
         values: &dyn Params,
     ) -> Result<i64> {
-        if self.options.find(statement.tag()).is_none() {
+        if self.options.pick(statement.tag(), false).is_none() {
             return Err(OutboxError::UnknownStatement.into());
         }
-        let number: &dyn Params = &(0_i64,);
-        statement.check_parts([self.options.device, number, values]).map_err(of_usage)?;
+        let from = self.options.device.count().saturating_add(1);
+        match statement.check_part(from, values) {
+            Ok(end) if end == statement.types().len() => {}
+            Ok(_) => return Err(of_usage(UsageError::ParameterCount)),
+            Err(error) => return Err(of_usage(error)),
+        }
         let length = self.encode(values)?;
         let room = self.options.full.room();
         match self.rows.append(&mut self.device, statement.tag(), self.buffer, length, room) {
@@ -307,16 +313,18 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         let found = cursor.found;
         let length = read(&mut self.device, &found, self.buffer)?;
         let content = self.buffer.get(..length).unwrap_or_default();
-        let (head, values) = content.split_at_checked(to_usize(ASIDE)).unwrap_or((&[], content));
-        let mut key = head.first_chunk().map_or(0, |key| i64::from_le_bytes(*key));
-        let mut values = values;
+        let Some((head, mut values)) = content.split_first_chunk::<16>() else {
+            return Err(OutboxError::Region.into());
+        };
+        let [a, b, c, d, e, f, g, h, state @ .., _, _, _] = *head;
+        let mut key = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
         if found.kind & KEYED != 0
             && let Some((own, rest)) = values.split_first_chunk::<KEY>()
         {
             let [_, _, _, _, own @ ..] = *own;
             (key, values) = (i64::from_be_bytes(own), rest);
         }
-        let sqlstate = SqlState::from_field(head.get(8..13).unwrap_or_default());
+        let sqlstate = SqlState::of(state);
         Ok(Some(Aside { key, sqlstate, values }))
     }
 
@@ -341,14 +349,11 @@ fn read<F: NorFlash>(
     found: &Found,
     buffer: &mut [u8],
 ) -> Result<usize, OutboxError> {
-    let (mut reading, mut chunk, mut at) = (Reading::new(found), [0; 32], 0_usize);
-    while let Some(bytes) = reading.next(device, &mut chunk)? {
-        let end = at.saturating_add(bytes.len());
-        let to = buffer.get_mut(at..end).ok_or(OutboxError::Region)?;
-        to.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        at = end;
-    }
-    Ok(at)
+    let length = usize::from(found.length);
+    // A record goes on to the end of a word, so there is enough to read.
+    let room = to_usize(Device::<F>::round_read(found.length.into()));
+    device.read(found.content, buffer.get_mut(..room).ok_or(OutboxError::Region)?)?;
+    Ok(length)
 }
 
 impl From<FlashError> for OutboxError {

@@ -5,6 +5,7 @@ use embedded_storage::nor_flash::NorFlash;
 use super::cursor::Place;
 use super::drain::end_others;
 use super::format::Shape;
+use super::of_usage;
 use super::ring::Room;
 use crate::connection::Connection;
 use crate::error::{OutboxError, Result};
@@ -144,24 +145,22 @@ impl<'b> Options<'b> {
         self
     }
 
-    /// The statement that a row belongs to.
-    pub(super) fn find(&self, tag: u16) -> Option<&'static StaticStatement> {
-        self.statements.iter().copied().find(|statement| statement.tag() == tag)
-    }
-
     /// The statement that is sent for a row.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn pick(&self, tag: u16, is_opengauss: bool) -> Option<&'static StaticStatement> {
         let index = self.statements.iter().position(|statement| statement.tag() == tag)?;
         let other = if is_opengauss { self.opengauss.get(index) } else { None };
         other.or_else(|| self.statements.get(index)).copied()
     }
 
-    /// Whether rows can be assigned to statements.
-    pub(super) fn check_statements(&self) -> Result<(), OutboxError> {
+    /// Whether rows can be assigned to statements, and device and number are what those have.
+    pub(super) fn check_statements(&self) -> Result<()> {
         let mut rest = self.statements;
         while let [statement, others @ ..] = rest {
+            let checked = statement.check_part(0, self.device);
+            checked.and_then(|at| statement.check_part(at, &(0_i64,))).map_err(of_usage)?;
             if others.iter().any(|other| other.tag() == statement.tag()) {
-                return Err(OutboxError::SameStatement);
+                return Err(OutboxError::SameStatement.into());
             }
             rest = others;
         }

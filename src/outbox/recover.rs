@@ -84,20 +84,19 @@ impl Ring {
         device: &mut Device<F>,
         number: Number,
     ) -> Result<(), OutboxError> {
-        let mut tail = Cursor { index: self.head, first: number, ..Cursor::NONE };
-        let mut index = self.head;
+        let mut cursor = Cursor { index: self.head, first: number, ..Cursor::NONE };
+        self.tail = cursor;
         // From the oldest page on; those wholly below are passed over.
         for _ in 0..self.place.pages {
-            index = self.place.after(index);
-            let header = self.place.header(device, index)?;
-            if (tail.sequence.wrapping_add(1)..=self.sequence).contains(&header.sequence)
-                && (tail.sequence == 0 || !number.is_before(Number::of(header.first)))
-            {
-                tail.enter(index, &header);
+            self.turn(device, &mut cursor)?;
+            let is_above = self.tail.sequence != 0 && number.is_before(cursor.first);
+            if cursor.at == HEADER && !is_above {
+                self.tail = cursor;
             }
         }
-        (self.tail, self.done, self.waiting) = (tail, number, 0);
-        while self.step(device, &mut tail)? {
+        (self.done, self.waiting) = (number, 0);
+        cursor = self.tail;
+        while self.step(device, &mut cursor)? {
             self.waiting = self.waiting.wrapping_add(1);
         }
         Ok(())

@@ -100,8 +100,9 @@ impl Ring {
         }
     }
 
-    /// To the next page. One that cannot be read, or was begun before this one, is passed over.
-    fn turn<F: NorFlash>(
+    /// To the next page. One that cannot be read, was begun before this one, or is none, is passed over.
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn turn<F: NorFlash>(
         &self,
         device: &mut Device<F>,
         cursor: &mut Cursor,
@@ -109,7 +110,7 @@ impl Ring {
         let index = self.place.after(cursor.index);
         let header = self.place.header(device, index)?;
         (cursor.index, cursor.at) = (index, self.place.page);
-        if header.sequence > cursor.sequence {
+        if header.sequence > cursor.sequence && header.sequence <= self.sequence {
             cursor.enter(index, &header);
         }
         Ok(())

@@ -86,7 +86,7 @@ impl StaticStatement {
     }
 
     /// The types that were given.
-    #[cfg(all(feature = "outbox", feature = "opengauss"))]
+    #[cfg(feature = "outbox")]
     pub(crate) const fn types(&self) -> &'static [Oid] {
         self.types
     }
@@ -104,19 +104,11 @@ impl StaticStatement {
         self.hash.tag()
     }
 
-    /// Checks parameters in three parts that become one.
-    pub(crate) fn check_parts(&self, parts: [&dyn Params; 3]) -> Result<(), UsageError> {
-        let mut types = self.types;
-        for part in parts {
-            check_types(types, part, Rules::NONE)?;
-            types = types.get(part.count()..).ok_or(UsageError::ParameterCount)?;
-        }
-        if types.is_empty() { Ok(()) } else { Err(UsageError::ParameterCount) }
-    }
-
-    /// How many parameters it has, by the types given.
-    pub(crate) const fn given(&self) -> usize {
-        self.types.len()
+    /// Checks a part of the parameters, from one on. Returns the index after them.
+    pub(crate) fn check_part(&self, from: usize, part: &dyn Params) -> Result<usize, UsageError> {
+        let types = self.types.get(from..).ok_or(UsageError::ParameterCount)?;
+        check_types(types, part, Rules::NONE)?;
+        Ok(from.saturating_add(part.count()))
     }
 }
 
