@@ -90,6 +90,24 @@ impl Cursor {
         (self.at, self.solid) = (HEADER, HEADER);
     }
 
+    /// To the next page. One that cannot be read, was begun before this one or after the last one, is
+    /// passed over.
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(super) fn turn<F: NorFlash>(
+        &mut self,
+        device: &mut Device<F>,
+        place: &Place,
+        last: u32,
+    ) -> Result<(), OutboxError> {
+        let index = place.after(self.index);
+        let header = place.header(device, index)?;
+        (self.index, self.at) = (index, place.page);
+        if header.sequence > self.sequence && header.sequence <= last {
+            self.enter(index, &header);
+        }
+        Ok(())
+    }
+
     /// To the next record in this page, before `end`; `false`: there is none.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn step<F: NorFlash>(

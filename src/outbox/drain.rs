@@ -9,7 +9,7 @@ use super::format::{HEAD, KEYED};
 use super::number::Number;
 use super::options::Full;
 use super::ring::Ring;
-use super::{ASIDE, Device, Outbox, of_usage, read};
+use super::{Device, Outbox, of_usage, read};
 use crate::connection::Connection;
 use crate::engine::TransactionStatus;
 use crate::error::{Error, OutboxError, Outcome, Remedy, Result, SqlState, UsageError};
@@ -156,6 +156,7 @@ impl<F: NorFlash> Outbox<'_, F> {
     }
 
     /// A batch was not stored: it is sent again by parts, set aside, or waits.
+    #[cfg_attr(target_os = "none", inline(never))]
     fn failed(&mut self, conn: &Connection, error: Error, sent: u16, first: &Cursor) -> Result<()> {
         self.counters.failures = self.counters.failures.wrapping_add(1);
         let sending = &mut self.sending;
@@ -169,29 +170,30 @@ impl<F: NorFlash> Outbox<'_, F> {
             sending.try_next(half, sent);
             return Err(error);
         }
+        let state = error.sqlstate();
         if sent <= 1 {
-            return Ok(self.put_aside(first, error.sqlstate())?);
+            return Ok(self.put_aside(first, state.unwrap_or(SqlState::UNKNOWN))?);
         }
-        match u16::try_from(conn.batch_done()) {
-            // What comes before the row that was refused may be fine; it itself is sent alone.
-            Ok(0) if error.sqlstate().is_some() => sending.try_next(1, CAREFUL),
-            Ok(done) if error.sqlstate().is_some() && done < sent => sending.try_next(done, 1),
-            _ => sending.try_next(half, half),
+        // What comes before the row that was refused may be fine; it itself is sent alone.
+        let done = match u16::try_from(conn.batch_done()) {
+            Ok(done) if state.is_some() && done < sent => done,
+            _ => half,
+        };
+        match done {
+            0 => sending.try_next(1, CAREFUL),
+            done => sending.try_next(done, 1),
         }
         Ok(())
     }
 
     /// Moves the first row that waits, before the cursor, to those set aside.
-    fn put_aside(&mut self, first: &Cursor, state: Option<SqlState>) -> Result<(), OutboxError> {
+    fn put_aside(&mut self, first: &Cursor, state: SqlState) -> Result<(), OutboxError> {
         let key = self.rows.whole(first.found.number).to_le_bytes();
-        let state = state.unwrap_or(SqlState::UNKNOWN);
         let content = self.buffer.get_mut(to_usize(HEAD)..).unwrap_or_default();
-        let (about, values) =
-            content.split_at_mut_checked(to_usize(ASIDE)).ok_or(OutboxError::Region)?;
+        let (about, values) = content.split_first_chunk_mut::<16>().ok_or(OutboxError::Region)?;
+        let ([a, b, c, d, e, f, g, h], [i, j, k, l, m]) = (key, state.to_bytes());
+        *about = [a, b, c, d, e, f, g, h, i, j, k, l, m, 0, 0, 0];
         read(&mut self.device, &first.found, values)?;
-        for (to, from) in about.iter_mut().zip(key.iter().chain(&state.to_bytes())) {
-            *to = *from;
-        }
         let length = first.found.length.wrapping_add(16);
         let (kind, full) = (first.found.kind, self.options.aside_full);
         match self.aside.append(&mut self.device, kind, self.buffer, length, full.room()) {
@@ -209,18 +211,12 @@ impl<F: NorFlash> Outbox<'_, F> {
     }
 }
 
-/// An error of the server's is passed over where the session goes on.
-pub(super) fn unless_dead<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.is_usable() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// Ends the sessions that an earlier link left at the server.
 pub(super) fn end_others(conn: &mut Connection) -> Result<()> {
-    unless_dead(conn.execute(END_OTHERS, ())).map(|_| ())
+    match conn.execute(END_OTHERS, ()) {
+        Err(error) if !error.is_usable() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Rows that are sent, from the tail on, of one statement.

@@ -88,7 +88,7 @@ impl Ring {
         self.tail = cursor;
         // From the oldest page on; those wholly below are passed over.
         for _ in 0..self.place.pages {
-            self.turn(device, &mut cursor)?;
+            cursor.turn(device, &self.place, self.sequence)?;
             let is_above = self.tail.sequence != 0 && number.is_before(cursor.first);
             if cursor.at == HEADER && !is_above {
                 self.tail = cursor;

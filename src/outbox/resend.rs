@@ -4,7 +4,6 @@ use embedded_storage::nor_flash::NorFlash;
 
 use super::Device;
 use super::Outbox;
-use super::drain::unless_dead;
 use super::number::Number;
 use super::ring::Ring;
 use crate::connection::Connection;
@@ -102,7 +101,11 @@ impl Ring {
 
 /// A number for the server and its timeline; `None` where it does not say.
 fn which_server(conn: &mut Connection) -> Result<Option<u32>> {
-    let Some(row) = unless_dead(conn.query_one(WHICH_SERVER, ()))? else { return Ok(None) };
+    let row = match conn.query_one(WHICH_SERVER, ()) {
+        Ok(row) => row,
+        Err(error) if error.is_usable() => return Ok(None),
+        Err(error) => return Err(error),
+    };
     let Ok((system, file)) = row.decode::<(i64, Option<&str>)>() else { return Ok(None) };
     // The first eight digits of a WAL file's name are the timeline.
     let Some(timeline) = file.and_then(|name| name.as_bytes().first_chunk::<8>()) else {

@@ -96,24 +96,8 @@ impl Ring {
             if is_head {
                 return Ok(false);
             }
-            self.turn(device, cursor)?;
+            cursor.turn(device, &self.place, self.sequence)?;
         }
-    }
-
-    /// To the next page. One that cannot be read, was begun before this one, or is none, is passed over.
-    #[cfg_attr(target_os = "none", inline(never))]
-    pub(super) fn turn<F: NorFlash>(
-        &self,
-        device: &mut Device<F>,
-        cursor: &mut Cursor,
-    ) -> Result<(), OutboxError> {
-        let index = self.place.after(cursor.index);
-        let header = self.place.header(device, index)?;
-        (cursor.index, cursor.at) = (index, self.place.page);
-        if header.sequence > cursor.sequence && header.sequence <= self.sequence {
-            cursor.enter(index, &header);
-        }
-        Ok(())
     }
 
     /// Appends a row: `record` has its content after the first [`HEAD`] bytes, and room up to the
@@ -207,10 +191,8 @@ impl Ring {
         if given_up > 0 && room == Room::Have {
             return Err(OutboxError::Full);
         }
-        let mut tail = self.tail;
-        self.turn(device, &mut tail)?;
-        self.tail = tail;
-        self.done = self.done.max(tail.first);
+        self.tail.turn(device, &self.place, self.sequence)?;
+        self.done = self.done.max(self.tail.first);
         self.kept = self.kept.max(self.done);
         self.waiting = self.waiting.saturating_sub(gone);
         self.given_up = self.given_up.wrapping_add(given_up);
@@ -246,10 +228,8 @@ impl Ring {
             };
         }
         let mut record = [0; 32];
-        let state = [self.done.lower_half(), self.server];
-        for (to, word) in record.as_chunks_mut().0.iter_mut().skip(2).zip(state) {
-            *to = word.to_le_bytes();
-        }
+        let [_, _, done, server, ..] = record.as_chunks_mut().0 else { return Ok(()) };
+        (*done, *server) = (self.done.lower_half().to_le_bytes(), self.server.to_le_bytes());
         self.put(device, STATE, &mut record, 8)
     }
 }
