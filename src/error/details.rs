@@ -68,6 +68,15 @@ impl Error {
         }
     }
 
+    /// The server's SQLSTATE as two words, or that of an error that the server did not send.
+    #[cfg(feature = "outbox")]
+    pub(crate) const fn state_words(&self) -> [u32; 2] {
+        match self.fault.is(Fault::SERVER) {
+            true => self.words,
+            false => Details::state(SqlState::UNKNOWN).words,
+        }
+    }
+
     /// The SQLSTATE in the details.
     pub(super) const fn state(&self) -> SqlState {
         let [a, b] = self.words;

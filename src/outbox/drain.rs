@@ -12,7 +12,7 @@ use super::ring::Ring;
 use super::{Device, Outbox, of_usage, read};
 use crate::connection::Connection;
 use crate::engine::TransactionStatus;
-use crate::error::{Error, OutboxError, Outcome, Remedy, Result, SqlState, UsageError};
+use crate::error::{Error, OutboxError, Outcome, Remedy, Result, UsageError};
 use crate::types::Oid;
 use crate::verbs::Params;
 use crate::wire::{WireError, Writer};
@@ -170,34 +170,33 @@ impl<F: NorFlash> Outbox<'_, F> {
             sending.try_next(half, sent);
             return Err(error);
         }
-        let state = error.sqlstate();
         if sent <= 1 {
-            return Ok(self.put_aside(first, state.unwrap_or(SqlState::UNKNOWN))?);
+            return Ok(self.put_aside(first, error.state_words())?);
         }
         // What comes before the row that was refused may be fine; it itself is sent alone.
         let done = match u16::try_from(conn.batch_done()) {
-            Ok(done) if state.is_some() && done < sent => done,
+            Ok(done) if error.sqlstate().is_some() && done < sent => done,
             _ => half,
         };
-        match done {
-            0 => sending.try_next(1, CAREFUL),
-            done => sending.try_next(done, 1),
-        }
+        sending.try_next(done.max(1), 1);
         Ok(())
     }
 
     /// Moves the first row that waits, before the cursor, to those set aside.
-    fn put_aside(&mut self, first: &Cursor, state: SqlState) -> Result<(), OutboxError> {
+    fn put_aside(&mut self, first: &Cursor, state: [u32; 2]) -> Result<(), OutboxError> {
         let key = self.rows.whole(first.found.number).to_le_bytes();
         let content = self.buffer.get_mut(to_usize(HEAD)..).unwrap_or_default();
         let (about, values) = content.split_first_chunk_mut::<16>().ok_or(OutboxError::Region)?;
-        let ([a, b, c, d, e, f, g, h], [i, j, k, l, m]) = (key, state.to_bytes());
-        *about = [a, b, c, d, e, f, g, h, i, j, k, l, m, 0, 0, 0];
+        let ([a, b, c, d, e, f, g, h], [state, rest]) = (key, state);
+        let (low, high) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+        for (to, word) in about.as_chunks_mut().0.iter_mut().zip([low, high, state, rest]) {
+            *to = word.to_le_bytes();
+        }
         read(&mut self.device, &first.found, values)?;
         let length = first.found.length.wrapping_add(16);
         let (kind, full) = (first.found.kind, self.options.aside_full);
         match self.aside.append(&mut self.device, kind, self.buffer, length, full.room()) {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(OutboxError::Full) if full == Full::DropNewest => {
                 self.counters.aside_dropped = self.counters.aside_dropped.wrapping_add(1);
             }

@@ -233,9 +233,9 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         let length = self.encode(values)?;
         let room = self.options.full.room();
         match self.rows.append(&mut self.device, statement.tag(), self.buffer, length, room) {
-            Ok(number) => {
+            Ok(()) => {
                 self.counters.pushed = self.counters.pushed.wrapping_add(1);
-                Ok(self.rows.whole(number).cast_signed())
+                Ok(self.rows.whole(self.rows.last).cast_signed())
             }
             Err(error) => {
                 if error == OutboxError::Full && self.options.full == Full::DropNewest {

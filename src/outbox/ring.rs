@@ -36,6 +36,8 @@ pub(super) struct Ring {
     pub(super) waiting: u32,
     /// Which server the rows are at.
     pub(super) server: u32,
+    /// The number of the row that was appended last.
+    pub(super) last: Number,
     /// Rows that were given up since the log was opened.
     pub(super) given_up: u32,
 }
@@ -64,6 +66,7 @@ impl Ring {
         kept: Number::of(0),
         waiting: 0,
         server: 0,
+        last: Number::of(0),
         given_up: 0,
     };
 
@@ -101,7 +104,7 @@ impl Ring {
     }
 
     /// Appends a row: `record` has its content after the first [`HEAD`] bytes, and room up to the
-    /// next word. Returns its number.
+    /// next word.
     pub(super) fn append<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,
@@ -109,14 +112,14 @@ impl Ring {
         record: &mut [u8],
         length: u16,
         room: Room,
-    ) -> Result<Number, OutboxError> {
+    ) -> Result<(), OutboxError> {
         if !self.has_room::<F>(length) {
             self.begin_page(device, room)?;
         }
-        let number = self.next();
+        self.last = self.next();
         self.put(device, kind, record, length)?;
         self.waiting = self.waiting.wrapping_add(1);
-        Ok(number)
+        Ok(())
     }
 
     fn has_room<F: NorFlash>(&self, length: u16) -> bool {

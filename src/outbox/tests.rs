@@ -72,8 +72,8 @@ impl World {
         let mut record = [0; LONGEST];
         record[8..8 + length].copy_from_slice(&row);
         match ring.append(device, 7, &mut record, length as u16, room) {
-            Ok(number) => {
-                let number = ring.whole(number);
+            Ok(()) => {
+                let number = ring.whole(ring.last);
                 self.given_up += u64::from(ring.given_up);
                 if ring.given_up > 0 {
                     self.forget(ring);
