@@ -26,6 +26,8 @@ pub(super) struct Ring {
     pub(super) at: u32,
     /// Bytes left out after a write that may have been cut.
     pub(super) gap: u32,
+    /// Where what was written last ends, if it was since the log was opened and did not fail.
+    pub(super) firm: u32,
     /// Before the first row that is not done.
     pub(super) tail: Cursor,
     /// Every row below is done.
@@ -61,6 +63,7 @@ impl Ring {
         top: 0,
         at: 0,
         gap: 0,
+        firm: 0,
         tail: Cursor::NONE,
         done: Number::of(0),
         kept: Number::of(0),
@@ -113,7 +116,12 @@ impl Ring {
         length: u16,
         room: Room,
     ) -> Result<(), OutboxError> {
-        if !self.has_room::<F>(length) {
+        // A row that is cut may be read at the next start, be sent, and not be read at the one after it.
+        // Its place is not given to another row if something that can be read is right before it.
+        if self.firm != self.at {
+            self.keep_state(device)?;
+        }
+        if self.firm != self.at || !self.has_room::<F>(length) {
             self.begin_page(device, room)?;
         }
         self.last = self.next();
@@ -145,8 +153,11 @@ impl Ring {
         *begin = [a, b, c, d, e, f, g, h];
         let written = device.write(at, record);
         // A write that failed is as one that was cut.
-        let gap = if written.is_ok() { size } else { size.wrapping_add(self.gap) };
-        self.at = self.at.wrapping_add(gap).min(self.place.page);
+        self.at = self.at.wrapping_add(size);
+        match written {
+            Ok(()) => self.firm = self.at,
+            Err(_) => self.at = self.at.wrapping_add(self.gap).min(self.place.page),
+        }
         written
     }
 
@@ -178,7 +189,7 @@ impl Ring {
         };
         device.erase(self.place.at(index, 0), self.place.at(index, self.place.page))?;
         device.write(self.place.at(index, 0), &header.encode(self.place.shape))?;
-        self.at = HEADER;
+        (self.at, self.firm) = (HEADER, HEADER);
         Ok(())
     }
 
