@@ -23,8 +23,8 @@ const CAREFUL: u16 = 8;
 
 /// Ends the sessions that an earlier link left at the server.
 const END_OTHERS: &str = "select pg_terminate_backend(a.pid) from pg_stat_activity a \
-    join pg_stat_activity b using (datname, usename, application_name) \
-    where b.pid = pg_backend_pid() and a.pid <> b.pid and application_name <> ''";
+    join pg_stat_activity b using(datname,usename,application_name)\
+    where b.pid=pg_backend_pid() and a.pid<>b.pid and application_name>''";
 
 /// What is remembered of sending.
 #[derive(Clone, Copy, Debug)]
@@ -149,9 +149,6 @@ impl<F: NorFlash> Outbox<'_, F> {
         self.sending.uncertain = false;
         let then = self.sending.then;
         self.sending.try_next(then, then.saturating_mul(2));
-        if let Some(settle) = self.resend.settle {
-            settle(self)?;
-        }
         Ok(())
     }
 
@@ -174,11 +171,12 @@ impl<F: NorFlash> Outbox<'_, F> {
             return Ok(self.put_aside(first, error.state_words())?);
         }
         // What comes before the row that was refused may be fine; it itself is sent alone.
-        let done = match u16::try_from(conn.batch_done()) {
-            Ok(done) if error.sqlstate().is_some() && done < sent => done,
-            _ => half,
-        };
-        sending.try_next(done.max(1), 1);
+        sending.try_next(half, 1);
+        if let Ok(done) = u16::try_from(conn.batch_done())
+            && done < sent
+        {
+            sending.limit = done.max(1);
+        }
         Ok(())
     }
 

@@ -93,7 +93,7 @@ pub struct Outbox<'b, F> {
     /// Of rows that were refused; of no pages where there is none.
     aside: Ring,
     sending: Sending,
-    /// What is done about servers that are another one. Pointers, so that what is not asked for is not
+    /// What is done about servers that are another one. A pointer, so that what is not asked for is not
     /// in the image.
     resend: Resend<'b, F>,
     counters: Counters,

@@ -4,7 +4,6 @@ use embedded_storage::nor_flash::NorFlash;
 
 use super::Device;
 use super::Outbox;
-use super::number::Number;
 use super::ring::Ring;
 use crate::connection::Connection;
 use crate::error::{OutboxError, Result};
@@ -18,15 +17,11 @@ const WHICH_SERVER: &str = "select (select system_identifier from pg_control_sys
 pub(super) struct Resend<'b, F> {
     /// At the beginning of a session.
     pub(super) meet: Option<fn(&mut Outbox<'b, F>, &mut Connection) -> Result<()>>,
-    /// When rows are stored.
-    pub(super) settle: Option<fn(&mut Outbox<'b, F>) -> Result<(), OutboxError>>,
     rows: u32,
-    /// Once everything below is sent again, the rows are at this server.
-    moving: Option<(u32, Number)>,
 }
 
 impl<F> Resend<'_, F> {
-    pub(super) const NONE: Self = Self { meet: None, settle: None, rows: 0, moving: None };
+    pub(super) const NONE: Self = Self { meet: None, rows: 0 };
 }
 
 impl<F: NorFlash> Outbox<'_, F> {
@@ -37,7 +32,6 @@ impl<F: NorFlash> Outbox<'_, F> {
     /// may). An outbox that this is not called of never sends again what was acknowledged.
     pub fn resend(&mut self, rows: u32) {
         self.resend.meet = Some(Self::meet);
-        self.resend.settle = Some(Self::settle);
         self.resend.rows = rows;
     }
 
@@ -49,30 +43,17 @@ impl<F: NorFlash> Outbox<'_, F> {
         }
     }
 
-    /// The server is another one: the last rows are sent again.
+    /// The server is another one: the last rows are not done. That and the server are kept in one
+    /// record, so that after a reset the rest is sent, and no more.
     fn move_to(&mut self, server: u32) -> Result<(), OutboxError> {
-        if self.resend.moving.is_some_and(|(other, _)| other == server) {
-            return Ok(());
-        }
-        let (before, until) = (self.rows.waiting, self.rows.kept);
+        let before = self.rows.waiting;
         if self.rows.server != 0 {
             self.rows.rewind_rows(&mut self.device, self.resend.rows)?;
             let again = self.rows.waiting.saturating_sub(before);
             self.counters.resent = self.counters.resent.wrapping_add(again);
         }
-        self.resend.moving = Some((server, until));
-        self.settle()
-    }
-
-    /// Remembers the server that the rows are at, once all of them are.
-    fn settle(&mut self) -> Result<(), OutboxError> {
-        if let Some((server, until)) = self.resend.moving
-            && !self.rows.done.is_before(until)
-        {
-            (self.resend.moving, self.rows.server) = (None, server);
-            self.rows.keep_state(&mut self.device)?;
-        }
-        Ok(())
+        self.rows.server = server;
+        self.rows.keep_state(&mut self.device)
     }
 }
 
