@@ -108,7 +108,7 @@ impl<F: NorFlash, E: From<FlashError>> Device<F, E> {
         self.writes = self.writes.wrapping_add(1);
         let length = u32::try_from(bytes.len()).unwrap_or(0);
         self.bytes = self.bytes.wrapping_add(length);
-        self.flash.write(at, bytes).map_err(|error| fault(&error).into())?;
+        self.flash.write(at, bytes).map_err(|error| fault(&error))?;
         let mut at = at;
         for written in bytes.chunks(32) {
             let mut found = [0; 32];

@@ -12,11 +12,14 @@ use crate::error::{OutboxError, Result};
 const WHICH_SERVER: &str = "select (select system_identifier from pg_control_system()), \
     case when pg_is_in_recovery() then null else pg_walfile_name(pg_current_wal_lsn()) end";
 
+/// Looks which server it is.
+type Meet<'b, F> = fn(&mut Outbox<'b, F>, &mut Connection) -> Result<()>;
+
 /// What is done about servers, where it was asked for.
 #[derive(Debug)]
 pub(super) struct Resend<'b, F> {
     /// At the beginning of a session.
-    pub(super) meet: Option<fn(&mut Outbox<'b, F>, &mut Connection) -> Result<()>>,
+    pub(super) meet: Option<Meet<'b, F>>,
     rows: u32,
 }
 

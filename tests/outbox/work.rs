@@ -63,6 +63,32 @@ fn a_refused_row_is_set_aside_and_holds_up_none() {
     });
 }
 
+/// Refused rows first, last, in between and nothing else, in batches of any size.
+#[test]
+fn refused_rows_are_set_aside_wherever_they_are() {
+    let port = database("poison");
+    let cluster = pg::shared(15);
+    for bad in [&[0][..], &[39], &[0, 39], &[0, 1, 2, 20, 21, 38, 39], &[7, 8, 9]] {
+        for batch in [1, 2, 9, 64] {
+            cluster.psql("poison", "truncate reading");
+            in_ram(options().batch(batch), |outbox| {
+                let value = |n: i32| if bad.contains(&n) { -n - 1 } else { n };
+                push(outbox, (0..40).map(value));
+                with_session(port, "poison", |conn| outbox.drain(conn)).unwrap();
+                let fine = (0..40).filter(|n| !bad.contains(n)).collect::<Vec<_>>();
+                assert_eq!(values("poison"), fine, "{bad:?} {batch}");
+                let refused = outbox.counters().refused;
+                assert_eq!((refused as usize, outbox.waiting()), (bad.len(), 0));
+            });
+        }
+    }
+    in_ram(options(), |outbox| {
+        push(outbox, (1..=12).map(|n| -n));
+        with_session(port, "poison", |conn| outbox.drain(conn)).unwrap();
+        assert_eq!((outbox.set_aside(), outbox.waiting()), (12, 0));
+    });
+}
+
 #[test]
 fn what_the_server_is_to_blame_for_is_kept() {
     let port = database("blame");
