@@ -132,10 +132,19 @@ impl Cursor {
                 (self.found, self.at, self.solid) = (found, next, next);
                 return Ok(true);
             }
-            self.at = self.at.wrapping_add(Device::<F>::WORD);
             if !is_blank {
+                self.at = self.at.wrapping_add(Device::<F>::WORD);
                 self.solid = self.at;
+                continue;
             }
+            // Most of a page may be blank, and be large: by pieces, then by words.
+            let mut piece = [0; 32];
+            let is_far = self.at.wrapping_add(CHUNK) <= end;
+            if is_far {
+                device.read(at, &mut piece)?;
+            }
+            let is_blank = piece == [0xff; 32];
+            self.at = self.at.wrapping_add(if is_blank { CHUNK } else { Device::<F>::WORD });
         }
         Ok(false)
     }
