@@ -138,13 +138,14 @@ impl Cursor {
                 continue;
             }
             // Most of a page may be blank, and be large: by pieces, then by words.
-            let mut piece = [0; 32];
-            let is_far = self.at.wrapping_add(CHUNK) <= end;
-            if is_far {
+            let (mut piece, mut step) = ([0; 32], Device::<F>::WORD);
+            if self.at.wrapping_add(CHUNK) <= end {
                 device.read(at, &mut piece)?;
             }
-            let is_blank = piece == [0xff; 32];
-            self.at = self.at.wrapping_add(if is_blank { CHUNK } else { Device::<F>::WORD });
+            if piece.iter().all(|byte| *byte == 0xff) {
+                step = CHUNK;
+            }
+            self.at = self.at.wrapping_add(step);
         }
         Ok(false)
     }
