@@ -140,7 +140,7 @@ impl Session<'_> {
         if self.link.rules.is_gauss() {
             self.learn_for_many(io, first)?;
         }
-        let part = |w: &mut Writer<'_>| parse(w, sql, first, Run::Text);
+        let part = |w: &mut Writer<'_>| parse(w, &sql, first, Run::Text);
         self.stage_part_of_batch(io, part, &part, false)
     }
 
@@ -211,7 +211,7 @@ impl Session<'_> {
             self.take_batch(io, batch)?;
         }
         let part = |w: &mut Writer<'_>| {
-            bind(w, sql, item, Run::Text)?;
+            bind(w, &sql, item, Run::Text)?;
             frontend::execute(w)
         };
         let written = fits.and_then(|()| {

@@ -113,7 +113,7 @@ impl Session<'_> {
         }
         self.note_sent(batch, 1);
         let part = |w: &mut Writer<'_>| {
-            bind(w, sql, item, Run::Text)?;
+            bind(w, &sql, item, Run::Text)?;
             frontend::execute(w)
         };
         self.stage_part_of_batch(io, part, &part, false)

@@ -91,7 +91,7 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         let open = Open(params);
         self.stage(io, &|w| {
-            super::query::parse(w, sql, &open, Run::Text)?;
+            super::query::parse(w, &sql, &open, Run::Text)?;
             frontend::describe_statement(w, frontend::UNNAMED)?;
             frontend::sync(w)
         })?;

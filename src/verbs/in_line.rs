@@ -37,7 +37,7 @@ pub(crate) fn parse<P: Params + ?Sized>(
         }
         Source::Named(_) => {}
     }
-    w.apart(|w| query::parse(w, sql, &params, run))
+    w.apart(|w| query::parse(w, &sql, &params, run))
 }
 
 /// What is known of a statement with a name whose parameters fit: its text, their types, and whether
@@ -70,14 +70,14 @@ pub(crate) fn bind<P: Params + ?Sized>(
     #[cfg(not(target_os = "none"))]
     {
         if params.has_text() {
-            return w.apart(|w| query::bind(w, sql, params, run));
+            return w.apart(|w| query::bind(w, &sql, params, run));
         }
         let message = open_bind(w, sql.statement_name(run), params.count())?;
         params.values(w)?;
         close_bind(w, message)
     }
     #[cfg(target_os = "none")]
-    query::bind(w, sql, params, run)
+    query::bind(w, &sql, params, run)
 }
 
 /// Everything that runs a statement.

@@ -118,7 +118,7 @@ fn encode(w: &mut Writer<'_>, execution: &Execution<'_, dyn Params + '_>) -> Res
             }
         }
     }
-    query::bind(w, sql, params, run)?;
+    query::bind(w, &sql, params, run)?;
     execution.encode_end(w)
 }
 
@@ -149,8 +149,8 @@ impl Session<'_> {
         }
         *run = Run::Anew;
         self.begin_again();
-        self.note_statement(sql);
+        self.note_statement(&sql);
         self.send_statement(io, &Execution { sql, params: given!(params), run: Run::Anew, rows })?;
-        self.bound(io, sql, Run::Anew)
+        self.bound(io, &sql, Run::Anew)
     }
 }

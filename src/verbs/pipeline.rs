@@ -186,8 +186,8 @@ impl<'b> Pipeline<'_, 'b> {
         }
         let before = (session.link.stats.bytes_out, session.link.staged());
         let part = |w: &mut Writer<'_>| {
-            parse(w, sql, &params, Run::Text)?;
-            bind(w, sql, params, Run::Text)?;
+            parse(w, &sql, &params, Run::Text)?;
+            bind(w, &sql, params, Run::Text)?;
             frontend::describe_portal(w)?;
             frontend::execute(w)
         };

@@ -106,14 +106,14 @@ impl Session<'_> {
         self.portals = number.wrapping_add(1);
         let portal = frontend::portal_name(number);
         self.stage(io, &|w| {
-            parse(w, sql, params, run)?;
+            parse(w, &sql, params, run)?;
             bind_portal(w, &portal, sql, params, run)?;
             frontend::describe_named_portal(w, &portal)?;
             frontend::sync(w)
         })?;
         self.exchange.sync_sent();
         self.send(io)?;
-        self.bound(io, sql, run)?;
+        self.bound(io, &sql, run)?;
         self.next(io)?;
         let fitting = match self.link.tag {
             tag::ROW_DESCRIPTION => self.rows_that_fit(io)?,

@@ -2,7 +2,7 @@
 
 use crate::connection::Connection;
 use crate::engine::{NameHash, ResultState, Session, TransactionStatus, may_end_of_many};
-use crate::error::{Error, Fault, Result, UsageError};
+use crate::error::{Fault, Result, UsageError};
 use crate::transport::{Lent, lent};
 use crate::verbs::in_line;
 use crate::verbs::params::{Given, Params, erased, parameters, sent_as};
@@ -10,7 +10,7 @@ use crate::verbs::row::Row;
 use crate::verbs::rows::Rows;
 use crate::verbs::sql::{Execution, Run, Source, Sql};
 use crate::wire::backend::tag;
-use crate::wire::{Encode, WireError, Writer, frontend};
+use crate::wire::{WireError, Writer, frontend};
 
 impl<'b> Connection<'_, 'b> {
     /// Runs a statement and returns its rows: `query("select … where id = $1", (7_i32,))`.
@@ -38,8 +38,8 @@ impl<'b> Connection<'_, 'b> {
         sql: impl Into<Sql<'q>>,
         params: P,
     ) -> Result<Rows<'_, 'b>> {
-        let params = erased!(params);
-        match self.session.query(&mut lent(&mut self.io), sql.into(), params) {
+        let execution = &mut Execution::new(sql.into(), erased!(params), true);
+        match self.session.query(&mut lent(&mut self.io), execution) {
             Ok(()) => Ok(Rows::new(self.session, lent(&mut self.io))),
             Err(fault) => Err(self.session.into_error(fault)),
         }
@@ -63,10 +63,9 @@ impl<'b> Connection<'_, 'b> {
         sql: impl Into<Sql<'q>>,
         params: P,
     ) -> Result<Row<'_>> {
-        let params = erased!(params);
-        match self.session.query_only(&mut lent(&mut self.io), sql.into(), params) {
-            Ok(true) => Ok(Row::new(&self.session.link)),
-            Ok(false) => Err(Error::local(UsageError::NoRows.into())),
+        let execution = &mut Execution::new(sql.into(), erased!(params), true);
+        match self.session.query_only(&mut lent(&mut self.io), execution) {
+            Ok(()) => Ok(Row::new(&self.session.link)),
             Err(fault) => Err(self.session.into_error(fault)),
         }
     }
@@ -80,10 +79,10 @@ impl<'b> Connection<'_, 'b> {
         sql: impl Into<Sql<'q>>,
         params: P,
     ) -> Result<Option<Row<'_>>> {
-        let params = erased!(params);
-        match self.session.query_only(&mut lent(&mut self.io), sql.into(), params) {
-            Ok(true) => Ok(Some(Row::new(&self.session.link))),
-            Ok(false) => Ok(None),
+        let execution = &mut Execution::new(sql.into(), erased!(params), true);
+        match self.session.query_only(&mut lent(&mut self.io), execution) {
+            Ok(()) => Ok(Some(Row::new(&self.session.link))),
+            Err(fault) if fault == UsageError::NoRows.into() => Ok(None),
             Err(fault) => Err(self.session.into_error(fault)),
         }
     }
@@ -101,8 +100,8 @@ impl<'b> Connection<'_, 'b> {
     /// # Errors
     /// As [`query`](Self::query).
     pub fn execute<'q, P: Params>(&mut self, sql: impl Into<Sql<'q>>, params: P) -> Result<u64> {
-        let params = erased!(params);
-        match self.session.execute(&mut lent(&mut self.io), sql.into(), params) {
+        let execution = &mut Execution::new(sql.into(), erased!(params), false);
+        match self.session.execute(&mut lent(&mut self.io), execution) {
             Ok(()) => Ok(self.session.rows()),
             Err(fault) => Err(self.session.into_error(fault)),
         }
@@ -157,27 +156,25 @@ impl Session<'_> {
     pub(crate) fn query<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
-        sql: Sql<'_>,
-        params: &P,
+        execution: &mut Execution<'_, P>,
     ) -> Result<(), Fault> {
-        let execution = &mut Execution::new(sql, params, true);
         self.begin_and_send(io, execution)?;
         self.bind_or_again(io, execution)?;
         self.described_unless_known(io, execution)
     }
 
-    /// Runs a statement that returns one row, which is then what was taken last, or none.
+    /// Runs a statement that returns one row, which is then what was taken last.
+    /// [`UsageError::NoRows`]: there is none.
     #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
     fn query_only<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
-        sql: Sql<'_>,
-        params: &P,
-    ) -> Result<bool, Fault> {
-        let execution = &mut Execution::new(sql, params, true);
+        execution: &mut Execution<'_, P>,
+    ) -> Result<(), Fault> {
         self.begin_and_send(io, execution)?;
-        if self.is_answered(io, sql, execution.run, true)? {
-            return Ok(true);
+        if self.is_answered(io, &execution.sql, execution.run, true)? {
+            return Ok(());
         }
         self.bind_or_again(io, execution)?;
         self.described_unless_known(io, execution)?;
@@ -189,12 +186,12 @@ impl Session<'_> {
     pub(crate) fn execute<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,
-        sql: Sql<'_>,
-        params: &P,
+        execution: &mut Execution<'_, P>,
     ) -> Result<(), Fault> {
-        let execution = &mut Execution::new(sql, params, false);
+        // Before the execution is handed on: where text is given, it is known when compiling.
+        let sql = execution.sql;
         self.begin_and_send(io, execution)?;
-        if self.is_answered(io, sql, execution.run, false)? {
+        if self.is_answered(io, &sql, execution.run, false)? {
             return Ok(());
         }
         self.bind_or_again(io, execution)?;
@@ -233,8 +230,21 @@ impl Session<'_> {
         io: &mut Lent<'_>,
         execution: &mut Execution<'_, P>,
     ) -> Result<(), Fault> {
+        match self.bound(io, &execution.sql, execution.run) {
+            Ok(()) => Ok(()),
+            Err(fault) => self.bind_again(io, execution, fault),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn bind_again<P: Given + ?Sized>(
+        &mut self,
+        io: &mut Lent<'_>,
+        execution: &mut Execution<'_, P>,
+        fault: Fault,
+    ) -> Result<(), Fault> {
         let Execution { sql, params, ref mut run, rows } = *execution;
-        let Err(fault) = self.bound(io, sql, *run) else { return Ok(()) };
         match sql.0 {
             Source::Named(statement) => {
                 statement.run_again(self, io, params.erased(), (run, rows), fault)
@@ -250,7 +260,7 @@ impl Session<'_> {
     fn is_answered(
         &mut self,
         io: &mut Lent<'_>,
-        sql: Sql<'_>,
+        sql: &Sql<'_>,
         run: Run,
         row: bool,
     ) -> Result<bool, Fault> {
@@ -306,13 +316,13 @@ impl Session<'_> {
         if self.link.rules.is_gauss() && params.count() > 0 {
             self.learn(io, sql, run, params.erased())?;
         }
-        self.note_statement(sql);
+        self.note_statement(&execution.sql);
         Ok(())
     }
 
     /// What a statement that is about to be sent may do to an open transaction.
     #[inline]
-    pub(crate) fn note_statement(&mut self, sql: Sql<'_>) {
+    pub(crate) fn note_statement(&mut self, sql: &Sql<'_>) {
         if self.ledger.status() != TransactionStatus::Idle {
             let may_end = sql.may_end() || self.server.is_opengauss();
             self.ledger.sending(may_end);
@@ -333,14 +343,19 @@ impl Session<'_> {
 
     /// CloseComplete, ParseComplete and BindComplete, as far as they were asked for.
     #[inline]
-    pub(crate) fn bound(&mut self, io: &mut Lent<'_>, sql: Sql<'_>, run: Run) -> Result<(), Fault> {
+    pub(crate) fn bound(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: &Sql<'_>,
+        run: Run,
+    ) -> Result<(), Fault> {
         if !run.is_known() {
             self.parsed(io, sql, run)?;
         }
         self.expect_empty(io, tag::BIND_COMPLETE)
     }
 
-    fn parsed(&mut self, io: &mut Lent<'_>, sql: Sql<'_>, run: Run) -> Result<(), Fault> {
+    fn parsed(&mut self, io: &mut Lent<'_>, sql: &Sql<'_>, run: Run) -> Result<(), Fault> {
         if run == Run::Anew {
             self.expect_empty(io, tag::CLOSE_COMPLETE)?;
         }
@@ -355,14 +370,14 @@ impl Session<'_> {
 /// Parse, where the statement is not known to the server by name.
 pub(crate) fn parse(
     w: &mut Writer<'_>,
-    sql: Sql<'_>,
+    sql: &Sql<'_>,
     params: &dyn Params,
     run: Run,
 ) -> Result<(), WireError> {
     match (sql.0, run) {
         (Source::Text(text), _) => {
             let count = params.count();
-            frontend::parse(w, frontend::UNNAMED, text, count, &|w| {
+            frontend::parse(w, frontend::UNNAMED, text, count, &move |w| {
                 (0..count).try_for_each(|i| w.u32(sent_as(i, params.oid(i), w.rules())))
             })
         }
@@ -375,26 +390,9 @@ pub(crate) fn parse(
 /// Bind to the unnamed portal.
 pub(crate) fn bind<P: Params + ?Sized>(
     w: &mut Writer<'_>,
-    sql: Sql<'_>,
+    sql: &Sql<'_>,
     params: &P,
     run: Run,
 ) -> Result<(), WireError> {
     frontend::bind_unnamed(w, sql.name(run), &|w: &mut Writer<'_>| parameters(w, params))
-}
-
-/// Everything that runs a statement.
-impl<P: Given + ?Sized> Encode for Execution<'_, P> {
-    fn encode(&self, w: &mut Writer<'_>, _: &[u8]) -> Result<(), WireError> {
-        let Self { sql, params, run, .. } = *self;
-        // Through the table, so that it is linked only where there are statements with a name.
-        #[cfg(target_os = "none")]
-        if let Source::Named(statement) = sql.0 {
-            return statement.encode(w, P::as_it_is(self));
-        }
-        if !run.is_known() {
-            parse(w, sql, params.erased(), run)?;
-        }
-        bind(w, sql, params, run)?;
-        self.encode_end(w)
-    }
 }

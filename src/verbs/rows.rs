@@ -297,19 +297,20 @@ impl<'r, 'b> Rows<'r, 'b> {
 }
 
 impl Session<'_> {
-    /// The only row, with the statement finished: it is then what was taken last. `false` when there
-    /// is none.
+    /// The only row, with the statement finished: it is then what was taken last.
+    /// [`UsageError::NoRows`]: there is none.
     #[cfg_attr(not(target_os = "none"), inline)]
-    pub(crate) fn find_only(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+    #[cfg_attr(target_os = "none", inline(never))]
+    pub(crate) fn find_only(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let quick = self.result == ResultState::Rows && self.link.try_take(tag::DATA_ROW);
         if quick {
             self.check_columns()?;
         } else if !self.step_with_room(io)? {
-            return Ok(false);
+            return Err(UsageError::NoRows.into());
         }
         // One row, and its end is here already: the usual case.
         if self.link.left() == 0 && self.ended_at_once() {
-            return Ok(true);
+            return Ok(());
         }
         self.find_end(io)
     }
@@ -317,17 +318,19 @@ impl Session<'_> {
     /// The end after the only row, which stays readable.
     #[cold]
     #[inline(never)]
-    fn find_end(&mut self, io: &mut Lent<'_>) -> Result<bool, Fault> {
+    fn find_end(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.link.pin();
         let row = self.link.span();
-        match self.step_with_room(io) {
-            Ok(false) => {
-                self.link.show(row);
-                Ok(true)
-            }
-            Ok(true) | Err(Fault::CAPACITY) => Err(UsageError::TooManyRows.into()),
-            Err(fault) => Err(fault),
+        self.next(io)?;
+        match self.link.tag {
+            tag::COMMAND_COMPLETE => self.command_complete(io)?,
+            tag::DATA_ROW => return Err(UsageError::TooManyRows.into()),
+            _ => return Err(self.no_result(io)),
         }
+        self.result = ResultState::Done;
+        self.expect_ready(io)?;
+        self.link.show(row);
+        Ok(())
     }
 
     /// The next row of a statement of its own, with room for what must be seen whole after it.

@@ -2,8 +2,10 @@
 
 use crate::engine::{Name, NameHash, may_end};
 use crate::verbs::named::Named;
+use crate::verbs::params::Given;
+use crate::verbs::query::{bind, parse};
 use crate::verbs::statement::{Statement, StaticStatement};
-use crate::wire::{WireError, Writer, frontend};
+use crate::wire::{Encode, WireError, Writer, frontend};
 
 /// What a verb runs: SQL text, a [`Statement`] or a [`StaticStatement`]. Made from any by `into`.
 #[derive(Clone, Copy)]
@@ -127,5 +129,22 @@ impl<P: ?Sized> Execution<'_, P> {
             frontend::describe_portal(w)?;
         }
         frontend::execute_and_sync(w)
+    }
+}
+
+/// Everything that runs a statement.
+impl<P: Given + ?Sized> Encode for Execution<'_, P> {
+    fn encode(&self, w: &mut Writer<'_>, _: &[u8]) -> Result<(), WireError> {
+        let Self { ref sql, params, run, .. } = *self;
+        // Through the table, so that it is linked only where there are statements with a name.
+        #[cfg(target_os = "none")]
+        if let Source::Named(statement) = sql.0 {
+            return statement.encode(w, P::as_it_is(self));
+        }
+        if !run.is_known() {
+            parse(w, sql, params.erased(), run)?;
+        }
+        bind(w, sql, params, run)?;
+        self.encode_end(w)
     }
 }

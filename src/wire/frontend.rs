@@ -24,7 +24,7 @@ pub const UNNAMED: &[u8; 1] = b"\0";
 
 /// StartupMessage. `parameters` writes name and value pairs, each as [`Writer::cstr`].
 pub fn startup<F: Body>(w: &mut Writer<'_>, version: u32, parameters: &F) -> Done {
-    w.untagged(&|w| {
+    w.untagged(&move |w| {
         w.u32(version)?;
         parameters(w)?;
         w.u8(0)
@@ -52,7 +52,7 @@ pub fn parameter(w: &mut Writer<'_>, name: &str, value: Option<&str>) -> Done {
 
 /// CancelRequest
 pub fn cancel_request(w: &mut Writer<'_>, pid: u32, key: &[u8]) -> Done {
-    w.untagged(&|w| {
+    w.untagged(&move |w| {
         w.u32(CANCEL_REQUEST)?;
         w.u32(pid)?;
         w.bytes(key)
@@ -66,12 +66,12 @@ pub fn password<F: Body>(w: &mut Writer<'_>, body: &F) -> Done {
 
 /// Query, the simple query protocol.
 pub fn query(w: &mut Writer<'_>, sql: &str) -> Done {
-    w.message(b'Q', &|w| w.cstr(sql))
+    w.message(b'Q', &move |w| w.cstr(sql))
 }
 
 /// Query made of several pieces of text.
 pub fn query_of(w: &mut Writer<'_>, pieces: &[&str]) -> Done {
-    w.message(b'Q', &|w| {
+    w.message(b'Q', &move |w| {
         pieces.iter().try_for_each(|piece| w.bytes(piece.as_bytes()))?;
         w.u8(0)
     })
@@ -85,7 +85,7 @@ pub fn parse<F: Body>(
     count: usize,
     types: &F,
 ) -> Done {
-    w.message(b'P', &|w| {
+    w.message(b'P', &move |w| {
         w.bytes(statement)?;
         w.cstr(sql)?;
         w.count(count)?;
@@ -96,7 +96,7 @@ pub fn parse<F: Body>(
 /// Bind: results in binary format. `parameters` writes their formats, their number, and length and
 /// value of each.
 pub fn bind(w: &mut Writer<'_>, portal: &[u8], statement: &[u8], parameters: Part<'_>) -> Done {
-    w.message(b'B', &|w| {
+    w.message(b'B', &move |w| {
         w.bytes(portal)?;
         w.bytes(statement)?;
         parameters.encode(w, &[])?;
@@ -106,7 +106,7 @@ pub fn bind(w: &mut Writer<'_>, portal: &[u8], statement: &[u8], parameters: Par
 
 /// As [`bind`], of the unnamed portal.
 pub fn bind_unnamed(w: &mut Writer<'_>, statement: &[u8], parameters: Part<'_>) -> Done {
-    w.message(b'B', &|w| {
+    w.message(b'B', &move |w| {
         w.u8(0)?;
         w.bytes(statement)?;
         parameters.encode(w, &[])?;
@@ -225,7 +225,7 @@ pub fn describe_portal(w: &mut Writer<'_>) -> Done {
 
 /// Describe a statement.
 pub fn describe_statement(w: &mut Writer<'_>, statement: &[u8]) -> Done {
-    w.message(b'D', &|w| {
+    w.message(b'D', &move |w| {
         w.u8(b'S')?;
         w.bytes(statement)
     })
@@ -251,7 +251,7 @@ pub fn execute_nothing(w: &mut Writer<'_>) -> Done {
 
 /// Close a statement.
 pub fn close_statement(w: &mut Writer<'_>, statement: &[u8]) -> Done {
-    w.message(b'C', &|w| {
+    w.message(b'C', &move |w| {
         w.u8(b'S')?;
         w.bytes(statement)
     })
@@ -259,7 +259,7 @@ pub fn close_statement(w: &mut Writer<'_>, statement: &[u8]) -> Done {
 
 /// CopyFail
 pub fn copy_fail(w: &mut Writer<'_>, reason: &str) -> Done {
-    w.message(b'f', &|w| w.cstr(reason))
+    w.message(b'f', &move |w| w.cstr(reason))
 }
 
 /// CopyDone
