@@ -376,8 +376,9 @@ pub(crate) fn parse(
 ) -> Result<(), WireError> {
     match (sql.0, run) {
         (Source::Text(text), _) => {
-            let count = params.count();
-            frontend::parse(w, frontend::UNNAMED, text, count, &move |w| {
+            frontend::parse(w, frontend::UNNAMED, text, move |w: &mut Writer<'_>| {
+                let count = params.count();
+                w.count(count)?;
                 (0..count).try_for_each(|i| w.u32(sent_as(i, params.oid(i), w.rules())))
             })
         }

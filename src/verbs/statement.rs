@@ -245,7 +245,8 @@ impl Named for StaticStatement {
 /// Close and Parse of a statement with a name, for the types given.
 fn parse(w: &mut Writer<'_>, name: &Name, sql: &str, types: &[Oid]) -> Result<(), WireError> {
     frontend::close_statement(w, name)?;
-    frontend::parse(w, name, sql, types.len(), &|w| {
+    frontend::parse(w, name, sql, move |w: &mut Writer<'_>| {
+        w.count(types.len())?;
         types.iter().try_for_each(|&oid| w.u32(declared(oid, w.rules())))
     })
 }
@@ -257,8 +258,9 @@ fn parse_with(
     params: &dyn Params,
     types: &dyn Fn(usize, Oid, Rules) -> Oid,
 ) -> Result<(), WireError> {
-    let count = params.count();
-    frontend::parse(w, frontend::UNNAMED, sql, count, &|w| {
+    frontend::parse(w, frontend::UNNAMED, sql, move |w: &mut Writer<'_>| {
+        let count = params.count();
+        w.count(count)?;
         (0..count).try_for_each(|index| {
             let (sent, rules) = (params.oid(index), w.rules());
             match types(index, sent, rules) {

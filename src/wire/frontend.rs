@@ -77,18 +77,11 @@ pub fn query_of(w: &mut Writer<'_>, pieces: &[&str]) -> Done {
     })
 }
 
-/// Parse. `types` writes one OID per parameter, `count` of them.
-pub fn parse<F: Body>(
-    w: &mut Writer<'_>,
-    statement: &[u8],
-    sql: &str,
-    count: usize,
-    types: &F,
-) -> Done {
+/// Parse. `types` writes the number of parameters and one OID for each.
+pub fn parse<F: Body>(w: &mut Writer<'_>, statement: &[u8], sql: &str, types: F) -> Done {
     w.message(b'P', &move |w| {
         w.bytes(statement)?;
         w.cstr(sql)?;
-        w.count(count)?;
         types(w)
     })
 }
@@ -333,7 +326,7 @@ mod tests {
             b"B\0\0\0\x16\0s1\0\0\x01\0\x01\0\x01\xff\xff\xff\xff\0\x01\0\x01"
         );
         assert_eq!(
-            bytes(|w| parse(w, UNNAMED, "select 1", 0, &|_| Ok(()))),
+            bytes(|w| parse(w, UNNAMED, "select 1", |w| w.count(0))),
             b"P\0\0\0\x10\0select 1\0\0\0"
         );
         assert_eq!(bytes(|w| close_statement(w, b"s1\0")), b"C\0\0\0\x08Ss1\0");
