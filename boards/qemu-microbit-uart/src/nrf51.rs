@@ -77,7 +77,16 @@ impl Clock {
     pub fn now_ms(&self) -> u64 {
         let now = Self::micros();
         let passed = now.wrapping_sub(self.last.replace(now));
-        let (mut ms, mut rest) = (passed / 1000, self.rest.get() + passed % 1000);
+        let (mut ms, mut rest) = (0_u32, passed);
+        // No division, which is a routine with 40 bytes of stack. Mostly there is nothing to divide.
+        if passed >= 1000 {
+            for bit in (0..=22).rev() {
+                if rest >= 1000 << bit {
+                    (ms, rest) = (ms | 1 << bit, rest - (1000 << bit));
+                }
+            }
+        }
+        rest += self.rest.get();
         if rest >= 1000 {
             (ms, rest) = (ms + 1, rest - 1000);
         }
