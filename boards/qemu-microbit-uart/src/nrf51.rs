@@ -2,13 +2,14 @@
 //! generator. Source: "nRF51 Series Reference Manual".
 
 use core::cell::Cell;
+use core::marker::PhantomData;
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 
-/// Longest wait of one `read` or `write`, in milliseconds, before it says "nothing yet".
-const SLICE_MS: u64 = 20;
+/// Longest wait of one `read` or `write`, in microseconds, before it says "nothing yet".
+const SLICE: u32 = 20_000;
 
 const UART: usize = 0x4000_2000;
 const TIMER0: usize = 0x4000_8000;
@@ -96,11 +97,18 @@ impl Clock {
     }
 
     /// Sleeps until a byte has arrived, at most this many milliseconds.
+    #[cfg(feature = "survive")]
     pub fn wait_for_byte(&self, ms: u32) {
+        Self::wait_until(Self::micros().wrapping_add(ms * 1000));
+    }
+
+    /// Sleeps until a byte has arrived or the timer says this.
+    fn wait_until(end: u32) {
         write(TIMER0 + 0x144, 0); // EVENTS_COMPARE[1]
-        let now = Self::micros();
-        write(TIMER0 + 0x544, now.wrapping_add(ms * 1000)); // CC[1]
-        if read(UART + 0x108) == 0 {
+        write(TIMER0 + 0x544, end); // CC[1]
+        // Looked at after it was set: a time that has passed would come again in 71 minutes only.
+        let left = end.wrapping_sub(Self::micros()).cast_signed();
+        if left > 0 && read(UART + 0x108) == 0 {
             barepg_semihost::barepg_mark_sleep();
             cortex_m::asm::wfi();
         }
@@ -112,13 +120,13 @@ impl Clock {
 
 /// The serial line. What is at its other end speaks PostgreSQL's protocol: a converter from
 /// serial to TCP, or QEMU. Nothing on the line says that the other end has closed, so only
-/// deadlines end a wait.
-pub struct Uart<'a>(&'a Clock);
+/// deadlines end a wait. The timer must run, which the clock says that is started.
+pub struct Uart<'a>(PhantomData<&'a Clock>);
 
 impl<'a> Uart<'a> {
     /// Starts the UART at 115200 baud without flow control: the receiver must be as quick as the
     /// line, so keep results small.
-    pub fn start(clock: &'a Clock) -> Self {
+    pub fn start(_: &'a Clock) -> Self {
         write(UART + 0x50C, 24); // PSELTXD: the micro:bit's USB side
         write(UART + 0x514, 25); // PSELRXD
         write(UART + 0x524, 0x01D7_E000); // BAUDRATE: 115200
@@ -126,7 +134,7 @@ impl<'a> Uart<'a> {
         write(UART + 0x304, 1 << 2); // INTENSET: RXDRDY; the emulator wants it after ENABLE
         write(UART + 0x008, 1); // TASKS_STARTTX
         write(UART, 1); // TASKS_STARTRX
-        Self(clock)
+        Self(PhantomData)
     }
 
     fn byte(&self) -> Option<u8> {
@@ -147,13 +155,12 @@ impl Read for Uart<'_> {
         if buf.is_empty() {
             return Ok(0);
         }
-        let deadline = self.0.now_ms() + SLICE_MS;
+        let start = Clock::micros();
         while read(UART + 0x108) == 0 {
-            let left = deadline.saturating_sub(self.0.now_ms());
-            if left == 0 {
+            if Clock::micros().wrapping_sub(start) >= SLICE {
                 return Err(ErrorKind::TimedOut);
             }
-            self.0.wait_for_byte(left as u32);
+            Clock::wait_until(start.wrapping_add(SLICE));
         }
         let mut count = 0;
         for slot in buf {
@@ -173,12 +180,12 @@ impl ReadReady for Uart<'_> {
 
 impl Write for Uart<'_> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
-        let deadline = self.0.now_ms() + SLICE_MS;
+        let start = Clock::micros();
         for (count, &byte) in buf.iter().enumerate() {
             write(UART + 0x11C, 0); // EVENTS_TXDRDY
             write(UART + 0x51C, u32::from(byte)); // TXD
             while read(UART + 0x11C) == 0 {
-                if self.0.now_ms() >= deadline {
+                if Clock::micros().wrapping_sub(start) >= SLICE {
                     // This byte is in the transmitter and will leave when it can.
                     return Ok(count + 1);
                 }
