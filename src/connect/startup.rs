@@ -125,7 +125,6 @@ impl Session<'_> {
         protection: Protection<'_>,
         kept_ms: u32,
     ) -> Result<(), Fault> {
-        let version = config.asked_version(self.server.is(Fact::MinorRefused));
         let allowed = allowed_methods(config, protection);
         let must_bind = config.channel_binding == ChannelBinding::Require;
         if must_bind && cfg!(not(feature = "tls")) {
@@ -138,7 +137,7 @@ impl Session<'_> {
             match self.link.tag {
                 tag::AUTHENTICATION => {}
                 tag::NEGOTIATE_PROTOCOL_VERSION if !asked && !self.server.is(Fact::Negotiated) => {
-                    self.negotiate(io, version)?;
+                    self.negotiate(io)?;
                     continue;
                 }
                 tag::ERROR_RESPONSE => {
@@ -284,10 +283,11 @@ impl Session<'_> {
 
     /// NegotiateProtocolVersion: a version between 3.0 and the one asked for, and none of the
     /// options refused that were sent, for none were sent.
-    fn negotiate(&mut self, io: &mut Lent<'_>, asked: u32) -> Result<(), Fault> {
+    fn negotiate(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.link.body(io)?;
         let taken = NegotiateProtocolVersion::decode(self.link.taken())?;
         let NegotiateProtocolVersion { version, options } = taken;
+        let asked = frontend::PROTOCOL_3_0 | u32::from(self.server.minor);
         if version < frontend::PROTOCOL_3_0 || version > asked || options != 0 {
             return Err(Fault::from(ProtocolError::BadVersion));
         }
