@@ -45,6 +45,8 @@ pub(super) fn binding(
         #[cfg(feature = "tls")]
         (_, Some(hash), true) => Ok(Binding::EndPoint(hash)),
         (ChannelBinding::Require, ..) => Err(Fault::from(AuthError::ChannelBinding)),
+        // Without TLS there is nothing to be tied to.
+        _ if cfg!(not(feature = "tls")) => Ok(Binding::None),
         _ if !protection.encrypted => Ok(Binding::None),
         #[cfg(feature = "tls")]
         (ChannelBinding::Prefer, _, false) => Ok(Binding::NotOffered),
