@@ -89,6 +89,7 @@ impl Session<'_> {
     }
 
     /// Takes ReadyForQuery, whose header was taken.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.link.body(io)?;
         self.take_ready()

@@ -48,7 +48,7 @@ impl Session<'_> {
                 break;
             }
             self.checked_header(io)?;
-            self.take_async(io)?;
+            self.take_asynchronous(io)?;
             self.link.skip(io)?;
         }
         self.link.tag = 0;

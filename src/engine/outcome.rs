@@ -205,6 +205,7 @@ impl Session<'_> {
     }
 
     /// Takes ErrorResponse where it is the last that comes; the fault that this is.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn take_last_error(&mut self, io: &mut Lent<'_>) -> Fault {
         self.take_error(io).err().unwrap_or(Fault::SERVER)
     }

@@ -9,7 +9,7 @@ use crate::transport::{Lent, lent};
 use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
 use crate::wire::backend::CopyResponse;
-use crate::wire::{Body, Part, WireError, Writer, frontend};
+use crate::wire::{Part, WireError, Writer, frontend};
 
 /// A COPY into a table, begun by [`Connection::copy_in`](crate::Connection::copy_in).
 ///
@@ -170,7 +170,7 @@ impl CopyIn<'_, '_> {
         }
         let columns = self.layout.columns;
         if cfg!(target_os = "none") {
-            return self.put(&|w| in_line::row(w, columns, row));
+            return self.put(&|w: &mut Writer<'_>| in_line::row(w, columns, row));
         }
         match self.session.link.append_inline_after(HEAD, |w| in_line::row(w, columns, row)) {
             Ok(()) => Ok(()),
@@ -189,7 +189,7 @@ impl CopyIn<'_, '_> {
     /// The header, before the first row.
     fn open(&mut self) -> Result<(), Fault> {
         if self.content == Content::Empty {
-            self.put(&|w| w.bytes(BINARY_HEADER))?;
+            self.put(&|w: &mut Writer<'_>| w.bytes(BINARY_HEADER))?;
             self.content = Content::Rows;
         }
         Ok(())
@@ -200,7 +200,7 @@ impl CopyIn<'_, '_> {
             self.open()?;
         }
         if self.content == Content::Rows {
-            self.put(&|w| w.i16(-1))?;
+            self.put(&|w: &mut Writer<'_>| w.i16(-1))?;
         }
         self.push()?;
         let session = &mut *self.session;
@@ -235,9 +235,9 @@ impl CopyIn<'_, '_> {
 
     /// Appends what an encoder writes. What is larger than the send buffer is checked whole first
     /// and then sent in pieces.
-    #[inline]
-    fn put<F: Body>(&mut self, part: &F) -> Result<(), Fault> {
-        match self.session.link.append_after(HEAD, part) {
+    #[inline(never)]
+    fn put(&mut self, part: Part<'_>) -> Result<(), Fault> {
+        match self.session.link.append_part(HEAD, part) {
             Err(Fault::FULL) => self.put_what_is_large(part),
             written => written,
         }
