@@ -170,7 +170,7 @@ impl CopyIn<'_, '_> {
         }
         let columns = self.layout.columns;
         if cfg!(target_os = "none") {
-            return self.put(&|w: &mut Writer<'_>| in_line::row(w, columns, row));
+            return self.put_in_line(&|w: &mut Writer<'_>| in_line::row(w, columns, row));
         }
         match self.session.link.append_inline_after(HEAD, |w| in_line::row(w, columns, row)) {
             Ok(()) => Ok(()),
@@ -237,6 +237,12 @@ impl CopyIn<'_, '_> {
     /// and then sent in pieces.
     #[inline(never)]
     fn put(&mut self, part: Part<'_>) -> Result<(), Fault> {
+        self.put_in_line(part)
+    }
+
+    /// The same of a row, which takes 10 instructions less than by a call.
+    #[inline(always)]
+    fn put_in_line(&mut self, part: Part<'_>) -> Result<(), Fault> {
         match self.session.link.append_part(HEAD, part) {
             Err(Fault::FULL) => self.put_what_is_large(part),
             written => written,
