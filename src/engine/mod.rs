@@ -125,7 +125,7 @@ pub(crate) struct Session<'b> {
 
 /// Aligned as a word is: a session is no larger for it.
 #[derive(Clone, Copy)]
-#[repr(packed(4))]
+#[repr(C, packed(4))]
 pub(super) struct Count(pub(super) u64);
 
 impl<'b> Session<'b> {
