@@ -67,9 +67,9 @@ const REGRESSIONS: &[Regression] = &[
     Regression {
         name: "one more round trip",
         file: "src/verbs/query.rs",
-        before: "        match self.session.execute(&mut lent(&mut self.io), sql.into(), params) {\n",
+        before: "        match self.session.execute(&mut lent(&mut self.io), execution) {\n",
         after: "        self.prepare(\"select 1\", &[])?;\n        \
-            match self.session.execute(&mut lent(&mut self.io), sql.into(), params) {\n",
+            match self.session.execute(&mut lent(&mut self.io), execution) {\n",
         by: Meter::Counted,
         missed: "thumbv7m_wire: insert_trips is 2",
     },
