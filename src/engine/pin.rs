@@ -94,6 +94,12 @@ pub(super) fn move_down(bytes: &mut [u8], from: usize, n: usize, to: usize) {
     if let Some(end) = from.checked_add(n).filter(|&end| to <= from && end <= bytes.len()) {
         return bytes.copy_within(from..end, to);
     }
+    move_words(bytes, from, n, to);
+}
+
+/// Moves them in words, the rest in bytes.
+#[inline(always)]
+fn move_words(bytes: &mut [u8], from: usize, n: usize, to: usize) {
     let cells = core::cell::Cell::from_mut(bytes).as_slice_of_cells();
     let source = cells.get(from..).unwrap_or(&[]);
     let target = cells.get(to..).unwrap_or(&[]);
@@ -110,4 +116,30 @@ pub(super) fn move_down(bytes: &mut [u8], from: usize, n: usize, to: usize) {
         h.set(d);
     }
     ends.iter().zip(bytes).for_each(|(to, from)| to.set(from.get()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_moved_down_in_words_whatever_overlaps() {
+        let bytes: [u8; 24] = core::array::from_fn(|i| u8::try_from(i).unwrap());
+        for from in 0..=bytes.len() {
+            for to in 0..=from {
+                for n in 0..=bytes.len() - from {
+                    let (mut moved, mut right) = (bytes, bytes);
+                    move_words(&mut moved, from, n, to);
+                    right.copy_within(from..from + n, to);
+                    assert_eq!(moved, right, "{n} from {from} to {to}");
+                }
+            }
+        }
+        // What is not there is not moved.
+        let mut moved = bytes;
+        move_words(&mut moved, 20, 8, 0);
+        assert_eq!((&moved[..5], &moved[5..]), (&[20, 21, 22, 23, 4][..], &bytes[5..]));
+        move_words(&mut moved, 30, 8, 0);
+        assert_eq!(&moved[4..], &bytes[4..]);
+    }
 }
