@@ -32,7 +32,8 @@ impl<'b> Connection<'_, 'b> {
     /// receive buffer; connection usable. [`ErrorKind::Encode`](crate::ErrorKind::Encode),
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage),
     /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement): nothing was sent. After
-    /// anything else the connection is dead, and [`Error::outcome`] says what is known of the work.
+    /// anything else the connection is dead, and [`Error::outcome`](crate::Error::outcome) says
+    /// what is known of the work.
     pub fn query<'q, P: Params>(
         &mut self,
         sql: impl Into<Sql<'q>>,
