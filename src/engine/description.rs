@@ -158,6 +158,13 @@ impl Framed<'_> {
         self.first_bytes(usize::from(self.described))
     }
 
+    /// Whether the row that was taken last has as many columns as were described: always, or it is
+    /// malformed.
+    #[inline]
+    pub(crate) fn is_row_as_described(&self) -> bool {
+        self.row().is_some_and(|(count, _)| count == self.columns)
+    }
+
     /// The row that was taken last: the packed description of its columns, and its values.
     #[inline]
     pub(crate) fn described_row(&self) -> (&[u8], &[u8]) {

@@ -100,6 +100,12 @@ impl<'r> Row<'r> {
         }
     }
 
+    /// The same, of a row that was not looked at.
+    #[inline]
+    pub(crate) fn checked(link: &'r Framed<'r>) -> Result<Self> {
+        if link.is_row_as_described() { Ok(Self::new(link)) } else { Err(broken(&link.malformed)) }
+    }
+
     /// Descriptions of the columns, and the values.
     #[inline]
     fn parts(&self) -> (&'r [u8], &'r [u8]) {
@@ -107,15 +113,6 @@ impl<'r> Row<'r> {
         return self.link.described_row();
         #[cfg(not(target_os = "none"))]
         self.parts
-    }
-
-    /// The same, of a row that was not looked at.
-    #[inline]
-    pub(crate) fn checked(link: &'r Framed<'r>) -> Result<Self> {
-        match link.row() {
-            Some((count, _)) if count == link.columns => Ok(Self::new(link)),
-            _ => Err(broken(&link.malformed)),
-        }
     }
 
     /// How many columns.

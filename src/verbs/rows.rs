@@ -100,7 +100,7 @@ impl<'r, 'b> Rows<'r, 'b> {
     #[inline(always)]
     fn has_arrived(&mut self) -> bool {
         let quick = self.has_row();
-        if quick && self.session.check_columns().is_err() {
+        if quick && !self.session.link.is_row_as_described() {
             self.session.link.malformed.set(true);
             return false;
         }
@@ -253,7 +253,7 @@ impl<'r, 'b> Rows<'r, 'b> {
             return Err(link.too_small(needed));
         }
         link.body(&mut self.io)?;
-        self.session.check_columns()
+        self.session.check_columns().map(|()| true)
     }
 
     /// Takes the header of the next row, if there is one.
@@ -358,14 +358,10 @@ impl Session<'_> {
             && self.link.left() == 0
     }
 
-    /// Whether the row that was taken has as many columns as were described: always, or it is
-    /// malformed.
+    /// A row with another number of columns than were described is malformed.
     #[inline]
-    pub(crate) fn check_columns(&self) -> Result<bool, Fault> {
-        match self.link.row() {
-            Some((count, _)) if count == self.link.columns => Ok(true),
-            _ => Err(WireError::Malformed.into()),
-        }
+    fn check_columns(&self) -> Result<(), Fault> {
+        if self.link.is_row_as_described() { Ok(()) } else { Err(WireError::Malformed.into()) }
     }
 }
 
