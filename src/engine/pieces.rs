@@ -6,7 +6,7 @@ use super::Framed;
 use super::framed::low;
 use crate::error::Fault;
 use crate::transport::Lent;
-use crate::wire::{Body, Part, WireError, Writer};
+use crate::wire::{Part, WireError, Writer};
 
 impl<'b> Framed<'b> {
     /// Takes what there is of the body, at most `max` bytes, and receives when there is nothing.
@@ -79,14 +79,7 @@ impl<'b> Framed<'b> {
     /// Writes after what is staged, or after `head` bytes kept free where nothing is.
     /// [`Fault::FULL`]: it does not fit.
     #[inline]
-    pub(crate) fn append_after<F: Body>(&mut self, head: usize, part: &F) -> Result<(), Fault> {
-        let at = self.staged.max(head);
-        if cfg!(target_os = "none") { self.fill(at, part) } else { Ok(self.fill_with(at, part)?) }
-    }
-
-    /// As [`append_after`](Self::append_after), compiled once for all parts.
-    #[inline]
-    pub(crate) fn append_part(&mut self, head: usize, part: Part<'_>) -> Result<(), Fault> {
+    pub(crate) fn append_after(&mut self, head: usize, part: Part<'_>) -> Result<(), Fault> {
         self.fill(self.staged.max(head), part)
     }
 
