@@ -38,6 +38,20 @@ impl Budgets {
         Ok(lines.iter().map(|(name, value)| (name, *value)))
     }
 
+    /// Prints the figures of a thing and compares them.
+    pub fn print_and_compare(
+        &self,
+        thing: &str,
+        figures: &[(impl AsRef<str>, u64)],
+    ) -> Result<u32, String> {
+        let figures: Vec<(&str, u64)> =
+            figures.iter().map(|(name, cost)| (name.as_ref(), *cost)).collect();
+        let shown: Vec<String> =
+            figures.iter().map(|(name, cost)| format!("{name} {cost}")).collect();
+        println!("        {}", shown.join(", "));
+        self.compare(thing, &figures)
+    }
+
     /// Compares all figures of a thing. Every figure needs a budget, and every budget a figure.
     pub fn compare(&self, thing: &str, figures: &[(&str, u64)]) -> Result<u32, String> {
         let limits =

@@ -19,11 +19,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Builds and runs the program, and compares its figures with the budgets.
 pub fn replayed(_: &Context) -> Checked {
     let figures = figures()?;
-    let shown: Vec<String> = figures.iter().map(|(name, cost)| format!("{name} {cost}")).collect();
-    println!("        {}", shown.join(", "));
-    let figures: Vec<(&str, u64)> =
-        figures.iter().map(|(name, cost)| (name.as_str(), *cost)).collect();
-    Budgets::read()?.compare("replay", &figures)
+    Budgets::read()?.print_and_compare("replay", &figures)
 }
 
 fn figures() -> Result<counted::Figures, String> {

@@ -107,11 +107,7 @@ pub fn counted(context: &Context) -> Checked {
         figures.push((format!("{figure}_login_stack"), with.stack));
         figures.push((format!("{figure}_unwatched"), with.unwatched));
     }
-    let shown: Vec<String> = figures.iter().map(|(name, cost)| format!("{name} {cost}")).collect();
-    println!("        {}", shown.join(", "));
-    let figures: Vec<(&str, u64)> =
-        figures.iter().map(|(name, cost)| (name.as_str(), *cost)).collect();
-    Budgets::read()?.compare(THING, &figures)
+    Budgets::read()?.print_and_compare(THING, &figures)
 }
 
 const CLIENT: &str = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n\

@@ -54,7 +54,5 @@ pub fn watched(context: &Context) -> Checked {
         // The first passage is the login.
         figures.push((figure, *counts.unwatched.first().ok_or("there was no login")?));
     }
-    let shown: Vec<String> = figures.iter().map(|(name, cost)| format!("{name} {cost}")).collect();
-    println!("        {}", shown.join(", "));
-    Budgets::read()?.compare(THING, &figures)
+    Budgets::read()?.print_and_compare(THING, &figures)
 }
