@@ -249,7 +249,6 @@ impl Session<'_> {
         question: &str,
         yes: &[u8],
     ) -> Result<bool, Fault> {
-        self.ledger.sending(false);
         self.send_query(io, &[question])?;
         let mut answer = false;
         loop {

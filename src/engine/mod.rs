@@ -12,6 +12,7 @@
 //! | `quick` | answers that have arrived whole |
 //! | `description` | RowDescription, packed and pinned |
 //! | `outcome` | the ledger: what became of the work; errors |
+//! | `ending` | what a statement may do to the open transaction, by its text |
 //! | `asynchronous` | messages that may arrive at any time |
 //! | `names` | prepared statements: whose they are, which are known |
 //! | `server` | what is known of the server |
@@ -24,6 +25,7 @@
 mod answer;
 mod asynchronous;
 mod description;
+mod ending;
 mod exchange;
 mod framed;
 mod names;
@@ -39,12 +41,12 @@ mod stage;
 
 use description::HASH;
 pub(crate) use description::{COLUMN_HEAD, ResultState};
+pub(crate) use ending::Ending;
 pub use framed::Stats;
 pub(crate) use framed::{Framed, Span};
 pub use names::StaticStatements;
 pub(crate) use names::{Known, Name, NameHash};
 pub use notifications::{Event, NotificationQueue};
-pub(crate) use outcome::{may_end, may_end_of_many};
 pub(crate) use server::{Fact, Place, ServerInfo};
 pub(crate) use stage::Way;
 
@@ -210,8 +212,10 @@ impl<'b> Session<'b> {
     #[cfg_attr(not(target_os = "none"), inline)]
     fn look_around(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.exchange.is_quiet() && !self.link.has_unread() && !io.ready() {
+            self.ledger.begin();
             return Ok(());
         }
+        // What is left of an earlier verb's answer belongs to what is known of that verb.
         self.settle(io)
     }
 
@@ -220,7 +224,6 @@ impl<'b> Session<'b> {
     #[cfg_attr(target_os = "none", inline(never))]
     fn start_verb(&mut self) -> Result<(), Fault> {
         self.link.start(self.timeout_ms);
-        self.ledger.begin();
         if self.link.malformed.get() {
             self.give_up();
         }
@@ -316,7 +319,7 @@ impl<'b> Session<'b> {
         sql: &[&str],
         may_end: bool,
     ) -> Result<(), Fault> {
-        self.ledger.sending(may_end);
+        self.ledger.sending(Ending::No.or_possible(may_end));
         self.send_query(io, sql)?;
         self.read_answer(io, sql == [""])
     }

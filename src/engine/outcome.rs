@@ -13,6 +13,7 @@
 //! A verb's first error that ends its answer is kept, and repeated by every further call of its
 //! guard.
 
+use super::ending::Ending;
 use super::{ResultState, Session, TransactionStatus};
 use crate::error::{
     Details, Error, Fault, Outcome, ProtocolError, ServerError, SqlState, UsageError,
@@ -42,7 +43,7 @@ pub(crate) struct Ledger {
     ended: Option<Fault>,
     outcome: Outcome,
     /// Transactions that have ended: which one is open.
-    transactions: u16,
+    transactions: u32,
 }
 
 impl Ledger {
@@ -72,10 +73,21 @@ impl Ledger {
         self.ended = None;
     }
 
-    /// A statement is about to be sent. `may_end`: it may end an open transaction.
+    /// A statement is about to be sent, that may end the open transaction in this way.
     #[inline]
-    pub(crate) fn sending(&mut self, may_end: bool) {
-        self.may_end |= may_end;
+    pub(crate) fn sending(&mut self, ending: Ending) {
+        if ending != Ending::No {
+            self.sending_end(ending);
+        }
+    }
+
+    #[cold]
+    fn sending_end(&mut self, ending: Ending) {
+        self.may_end = true;
+        // COMMIT is told by its tag, ROLLBACK AND CHAIN has that of ROLLBACK TO SAVEPOINT.
+        if ending == Ending::Chained {
+            self.transaction_ends(true);
+        }
     }
 
     /// CommandComplete without a count of rows.
@@ -123,7 +135,7 @@ impl Ledger {
     }
 
     /// Which transaction is open, to be compared.
-    pub(crate) const fn transaction(&self) -> u16 {
+    pub(crate) const fn transaction(&self) -> u32 {
         self.transactions
     }
 
@@ -154,31 +166,16 @@ impl Ledger {
         (self.ended, self.outcome) = (Some(fault), outcome);
     }
 
+    /// Of work that was taken back: what was committed within it before stays.
+    const fn undone(&self) -> Outcome {
+        if self.committed { Outcome::Unknown } else { Outcome::Refused }
+    }
+
     /// What is left once the link is lost.
     fn lost(&self) -> Outcome {
         let open = self.status != TransactionStatus::Idle;
         if open && !self.may_end && !self.committed { Outcome::Refused } else { Outcome::Unknown }
     }
-}
-
-/// Whether a statement may end an open transaction: by its first word, where there is only one
-/// statement. Says yes when in doubt.
-pub(crate) fn may_end(sql: &str) -> bool {
-    let sql = sql.as_bytes().trim_ascii_start();
-    // COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION; CALL and EXECUTE are in doubt.
-    match sql.first().map(u8::to_ascii_lowercase) {
-        Some(b'c') => !matches!(sql, [_, b'o' | b'O', b'p' | b'P', b'y' | b'Y', ..]),
-        Some(b'e' | b'r' | b'a' | b'p') => true,
-        Some(b'a'..=b'z') => false,
-        _ => true,
-    }
-}
-
-/// As [`may_end`], of a text that may hold several statements.
-pub(crate) fn may_end_of_many(sql: &str) -> bool {
-    let one = sql.trim_ascii_end();
-    let one = one.strip_suffix(';').unwrap_or(one);
-    may_end(one) || one.bytes().any(|byte| byte == b';')
 }
 
 impl Session<'_> {
@@ -330,10 +327,10 @@ impl Session<'_> {
                 (if open { Outcome::Unknown } else { Outcome::Refused }, true)
             }
             fault if fault == UsageError::RolledBack.into() => (Outcome::Refused, true),
-            fault if fault.is_unsent() && ledger.aborted => (Outcome::Refused, true),
+            fault if fault.is_unsent() && ledger.aborted => (ledger.undone(), true),
             fault if fault.is_local_usage() => (Outcome::Local, true),
             // The server does nothing with a part of a message.
-            Fault::TRUNCATED if !ledger.may_end => (Outcome::Refused, false),
+            Fault::TRUNCATED if !ledger.may_end => (ledger.undone(), false),
             _ => (ledger.lost(), false),
         };
         if !recoverable {
@@ -369,28 +366,5 @@ impl Session<'_> {
     /// What became of the transaction that has ended: it was rolled back, or that is not known.
     pub(crate) const fn fate(&self) -> Outcome {
         if self.ledger.rolled_back { Outcome::Refused } else { Outcome::Unknown }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_may_end_a_transaction_is_found_by_its_first_word() {
-        for sql in ["commit", " COMMIT;", "end", "rollback", "abort", "prepare transaction 'x'"] {
-            assert!(may_end(sql) && may_end_of_many(sql), "{sql}");
-        }
-        for sql in ["call p()", "/* */ select 1", "(select 1)", "", "execute x", "commit and chain"]
-        {
-            assert!(may_end(sql), "{sql}");
-        }
-        for sql in ["insert into t values (1)", "\n select 1", "copy t from stdin", "with x as (…)"]
-        {
-            assert!(!may_end(sql) && !may_end_of_many(sql), "{sql}");
-        }
-        assert!(!may_end_of_many("insert into t values (1); "));
-        assert!(may_end_of_many("insert into t values (1); commit"));
-        assert!(may_end_of_many("insert into t values (';')"));
     }
 }

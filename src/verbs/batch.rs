@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 #[cfg(feature = "opengauss")]
 use crate::engine::Fact;
-use crate::engine::Session;
+use crate::engine::{Ending, Session, TransactionStatus};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
@@ -220,8 +220,22 @@ impl Session<'_> {
         batch.waiting = batch.waiting.saturating_add(1);
         match written {
             Ok(()) => Ok(()),
-            Err(fault) => Err(self.end_batch(io, fault)),
+            Err(fault) => {
+                self.note_part_of_batch(sql.text());
+                Err(self.end_batch(io, fault))
+            }
         }
+    }
+
+    /// What a part of a batch may do to the batch's transaction: also where none is open, what follows
+    /// a COMMIT is no matter of one transaction.
+    #[inline]
+    pub(crate) fn note_part_of_batch(&mut self, sql: &str) {
+        let ending = match self.ledger.status() {
+            TransactionStatus::Idle => Ending::of_batched(sql),
+            _ => Ending::of(sql),
+        };
+        self.note_ending(ending);
     }
 
     /// Sends what is staged and asks for the answers so far.

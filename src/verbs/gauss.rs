@@ -95,7 +95,6 @@ impl Session<'_> {
             frontend::describe_statement(w, frontend::UNNAMED)?;
             frontend::sync(w)
         })?;
-        self.ledger.sending(false);
         self.exchange.sync_sent();
         self.send(io)?;
         match self.take_types(io, params) {

@@ -40,20 +40,19 @@ pub(crate) fn parse<P: Params + ?Sized>(
     w.apart(|w| query::parse(w, &sql, &params, run))
 }
 
-/// What is known of a statement with a name whose parameters fit: its text, their types, and whether
-/// it may end an open transaction. On bare targets nothing.
+/// What is known of a statement with a name whose parameters fit: its text, and their types. On bare
+/// targets nothing.
 #[cfg_attr(not(target_os = "none"), inline(always))]
 pub(crate) fn known<'q, P: Params + ?Sized>(
     session: &Session<'_>,
     sql: Sql<'q>,
     params: &P,
-) -> Option<(&'q str, &'q [Oid], bool)> {
+) -> Option<(&'q str, &'q [Oid])> {
     #[cfg(not(target_os = "none"))]
     if let (Source::Named(statement), Some(types), false) =
         (sql.0, params.types(), session.link.rules.is_gauss())
     {
-        let (text, may_end) = statement.text(session, types)?;
-        return Some((text, types, may_end));
+        return Some((statement.text(session, types)?, types));
     }
     let _ = (session, sql, params);
     None
@@ -113,12 +112,12 @@ pub(crate) fn item<P: Params + ?Sized>(
 pub(crate) fn piped<P: Params + ?Sized>(
     w: &mut Writer<'_>,
     sql: Sql<'_>,
-    known: Option<(&str, &[Oid], bool)>,
+    known: Option<(&str, &[Oid])>,
     params: &P,
 ) -> Result<(), WireError> {
     match known {
         #[cfg(not(target_os = "none"))]
-        Some((text, types, _)) => parse_in_line(w, text, types)?,
+        Some((text, types)) => parse_in_line(w, text, types)?,
         _ => parse(w, sql, params, Run::Text)?,
     }
     bind(w, sql, params, Run::Text)?;

@@ -23,13 +23,12 @@ pub(crate) trait Named {
 
     fn name(&self) -> &Name;
 
-    /// Its text, which holds no NUL, and whether it may end an open transaction: where it is a
-    /// statement for parameters of just these types.
+    /// Its text, which holds no NUL, where it is a statement for parameters of just these types.
     #[cfg(not(target_os = "none"))]
-    fn text(&self, session: &Session<'_>, sent: &'static [Oid]) -> Option<(&str, bool)>;
+    fn text(&self, session: &Session<'_>, sent: &'static [Oid]) -> Option<&str>;
 
-    /// Whether it may end an open transaction.
-    fn may_end(&self) -> bool;
+    /// Its text.
+    fn sql_text(&self) -> &str;
 
     /// How it is run: checks that it is this session's, and that the parameters fit.
     fn check(&self, session: &Session<'_>, params: &dyn Params) -> Result<Run, UsageError>;

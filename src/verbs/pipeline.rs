@@ -37,7 +37,8 @@ use crate::wire::{Writer, frontend};
 /// commit itself was.
 ///
 /// A pipeline that is dropped before its results were asked for is abandoned: outside of a
-/// transaction nothing of it is kept, within one the transaction fails.
+/// transaction nothing of it is kept, but for what its statements commit by themselves (COMMIT, CALL,
+/// DO and others); within one the transaction fails.
 ///
 /// Answers wait in the link's buffers until all statements are sent, so statements in a pipeline
 /// should return few rows.
@@ -172,15 +173,14 @@ impl<'b> Pipeline<'_, 'b> {
             return Err(UsageError::PipelineFull.into());
         }
         let known = in_line::known(session, sql, params);
-        let may_end = match known {
-            Some((.., may_end)) => may_end,
+        let text = match known {
+            Some((text, _)) => text,
             None => {
                 session.check_item(sql, &params)?;
-                sql.may_end()
+                sql.text()
             }
         };
-        // Also outside of a transaction: what follows a COMMIT is no matter of one transaction.
-        session.ledger.sending(may_end || session.server.is_opengauss());
+        session.note_part_of_batch(text);
         if cfg!(target_os = "none") {
             session.link.limit(session.timeout_ms);
         }

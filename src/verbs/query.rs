@@ -1,7 +1,7 @@
 //! Running statements: the extended protocol in one round trip, and simple queries.
 
 use crate::connection::Connection;
-use crate::engine::{NameHash, ResultState, Session, TransactionStatus, may_end_of_many};
+use crate::engine::{Ending, NameHash, ResultState, Session, TransactionStatus};
 use crate::error::{Fault, Result, UsageError};
 use crate::transport::{Lent, lent};
 use crate::verbs::in_line;
@@ -293,8 +293,9 @@ impl Session<'_> {
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn simple_query(&mut self, io: &mut Lent<'_>, sql: &str) -> Result<(), Fault> {
         self.begin(io)?;
-        let may_end = self.ledger.status() != TransactionStatus::Idle && may_end_of_many(sql);
-        self.ledger.sending(may_end || self.server.is_opengauss());
+        if self.ledger.status() != TransactionStatus::Idle {
+            self.note_ending(Ending::of_many(sql));
+        }
         self.result = ResultState::Start;
         self.stage(io, &|w| frontend::query(w, sql))?;
         self.exchange.query_sent();
@@ -325,8 +326,7 @@ impl Session<'_> {
     #[inline]
     pub(crate) fn note_statement(&mut self, sql: &Sql<'_>) {
         if self.ledger.status() != TransactionStatus::Idle {
-            let may_end = sql.may_end() || self.server.is_opengauss();
-            self.ledger.sending(may_end);
+            self.note_ending(Ending::of(sql.text()));
         }
     }
 

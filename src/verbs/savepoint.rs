@@ -3,7 +3,7 @@
 use core::ops::{Deref, DerefMut};
 
 use crate::connection::Connection;
-use crate::engine::Session;
+use crate::engine::{Session, TransactionStatus};
 use crate::error::{Fault, Result};
 use crate::transport::{Lent, lent};
 use crate::verbs::transaction::Transaction;
@@ -17,6 +17,8 @@ use crate::wire::digits::{self, DECIMAL};
 pub struct Savepoint<'s, 'c, 'b> {
     connection: &'s mut Connection<'c, 'b>,
     depth: u16,
+    /// Which of the session's transactions it is in.
+    number: u32,
     open: bool,
 }
 
@@ -47,7 +49,8 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     fn set(connection: &'s mut Connection<'c, 'b>) -> Result<Self> {
         let result = connection.session.savepoint(&mut lent(&mut connection.io));
         let depth = result.map_err(|fault| connection.session.into_error(fault))?;
-        Ok(Self { connection, depth, open: true })
+        let number = connection.session.ledger.transaction();
+        Ok(Self { connection, depth, number, open: true })
     }
 
     /// Sets a savepoint within this one.
@@ -63,13 +66,12 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     /// # Errors
     /// [`ErrorKind::Server`](crate::ErrorKind::Server): a statement had failed. The work is rolled
     /// back to the savepoint by the next verb, and the transaction goes on.
+    /// [`UsageError::NotInTransaction`](crate::UsageError::NotInTransaction): the text of a statement
+    /// has ended the transaction, as for [`Transaction::commit`].
     pub fn commit(mut self) -> Result<()> {
-        let connection = &mut *self.connection;
         let mut digits = [0; DECIMAL];
-        let sql = ["RELEASE SAVEPOINT s", decimal(self.depth, &mut digits)];
-        let result = connection.session.own_command(&mut lent(&mut connection.io), &sql);
-        result.map_err(|fault| connection.session.into_error(fault))?;
-        connection.session.savepoints = self.depth.saturating_sub(1);
+        self.end(&["RELEASE SAVEPOINT s", decimal(self.depth, &mut digits)])?;
+        self.connection.session.savepoints = self.depth.saturating_sub(1);
         self.open = false;
         Ok(())
     }
@@ -78,15 +80,21 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     ///
     /// # Errors
     /// When the link fails; the server rolls back the whole transaction then.
+    /// [`UsageError::NotInTransaction`](crate::UsageError::NotInTransaction), as
+    /// [`commit`](Self::commit).
     pub fn rollback(mut self) -> Result<()> {
         self.open = false;
-        let connection = &mut *self.connection;
-        connection.session.savepoints = self.depth.saturating_sub(1);
+        self.connection.session.savepoints = self.depth.saturating_sub(1);
         let mut digits = [0; DECIMAL];
         let number = decimal(self.depth, &mut digits);
-        let sql = ["ROLLBACK TO SAVEPOINT s", number, ";RELEASE SAVEPOINT s", number];
-        let result = connection.session.own_command(&mut lent(&mut connection.io), &sql);
-        result.map_err(|fault| connection.session.into_error(fault))
+        self.end(&["ROLLBACK TO SAVEPOINT s", number, ";RELEASE SAVEPOINT s", number])
+    }
+
+    fn end(&mut self, sql: &[&str]) -> Result<()> {
+        let connection = &mut *self.connection;
+        let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
+        session.begin_end(io, self.number)?;
+        session.command(io, sql, false).map_err(|fault| session.into_error(fault))
     }
 }
 
@@ -106,8 +114,9 @@ impl DerefMut for Savepoint<'_, '_, '_> {
 
 impl Drop for Savepoint<'_, '_, '_> {
     fn drop(&mut self) {
-        if self.open {
-            self.connection.session.undo_to(self.depth);
+        let session = &mut *self.connection.session;
+        if self.open && session.ledger.transaction() == self.number {
+            session.undo_to(self.depth);
         }
     }
 }
@@ -137,15 +146,14 @@ impl Session<'_> {
             self.exchange.set_undo(roll_back_to);
         }
     }
-
-    fn own_command(&mut self, io: &mut Lent<'_>, sql: &[&str]) -> Result<(), Fault> {
-        self.begin(io)?;
-        self.command(io, sql, false)
-    }
 }
 
-/// Rolls back to the savepoint above those that are open, and removes it.
+/// Rolls back to the savepoint above those that are open, and removes it, unless a statement ended the
+/// transaction.
 fn roll_back_to(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Fault> {
+    if session.ledger.status() == TransactionStatus::Idle {
+        return Ok(());
+    }
     let mut digits = [0; DECIMAL];
     let number = decimal(session.savepoints.saturating_add(1), &mut digits);
     let sql = ["ROLLBACK TO SAVEPOINT s", number, ";RELEASE SAVEPOINT s", number];

@@ -1,6 +1,6 @@
 //! What a verb runs, and how: SQL text, or a statement with a name.
 
-use crate::engine::{Name, NameHash, may_end};
+use crate::engine::{Name, NameHash};
 use crate::verbs::named::Named;
 use crate::verbs::params::Given;
 use crate::verbs::query::{bind, parse};
@@ -95,11 +95,11 @@ impl Sql<'_> {
         }
     }
 
-    /// Whether it may end an open transaction.
-    pub(crate) fn may_end(&self) -> bool {
+    /// Its text.
+    pub(crate) fn text(&self) -> &str {
         match self.0 {
-            Source::Text(text) => may_end(text),
-            Source::Named(statement) => statement.may_end(),
+            Source::Text(text) => text,
+            Source::Named(statement) => statement.sql_text(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Prepared statements, and statements in flash.
 
 use crate::connection::Connection;
-use crate::engine::{Known, Name, NameHash, Session, may_end};
+use crate::engine::{Known, Name, NameHash, Session};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
@@ -137,16 +137,16 @@ impl Named for Statement<'_> {
     }
 
     #[cfg(not(target_os = "none"))]
-    fn text(&self, session: &Session<'_>, sent: &'static [Oid]) -> Option<(&str, bool)> {
+    fn text(&self, session: &Session<'_>, sent: &'static [Oid]) -> Option<&str> {
         // It was sent when it was prepared, so there is no NUL.
         let fits = self.identity == session.identity()
             && usize::from(self.count) == sent.len()
             && in_line::are_same(&self.types, sent);
-        fits.then(|| (self.sql, may_end(self.sql)))
+        fits.then_some(self.sql)
     }
 
-    fn may_end(&self) -> bool {
-        may_end(self.sql)
+    fn sql_text(&self) -> &str {
+        self.sql
     }
 
     #[cfg_attr(not(target_os = "none"), inline(always))]
@@ -203,13 +203,13 @@ impl Named for StaticStatement {
     }
 
     #[cfg(not(target_os = "none"))]
-    fn text(&self, _: &Session<'_>, sent: &'static [Oid]) -> Option<(&str, bool)> {
+    fn text(&self, _: &Session<'_>, sent: &'static [Oid]) -> Option<&str> {
         let fits = in_line::are_same(self.types, sent) && !has_nul(self.sql.as_bytes());
-        fits.then(|| (self.sql, may_end(self.sql)))
+        fits.then_some(self.sql)
     }
 
-    fn may_end(&self) -> bool {
-        may_end(self.sql)
+    fn sql_text(&self) -> &str {
+        self.sql
     }
 
     #[cfg_attr(not(target_os = "none"), inline(always))]

@@ -20,7 +20,7 @@ use crate::transport::{Lent, lent};
 pub struct Transaction<'t, 'c, 'b> {
     pub(crate) connection: &'t mut Connection<'c, 'b>,
     /// Which of the session's transactions it is.
-    number: u16,
+    number: u32,
     open: bool,
 }
 
@@ -96,22 +96,12 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
     /// [`ErrorKind::Server`](crate::ErrorKind::Server) (a deferred constraint, for example) and
     /// [`UsageError::RolledBack`] (a statement of the transaction had failed): nothing of it was
     /// kept; the connection is usable. [`UsageError::NotInTransaction`]: the transaction was ended
-    /// by the text of a statement; what became of it says the outcome. When the link fails,
+    /// by the text of a statement; what became of it says the outcome, which is about all of it. When the link fails,
     /// [`Outcome::Unknown`]: the server may have committed.
     pub fn commit(mut self) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
-        if let Err(fault) = session.begin(io) {
-            // What ended the transaction before may be known.
-            return Err(session.into_error(fault));
-        }
-        if session.ledger.transaction() != self.number
-            || session.ledger.status() == TransactionStatus::Idle
-        {
-            // One that the text began is rolled back by the next verb.
-            let fault = UsageError::NotInTransaction.into();
-            return Err(Error::of(fault, session.fate(), true));
-        }
+        session.begin_end(io, self.number)?;
         self.open = false;
         session.commit(io).map_err(|fault| session.into_error(fault))
     }
@@ -119,17 +109,14 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
     /// Takes the work back.
     ///
     /// # Errors
-    /// When the link fails; the server rolls back then too.
+    /// When the link fails; the server rolls back then too. [`UsageError::NotInTransaction`]: the text
+    /// of a statement has ended the transaction, and the work may be kept.
     pub fn rollback(mut self) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
-        if let Err(fault) = session.begin(io) {
-            return Err(session.into_error(fault));
-        }
-        let other = session.ledger.transaction() != self.number;
-        if other && session.fate() == Outcome::Unknown {
-            let fault = UsageError::NotInTransaction.into();
-            return Err(Error::of(fault, Outcome::Unknown, true));
+        match session.begin_end(io, self.number) {
+            Err(error) if error.outcome() != Outcome::Refused => return Err(error),
+            _ => {}
         }
         self.open = false;
         session.command(io, &["ROLLBACK"], false).map_err(|fault| session.into_error(fault))
@@ -240,6 +227,19 @@ fn roll_back(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Fault> 
 }
 
 impl Session<'_> {
+    /// Starts a verb that ends a transaction, or a part of it. An error also where the text of a
+    /// statement has ended the transaction: one that was opened in its place is rolled back by the next
+    /// verb.
+    pub(crate) fn begin_end(&mut self, io: &mut Lent<'_>, number: u32) -> Result<()> {
+        let begun = self.begin(io).map_err(|fault| self.into_error(fault));
+        let kept = self.fate() == Outcome::Unknown;
+        if self.ledger.transaction() != number && (begun.is_ok() || kept) {
+            let fault = UsageError::NotInTransaction.into();
+            return Err(Error::of(fault, self.fate(), self.is_usable()));
+        }
+        begun
+    }
+
     fn start_transaction(&mut self, io: &mut Lent<'_>, sql: &[&str]) -> Result<(), Fault> {
         self.begin(io)?;
         if self.ledger.status() != TransactionStatus::Idle {

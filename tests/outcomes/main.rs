@@ -2,6 +2,7 @@
 //! anywhere, and behind poolers.
 
 mod cuts;
+mod ended;
 mod ledger;
 mod names;
 mod poolers;

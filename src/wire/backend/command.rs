@@ -92,7 +92,7 @@ impl<'a> CommandTag<'a> {
 fn kind(text: &[u8], simple: bool) -> CommandKind {
     // By their first three letters, and what that says: `m` for may commit, `d` for what defines an
     // object. Of databases, tablespaces, subscriptions and, concurrently, indexes the latter commits.
-    static KNOWN: [u32; 13] = [
+    static KNOWN: [u32; 15] = [
         word(b"ROLr"),
         word(b"BEGb"),
         word(b"STAb"),
@@ -106,6 +106,8 @@ fn kind(text: &[u8], simple: bool) -> CommandKind {
         word(b"CREd"),
         word(b"DROd"),
         word(b"ALTd"),
+        word(b"ANAd"),
+        word(b"DISd"),
     ];
     let mut letters = [0; 4];
     letters.iter_mut().zip(text.iter().take(3)).for_each(|(to, from)| *to = *from);

@@ -239,6 +239,7 @@ impl Model {
 const WORDS: &[&str] = &[
     "abort",
     "alter",
+    "analyze",
     "begin",
     "call",
     "cluster",
@@ -276,6 +277,7 @@ const WORDS: &[&str] = &[
 pub const COMMITTING: &[&str] = &[
     "alter database",
     "alter system",
+    "analyze",
     "call",
     "cluster",
     "create database",

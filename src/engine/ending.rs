@@ -1,0 +1,108 @@
+//! What the text of a statement may do to the open transaction.
+
+use super::Session;
+
+/// How a statement may end the open transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Not.
+    No,
+    /// As COMMIT does.
+    Possible,
+    /// With another one opened in its place: `AND CHAIN`.
+    Chained,
+}
+
+impl Ending {
+    /// How a statement may, by its first word, where there is only one statement. In doubt it may.
+    pub(crate) fn of(sql: &str) -> Self {
+        let sql = sql.as_bytes().trim_ascii_start();
+        // COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION; CALL and EXECUTE are in doubt.
+        match sql.first().map(u8::to_ascii_lowercase) {
+            Some(b'c') if matches!(sql, [_, b'o' | b'O', b'p' | b'P', b'y' | b'Y', ..]) => Self::No,
+            Some(b'c' | b'e' | b'r' | b'a' | b'p') => Self::in_words(sql),
+            Some(b'a'..=b'z') => Self::No,
+            _ => Self::in_words(sql),
+        }
+    }
+
+    /// As [`of`](Self::of), of a text that may hold several statements.
+    pub(crate) fn of_many(sql: &str) -> Self {
+        let one = sql.trim_ascii_end();
+        let one = one.strip_suffix(';').unwrap_or(one);
+        match Self::of(one) {
+            Self::No if one.bytes().any(|byte| byte == b';') => Self::in_words(one.as_bytes()),
+            ending => ending,
+        }
+    }
+
+    /// The same, of a statement outside of a transaction, which may commit by itself, as DO, DROP
+    /// DATABASE and VACUUM do.
+    pub(crate) fn of_batched(sql: &str) -> Self {
+        match sql.as_bytes().trim_ascii_start() {
+            [b'd' | b'D', b'e' | b'E', ..] => Self::No,
+            [b'd' | b'D' | b'v' | b'V', ..] => Self::Possible,
+            _ => Self::of(sql),
+        }
+    }
+
+    #[cold]
+    fn in_words(sql: &[u8]) -> Self {
+        let chained = sql.windows(5).any(|word| word.eq_ignore_ascii_case(b"chain"));
+        if chained { Self::Chained } else { Self::Possible }
+    }
+
+    /// In doubt, where the server's rules are not known.
+    #[inline]
+    pub(crate) fn or_possible(self, doubt: bool) -> Self {
+        if doubt && self == Self::No { Self::Possible } else { self }
+    }
+}
+
+impl Session<'_> {
+    /// openGauss has commands of its own.
+    #[inline]
+    pub(crate) fn note_ending(&mut self, ending: Ending) {
+        self.ledger.sending(ending.or_possible(self.server.is_opengauss()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_end_a_transaction_is_found_by_its_first_word() {
+        let is = |sql, ending| (Ending::of(sql), Ending::of_many(sql)) == (ending, ending);
+        for sql in ["commit", " COMMIT;", "end", "rollback", "abort", "prepare transaction 'x'"] {
+            assert!(is(sql, Ending::Possible), "{sql}");
+        }
+        for sql in ["call p()", "/* */ select 1", "(select 1)", "", "execute x"] {
+            assert!(is(sql, Ending::Possible), "{sql}");
+        }
+        for sql in ["insert into t values (1)", "\n select 1", "copy t from stdin", "with x as (…)"]
+        {
+            assert!(is(sql, Ending::No), "{sql}");
+        }
+        for sql in ["commit and chain", "ROLLBACK AND CHAIN;", "/**/abort/**/and\nCHAIN"] {
+            assert!(is(sql, Ending::Chained), "{sql}");
+        }
+        assert_eq!(Ending::of("insert into chain values (1)"), Ending::No);
+        assert_eq!(Ending::of_many("insert into t values (1); "), Ending::No);
+        assert_eq!(Ending::of_many("insert into t values (1); commit"), Ending::Possible);
+        assert_eq!(Ending::of_many("insert into t values (';')"), Ending::Possible);
+        assert_eq!(Ending::of_many("select 1; rollback and chain; select 2"), Ending::Chained);
+    }
+
+    #[test]
+    fn what_may_commit_by_itself_is_found_by_its_first_word() {
+        for sql in ["do 'x'", " DROP DATABASE x", "discard all", "vacuum", "call p()", "analyze"] {
+            assert_eq!(Ending::of_batched(sql), Ending::Possible, "{sql}");
+        }
+        for sql in
+            ["delete from t", "insert into t values (1)", "select 1", "deallocate x", "with x"]
+        {
+            assert_eq!(Ending::of_batched(sql), Ending::No, "{sql}");
+        }
+    }
+}

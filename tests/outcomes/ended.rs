@@ -1,0 +1,237 @@
+//! Transactions that the text of a statement ends: what guards and batches say of their work, held
+//! against the table.
+
+use barepg::{Connection, Outcome, Result, Streamed};
+use barepg_testkit::pg::{self, Cluster};
+
+use crate::session::with_session;
+
+/// What a text does to the transaction of a guard.
+const TEXTS: &[&str] = &[
+    "commit",
+    "end",
+    "rollback",
+    "commit; begin",
+    "rollback; begin",
+    "commit and chain",
+    "rollback and chain",
+    "ABORT WORK AND CHAIN",
+    "rollback/**/and\nchain; select 1",
+    "savepoint s; rollback to s; rollback and chain",
+    "commit; select 1/0",
+    "rollback; select 1/0",
+    "rollback; begin; select 1/0",
+    "prepare transaction 'ended'",
+    "rollback; begin; commit",
+    "commit; begin; rollback",
+    "abort; begin; savepoint s1",
+    "select 1/0",
+    // These leave it as it is.
+    "savepoint s; rollback to s",
+    "rollback to s1; savepoint s1",
+    "select 'and chain'",
+];
+
+/// A table of its own.
+struct Table {
+    cluster: &'static Cluster,
+    name: &'static str,
+}
+
+impl Table {
+    fn new(major: u16, name: &'static str) -> Self {
+        let table = Self { cluster: pg::shared(major), name };
+        table.psql(&format!("create table {name} (i int); alter table {name} owner to trust_user"));
+        table
+    }
+
+    fn psql(&self, sql: &str) -> String {
+        self.cluster.psql("test", sql)
+    }
+
+    fn insert(&self, number: i32) -> String {
+        format!("insert into {} values ({number})", self.name)
+    }
+
+    fn count(&self, number: i32) -> i64 {
+        self.psql(&format!("select count(*) from {} where i = {number}", self.name))
+            .parse()
+            .unwrap()
+    }
+
+    fn session<R>(&self, f: impl FnOnce(&mut Connection) -> R) -> R {
+        with_session(self.cluster.port(), "test", f)
+    }
+
+    fn empty(&self) {
+        // Where the text has prepared the transaction.
+        let _ = self.cluster.try_psql("test", "rollback prepared 'ended'");
+        self.psql(&format!("truncate {}", self.name));
+    }
+
+    /// Whether what was said of the rows with a number is so.
+    fn holds(&self, number: i32, said: &Result<()>) -> bool {
+        match said.as_ref().map_err(|error| error.outcome()) {
+            Ok(()) => self.count(number) == 1,
+            Err(Outcome::Unknown) => true,
+            Err(_) => self.count(number) == 0,
+        }
+    }
+}
+
+/// Runs a text in one of the ways that there are.
+fn run(c: &mut Connection, way: u8, text: &str) {
+    let _ = match way {
+        0 => c.batch_execute(text),
+        1 => c.simple_query(text).map(drop),
+        2 => c.execute(text, ()).map(|_| ()),
+        3 => c.query(text, ()).map(drop),
+        4 => c.prepare(text, &[]).and_then(|statement| c.execute(&statement, ()).map(|_| ())),
+        _ => c.pipeline().and_then(|mut pipeline| {
+            text.split("; ").try_for_each(|sql| pipeline.execute(sql, ()))?;
+            pipeline.finish().map(|_| ())
+        }),
+    };
+}
+
+#[test]
+fn commit_is_no_success_after_text_has_ended_the_transaction() {
+    let table = Table::new(15, "ended_commit");
+    for text in TEXTS {
+        for way in 0..=5 {
+            table.empty();
+            let said = table.session(|c| {
+                let mut tx = c.transaction()?;
+                tx.execute(&*table.insert(1), ())?;
+                run(&mut tx, way, text);
+                tx.commit()
+            });
+            assert!(table.holds(1, &said), "{text:?}, way {way}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_savepoint_says_no_more_than_its_transaction() {
+    let table = Table::new(15, "ended_savepoint");
+    for text in TEXTS {
+        for way in 0..=2 {
+            for commits in [true, false] {
+                table.empty();
+                let (inner, outer) = table.session(|c| {
+                    let mut tx = c.transaction().unwrap();
+                    tx.execute(&*table.insert(1), ()).unwrap();
+                    let mut savepoint = tx.savepoint().unwrap();
+                    savepoint.execute(&*table.insert(2), ()).unwrap();
+                    run(&mut savepoint, way, text);
+                    let inner = if commits { savepoint.commit() } else { savepoint.rollback() };
+                    (inner, tx.commit())
+                });
+                let context = format!("{text:?}, way {way}, {commits}: {inner:?}, {outer:?}");
+                assert!(table.holds(1, &outer), "{context}");
+                match inner {
+                    // Taken back by the text, within the transaction.
+                    Ok(()) if text.starts_with("rollback to s1") => {}
+                    Ok(()) if commits => assert!(table.holds(2, &outer), "{context}"),
+                    Ok(()) => assert_eq!(table.count(2), 0, "{context}"),
+                    Err(_) => assert!(table.holds(2, &inner), "{context}"),
+                }
+            }
+        }
+    }
+}
+
+/// A guard that is dropped takes nothing back in a transaction that is not its own.
+#[test]
+fn a_dropped_savepoint_fails_no_other_transaction() {
+    let table = Table::new(15, "ended_dropped");
+    for text in ["commit; begin", "rollback; begin", "commit and chain", "rollback and chain"] {
+        table.empty();
+        table.session(|c| {
+            let mut tx = c.transaction().unwrap();
+            let mut savepoint = tx.savepoint().unwrap();
+            savepoint.batch_execute(text).unwrap();
+            drop(savepoint);
+            assert!(tx.ping().is_ok(), "{text}");
+            assert!(tx.commit().is_err(), "{text}");
+        });
+    }
+}
+
+#[test]
+fn a_batch_that_was_taken_back_may_have_committed() {
+    let table = Table::new(15, "ended_batch");
+    table.psql(
+        "create procedure ended_call(a int, b text) language plpgsql as
+            $$ begin insert into ended_batch values (a); commit; end $$",
+    );
+    for (sql, commits) in [
+        ("call ended_call($1, $2)", true),
+        ("insert into ended_batch select $1 where $2 <> ''", false),
+    ] {
+        table.empty();
+        // More than one round trip, and the last item has no encoding.
+        let items = (0..300).map(|n| (7, if n == 299 { "a\0b" } else { "x" }));
+        let error = table.session(|c| c.execute_many(sql, items)).unwrap_err();
+        assert!(error.is_usable(), "{sql}: {error}");
+        let expected = if commits { Outcome::Unknown } else { Outcome::Refused };
+        assert_eq!(error.outcome(), expected, "{sql}");
+        assert_eq!(table.count(7) > 0, commits, "{sql}");
+    }
+}
+
+#[test]
+fn a_batch_that_ends_within_a_value_may_have_committed() {
+    let table = Table::new(15, "ended_stream");
+    table.psql(
+        "create procedure ended_stream_call(a int, b text) language plpgsql as
+            $$ begin insert into ended_stream values (a); commit; end $$",
+    );
+    for (first, commits) in [
+        ("do $$ begin insert into ended_stream values (1); commit; end $$", true),
+        ("call ended_stream_call(1, '')", true),
+        ("insert into ended_stream values (1)", false),
+    ] {
+        table.empty();
+        let error = table.session(|c| {
+            let mut pipeline = c.pipeline().unwrap();
+            pipeline.execute(first, ()).unwrap();
+            // It has left before the value that ends early.
+            pipeline.execute("select 1, $1::text", (&*"x".repeat(900),)).unwrap();
+            let short = Streamed::text(4000, &b"too short"[..]);
+            pipeline.execute("select length($1)", (short,)).unwrap_err()
+        });
+        table.cluster.wait_until(
+            "select not exists (select from pg_stat_activity
+             where state <> 'idle' and query like '%ended_stream%' and pid <> pg_backend_pid())",
+        );
+        let expected = if commits { Outcome::Unknown } else { Outcome::Refused };
+        assert_eq!(error.outcome(), expected, "{first}");
+        assert!(table.count(1) == 0 || commits, "{first}");
+    }
+    // The same as items.
+    table.empty();
+    let error = table.session(|c| {
+        let sources: [&[u8]; 3] = [&[b'x'; 900], &[b'x'; 900], b"too short"];
+        let items = sources.map(|source| (1, Streamed::text(900, source)));
+        c.execute_many("call ended_stream_call($1, $2)", items).unwrap_err()
+    });
+    assert_eq!(error.outcome(), Outcome::Unknown);
+}
+
+/// Before PostgreSQL 11 and its later corrections these commit what came before them in a pipeline.
+#[test]
+fn what_commits_in_a_pipeline_is_known() {
+    let table = Table::new(10, "ended_pipeline");
+    for sql in ["analyze ended_pipeline", "discard all", "vacuum ended_pipeline"] {
+        table.empty();
+        let error = table.session(|c| {
+            let mut pipeline = c.pipeline().unwrap();
+            pipeline.execute(&*table.insert(1), ()).unwrap();
+            pipeline.execute(sql, ()).unwrap();
+            pipeline.execute("select 1/0", ()).unwrap();
+            pipeline.finish().unwrap_err()
+        });
+        assert_eq!((error.outcome(), table.count(1)), (Outcome::Unknown, 1), "{sql}");
+    }
+}
