@@ -8,7 +8,7 @@
 //! | `query` | statements in one round trip, simple queries |
 //! | `params`, `row`, `rows` | what goes in, what comes out |
 //! | `sql`, `named` | what runs: SQL text, or a statement by its name |
-//! | `statement` | prepared statements, statements in flash |
+//! | `statement`, `prepare` | prepared statements, statements in flash |
 //! | `fit` | whether values fit a statement's types |
 //! | `in_line` | the common messages, compiled in line on hosts |
 //! | `batch`, `batch_bind` | one statement for many items; at openGauss in one message |
@@ -59,6 +59,7 @@ mod params;
 mod per_dialect;
 mod pipeline;
 mod portal;
+mod prepare;
 mod query;
 mod row;
 mod rows;

@@ -1,18 +1,15 @@
 //! Prepared statements, and statements in flash.
 
-use crate::connection::Connection;
 use crate::engine::{Known, Name, NameHash, Session};
-use crate::error::{Fault, Result, UsageError};
+use crate::error::UsageError;
 use crate::limits;
-use crate::transport::{Lent, lent};
-use crate::types::{Oid, declared};
+use crate::types::{Oid, declared, oid};
 use crate::verbs::fit::{are_given, are_same, are_told, check_types, given, is_told};
 #[cfg(not(target_os = "none"))]
 use crate::verbs::in_line;
 use crate::verbs::named::Named;
 use crate::verbs::params::{Params, sent_as};
 use crate::verbs::sql::{Run, Source, Sql};
-use crate::wire::backend::tag;
 #[cfg(not(target_os = "none"))]
 use crate::wire::has_nul;
 use crate::wire::{Rules, WireError, Writer, frontend};
@@ -27,13 +24,13 @@ use crate::wire::{Rules, WireError, Writer, frontend};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Statement<'s> {
-    sql: &'s str,
-    given: &'s [Oid],
-    hash: NameHash,
-    name: Name,
-    identity: u32,
-    count: u16,
-    types: [Oid; limits::STATEMENT_PARAMETERS],
+    pub(super) sql: &'s str,
+    pub(super) given: &'s [Oid],
+    pub(super) hash: NameHash,
+    pub(super) name: Name,
+    pub(super) identity: u32,
+    pub(super) count: u16,
+    pub(super) types: [Oid; limits::STATEMENT_PARAMETERS],
 }
 
 impl<'s> Statement<'s> {
@@ -45,6 +42,16 @@ impl<'s> Statement<'s> {
     /// How many parameters it has.
     pub const fn parameters(&self) -> u16 {
         self.count
+    }
+
+    /// The types that the server said.
+    pub(super) fn told(&self) -> &[Oid] {
+        self.types.get(..usize::from(self.count)).unwrap_or(&self.types)
+    }
+
+    /// Whether the server chose a type.
+    pub(super) fn is_inferred(&self) -> bool {
+        (0..self.told().len()).any(|index| matches!(given(self.given, index), 0 | oid::UNKNOWN))
     }
 
     /// The type of parameter `index` (from 0), of the first
@@ -164,7 +171,8 @@ impl Named for Statement<'_> {
     }
 
     fn parse(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
-        parse(w, &self.name, self.sql, self.given)
+        let types = if self.is_inferred() { self.told() } else { self.given };
+        parse(w, &self.name, self.sql, types)
     }
 
     fn parse_with(&self, w: &mut Writer<'_>, params: &dyn Params) -> Result<(), WireError> {
@@ -269,119 +277,4 @@ fn parse_with(
             }
         })
     })
-}
-
-impl Connection<'_, '_> {
-    /// Prepares a statement. `types` are the parameters' types (see
-    /// [`types::oid`](crate::types::oid)); those not given, or 0, the server infers.
-    ///
-    /// ```no_run
-    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
-    /// use barepg::types::oid;
-    /// let insert = conn.prepare("insert into reading values ($1, $2)", &[oid::INT8, oid::FLOAT4])?;
-    /// for (number, celsius) in [(1_i64, 21.5_f32), (2, 21.6)] {
-    ///     conn.execute(&insert, (number, celsius))?;
-    /// }
-    /// conn.close_statement(&insert)?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`query`](Self::query).
-    pub fn prepare<'s>(&mut self, sql: &'s str, types: &'s [Oid]) -> Result<Statement<'s>> {
-        let result = self.session.prepare(&mut lent(&mut self.io), sql, types);
-        result.map_err(|fault| self.session.into_error(fault))
-    }
-
-    /// Makes the server forget a prepared statement.
-    ///
-    /// # Errors
-    /// As [`query`](Self::query).
-    pub fn close_statement(&mut self, statement: &Statement<'_>) -> Result<()> {
-        let result = self.session.close_statement(&mut lent(&mut self.io), statement);
-        result.map_err(|fault| self.session.into_error(fault))
-    }
-}
-
-impl Session<'_> {
-    /// Close, Parse, Describe, Sync in one round trip.
-    fn prepare<'s>(
-        &mut self,
-        io: &mut Lent<'_>,
-        sql: &'s str,
-        types: &'s [Oid],
-    ) -> Result<Statement<'s>, Fault> {
-        let hash = NameHash::new(sql, types);
-        let mut statement = Statement {
-            sql,
-            given: types,
-            hash,
-            name: hash.name(),
-            identity: self.identity(),
-            count: 0,
-            types: [0; limits::STATEMENT_PARAMETERS],
-        };
-        self.begin(io)?;
-        self.stage(io, &|w| {
-            statement.parse(w)?;
-            frontend::describe_statement(w, &statement.name)?;
-            frontend::sync(w)
-        })?;
-        self.exchange.sync_sent();
-        self.send(io)?;
-        self.expect_empty(io, tag::CLOSE_COMPLETE)?;
-        self.expect_empty(io, tag::PARSE_COMPLETE)?;
-        self.next(io)?;
-        if self.link.tag != tag::PARAMETER_DESCRIPTION {
-            return Err(self.unexpected(io));
-        }
-        self.parameter_description(io, &mut statement)?;
-        // Kept for the first execution, if nothing else is run before; where it does not fit, that
-        // asks for it again.
-        match self.described(io, hash) {
-            Err(Fault::CAPACITY) => {
-                self.forget_description();
-                self.link.skip(io)?;
-            }
-            result => result?,
-        }
-        self.expect_ready(io)?;
-        Ok(statement)
-    }
-
-    fn parameter_description(
-        &mut self,
-        io: &mut Lent<'_>,
-        statement: &mut Statement<'_>,
-    ) -> Result<(), Fault> {
-        statement.count = self.link.count(io)?;
-        for index in 0..usize::from(statement.count) {
-            let oid = self.link.number(io, 4)?;
-            if let Some(place) = statement.types.get_mut(index) {
-                *place = oid;
-            }
-        }
-        if self.link.left() == 0 { Ok(()) } else { Err(WireError::Malformed.into()) }
-    }
-
-    /// Close, Sync: the server forgets the statement.
-    fn close_statement(
-        &mut self,
-        io: &mut Lent<'_>,
-        statement: &Statement<'_>,
-    ) -> Result<(), Fault> {
-        self.begin(io)?;
-        if statement.identity != self.identity() {
-            return Err(UsageError::StaleStatement.into());
-        }
-        self.stage(io, &|w| {
-            frontend::close_statement(w, &statement.name)?;
-            frontend::sync(w)
-        })?;
-        self.exchange.sync_sent();
-        self.send(io)?;
-        self.expect_empty(io, tag::CLOSE_COMPLETE)?;
-        self.expect_ready(io)
-    }
 }

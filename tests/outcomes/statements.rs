@@ -323,3 +323,52 @@ fn a_session_that_forgets() {
     }
     failures.end();
 }
+
+const INFERRED: &str = "insert into inferred_type values ($1)";
+
+/// The text is the same, and what the server infers is not.
+#[test]
+fn a_type_that_was_inferred_stays() {
+    let pooled = pooled("inferred", 1);
+    let column = |kind: &str| {
+        let schema = format!(
+            "drop table if exists inferred_type; create table inferred_type (x {kind});
+             grant all on inferred_type to public"
+        );
+        pooled.cluster.psql("inferred", &schema);
+    };
+    let rows = || pooled.cluster.psql("inferred", "select x from inferred_type order by x");
+    let alter = |kind: &str| {
+        let alter = format!("alter table inferred_type alter x type {kind}");
+        pooled.cluster.psql("inferred", &alter);
+    };
+    // Prepared anew on the same server connection, and by another client on it.
+    column("int4");
+    pooled.session(|c| {
+        let statement = c.prepare(INFERRED, &[]).unwrap();
+        assert_eq!(statement.parameter_type(0), Some(oid::INT4));
+        assert_eq!(c.execute(&statement, (7,)), Ok(1));
+        alter("float4");
+        c.batch_execute("deallocate all").unwrap();
+        assert_eq!(c.execute(&statement, (8,)), Ok(1));
+        pooled.session(|other| {
+            let statement = other.prepare(INFERRED, &[]).unwrap();
+            assert_eq!(other.execute(&statement, (9.5_f32,)), Ok(1));
+        });
+        assert_eq!(c.execute(&statement, (10,)), Ok(1));
+        assert_eq!(rows(), "7\n8\n9.5\n10");
+    });
+    column("int8");
+    pooled.session(|c| {
+        // Some of them given, as 0.
+        let statement = c.prepare(INFERRED, &[0]).unwrap();
+        alter("float8");
+        c.batch_execute("discard all").unwrap();
+        assert_eq!(c.execute(&statement, (7_i64,)), Ok(1));
+        assert_eq!(rows(), "7");
+        c.close_statement(&statement).unwrap();
+        let left: i64 =
+            c.query_one("select count(*) from pg_prepared_statements", ()).unwrap().get(0).unwrap();
+        assert_eq!(left, 0);
+    });
+}

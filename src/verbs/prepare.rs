@@ -1,0 +1,159 @@
+//! Preparing statements, and making the server forget them.
+
+use crate::connection::Connection;
+use crate::engine::{Name, NameHash, Session};
+use crate::error::{Fault, Result, UsageError};
+use crate::limits;
+use crate::transport::{Lent, lent};
+use crate::types::Oid;
+use crate::verbs::named::Named;
+use crate::verbs::statement::Statement;
+use crate::wire::backend::tag;
+use crate::wire::{WireError, frontend};
+
+impl Connection<'_, '_> {
+    /// Prepares a statement. `types` are the parameters' types (see
+    /// [`types::oid`](crate::types::oid)); those not given, or 0, the server infers. With all of them
+    /// given it takes one round trip, else two: what the server inferred becomes a part of the
+    /// statement's name, and holds until it is prepared by the caller again.
+    ///
+    /// ```no_run
+    /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
+    /// use barepg::types::oid;
+    /// let insert = conn.prepare("insert into reading values ($1, $2)", &[oid::INT8, oid::FLOAT4])?;
+    /// for (number, celsius) in [(1_i64, 21.5_f32), (2, 21.6)] {
+    ///     conn.execute(&insert, (number, celsius))?;
+    /// }
+    /// conn.close_statement(&insert)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn prepare<'s>(&mut self, sql: &'s str, types: &'s [Oid]) -> Result<Statement<'s>> {
+        let result = self.session.prepare(&mut lent(&mut self.io), sql, types);
+        result.map_err(|fault| self.session.into_error(fault))
+    }
+
+    /// Makes the server forget a prepared statement.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn close_statement(&mut self, statement: &Statement<'_>) -> Result<()> {
+        let result = self.session.close_statement(&mut lent(&mut self.io), statement);
+        result.map_err(|fault| self.session.into_error(fault))
+    }
+}
+
+impl Session<'_> {
+    /// Close, Parse, Describe, Sync in one round trip; where types were inferred, once more.
+    fn prepare<'s>(
+        &mut self,
+        io: &mut Lent<'_>,
+        sql: &'s str,
+        types: &'s [Oid],
+    ) -> Result<Statement<'s>, Fault> {
+        let hash = NameHash::new(sql, types);
+        let mut statement = Statement {
+            sql,
+            given: types,
+            hash,
+            name: hash.name(),
+            identity: self.identity(),
+            count: 0,
+            types: [0; limits::STATEMENT_PARAMETERS],
+        };
+        self.begin(io)?;
+        self.stage(io, &|w| {
+            statement.parse(w)?;
+            frontend::describe_statement(w, &statement.name)?;
+            frontend::sync(w)
+        })?;
+        self.exchange.sync_sent();
+        self.send(io)?;
+        self.expect_empty(io, tag::CLOSE_COMPLETE)?;
+        self.expect_empty(io, tag::PARSE_COMPLETE)?;
+        self.next(io)?;
+        if self.link.tag != tag::PARAMETER_DESCRIPTION {
+            return Err(self.unexpected(io));
+        }
+        self.parameter_description(io, &mut statement)?;
+        let first = statement.name;
+        if statement.is_inferred() {
+            statement.hash = NameHash::new(sql, statement.told());
+            statement.name = statement.hash.name();
+        }
+        // Kept for the first execution, if nothing else is run before; where it does not fit, that
+        // asks for it again.
+        match self.described(io, statement.hash) {
+            Err(Fault::CAPACITY) => {
+                self.forget_description();
+                self.link.skip(io)?;
+            }
+            result => result?,
+        }
+        self.expect_ready(io)?;
+        if first != statement.name {
+            self.rename(io, &first, &statement)?;
+        }
+        Ok(statement)
+    }
+
+    /// Gives a statement whose types the server chose a name that these are a part of: after `ALTER
+    /// TABLE`, or with another `search_path`, it would choose others for the same text.
+    #[cold]
+    fn rename(
+        &mut self,
+        io: &mut Lent<'_>,
+        first: &Name,
+        statement: &Statement<'_>,
+    ) -> Result<(), Fault> {
+        self.stage(io, &|w| {
+            frontend::close_statement(w, first)?;
+            statement.parse(w)?;
+            frontend::sync(w)
+        })?;
+        self.exchange.sync_sent();
+        self.send(io)?;
+        self.expect_empty(io, tag::CLOSE_COMPLETE)?;
+        self.expect_empty(io, tag::CLOSE_COMPLETE)?;
+        self.expect_empty(io, tag::PARSE_COMPLETE)?;
+        self.expect_ready(io)
+    }
+
+    fn parameter_description(
+        &mut self,
+        io: &mut Lent<'_>,
+        statement: &mut Statement<'_>,
+    ) -> Result<(), Fault> {
+        statement.count = self.link.count(io)?;
+        for index in 0..usize::from(statement.count) {
+            let oid = self.link.number(io, 4)?;
+            if let Some(place) = statement.types.get_mut(index) {
+                *place = oid;
+            }
+        }
+        if self.link.left() == 0 { Ok(()) } else { Err(WireError::Malformed.into()) }
+    }
+
+    /// Close, Sync: the server forgets the statement.
+    fn close_statement(
+        &mut self,
+        io: &mut Lent<'_>,
+        statement: &Statement<'_>,
+    ) -> Result<(), Fault> {
+        self.begin(io)?;
+        if statement.identity != self.identity() {
+            return Err(UsageError::StaleStatement.into());
+        }
+        self.stage(io, &|w| {
+            frontend::close_statement(w, &statement.name)?;
+            frontend::sync(w)
+        })?;
+        self.exchange.sync_sent();
+        self.send(io)?;
+        self.expect_empty(io, tag::CLOSE_COMPLETE)?;
+        self.expect_ready(io)
+    }
+}
