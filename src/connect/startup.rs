@@ -313,6 +313,7 @@ impl Session<'_> {
                 }
                 tag::READY_FOR_QUERY => {
                     self.identify();
+                    self.server.suspect_a_pooler();
                     #[cfg(feature = "opengauss")]
                     if self.server.is_opengauss() {
                         self.link.rules.enter();

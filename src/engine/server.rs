@@ -144,6 +144,15 @@ impl ServerInfo {
         }
     }
 
+    /// At the end of a login. PgBouncer and others give random bytes for a process number, of which one
+    /// in 1,024 is one that Linux may give to a process (`PID_MAX_LIMIT`, 2^22). openGauss gives that of
+    /// a thread.
+    pub(crate) fn suspect_a_pooler(&mut self) {
+        if self.pid >> 22 != 0 && !self.is_opengauss() {
+            self.set(Fact::Mixed, true);
+        }
+    }
+
     /// What the server calls the session, folded: differs between sessions.
     pub(crate) fn fingerprint(&self) -> u32 {
         self.key.iter().fold(self.pid, |sum, byte| sum.rotate_left(5) ^ u32::from(*byte))
@@ -281,6 +290,18 @@ mod tests {
         assert_eq!(info.cancel_key(), Some(&[1; 32][..]));
         info.backend_key(7, &[2; 33]);
         assert_eq!(info.cancel_key(), None);
+    }
+
+    #[test]
+    fn a_number_that_no_process_has_is_a_poolers() {
+        let is_mixed = |pid| {
+            let mut info = ServerInfo::new();
+            info.backend_key(pid, &[1; 4]);
+            info.suspect_a_pooler();
+            info.is(Fact::Mixed)
+        };
+        assert_eq!([0, 77, 4_194_303].map(is_mixed), [false; 3]);
+        assert_eq!([4_194_304, 0x8000_0001, u32::MAX].map(is_mixed), [true; 3]);
     }
 
     #[test]
