@@ -15,41 +15,42 @@ pub(crate) enum Ending {
 
 impl Ending {
     /// How a statement may, by its first word, where there is only one statement. In doubt it may.
-    pub(crate) fn of(sql: &str) -> Self {
+    /// `alone`: no transaction is open, and it may commit by itself.
+    pub(crate) fn of(sql: &str, alone: bool) -> Self {
         let sql = sql.as_bytes().trim_ascii_start();
-        // COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION; CALL and EXECUTE are in doubt.
-        match sql.first().map(u8::to_ascii_lowercase) {
+        let lower = |at| sql.get(at).map(u8::to_ascii_lowercase);
+        // COMMIT, END, ROLLBACK, ABORT, PREPARE TRANSACTION; CALL and EXECUTE are in doubt. By itself
+        // also DO, DROP DATABASE, VACUUM.
+        match lower(0) {
             Some(b'c') if matches!(sql, [_, b'o' | b'O', b'p' | b'P', b'y' | b'Y', ..]) => Self::No,
-            Some(b'c' | b'e' | b'r' | b'a' | b'p') => Self::in_words(sql),
-            Some(b'a'..=b'z') => Self::No,
+            Some(b'd') if alone && lower(1) != Some(b'e') => Self::Possible,
+            Some(b'v') if alone => Self::Possible,
+            Some(b'b' | b'd' | b'f'..=b'o' | b'q' | b's'..=b'z') => Self::No,
             _ => Self::in_words(sql),
         }
     }
 
-    /// As [`of`](Self::of), of a text that may hold several statements.
+    /// As [`of`](Self::of), of a text that may hold several statements, in a transaction.
     pub(crate) fn of_many(sql: &str) -> Self {
         let one = sql.trim_ascii_end();
         let one = one.strip_suffix(';').unwrap_or(one);
-        match Self::of(one) {
+        match Self::of(one, false) {
             Self::No if one.bytes().any(|byte| byte == b';') => Self::in_words(one.as_bytes()),
             ending => ending,
         }
     }
 
-    /// The same, of a statement outside of a transaction, which may commit by itself, as DO, DROP
-    /// DATABASE and VACUUM do.
-    pub(crate) fn of_batched(sql: &str) -> Self {
-        match sql.as_bytes().trim_ascii_start() {
-            [b'd' | b'D', b'e' | b'E', ..] => Self::No,
-            [b'd' | b'D' | b'v' | b'V', ..] => Self::Possible,
-            _ => Self::of(sql),
-        }
-    }
-
+    /// With the letters of CHAIN in it, but for the first, it may chain.
     #[cold]
     fn in_words(sql: &[u8]) -> Self {
-        let chained = sql.windows(5).any(|word| word.eq_ignore_ascii_case(b"chain"));
-        if chained { Self::Chained } else { Self::Possible }
+        let mut letters = 0_u32;
+        for byte in sql {
+            letters = letters << 8 | u32::from(byte | 0x20);
+            if letters == u32::from_be_bytes(*b"hain") {
+                return Self::Chained;
+            }
+        }
+        Self::Possible
     }
 
     /// In doubt, where the server's rules are not known.
@@ -61,7 +62,8 @@ impl Ending {
 
 impl Session<'_> {
     /// openGauss has commands of its own.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn note_ending(&mut self, ending: Ending) {
         self.ledger.sending(ending.or_possible(self.server.is_opengauss()));
     }
@@ -73,7 +75,7 @@ mod tests {
 
     #[test]
     fn what_may_end_a_transaction_is_found_by_its_first_word() {
-        let is = |sql, ending| (Ending::of(sql), Ending::of_many(sql)) == (ending, ending);
+        let is = |sql, ending| (Ending::of(sql, false), Ending::of_many(sql)) == (ending, ending);
         for sql in ["commit", " COMMIT;", "end", "rollback", "abort", "prepare transaction 'x'"] {
             assert!(is(sql, Ending::Possible), "{sql}");
         }
@@ -87,7 +89,7 @@ mod tests {
         for sql in ["commit and chain", "ROLLBACK AND CHAIN;", "/**/abort/**/and\nCHAIN"] {
             assert!(is(sql, Ending::Chained), "{sql}");
         }
-        assert_eq!(Ending::of("insert into chain values (1)"), Ending::No);
+        assert_eq!(Ending::of("insert into chain values (1)", false), Ending::No);
         assert_eq!(Ending::of_many("insert into t values (1); "), Ending::No);
         assert_eq!(Ending::of_many("insert into t values (1); commit"), Ending::Possible);
         assert_eq!(Ending::of_many("insert into t values (';')"), Ending::Possible);
@@ -97,12 +99,12 @@ mod tests {
     #[test]
     fn what_may_commit_by_itself_is_found_by_its_first_word() {
         for sql in ["do 'x'", " DROP DATABASE x", "discard all", "vacuum", "call p()", "analyze"] {
-            assert_eq!(Ending::of_batched(sql), Ending::Possible, "{sql}");
+            assert_eq!(Ending::of(sql, true), Ending::Possible, "{sql}");
         }
         for sql in
             ["delete from t", "insert into t values (1)", "select 1", "deallocate x", "with x"]
         {
-            assert_eq!(Ending::of_batched(sql), Ending::No, "{sql}");
+            assert_eq!(Ending::of(sql, true), Ending::No, "{sql}");
         }
     }
 }

@@ -229,13 +229,10 @@ impl Session<'_> {
 
     /// What a part of a batch may do to the batch's transaction: also where none is open, what follows
     /// a COMMIT is no matter of one transaction.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn note_part_of_batch(&mut self, sql: &str) {
-        let ending = match self.ledger.status() {
-            TransactionStatus::Idle => Ending::of_batched(sql),
-            _ => Ending::of(sql),
-        };
-        self.note_ending(ending);
+        self.note_ending(Ending::of(sql, self.ledger.status() == TransactionStatus::Idle));
     }
 
     /// Sends what is staged and asks for the answers so far.

@@ -326,7 +326,7 @@ impl Session<'_> {
     #[inline]
     pub(crate) fn note_statement(&mut self, sql: &Sql<'_>) {
         if self.ledger.status() != TransactionStatus::Idle {
-            self.note_ending(Ending::of(sql.text()));
+            self.note_ending(Ending::of(sql.text(), false));
         }
     }
 
