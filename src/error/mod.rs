@@ -184,7 +184,8 @@ pub enum ErrorKind {
     /// A part of a value (an element of an array, a field) is not what was asked for. Made by `?`
     /// of a [`TypeError`]. The connection stays usable.
     Value(TypeError),
-    /// A parameter or text could not be sent: see the reason. Nothing was sent.
+    /// A parameter or text could not be sent: see the reason. Nothing was sent, unless the outcome says
+    /// otherwise: a streamed value's source failed after a part of the message had left.
     Encode(WireError),
     /// There is no TLS, or no longer: see the reason. The connection is dead.
     #[cfg(feature = "tls")]

@@ -62,7 +62,8 @@ impl Connection<'_, '_> {
     ///
     /// # Errors
     /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): a notification was larger than the
-    /// receive buffer and was skipped; connection usable. After any other error the connection is
+    /// receive buffer and was skipped; connection usable, as after
+    /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement). After any other error it is
     /// dead: connect again, and `listen` again.
     pub fn wait_notification(&mut self, timeout_ms: u32) -> Result<Option<Notification<'_>>> {
         self.session.wait_notification(&mut lent(&mut self.io), timeout_ms)

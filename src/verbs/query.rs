@@ -27,13 +27,12 @@ impl<'b> Connection<'_, 'b> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Server`](crate::ErrorKind::Server): refused, no effect, connection usable.
-    /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): the column descriptions do not fit the
-    /// receive buffer; connection usable. [`ErrorKind::Encode`](crate::ErrorKind::Encode),
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage),
-    /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement): nothing was sent. After
-    /// anything else the connection is dead, and [`Error::outcome`](crate::Error::outcome) says
-    /// what is known of the work.
+    /// [`Error::outcome`](crate::Error::outcome) says what is known of the work,
+    /// [`Error::is_usable`](crate::Error::is_usable) whether the connection lives on: it does after a
+    /// refusal ([`ErrorKind::Server`](crate::ErrorKind::Server), but for FATAL), a result that does not fit
+    /// ([`ErrorKind::Capacity`](crate::ErrorKind::Capacity)), a call that does not
+    /// ([`ErrorKind::Usage`](crate::ErrorKind::Usage)), and where nothing was sent
+    /// ([`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement), mostly Encode).
     pub fn query<'q, P: Params>(
         &mut self,
         sql: impl Into<Sql<'q>>,
@@ -57,8 +56,8 @@ impl<'b> Connection<'_, 'b> {
     /// ```
     ///
     /// # Errors
-    /// As [`query`](Self::query); [`UsageError::NoRows`], [`UsageError::TooManyRows`]: the
-    /// statement ran, the connection is usable.
+    /// As [`query`](Self::query); [`UsageError::NoRows`]: the statement ran. [`UsageError::TooManyRows`]:
+    /// it goes on, and the next call says if it fails. The connection is usable.
     pub fn query_one<'q, P: Params>(
         &mut self,
         sql: impl Into<Sql<'q>>,

@@ -93,11 +93,11 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
     /// Makes the work permanent.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`](crate::ErrorKind::Server) (a deferred constraint, for example) and
+    /// [`Outcome::Refused`], by the server (a deferred constraint, for example) or as
     /// [`UsageError::RolledBack`] (a statement of the transaction had failed): nothing of it was
     /// kept; the connection is usable. [`UsageError::NotInTransaction`]: the transaction was ended
-    /// by the text of a statement; what became of it says the outcome, which is about all of it. When the link fails,
-    /// [`Outcome::Unknown`]: the server may have committed.
+    /// by the text of a statement; what became of it says the outcome, which is about all of it.
+    /// When the link fails, or with a FATAL error, [`Outcome::Unknown`]: the server may have committed.
     pub fn commit(mut self) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);

@@ -51,8 +51,8 @@ impl<'b> Connection<'_, 'b> {
     /// ```
     ///
     /// # Errors
-    /// As [`query`](Self::query). [`UsageError::NotCopy`]: the statement was another one, and was
-    /// run.
+    /// As [`query`](Self::query). [`UsageError::NotCopy`]: the statement is another one, and runs all
+    /// the same; the next call says if it fails.
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_, 'b>> {
         let (session, mut io) = (&mut *self.session, lent(&mut self.io));
         match session.start_copy_in(&mut io, sql) {
@@ -83,7 +83,7 @@ impl CopyIn<'_, '_> {
     ///
     /// # Errors
     /// [`ErrorKind::Server`](crate::ErrorKind::Server): the server refused the COPY, no row of it
-    /// is kept, connection usable. When the link fails the connection is dead, and no row is kept
+    /// is kept, connection usable. When the link fails, or with FATAL, it is dead, and no row is kept
     /// either ([`Outcome::Refused`]).
     pub fn send(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
@@ -127,7 +127,7 @@ impl CopyIn<'_, '_> {
     ///
     /// # Errors
     /// [`ErrorKind::Server`](crate::ErrorKind::Server): refused, no row is kept, connection usable.
-    /// When the link fails, [`Outcome::Unknown`]: the rows may have been kept.
+    /// When the link fails, or with FATAL, [`Outcome::Unknown`]: the rows may have been kept.
     pub fn finish(mut self) -> Result<u64> {
         self.live()?;
         self.complete().map_err(|fault| self.report(fault))

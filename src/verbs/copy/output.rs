@@ -65,7 +65,7 @@ impl CopyOut<'_, '_> {
     ///
     /// # Errors
     /// [`ErrorKind::Server`](crate::ErrorKind::Server): the COPY failed or was cancelled;
-    /// connection usable. After any other error the connection is dead. An error that ended the
+    /// connection usable, but for FATAL. After any other error the connection is dead. An error that ended the
     /// COPY is repeated by every further call.
     #[allow(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     #[cfg_attr(not(target_os = "none"), inline)]
