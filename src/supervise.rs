@@ -154,12 +154,14 @@ pub struct Supervisor {
     random: u32,
     /// When the last session ended.
     since: Option<u64>,
+    /// When it began.
+    began: u64,
 }
 
 impl Supervisor {
     /// With this policy; [`Policy::DEFAULT`] is one for any device.
     pub const fn new(policy: Policy) -> Self {
-        Self { policy, health: ZERO, random: 0, since: None }
+        Self { policy, health: ZERO, random: 0, since: None, began: 0 }
     }
 
     /// What has happened so far.
@@ -187,10 +189,20 @@ impl Supervisor {
         let health = &mut self.health;
         health.logins = health.logins.wrapping_add(1);
         health.host = host;
+        self.began = platform.now_ms();
         if let Some(since) = self.since {
-            let gap = u32::try_from(platform.now_ms().saturating_sub(since)).unwrap_or(u32::MAX);
+            let gap = u32::try_from(self.began.saturating_sub(since)).unwrap_or(u32::MAX);
             health.longest_gap_ms = health.longest_gap_ms.max(gap);
         }
+    }
+
+    /// Whether a session that ended with this error has not just been refused its work: then it has gone
+    /// on for as long as it would pause at most.
+    #[inline(never)]
+    fn is_no_refusal(&self, platform: &dyn Platform, error: Error) -> bool {
+        let kind = Kind::of(Some(error));
+        let lasted = platform.now_ms().saturating_sub(self.began);
+        kind == Kind::Lost || lasted >= u64::from(self.policy.of(kind).longest_ms)
     }
 
     /// A session or an attempt has ended. Returns how long to pause.
@@ -267,7 +279,9 @@ impl<'b> Client<'b> {
     ///
     /// Failures count as in a row until work was done: `session` returned `Ok`, or had asked a second
     /// time, so that the first was answered. A login alone proves nothing: a pooler lets everyone in
-    /// while its database is down.
+    /// while its database is down. Nor does a first answer where [`Policy::overloaded`] or
+    /// [`Policy::hopeless`] holds for the error, unless the session lasted as long as the longest pause:
+    /// what was asked first may not have been the work.
     ///
     /// ```no_run
     /// use core::ops::ControlFlow;
@@ -324,7 +338,7 @@ impl<'b> Client<'b> {
                         Ok(ControlFlow::Break(value)) => return value,
                         Ok(ControlFlow::Continue(())) => (None, Ended::AfterWork),
                         Err(error) => {
-                            let worked = asked > 1;
+                            let worked = asked > 1 && supervisor.is_no_refusal(platform, error);
                             // A server or pooler that ends a session in words has ended its work, or
                             // knows it no more; a session that owes nothing has none.
                             runs_on = !settled && error.sqlstate().is_none();

@@ -299,3 +299,26 @@ fn no_link_is_spent_on_a_session_that_owes_nothing() {
     };
     assert_eq!(links(owed, 2_000), 3);
 }
+
+/// A session that asks something first, as an outbox with `resend` does, and whose work is refused each
+/// time: logins do not come at the shortest pause for ever.
+#[test]
+fn pauses_grow_while_the_work_is_refused() {
+    let port = pg::shared(15).port().to_string();
+    for (state, policy) in [("53100", QUICK), ("42P01", Policy { hopeless: QUICK.lost, ..QUICK })] {
+        let mut host = Host::new();
+        let mut client = host.client_for(config(&port).dbname("test"));
+        let refuse = format!("do $$ begin raise 'no' using errcode = '{state}'; end $$");
+        let session = |(): &mut (), conn: &mut Connection| {
+            conn.execute("select 1", ())?;
+            conn.execute(&*refuse, ())?;
+            Ok(ControlFlow::Continue(()))
+        };
+        let mut supervisor = Supervisor::new(policy);
+        let health = client.supervise(&mut supervisor, &mut (), session, |(), pause| {
+            let stop = pause.health.attempts == 6;
+            if stop { ControlFlow::Break(*pause.health) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!((health.logins, health.failures), (6, 6), "{state}: {health:?}");
+    }
+}
