@@ -3,7 +3,7 @@
 use super::Session;
 
 /// How a statement may end the open transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ending {
     /// Not.
     No,

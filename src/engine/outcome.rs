@@ -33,8 +33,8 @@ pub(crate) struct Ledger {
     rollback_seen: bool,
     /// Something of this verb was committed for good.
     committed: bool,
-    /// Something that was sent may end the open transaction, or commit.
-    may_end: bool,
+    /// How something that was sent may end the open transaction, or commit.
+    ending: Ending,
     /// The server aborted a batch of this verb, as it was made to.
     aborted: bool,
     /// The server's error was followed by ReadyForQuery.
@@ -53,7 +53,7 @@ impl Ledger {
             rolled_back: false,
             rollback_seen: false,
             committed: false,
-            may_end: false,
+            ending: Ending::No,
             aborted: false,
             confirmed: false,
             ended: None,
@@ -67,7 +67,7 @@ impl Ledger {
     pub(super) const fn begin(&mut self) {
         self.rollback_seen = false;
         self.committed = false;
-        self.may_end = false;
+        self.ending = Ending::No;
         self.aborted = false;
         self.confirmed = false;
         self.ended = None;
@@ -83,11 +83,7 @@ impl Ledger {
 
     #[cold]
     fn sending_end(&mut self, ending: Ending) {
-        self.may_end = true;
-        // COMMIT is told by its tag, ROLLBACK AND CHAIN has that of ROLLBACK TO SAVEPOINT.
-        if ending == Ending::Chained {
-            self.transaction_ends(true);
-        }
+        self.ending = self.ending.max(ending);
     }
 
     /// CommandComplete without a count of rows.
@@ -103,7 +99,13 @@ impl Ledger {
                 self.committed = true;
                 self.transaction_ends(false);
             }
-            CommandKind::Rollback => self.rollback_seen = true,
+            CommandKind::Rollback => {
+                self.rollback_seen = true;
+                // AND CHAIN has no tag of its own.
+                if self.ending == Ending::Chained {
+                    self.transaction_ends(true);
+                }
+            }
             // ROLLBACK alone may have been one to a savepoint.
             CommandKind::Begin if self.rollback_seen => self.transaction_ends(true),
             CommandKind::Begin | CommandKind::Other => {}
@@ -174,7 +176,11 @@ impl Ledger {
     /// What is left once the link is lost.
     fn lost(&self) -> Outcome {
         let open = self.status != TransactionStatus::Idle;
-        if open && !self.may_end && !self.committed { Outcome::Refused } else { Outcome::Unknown }
+        if open && self.ending == Ending::No && !self.committed {
+            Outcome::Refused
+        } else {
+            Outcome::Unknown
+        }
     }
 }
 
@@ -330,7 +336,7 @@ impl Session<'_> {
             fault if fault.is_unsent() && ledger.aborted => (ledger.undone(), true),
             fault if fault.is_local_usage() => (Outcome::Local, true),
             // The server does nothing with a part of a message.
-            Fault::TRUNCATED if !ledger.may_end => (ledger.undone(), false),
+            Fault::TRUNCATED if ledger.ending == Ending::No => (ledger.undone(), false),
             _ => (ledger.lost(), false),
         };
         if !recoverable {
