@@ -73,12 +73,12 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Nowhere.
+    /// Nowhere: all zeros, so that it is no constant in the image.
     pub(super) const NONE: Self = Self {
         index: 0,
         sequence: 0,
         first: Number::of(0),
-        at: u32::MAX,
+        at: 0,
         solid: 0,
         found: Found { number: Number::of(0), content: 0, length: 0, kind: 0 },
     };
@@ -116,7 +116,7 @@ impl Cursor {
         place: &Place,
         end: u32,
     ) -> Result<bool, OutboxError> {
-        while self.at <= end.wrapping_sub(HEAD) {
+        while self.at.wrapping_add(HEAD) <= end {
             let at = place.at(self.index, self.at);
             let mut bytes = [0; 8];
             device.read(at, &mut bytes)?;
