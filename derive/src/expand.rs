@@ -8,6 +8,9 @@ use syn::{
     LifetimeParam, LitStr, Result, Type, parse_quote,
 };
 
+/// Elements of the largest tuple that a row is read as.
+const TUPLE: usize = 16;
+
 /// The implementation of `FromRow`.
 pub fn from_row(input: &DeriveInput) -> Result<TokenStream> {
     let Data::Struct(data) = &input.data else {
@@ -87,6 +90,13 @@ fn positional<'f>(fields: impl Iterator<Item = &'f Field>) -> Result<TokenStream
         }
         slots.push(slot(index));
         types.push(&field.ty);
+    }
+    // A tuple of as many elements is read with one look at the types for all rows.
+    if slots.len() <= TUPLE {
+        return Ok(quote! {
+            let (#(#slots,)*): (#(#types,)*) = row.decode()?;
+            ::core::result::Result::Ok(Self(#(#slots),*))
+        });
     }
     Ok(quote! {
         let mut __values = row.values();

@@ -71,6 +71,11 @@ pub(crate) struct Framed<'b> {
     pub(crate) described: u16,
     /// A row was found to be malformed when it was decoded.
     pub(crate) malformed: Cell<bool>,
+    /// How values are written.
+    pub(crate) rules: Rules,
+    /// What the description was compared with last, [`ColumnTypes`](super::ColumnTypes): its address, one more
+    /// where the columns are not of those types, 0 where it was compared with nothing.
+    pub(super) compared: Cell<usize>,
     /// Bytes staged in `tx`.
     pub(super) staged: usize,
     pub(super) countdown: Countdown,
@@ -81,8 +86,6 @@ pub(crate) struct Framed<'b> {
     #[cfg(feature = "tls")]
     pub(crate) record: (u16, u16),
     pub(crate) stats: Stats,
-    /// How values are written.
-    pub(crate) rules: Rules,
 }
 
 impl<'b> Framed<'b> {
@@ -99,6 +102,8 @@ impl<'b> Framed<'b> {
             columns: 0,
             described: 0,
             malformed: Cell::new(false),
+            rules: Rules::NONE,
+            compared: Cell::new(0),
             start: 0,
             end: 0,
             body: 0,
@@ -109,7 +114,6 @@ impl<'b> Framed<'b> {
             #[cfg(feature = "tls")]
             record: (0, 0),
             stats: Stats::default(),
-            rules: Rules::NONE,
         }
     }
 

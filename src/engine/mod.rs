@@ -40,7 +40,7 @@ mod server;
 mod stage;
 
 use description::HASH;
-pub(crate) use description::{COLUMN_HEAD, ResultState};
+pub(crate) use description::{COLUMN_HEAD, ColumnTypes, ResultState};
 pub(crate) use ending::Ending;
 pub use framed::Stats;
 pub(crate) use framed::{Framed, Span};

@@ -84,7 +84,8 @@ impl Ring {
         device: &mut Device<F>,
         number: Number,
     ) -> Result<(), OutboxError> {
-        let mut cursor = Cursor { index: self.head, first: number, at: self.place.page, ..Cursor::NONE };
+        let mut cursor =
+            Cursor { index: self.head, first: number, at: self.place.page, ..Cursor::NONE };
         self.tail = cursor;
         // From the oldest page on; those wholly below are passed over.
         for _ in 0..self.place.pages {

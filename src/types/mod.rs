@@ -75,7 +75,6 @@ pub use misc::{Money, PgLsn, Tid, Uuid, Xid};
 pub use net::{Cidr, Inet, MacAddr, MacAddr8};
 pub use numeric::{Numeric, Scaled};
 pub use range::{Multirange, Range, RangeElement, Ranges};
-#[cfg(feature = "opengauss")]
 pub(crate) use text::is_text;
 pub use text::{AnyFormat, AnyText, Char, ExactText, bytes_from_text};
 #[cfg(feature = "with-serde-json-core")]
@@ -225,8 +224,13 @@ pub trait FromSql<'a>: Sized {
     /// The type named in error messages as the wanted one.
     const OID: Oid;
 
+    /// What a column is of whose values are read without looking at its description, once that was compared
+    /// with this: [`OID`](Self::OID), or [`oid::ANY_TEXT`] where all texts are read in the same way.
+    #[doc(hidden)]
+    const COLUMN_OID: Oid = Self::OID;
+
     /// Whether a column of type `oid` can be read as this type. Checked before
-    /// [`from_sql`](Self::from_sql), once per column and row.
+    /// [`from_sql`](Self::from_sql).
     fn accepts(oid: Oid) -> bool;
 
     /// Reads a value that is not NULL.
@@ -293,6 +297,7 @@ pub trait ToSql {
 
 impl<'a, T: FromSql<'a>> FromSql<'a> for Option<T> {
     const OID: Oid = T::OID;
+    const COLUMN_OID: Oid = T::COLUMN_OID;
 
     #[inline]
     fn accepts(oid: Oid) -> bool {

@@ -11,6 +11,9 @@ pub const FIRST_USER: Oid = 16384;
 /// [`AnyText`](super::AnyText) goes as.
 pub const AS_TEXT: Oid = Oid::MAX;
 
+/// Any of the types whose values are text and nothing else: [`FromSql::COLUMN_OID`](super::FromSql::COLUMN_OID).
+pub(crate) const ANY_TEXT: Oid = Oid::MAX - 1;
+
 macro_rules! oids {
     ($($name:ident = $value:literal $what:literal),* $(,)?) => {$(
         #[doc = concat!("`", $what, "`")]

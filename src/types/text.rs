@@ -7,6 +7,7 @@ use crate::wire::{WireError, Writer, digits, has_nul};
 
 impl<'a> FromSql<'a> for &'a str {
     const OID: Oid = oid::TEXT;
+    const COLUMN_OID: Oid = oid::ANY_TEXT;
 
     #[inline]
     fn accepts(oid: Oid) -> bool {
@@ -206,6 +207,7 @@ pub struct ExactText<'a>(pub &'a str);
 
 impl<'a> FromSql<'a> for ExactText<'a> {
     const OID: Oid = oid::TEXT;
+    const COLUMN_OID: Oid = oid::ANY_TEXT;
 
     fn accepts(oid: Oid) -> bool {
         is_text(oid)

@@ -2,10 +2,10 @@
 
 use core::cell::Cell;
 
-use crate::engine::{COLUMN_HEAD, Framed};
+use crate::engine::{COLUMN_HEAD, ColumnTypes, Framed};
 use crate::error::Result;
 use crate::types::{Format, FromSql, Oid, RawValue};
-use crate::verbs::values::{Values, broken, no_column};
+use crate::verbs::values::{Plain, Values, broken, no_column};
 
 /// A row in the receive buffer. It is lent until the next call on the connection.
 #[derive(Clone)]
@@ -113,6 +113,14 @@ impl<'r> Row<'r> {
         return self.link.described_row();
         #[cfg(not(target_os = "none"))]
         self.parts
+    }
+
+    #[inline]
+    fn plain(&self) -> Plain<'r> {
+        #[cfg(target_os = "none")]
+        return Plain::new(self.link.row().map_or(&[], |(_, values)| values));
+        #[cfg(not(target_os = "none"))]
+        Plain::new(self.parts.1)
     }
 
     /// How many columns.
@@ -261,11 +269,25 @@ macro_rules! tuple {
         impl<'r, $($name: FromSql<'r>),*> FromRow<'r> for ($($name,)*) {
             #[cfg_attr(not(target_os = "none"), inline(always))]
             fn from_row(row: &Row<'r>) -> Result<Self> {
-                let mut values = row.values();
-                let read = |values: &mut Values<'r>| Some(($(values.take::<$name>()?,)*));
-                let Some(tuple) = read(&mut values) else { return Err(values.error()) };
-                values.finish()?;
-                Ok(tuple)
+                /// By the descriptions of its columns.
+                #[cfg_attr(not(target_os = "none"), inline(always))]
+                #[cfg_attr(target_os = "none", cold, inline(never))]
+                fn described<'r, $($name: FromSql<'r>),*>(row: &Row<'r>) -> Result<($($name,)*)> {
+                    let mut values = row.values();
+                    let read = |values: &mut Values<'r>| Some(($(values.take::<$name>()?,)*));
+                    match read(&mut values) {
+                        Some(tuple) if values.has_ended() => Ok(tuple),
+                        _ => Err(values.error()),
+                    }
+                }
+                if row.link.is_described_as(const { &ColumnTypes::new([$($name::COLUMN_OID),*]) }) {
+                    let mut values = row.plain();
+                    let read = |values: &mut Plain<'r>| Some(($(values.take::<$name>()?,)*));
+                    if let Some(tuple) = read(&mut values) && values.is_empty() {
+                        return Ok(tuple);
+                    }
+                }
+                described(row)
             }
         }
     };

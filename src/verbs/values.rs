@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use crate::engine::COLUMN_HEAD;
 use crate::error::{Error, Outcome, ProtocolError, Result, UsageError};
-use crate::types::{FromSql, Oid, RawValue, TypeError};
+use crate::types::{Format, FromSql, Oid, RawValue, TypeError};
 use crate::verbs::row::{Columns, Cursor, parts};
 use crate::wire::Reader;
 
@@ -31,6 +31,8 @@ enum Last {
     Null,
     /// There is no further column, or the row is malformed.
     Missing,
+    /// All values that were wanted were read, and there is more.
+    Excess,
     /// The value does not make the type with this OID.
     Unfit(TypeError, Oid),
 }
@@ -93,12 +95,18 @@ impl<'r> Values<'r> {
     /// # Errors
     /// [`UsageError::ColumnCount`].
     #[inline]
-    pub fn finish(&self) -> Result<()> {
-        if self.columns.0.is_empty() && self.values.is_empty() {
-            Ok(())
-        } else {
-            Err(excess(self.columns.0, self.malformed))
+    pub fn finish(&mut self) -> Result<()> {
+        if self.has_ended() { Ok(()) } else { Err(self.error()) }
+    }
+
+    /// Checks that no value is left; `false`: [`error`](Self::error) says what is.
+    #[inline]
+    pub(super) const fn has_ended(&mut self) -> bool {
+        let has_ended = self.columns.0.is_empty() && self.values.is_empty();
+        if !has_ended {
+            self.last = Last::Excess;
         }
+        has_ended
     }
 
     /// The next value. `None`: NULL, or there is none, or it is malformed, see `last`.
@@ -177,8 +185,41 @@ impl<'r> Values<'r> {
             }
             return Error::of_column(column, reason, wanted, parts(self.head).0);
         }
-        let ended = self.values.is_empty() && self.columns.0.is_empty();
-        if ended { no_column() } else { broken(self.malformed) }
+        match (self.columns.0.is_empty(), self.values.is_empty()) {
+            (true, true) => no_column(),
+            (false, _) if self.last == Last::Excess => Error::local(UsageError::ColumnCount.into()),
+            _ => broken(self.malformed),
+        }
+    }
+}
+
+/// A walk over the values of a row whose columns are exactly of the types that are wanted, in binary format.
+/// Where anything is not as it should be it ends, and the row is read by [`Values`], which say why.
+pub(super) struct Plain<'r>(Reader<'r>);
+
+impl<'r> Plain<'r> {
+    #[inline(always)]
+    pub(super) const fn new(values: &'r [u8]) -> Self {
+        Self(Reader::new(values))
+    }
+
+    #[inline(always)]
+    pub(super) fn take<T: FromSql<'r>>(&mut self) -> Option<T> {
+        if !T::accepts(T::OID) {
+            return None;
+        }
+        match self.0.value_in_line().ok()? {
+            Some(bytes) => {
+                T::from_sql(RawValue { oid: T::OID, format: Format::Binary, bytes }).ok()
+            }
+            None => T::from_null().ok(),
+        }
+    }
+
+    /// Whether the last value was taken.
+    #[inline(always)]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -199,15 +240,6 @@ fn unusual<'r, T: FromSql<'r>>(
         None => return Err(None),
     };
     result.map_err(Some)
-}
-
-/// There are more columns than were asked for, or bytes after the last value.
-#[cold]
-fn excess(columns: &[u8], malformed: &Cell<bool>) -> Error {
-    match columns {
-        [] => broken(malformed),
-        _ => Error::local(UsageError::ColumnCount.into()),
-    }
 }
 
 /// A row is malformed: the session learns of it.

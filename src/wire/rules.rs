@@ -13,8 +13,9 @@ pub(crate) enum Empty {
 }
 
 /// How a session's values are written. At PostgreSQL there is nothing to say; a build without
-/// openGauss keeps nothing.
+/// openGauss keeps nothing. Without gaps, to lie in one of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, packed)]
 pub(crate) struct Rules {
     /// For each of the first 8 parameters two bits: which of openGauss's types for bytes it is.
     #[cfg(feature = "opengauss")]

@@ -7,6 +7,7 @@ mod common;
 mod compound;
 mod datetime;
 mod number;
+mod rows;
 mod scalar;
 mod table;
 

@@ -11,6 +11,7 @@ use crate::wire::{WireError, Writer};
 
 impl<'a, const N: usize> FromSql<'a> for String<N> {
     const OID: Oid = <&str as FromSql>::OID;
+    const COLUMN_OID: Oid = <&str as FromSql>::COLUMN_OID;
 
     fn accepts(oid: Oid) -> bool {
         <&str>::accepts(oid)
