@@ -14,11 +14,13 @@
 //! * [`identity`]: statements and portals of other sessions, and their names.
 //! * [`staged`]: what leaves in one write.
 //! * [`guards`]: that they must be used.
+//! * [`decoded`]: rows that are malformed.
 //! * [`held`]: the row of `query_one`.
 //! * [`mutate`]: right sessions with random damage.
 
 mod commits;
 mod crypto;
+mod decoded;
 mod dropped;
 mod guards;
 mod held;
