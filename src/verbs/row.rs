@@ -115,6 +115,13 @@ impl<'r> Row<'r> {
         self.parts
     }
 
+    /// The values, for each tuple's way by descriptions.
+    #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn values_out_of_line(&self) -> Values<'r> {
+        self.values()
+    }
+
     #[inline]
     fn plain(&self) -> Plain<'r> {
         #[cfg(target_os = "none")]
@@ -273,7 +280,7 @@ macro_rules! tuple {
                 #[cfg_attr(not(target_os = "none"), inline(always))]
                 #[cfg_attr(target_os = "none", cold, inline(never))]
                 fn described<'r, $($name: FromSql<'r>),*>(row: &Row<'r>) -> Result<($($name,)*)> {
-                    let mut values = row.values();
+                    let mut values = row.values_out_of_line();
                     let read = |values: &mut Values<'r>| Some(($(values.take::<$name>()?,)*));
                     match read(&mut values) {
                         Some(tuple) if values.has_ended() => Ok(tuple),
