@@ -164,13 +164,20 @@ impl Session<'_> {
     /// Forgets the description, and whatever else is pinned.
     #[inline]
     pub(crate) fn forget_description(&mut self) {
-        (self.link.columns, self.link.described, self.kept) = (0, 0, false);
-        self.link.compared.set(0);
-        self.link.unpin(0);
+        self.kept = false;
+        self.link.forget_description();
     }
 }
 
 impl Framed<'_> {
+    /// As [`Session::forget_description`], of one that is not kept.
+    #[inline]
+    pub(super) fn forget_description(&mut self) {
+        (self.columns, self.described) = (0, 0);
+        self.compared.set(0);
+        self.unpin(0);
+    }
+
     /// The packed description of the columns.
     #[inline]
     pub(crate) fn description(&self) -> &[u8] {

@@ -200,7 +200,9 @@ impl<'b> Session<'b> {
     #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn begin_with(&mut self, io: &mut Lent<'_>, named: NameHash) -> Result<(), Fault> {
         self.start_verb()?;
-        if self.is_kept_for(named) {
+        if !self.kept {
+            self.link.forget_description();
+        } else if self.is_kept_for(named) {
             self.link.unpin(usize::from(self.link.described).wrapping_add(HASH));
         } else {
             self.forget_description();

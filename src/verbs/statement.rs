@@ -5,7 +5,6 @@ use crate::error::UsageError;
 use crate::limits;
 use crate::types::{Oid, declared, oid};
 use crate::verbs::fit::{are_given, are_same, are_told, check_types, given, is_told};
-#[cfg(not(target_os = "none"))]
 use crate::verbs::in_line;
 use crate::verbs::named::Named;
 use crate::verbs::params::{Params, sent_as};
@@ -120,10 +119,13 @@ impl StaticStatement {
 }
 
 impl Statement<'_> {
-    /// Parameters of other types: of types that were given, the caller is held to them; of others the
+    /// Parameters of other types, or of types that no list has: of types that were given, the caller is held to them; of others the
     /// statement is run as its text is.
     #[cfg_attr(not(target_os = "none"), cold, inline(never))]
     fn check_types(&self, params: &dyn Params, rules: Rules) -> Result<Run, UsageError> {
+        if usize::from(self.count) != params.count() {
+            return Err(UsageError::ParameterCount);
+        }
         if are_told(&self.types, params, rules) {
             return Ok(Run::Named);
         }
@@ -161,13 +163,13 @@ impl Named for Statement<'_> {
         if self.identity != session.identity() {
             return Err(UsageError::StaleStatement);
         }
-        if usize::from(self.count) != params.count() {
-            return Err(UsageError::ParameterCount);
+        let count = usize::from(self.count);
+        match params.types() {
+            Some(sent) if sent.len() == count && in_line::are_same(&self.types, sent) => {
+                Ok(Run::Named)
+            }
+            _ => self.check_types(params, session.link.rules),
         }
-        if are_same(&self.types, params) {
-            return Ok(Run::Named);
-        }
-        self.check_types(params, session.link.rules)
     }
 
     fn parse(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
