@@ -13,6 +13,17 @@ pub(super) const OID: u8 = 0x06;
 pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const SET: u8 = 0x31;
 
+/// What was read is no DER, or not what it has to be. Without a field: the value beside it is returned in
+/// registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+impl From<Malformed> for CertificateError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
 /// A cursor over DER values that stand one after the other.
 #[derive(Clone, Copy)]
 pub(super) struct Der<'a> {
@@ -37,63 +48,63 @@ impl<'a> Der<'a> {
     }
 
     /// Checks that nothing is left.
-    pub(super) const fn finish(self) -> Result<(), CertificateError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(CertificateError::Malformed) }
+    pub(super) const fn finish(self) -> Result<(), Malformed> {
+        if self.rest.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 
     /// The next value, of any tag.
-    pub(super) fn any(&mut self) -> Result<Tlv<'a>, CertificateError> {
+    pub(super) fn any(&mut self) -> Result<Tlv<'a>, Malformed> {
         let all = self.rest;
-        let (header, length) = header(all).ok_or(CertificateError::Malformed)?;
-        let end = header.checked_add(length).ok_or(CertificateError::Malformed)?;
-        let (whole, rest) = all.split_at_checked(end).ok_or(CertificateError::Malformed)?;
-        let value = whole.get(header..).ok_or(CertificateError::Malformed)?;
-        let tag = *whole.first().ok_or(CertificateError::Malformed)?;
+        let (header, length) = header(all).ok_or(Malformed)?;
+        let end = header.checked_add(length).ok_or(Malformed)?;
+        let (whole, rest) = all.split_at_checked(end).ok_or(Malformed)?;
+        let value = whole.get(header..).ok_or(Malformed)?;
+        let tag = *whole.first().ok_or(Malformed)?;
         self.rest = rest;
         Ok(Tlv { tag, value, whole })
     }
 
     /// The contents of the next value, which must have this tag.
-    pub(super) fn value(&mut self, tag: u8) -> Result<&'a [u8], CertificateError> {
+    pub(super) fn value(&mut self, tag: u8) -> Result<&'a [u8], Malformed> {
         let tlv = self.any()?;
-        if tlv.tag == tag { Ok(tlv.value) } else { Err(CertificateError::Malformed) }
+        if tlv.tag == tag { Ok(tlv.value) } else { Err(Malformed) }
     }
 
     /// The values inside the next value, which must have this tag.
-    pub(super) fn nested(&mut self, tag: u8) -> Result<Self, CertificateError> {
+    pub(super) fn nested(&mut self, tag: u8) -> Result<Self, Malformed> {
         self.value(tag).map(Self::new)
     }
 
     /// The contents of the next value if it has this tag; otherwise nothing is read.
-    pub(super) fn optional(&mut self, tag: u8) -> Result<Option<&'a [u8]>, CertificateError> {
+    pub(super) fn optional(&mut self, tag: u8) -> Result<Option<&'a [u8]>, Malformed> {
         if self.rest.first() == Some(&tag) { self.value(tag).map(Some) } else { Ok(None) }
     }
 
     /// A BOOLEAN with default false. DER writes true as 0xff and leaves the default out, but
     /// certificates with an explicit false are in the field.
-    pub(super) fn boolean_or_false(&mut self) -> Result<bool, CertificateError> {
+    pub(super) fn boolean_or_false(&mut self) -> Result<bool, Malformed> {
         match self.optional(BOOLEAN)? {
             None | Some([0x00]) => Ok(false),
             Some([0xff]) => Ok(true),
-            Some(_) => Err(CertificateError::Malformed),
+            Some(_) => Err(Malformed),
         }
     }
 
     /// The bytes of a BIT STRING that holds whole bytes.
-    pub(super) fn bit_string(&mut self) -> Result<&'a [u8], CertificateError> {
+    pub(super) fn bit_string(&mut self) -> Result<&'a [u8], Malformed> {
         match self.value(BIT_STRING)?.split_first() {
             Some((0, bytes)) => Ok(bytes),
-            _ => Err(CertificateError::Malformed),
+            _ => Err(Malformed),
         }
     }
 
     /// The magnitude of a non-negative INTEGER, without leading zeros (empty for zero).
-    pub(super) fn unsigned(&mut self) -> Result<&'a [u8], CertificateError> {
+    pub(super) fn unsigned(&mut self) -> Result<&'a [u8], Malformed> {
         match self.value(INTEGER)? {
-            [] => Err(CertificateError::Malformed),
+            [] => Err(Malformed),
             [0] => Ok(&[]),
             [0, rest @ ..] if rest.first().is_some_and(|&b| b >= 0x80) => Ok(rest),
-            [0x00 | 0x80..=0xff, ..] => Err(CertificateError::Malformed),
+            [0x00 | 0x80..=0xff, ..] => Err(Malformed),
             all => Ok(all),
         }
     }
@@ -159,9 +170,9 @@ mod tests {
             (&[0x02, 1, 0][..], Ok(&[][..])),
             (&[0x02, 2, 0, 0x80], Ok(&[0x80][..])),
             (&[0x02, 1, 0x7f], Ok(&[0x7f][..])),
-            (&[0x02, 2, 0, 0x7f], Err(CertificateError::Malformed)),
-            (&[0x02, 1, 0x80], Err(CertificateError::Malformed)),
-            (&[0x02, 0], Err(CertificateError::Malformed)),
+            (&[0x02, 2, 0, 0x7f], Err(Malformed)),
+            (&[0x02, 1, 0x80], Err(Malformed)),
+            (&[0x02, 0], Err(Malformed)),
         ] {
             assert_eq!(Der::new(bytes).unsigned(), want, "{bytes:02x?}");
         }
