@@ -32,8 +32,11 @@
 //! [`NotSent`](crate::Outcome::NotSent) instead of [`Unknown`](crate::Outcome::Unknown). A
 //! transport that cannot tell is wrapped in [`NoReadReady`], and loses both.
 
+use core::net::{IpAddr, Ipv4Addr};
+
 use crate::error::Fault;
 use crate::platform::Countdown;
+use crate::types::net::{parse_ip, parse_ipv4};
 use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
 
 /// A transport, whatever its type. Implemented for everything that is
@@ -77,6 +80,23 @@ pub struct NoReadReady<T>(pub T);
 /// answers the question itself: [`Dial::is_local`](crate::Dial::is_local).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Local<T>(pub T);
+
+/// The IP address that a host is, for what dials: `None` for a name, which is to be looked up.
+///
+/// The same texts as [`IpAddr`]'s `FromStr`, in 0.5 KB of flash instead of 1.5; with `sslmode=verify-full` it
+/// is in an image anyway. Of IPv4 alone: [`ipv4_literal`].
+#[must_use]
+pub fn ip_literal(host: &str) -> Option<IpAddr> {
+    parse_ip(host.as_bytes())
+}
+
+/// The IPv4 address that a host is: `None` for a name, and for an IPv6 address.
+///
+/// The same texts as [`Ipv4Addr`]'s `FromStr`, in 0.1 KB of flash instead of 1.2.
+#[must_use]
+pub fn ipv4_literal(host: &str) -> Option<Ipv4Addr> {
+    parse_ipv4(host.as_bytes())
+}
 
 /// The transport as everything below `Connection` sees it.
 #[doc(hidden)]

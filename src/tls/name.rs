@@ -10,6 +10,7 @@ use super::der::{self, Der};
 use super::dn::{self, To};
 use super::work::Budget;
 use super::x509::Certificate;
+use crate::types::net::parse_ip;
 
 const RFC822_NAME: u8 = 0x81;
 const DNS_NAME: u8 = 0x82;
@@ -24,9 +25,9 @@ pub(super) struct IpBytes {
 
 impl IpBytes {
     /// `None` when `host` is a name.
-    pub(super) fn parse(host: &str) -> Option<Self> {
+    pub(super) fn parse(host: &[u8]) -> Option<Self> {
         let mut bytes = [0; 16];
-        let length = match host.parse::<IpAddr>().ok()? {
+        let length = match parse_ip(host)? {
             IpAddr::V4(address) => {
                 bytes.first_chunk_mut::<4>()?.copy_from_slice(&address.octets());
                 4
@@ -47,7 +48,7 @@ impl IpBytes {
 /// Checks that the certificate is `host`'s: a dNSName or iPAddress among the alternative names,
 /// or the common name when no alternative name is of the host's kind.
 pub(super) fn check_host(cert: &Certificate<'_>, host: &str) -> Result<(), CertificateError> {
-    let ip = IpBytes::parse(host);
+    let ip = IpBytes::parse(host.as_bytes());
     let kind = if ip.is_some() { IP_ADDRESS } else { DNS_NAME };
     let mut try_common_name = true;
     let mut names = Der::new(cert.extensions.san.unwrap_or(&[]));
@@ -115,7 +116,7 @@ pub(super) fn check_constraints(
     let excluded = lists.optional(0xa1)?.unwrap_or(&[]);
     lists.finish()?;
     let check = |tag: u8, name: &[u8]| check_name(permitted, excluded, tag, name, budget);
-    let check_address = |text: &[u8]| match as_address(text) {
+    let check_address = |text: &[u8]| match IpBytes::parse(text) {
         Some(ip) => check(IP_ADDRESS, ip.as_slice()),
         None => Ok(()),
     };
@@ -144,15 +145,11 @@ pub(super) fn check_constraints(
         if !has_address {
             check_address(name)?;
         }
-        if !has_dns_name && as_address(name).is_none() {
+        if !has_dns_name && IpBytes::parse(name).is_none() {
             check(DNS_NAME, name)?;
         }
     }
     Ok(())
-}
-
-fn as_address(text: &[u8]) -> Option<IpBytes> {
-    IpBytes::parse(core::str::from_utf8(text).ok()?)
 }
 
 fn check_name(
@@ -251,7 +248,8 @@ mod tests {
     use super::*;
 
     fn dns(pattern: &str, host: &str) -> bool {
-        dns_matches(pattern.as_bytes(), host, IpBytes::parse(host).is_some()).unwrap_or(false)
+        dns_matches(pattern.as_bytes(), host, IpBytes::parse(host.as_bytes()).is_some())
+            .unwrap_or(false)
     }
 
     #[test]
@@ -281,10 +279,10 @@ mod tests {
 
     #[test]
     fn knows_addresses_from_names() {
-        assert_eq!(IpBytes::parse("10.0.0.1").unwrap().as_slice(), [10, 0, 0, 1]);
-        assert_eq!(IpBytes::parse("::1").unwrap().as_slice().len(), 16);
-        assert!(IpBytes::parse("localhost").is_none());
-        assert!(IpBytes::parse("10.0.0").is_none());
+        assert_eq!(IpBytes::parse(b"10.0.0.1").unwrap().as_slice(), [10, 0, 0, 1]);
+        assert_eq!(IpBytes::parse(b"::1").unwrap().as_slice().len(), 16);
+        assert!(IpBytes::parse(b"localhost").is_none());
+        assert!(IpBytes::parse(b"10.0.0").is_none());
     }
 
     #[test]

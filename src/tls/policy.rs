@@ -55,8 +55,9 @@ pub(crate) fn plan<'h>(
     } else {
         None
     };
-    let server_name =
-        host.filter(|host| config.sslsni && host.is_ascii() && IpBytes::parse(host).is_none());
+    let server_name = host.filter(|host| {
+        config.sslsni && host.is_ascii() && IpBytes::parse(host.as_bytes()).is_none()
+    });
     #[cfg(not(feature = "tls-client-cert"))]
     if settings.files.get(Role::Certificate, config)?.is_some() {
         return Err(Fault::from(ConfigError::ClientCertificate));

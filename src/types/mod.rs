@@ -57,7 +57,7 @@ mod gauss;
 pub mod geo;
 mod json;
 mod misc;
-mod net;
+pub(crate) mod net;
 mod numeric;
 pub mod oid;
 mod range;

@@ -4,6 +4,7 @@ mod mac;
 mod text;
 
 pub use mac::{MacAddr, MacAddr8};
+pub(crate) use text::{parse_ip, parse_ipv4};
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -150,7 +151,7 @@ impl core::str::FromStr for Inet {
             }
             None => (text, None),
         };
-        let addr = text::parse(addr.as_bytes()).ok_or(TypeError::Malformed)?;
+        let addr = parse_ip(addr.as_bytes()).ok_or(TypeError::Malformed)?;
         match prefix {
             Some(prefix) => {
                 let prefix = u8::try_from(prefix).map_err(|_| TypeError::Malformed)?;

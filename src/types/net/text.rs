@@ -75,60 +75,72 @@ fn hexadecimal(f: &mut dyn Write, group: u16) -> fmt::Result {
 }
 
 /// Parses the four numbers of IPv4, or IPv6 as RFC 4291 section 2.2 says.
-pub(super) fn parse(text: &[u8]) -> Option<IpAddr> {
-    if text.contains(&b':') { v6(text).map(IpAddr::V6) } else { v4(text).map(IpAddr::V4) }
+pub(crate) fn parse_ip(text: &[u8]) -> Option<IpAddr> {
+    if text.contains(&b':') { v6(text).map(IpAddr::V6) } else { parse_ipv4(text).map(IpAddr::V4) }
 }
 
-fn v4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut parts = text.split(|byte| *byte == b'.');
-    let mut octets = [0; 4];
-    for octet in &mut octets {
-        let text = parts.next().filter(|text| text.len() <= 3)?;
-        *octet = u8::try_from(digits::number(text).ok()?).ok()?;
+/// Parses four numbers, each without leading zeros: they would be octal to some.
+pub(crate) fn parse_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut octets, mut index, mut has_digits) = ([0_u8; 4], 0_usize, false);
+    for byte in text {
+        if *byte == b'.' && has_digits {
+            index = index.checked_add(1)?;
+            has_digits = false;
+            continue;
+        }
+        let digit = digits::decimal_value(*byte)?;
+        let octet = octets.get_mut(index)?;
+        if has_digits && *octet == 0 {
+            return None;
+        }
+        *octet = octet.checked_mul(10)?.checked_add(digit)?;
+        has_digits = true;
     }
-    parts.next().is_none().then(|| Ipv4Addr::from(octets))
+    (index == 3 && has_digits).then(|| Ipv4Addr::from(octets))
 }
 
 fn v6(text: &[u8]) -> Option<Ipv6Addr> {
-    let gap = text.windows(2).position(|pair| pair == b"::");
-    let (head, tail) = match gap {
-        Some(at) => (text.get(..at)?, text.get(at.checked_add(2)?..)?),
-        None => (text, &[][..]),
-    };
-    let (head, heads) = groups(head, gap.is_none())?;
-    let (tail, tails) = groups(tail, true)?;
-    let zeros = 8_u32.checked_sub(heads)?.checked_sub(tails)?;
+    let (mut octets, mut count, mut gap) = ([0_u8; 16], 0_usize, None);
+    let mut rest = text;
+    if let [b':', b':', after @ ..] = rest {
+        (gap, rest) = (Some(0), after);
+    }
+    while !rest.is_empty() {
+        let end = rest.iter().position(|byte| *byte == b':').unwrap_or(rest.len());
+        let (part, after) = rest.split_at_checked(end)?;
+        // The last two groups may be in the notation of IPv4.
+        let (bits, length) = match part.contains(&b'.') {
+            true if after.is_empty() => (parse_ipv4(part)?.to_bits(), 4),
+            true => return None,
+            false => (group(part)? << 16, 2),
+        };
+        for octet in bits.to_be_bytes().iter().take(length) {
+            *octets.get_mut(count)? = *octet;
+            count = count.checked_add(1)?;
+        }
+        rest = match after {
+            [] => after,
+            [b':', b':', after @ ..] if gap.is_none() => {
+                gap = Some(count);
+                after
+            }
+            [b':', after @ ..] if !after.is_empty() => after,
+            _ => return None,
+        };
+    }
     // Without a gap there are eight groups, with one it stands for one group or more.
-    if gap.is_some() == (zeros == 0) {
+    let missing = octets.len().checked_sub(count)?;
+    if gap.is_some() == (missing == 0) {
         return None;
     }
-    let head = head.checked_shl(zeros.checked_add(tails)?.checked_mul(16)?).unwrap_or(0);
-    Some(Ipv6Addr::from_bits(head | tail))
+    for index in (gap.unwrap_or(count)..count).rev() {
+        let octet = core::mem::take(octets.get_mut(index)?);
+        *octets.get_mut(index.checked_add(missing)?)? = octet;
+    }
+    Some(Ipv6Addr::from(octets))
 }
 
-/// Groups of up to four digits between colons, as one number, and how many they are. The last two
-/// may be in the notation of IPv4 if they end the address.
-fn groups(text: &[u8], last: bool) -> Option<(u128, u32)> {
-    let (mut value, mut count) = (0_u128, 0_u32);
-    if text.is_empty() {
-        return Some((value, count));
-    }
-    let mut parts = text.split(|byte| *byte == b':').peekable();
-    while let Some(part) = parts.next() {
-        let (bits, groups) = if last && parts.peek().is_none() && part.contains(&b'.') {
-            (v4(part)?.to_bits(), 2)
-        } else {
-            (group(part)?, 1)
-        };
-        count = count.checked_add(groups)?;
-        if count > 8 {
-            return None;
-        }
-        value = value.checked_shl(groups.checked_mul(16)?)? | u128::from(bits);
-    }
-    Some((value, count))
-}
-
+/// One to four hexadecimal digits.
 fn group(text: &[u8]) -> Option<u32> {
     if text.is_empty() || text.len() > 4 {
         return None;
@@ -182,8 +194,92 @@ mod tests {
             "1.2.3.4 ",
             "1::2:",
             "::1%eth0",
+            "01.2.3.4",
+            "1.2.3.00",
+            "1.2.3.0004",
+            "1.2.3.04",
+            ".1.2.3.4",
+            "1.2.3.4.",
+            "1.2.3.256",
+            "1.2.3.999",
+            "1.2.3.1000",
+            "1.2.3.+4",
+            "1.2.3.4\0",
+            "::01.2.3.4",
+            "00001::",
+            "::0001",
+            "1:2:3:4::5:6:7",
+            "1:2:3:4::5:6:7:8",
+            "1:2:3:4:5:6::1.2.3.4",
+            "1:2:3:4:5::1.2.3.4",
+            "::1:2:3:4:5:6:1.2.3.4",
+            "::1:2:3:4:5:1.2.3.4",
+            "1::1.2.3.4:",
+            "1:1.2.3.4::",
+            "::1.2.3.4::",
+            "[::1]",
+            "::1/128",
+            "1 ::",
         ] {
-            assert_eq!(parse(text.as_bytes()), text.parse::<IpAddr>().ok(), "{text}");
+            assert_eq!(parse_ip(text.as_bytes()), text.parse::<IpAddr>().ok(), "{text}");
+            assert_eq!(parse_ipv4(text.as_bytes()), text.parse().ok(), "{text}");
+            assert_eq!(v6(text.as_bytes()), text.parse().ok(), "{text}");
         }
+    }
+
+    /// Texts of what addresses are made of, many of them addresses: those that core takes, and no other.
+    #[test]
+    fn what_core_parses_of_many() {
+        const PIECES: [&str; 24] = [
+            ":",
+            ":",
+            ":",
+            ":",
+            "::",
+            "::",
+            ".",
+            ".",
+            ".",
+            "0",
+            "1",
+            "9",
+            "25",
+            "255",
+            "256",
+            "00",
+            "a",
+            "F",
+            "fe80",
+            "1234",
+            "12345",
+            "g",
+            "1.2.3.4",
+            "10.20.30.",
+        ];
+        let (mut state, mut addresses) = (1_u64, 0);
+        for _ in 0..2_000_000 {
+            let mut next = |end: usize| {
+                state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                usize::try_from(state >> 40).unwrap() % end
+            };
+            let mut text = std::string::String::new();
+            // Groups and separators in turn, or whatever comes.
+            let regular = next(2) == 0;
+            for index in 0..next(17) {
+                let from = if regular && index % 2 == 0 {
+                    9..21
+                } else if regular {
+                    0..6
+                } else {
+                    0..24
+                };
+                text.push_str(PIECES[from.start + next(from.len())]);
+            }
+            let expected = text.parse::<IpAddr>().ok();
+            addresses += u32::from(expected.is_some());
+            assert_eq!(parse_ip(text.as_bytes()), expected, "{text}");
+            assert_eq!(parse_ipv4(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+        assert!(addresses > 10_000, "{addresses}");
     }
 }

@@ -160,16 +160,16 @@ fn socket<'s, 'a>(
 /// An address in text, if it is one; the inner `None` is one that cannot be dialled.
 #[cfg(feature = "ipv6")]
 pub(crate) fn literal(host: &str) -> Option<Option<IpAddress>> {
-    host.parse::<IpAddr>().ok().map(|address| Some(address.into()))
+    barepg::transport::ip_literal(host).map(|address| Some(address.into()))
 }
 
-/// An address in text, if it is one; the inner `None` is one that cannot be dialled. Without
-/// core's parser of IPv6 addresses, which has a kilobyte.
+/// An address in text, if it is one; the inner `None` is one that cannot be dialled. Without the parser of
+/// IPv6 addresses.
 #[cfg(not(feature = "ipv6"))]
 pub(crate) fn literal(host: &str) -> Option<Option<IpAddress>> {
-    match host.parse() {
-        Ok(address) => Some(Some(IpAddress::Ipv4(address))),
-        Err(_) => host.contains(':').then_some(None),
+    match barepg::transport::ipv4_literal(host) {
+        Some(address) => Some(Some(IpAddress::Ipv4(address))),
+        None => host.contains(':').then_some(None),
     }
 }
 
