@@ -53,7 +53,8 @@ impl<'a, D: Device> Inner<'a, D> {
         self.interface.poll_egress(now, &mut self.device, &mut self.sockets);
         self.follow_dhcp();
         match self.interface.poll_at(now, &self.sockets) {
-            Some(at) => u64::try_from(at.total_millis()).unwrap_or(0),
+            // Not `total_millis`: for unsigned numbers the division is in an image anyway, for signed ones not.
+            Some(at) => u64::try_from(at.total_micros()).unwrap_or(0) / 1000,
             None => u64::MAX,
         }
     }
