@@ -7,47 +7,71 @@ use super::{
 };
 #[cfg(feature = "tls")]
 use super::{CertificateError, TlsError};
+use crate::wire::digits;
 
-/// `what (outcome, connection usable or dead)`.
+/// `what; outcome, connection usable` or `dead`.
 impl Display for Error {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let connection = if self.is_usable() { "usable" } else { "dead" };
-        write!(f, "{}; {}, connection {connection}", self.kind(), self.outcome())
+        Display::fmt(&self.kind(), f)?;
+        f.write_str("; ")?;
+        Display::fmt(&self.outcome(), f)?;
+        f.write_str(if self.is_usable() { ", connection usable" } else { ", connection dead" })
     }
+}
+
+/// A number without what core brings to print one, a kilobyte: signs, widths, paddings.
+fn number(f: &mut Formatter<'_>, before: &str, number: u32) -> Result {
+    let mut room = [0; digits::DECIMAL];
+    f.write_str(before)?;
+    f.write_str(core::str::from_utf8(digits::decimal(number, &mut room)).unwrap_or_default())
 }
 
 impl Display for ErrorKind {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        match self {
-            Self::Config(error) => write!(f, "configuration: {error}"),
-            Self::Auth(error) => write!(f, "login: {error}"),
-            Self::Server(state) => write!(f, "server error {state}"),
+        let (what, detail): (&str, &dyn Display) = match self {
+            Self::Config(error) => ("configuration: ", error),
+            Self::Auth(error) => ("login: ", error),
+            Self::Server(state) => ("server error ", state),
             Self::EarlierStatement(state) => {
-                write!(f, "a statement whose rows were dropped failed: server error {state}")
+                ("a statement whose rows were dropped failed: server error ", state)
             }
-            Self::Protocol(error) => write!(f, "protocol: {error}"),
-            Self::Dial(error) => write!(f, "no link: {error}"),
-            Self::NoSuitableHost => f.write_str("no host has the session that was asked for"),
-            Self::Transport(kind) => write!(f, "transport: {kind:?}"),
-            Self::Closed => f.write_str("the peer closed the link"),
-            Self::HungUp => f.write_str("the peer closed the link without a message"),
-            Self::TimedOut => f.write_str("the deadline passed"),
-            Self::ClockStopped => f.write_str("the platform's clock stands still"),
-            Self::Broken => f.write_str("the connection died in an earlier call"),
+            Self::Protocol(error) => ("protocol: ", error),
+            Self::Dial(error) => ("no link: ", error),
+            Self::NoSuitableHost => {
+                return f.write_str("no host has the session that was asked for");
+            }
+            Self::Transport(kind) => {
+                f.write_str("transport: ")?;
+                return Debug::fmt(kind, f);
+            }
+            Self::Closed => return f.write_str("the peer closed the link"),
+            Self::HungUp => return f.write_str("the peer closed the link without a message"),
+            Self::TimedOut => return f.write_str("the deadline passed"),
+            Self::ClockStopped => return f.write_str("the platform's clock stands still"),
+            Self::Broken => return f.write_str("the connection died in an earlier call"),
             Self::Capacity { buffer, have, needed } => {
-                write!(f, "{buffer} has {have} bytes, needs {needed}")
+                Display::fmt(buffer, f)?;
+                number(f, " has ", *have)?;
+                return number(f, " bytes, needs ", *needed);
             }
             Self::Column { column, reason, wanted, found } => {
-                write!(f, "column {column}: {reason} (wanted type {wanted}, found {found})")
+                number(f, "column ", (*column).into())?;
+                f.write_str(": ")?;
+                Display::fmt(reason, f)?;
+                number(f, " (wanted type ", *wanted)?;
+                number(f, ", found ", *found)?;
+                return f.write_str(")");
             }
-            Self::Value(error) => write!(f, "value: {error}"),
-            Self::Encode(error) => write!(f, "cannot be sent: {error}"),
+            Self::Value(error) => ("value: ", error),
+            Self::Encode(error) => ("cannot be sent: ", error),
             #[cfg(feature = "tls")]
-            Self::Tls(error) => write!(f, "TLS: {error}"),
-            Self::Usage(error) => Display::fmt(error, f),
+            Self::Tls(error) => ("TLS: ", error),
+            Self::Usage(error) => ("", error),
             #[cfg(feature = "outbox")]
-            Self::Outbox(error) => write!(f, "outbox: {error}"),
-        }
+            Self::Outbox(error) => ("outbox: ", error),
+        };
+        f.write_str(what)?;
+        Display::fmt(detail, f)
     }
 }
 
@@ -161,8 +185,11 @@ impl Display for TlsError {
             Self::NotOffered => "not offered by the server",
             Self::NotTls => "the peer does not speak TLS",
             Self::NoTls13 => "the server offers no TLS 1.3",
-            Self::Alert(description) => return write!(f, "alert {description}"),
-            Self::Certificate(error) => return write!(f, "server certificate: {error}"),
+            Self::Alert(description) => return number(f, "alert ", (*description).into()),
+            Self::Certificate(error) => {
+                f.write_str("server certificate: ")?;
+                return Display::fmt(error, f);
+            }
             Self::Unauthenticated => "the server did not prove who it is",
             Self::Handshake => "a handshake message is not legal",
             Self::Record => "a record is not legal",

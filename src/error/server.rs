@@ -1,7 +1,10 @@
 //! What the server said in an ErrorResponse or NoticeResponse.
 
+use core::fmt::Write as _;
+
 use super::SqlState;
 use crate::wire::Reader;
+use crate::wire::digits::hex_digit;
 
 /// A view of an ErrorResponse or NoticeResponse in the receive buffer. Fields are found when
 /// asked for; what does not parse is absent.
@@ -102,7 +105,11 @@ impl<'a> ServerError<'a> {
 
 impl core::fmt::Display for ServerError<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{} {}: {}", Escaped(self.severity()), self.sqlstate(), Escaped(self.message()))
+        Escaped(self.severity()).fmt(f)?;
+        f.write_str(" ")?;
+        f.write_str(self.sqlstate().as_str())?;
+        f.write_str(": ")?;
+        Escaped(self.message()).fmt(f)
     }
 }
 
@@ -114,9 +121,16 @@ impl core::fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.0.chars().try_for_each(|c| {
             if c.is_control() {
-                write!(f, "\\u{{{:x}}}", u32::from(c))
+                // All of them are below 256.
+                let [code, ..] = u32::from(c).to_le_bytes();
+                f.write_str("\\u{")?;
+                if code > 15 {
+                    f.write_char(hex_digit(code >> 4).into())?;
+                }
+                f.write_char(hex_digit(code).into())?;
+                f.write_str("}")
             } else {
-                core::fmt::Write::write_char(f, c)
+                f.write_char(c)
             }
         })
     }
@@ -142,13 +156,13 @@ mod tests {
 
     #[test]
     fn fields_are_found_and_escaped() {
-        let body = b"SERROR\0VERROR\0C23505\0M\"dup\"\x1b[2J\0Ddetail\0P12\0\0";
+        let body = b"SERROR\0VERROR\0C23505\0M\"dup\"\x1b[2J\x07\xc2\x9f\0Ddetail\0P12\0\0";
         let error = ServerError::new(body, false);
         assert_eq!(error.sqlstate(), SqlState::UNIQUE_VIOLATION);
         assert_eq!(error.detail(), Some("detail"));
         assert_eq!(error.hint(), None);
         assert_eq!(error.position(), Some(12));
-        assert_eq!(error.to_string(), "ERROR 23505: \"dup\"\\u{1b}[2J");
+        assert_eq!(error.to_string(), "ERROR 23505: \"dup\"\\u{1b}[2J\\u{7}\\u{9f}");
     }
 
     #[test]
