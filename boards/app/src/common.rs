@@ -5,7 +5,7 @@ use core::cell::Cell;
 use barepg::{Channel, Client, Connection, Error, Result, SqlState, Stats, Transport};
 
 use crate::counted::{Calls, Counted};
-use crate::{Board, Failed, LOGIN, QUERY, Server, count, report};
+use crate::{Board, Failed, LOGIN, QUERY, Server, count, print, print_number, report};
 
 type Out<'o> = dyn core::fmt::Write + 'o;
 
@@ -17,7 +17,7 @@ pub(crate) fn show<B: Board>(
     server: Server<'_>,
     out: &mut Out<'_>,
 ) -> core::result::Result<(), Failed> {
-    let _ = writeln!(out, "connect");
+    print(out, &["connect\n"]);
     // By reference, as in the other show: one compiled driver for both.
     let mut transport = server.dial(board, out)?;
     let calls = Cell::default();
@@ -65,7 +65,7 @@ fn session<'c, B: Board, T: Transport>(
         report(&error, conn.server_error(), out);
         return Err(None);
     }
-    let _ = writeln!(out, "close");
+    print(out, &["close\n"]);
     if let Err(error) = conn.close() {
         report(&error, None, out);
         return Err(None);
@@ -84,58 +84,63 @@ fn work<B: Board>(
     calls: &Cell<Calls>,
     out: &mut Out<'_>,
 ) -> Result<()> {
-    let _ = writeln!(out, "create table student");
+    print(out, &["create table student\n"]);
     conn.batch_execute("drop table if exists student")?;
     let mut work = conn.transaction()?;
     work.batch_execute("create table student (id integer primary key, name varchar, sex varchar)")?;
 
-    let _ = writeln!(out, "insert three rows with parameters");
+    print(out, &["insert three rows with parameters\n"]);
     const INSERT: &str = "insert into student values ($1, $2, $3)";
     for (id, name, sex) in [(1_i32, "Li Lei", "m"), (2, "Han Meimei", "f"), (3, "Zo\u{eb}", "f")] {
         let rows = work.execute(INSERT, (id, name, sex))?;
-        let _ = writeln!(out, "  {rows} row");
+        print_rows(out, rows, " row\n");
     }
 
-    let _ = writeln!(out, "insert two rows as one batch");
+    print(out, &["insert two rows as one batch\n"]);
     let rows = work.execute_many(INSERT, [(4_i32, "Lin Tao", Some("m")), (5, "Robin", None)])?;
-    let _ = writeln!(out, "  {rows} rows");
+    print_rows(out, rows, " rows\n");
 
     select_all(&mut work, out)?;
 
-    let _ = writeln!(out, "select one by parameter");
+    print(out, &["select one by parameter\n"]);
     let start = (work.stats(), calls.get());
     board.mark_begin(QUERY);
     let row = student(&mut work, 2);
     board.mark_end(QUERY);
     let (name, sex) = row?;
-    let _ = writeln!(out, "  {name} {}", sex.unwrap_or("-"));
+    print(out, &["  ", name, " ", sex.unwrap_or("-"), "\n"]);
     count("query", start, (work.stats(), calls.get()), out);
 
-    let _ = writeln!(out, "commit");
+    print(out, &["commit\n"]);
     work.commit()?;
 
-    let _ = writeln!(out, "insert another and roll it back");
+    print(out, &["insert another and roll it back\n"]);
     let mut work = conn.transaction()?;
     let rows = work.execute(INSERT, (6_i32, "Nobody", "m"))?;
-    let _ = writeln!(out, "  {rows} row");
+    print_rows(out, rows, " row\n");
     work.rollback()?;
     select_all(conn, out)?;
 
-    let _ = writeln!(out, "insert a row that is refused");
+    print(out, &["insert a row that is refused\n"]);
     match conn.execute(INSERT, (1_i32, "Li Lei again", "m")) {
         Err(error) if error.sqlstate() == Some(SqlState::UNIQUE_VIOLATION) => {
             report(&error, conn.server_error(), out);
         }
         other => {
             other?;
-            let _ = writeln!(out, "  it was not refused");
+            print(out, &["  it was not refused\n"]);
         }
     }
 
-    let _ = writeln!(out, "work goes on");
+    print(out, &["work goes on\n"]);
     let (rows,) = conn.query_one("select count(*) from student", ())?.decode::<(i64,)>()?;
-    let _ = writeln!(out, "  {rows} rows");
+    print_rows(out, rows.unsigned_abs(), " rows\n");
     Ok(())
+}
+
+fn print_rows(out: &mut Out<'_>, rows: u64, after: &str) {
+    print_number(out, "  ", u32::try_from(rows).unwrap_or(u32::MAX));
+    print(out, &[after]);
 }
 
 /// Prints how the session is protected, as the server sees it.
@@ -146,10 +151,10 @@ fn protection(conn: &mut Connection, out: &mut Out<'_>) {
     match conn.query_opt(ASK, ()).and_then(|row| row.map(|row| row.decode()).transpose()) {
         Ok(Some((version, cipher))) => {
             let (version, cipher): (&str, &str) = (version, cipher);
-            let _ = writeln!(out, "@tls {version} {cipher}");
+            print(out, &["@tls ", version, " ", cipher, "\n"]);
         }
         Ok(None) => {
-            let _ = writeln!(out, "@tls off");
+            print(out, &["@tls off\n"]);
         }
         Err(error) => {
             let _ = writeln!(out, "@tls unknown: {error}");
@@ -158,11 +163,12 @@ fn protection(conn: &mut Connection, out: &mut Out<'_>) {
 }
 
 fn select_all(conn: &mut Connection, out: &mut Out<'_>) -> Result<()> {
-    let _ = writeln!(out, "select all");
+    print(out, &["select all\n"]);
     let mut rows = conn.query("select id, name, sex from student order by id", ())?;
     while let Some(row) = rows.next()? {
         let (id, name, sex) = row.decode::<(i32, &str, Option<&str>)>()?;
-        let _ = writeln!(out, "  {id} {name} {}", sex.unwrap_or("-"));
+        print_number(out, "  ", id.unsigned_abs());
+        print(out, &[" ", name, " ", sex.unwrap_or("-"), "\n"]);
     }
     Ok(())
 }

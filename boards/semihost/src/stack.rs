@@ -103,7 +103,9 @@ impl Depths {
     /// Prints the most bytes of each.
     pub fn print(&self, out: &mut dyn core::fmt::Write) {
         let [login, query] = self.used;
-        let _ = writeln!(out, "@login_stack {login}\n@query_stack {query}");
+        crate::print_number(out, "@login_stack ", login);
+        crate::print_number(out, "\n@query_stack ", query);
+        let _ = out.write_str("\n");
     }
 }
 
