@@ -65,13 +65,14 @@ const REGRESSIONS: &[Regression] = &[
         missed: "thumbv7m_stack: scram_login is ",
     },
     Regression {
-        name: "one more round trip",
+        name: "more round trips",
         file: "src/verbs/query.rs",
         before: "        match self.session.execute(&mut lent(&mut self.io), execution) {\n",
         after: "        self.prepare(\"select 1\", &[])?;\n        \
             match self.session.execute(&mut lent(&mut self.io), execution) {\n",
         by: Meter::Counted,
-        missed: "thumbv7m_wire: insert_trips is 2",
+        // The server in memory says types for it that were not given, so that preparing takes two.
+        missed: "thumbv7m_wire: insert_trips is 3",
     },
     Regression {
         name: "a second SHA-256",
