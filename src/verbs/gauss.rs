@@ -92,11 +92,9 @@ impl Session<'_> {
         let open = Open(params);
         self.stage(io, &|w| {
             super::query::parse(w, &sql, &open, Run::Text)?;
-            frontend::describe_statement(w, frontend::UNNAMED)?;
-            frontend::sync(w)
+            frontend::describe_statement(w, frontend::UNNAMED)
         })?;
-        self.exchange.sync_sent();
-        self.send(io)?;
+        self.send_sync(io)?;
         match self.take_types(io, params) {
             // Outside of a transaction nothing is lost: the statement itself says what is wrong.
             Err(Fault::SERVER) if self.is_untouched() => {}

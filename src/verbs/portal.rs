@@ -108,11 +108,9 @@ impl Session<'_> {
         self.stage(io, &|w| {
             parse(w, &sql, params, run)?;
             bind_portal(w, &portal, sql, params, run)?;
-            frontend::describe_named_portal(w, &portal)?;
-            frontend::sync(w)
+            frontend::describe_named_portal(w, &portal)
         })?;
-        self.exchange.sync_sent();
-        self.send(io)?;
+        self.send_sync(io)?;
         self.bound(io, &sql, run)?;
         self.next(io)?;
         let fitting = match self.link.tag {
@@ -154,25 +152,16 @@ impl Session<'_> {
         let rows = rows.min(i32::MAX.unsigned_abs());
         self.stage(io, &|w| {
             frontend::describe_named_portal(w, &name)?;
-            frontend::execute_portal(w, &name, rows)?;
-            frontend::sync(w)
+            frontend::execute_portal(w, &name, rows)
         })?;
-        self.exchange.sync_sent();
-        self.send(io)?;
+        self.send_sync(io)?;
         self.described(io, NameHash::NONE)
     }
 
     fn close_portal(&mut self, io: &mut Lent<'_>, portal: &Portal) -> Result<(), Fault> {
         self.begin(io)?;
         let name = self.portal_name(portal)?;
-        self.stage(io, &|w| {
-            frontend::close_portal(w, &name)?;
-            frontend::sync(w)
-        })?;
-        self.exchange.sync_sent();
-        self.send(io)?;
-        self.expect_empty(io, tag::CLOSE_COMPLETE)?;
-        self.expect_ready(io)
+        self.close(io, &|w| frontend::close_portal(w, &name))
     }
 
     fn portal_name(&self, portal: &Portal) -> Result<PortalName, Fault> {

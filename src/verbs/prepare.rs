@@ -9,7 +9,7 @@ use crate::types::Oid;
 use crate::verbs::named::Named;
 use crate::verbs::statement::Statement;
 use crate::wire::backend::tag;
-use crate::wire::{WireError, frontend};
+use crate::wire::{Body, WireError, frontend};
 
 impl Connection<'_, '_> {
     /// Prepares a statement. `types` are the parameters' types (see
@@ -67,11 +67,9 @@ impl Session<'_> {
         self.begin(io)?;
         self.stage(io, &|w| {
             statement.parse(w)?;
-            frontend::describe_statement(w, &statement.name)?;
-            frontend::sync(w)
+            frontend::describe_statement(w, &statement.name)
         })?;
-        self.exchange.sync_sent();
-        self.send(io)?;
+        self.send_sync(io)?;
         self.expect_empty(io, tag::CLOSE_COMPLETE)?;
         self.expect_empty(io, tag::PARSE_COMPLETE)?;
         self.next(io)?;
@@ -111,11 +109,9 @@ impl Session<'_> {
     ) -> Result<(), Fault> {
         self.stage(io, &|w| {
             frontend::close_statement(w, first)?;
-            statement.parse(w)?;
-            frontend::sync(w)
+            statement.parse(w)
         })?;
-        self.exchange.sync_sent();
-        self.send(io)?;
+        self.send_sync(io)?;
         self.expect_empty(io, tag::CLOSE_COMPLETE)?;
         self.expect_empty(io, tag::CLOSE_COMPLETE)?;
         self.expect_empty(io, tag::PARSE_COMPLETE)?;
@@ -147,12 +143,13 @@ impl Session<'_> {
         if statement.identity != self.identity() {
             return Err(UsageError::StaleStatement.into());
         }
-        self.stage(io, &|w| {
-            frontend::close_statement(w, &statement.name)?;
-            frontend::sync(w)
-        })?;
-        self.exchange.sync_sent();
-        self.send(io)?;
+        self.close(io, &|w| frontend::close_statement(w, &statement.name))
+    }
+
+    /// What `close` writes, and Sync: the server forgets a statement or a portal.
+    pub(super) fn close<F: Body>(&mut self, io: &mut Lent<'_>, close: &F) -> Result<(), Fault> {
+        self.stage(io, close)?;
+        self.send_sync(io)?;
         self.expect_empty(io, tag::CLOSE_COMPLETE)?;
         self.expect_ready(io)
     }
