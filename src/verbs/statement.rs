@@ -119,8 +119,14 @@ impl StaticStatement {
 }
 
 impl Statement<'_> {
-    /// Parameters of other types, or of types that no list has: of types that were given, the caller is held to them; of others the
-    /// statement is run as its text is.
+    /// Whether its parameters are of just these types.
+    #[inline(always)]
+    fn has_just(&self, sent: &[Oid]) -> bool {
+        self.told().len() == sent.len() && in_line::are_same(self.told(), sent)
+    }
+
+    /// Parameters of other types, or of types that no list has: of types that were given, the caller is
+    /// held to them; of others the statement is run as its text is.
     #[cfg_attr(not(target_os = "none"), cold, inline(never))]
     fn check_types(&self, params: &dyn Params, rules: Rules) -> Result<Run, UsageError> {
         if usize::from(self.count) != params.count() {
@@ -148,10 +154,7 @@ impl Named for Statement<'_> {
     #[cfg(not(target_os = "none"))]
     fn text(&self, session: &Session<'_>, sent: &'static [Oid]) -> Option<&str> {
         // It was sent when it was prepared, so there is no NUL.
-        let fits = self.identity == session.identity()
-            && usize::from(self.count) == sent.len()
-            && in_line::are_same(&self.types, sent);
-        fits.then_some(self.sql)
+        (self.identity == session.identity() && self.has_just(sent)).then_some(self.sql)
     }
 
     fn sql_text(&self) -> &str {
@@ -163,13 +166,10 @@ impl Named for Statement<'_> {
         if self.identity != session.identity() {
             return Err(UsageError::StaleStatement);
         }
-        let count = usize::from(self.count);
-        match params.types() {
-            Some(sent) if sent.len() == count && in_line::are_same(&self.types, sent) => {
-                Ok(Run::Named)
-            }
-            _ => self.check_types(params, session.link.rules),
+        if params.types().is_some_and(|sent| self.has_just(sent)) {
+            return Ok(Run::Named);
         }
+        self.check_types(params, session.link.rules)
     }
 
     fn parse(&self, w: &mut Writer<'_>) -> Result<(), WireError> {
