@@ -4,7 +4,6 @@ use core::fmt::Write as _;
 
 use super::SqlState;
 use crate::wire::Reader;
-use crate::wire::digits::hex_digit;
 
 /// A view of an ErrorResponse or NoticeResponse in the receive buffer. Fields are found when
 /// asked for; what does not parse is absent.
@@ -121,14 +120,7 @@ impl core::fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.0.chars().try_for_each(|c| {
             if c.is_control() {
-                // All of them are below 256.
-                let [code, ..] = u32::from(c).to_le_bytes();
-                f.write_str("\\u{")?;
-                if code > 15 {
-                    f.write_char(hex_digit(code >> 4).into())?;
-                }
-                f.write_char(hex_digit(code).into())?;
-                f.write_str("}")
+                c.escape_unicode().try_for_each(|c| f.write_char(c))
             } else {
                 f.write_char(c)
             }
