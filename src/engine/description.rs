@@ -5,7 +5,6 @@ use super::{Framed, NameHash, Session};
 use crate::error::Fault;
 use crate::limits;
 use crate::transport::Lent;
-use crate::types::{Oid, is_text, oid};
 use crate::wire::backend::{FIELD_TAIL, FieldTail, tag};
 use crate::wire::{WireError, first_nul};
 
@@ -39,20 +38,6 @@ impl ResultState {
     /// Whether the end of the result is still to come.
     pub(crate) fn is_open(self) -> bool {
         matches!(self, Self::Rows | Self::NoRows)
-    }
-}
-
-/// The types that a row is wanted in. With their count before them: no list is the beginning of another
-/// one at the same address.
-#[repr(C)]
-pub(crate) struct ColumnTypes<const N: usize> {
-    count: usize,
-    types: [Oid; N],
-}
-
-impl<const N: usize> ColumnTypes<N> {
-    pub(crate) const fn new(types: [Oid; N]) -> Self {
-        Self { count: N, types }
     }
 }
 
@@ -164,20 +149,13 @@ impl Session<'_> {
     /// Forgets the description, and whatever else is pinned.
     #[inline]
     pub(crate) fn forget_description(&mut self) {
-        self.kept = false;
-        self.link.forget_description();
+        (self.link.columns, self.link.described, self.kept) = (0, 0, false);
+        self.link.compared.set(0);
+        self.link.unpin(0);
     }
 }
 
 impl Framed<'_> {
-    /// As [`Session::forget_description`], of one that is not kept.
-    #[inline]
-    pub(super) fn forget_description(&mut self) {
-        (self.columns, self.described) = (0, 0);
-        self.compared.set(0);
-        self.unpin(0);
-    }
-
     /// The packed description of the columns.
     #[inline]
     pub(crate) fn description(&self) -> &[u8] {
@@ -201,32 +179,11 @@ impl Framed<'_> {
         }
     }
 
-    /// Whether the columns are of exactly these types, all in binary format. It is looked up once for a
-    /// description, and known by the list's address for each row after that.
+    /// Whether the first column, if there is one, is in binary format. Of a result in text format, as Query's
+    /// are, it is not.
     #[inline]
-    pub(crate) fn is_described_as<const N: usize>(&self, wanted: &'static ColumnTypes<N>) -> bool {
-        let address = core::ptr::from_ref(wanted).addr();
-        // Of a result in text format, as Query's are, it is the first column already.
-        let is_binary = || self.rx.get(FORMAT) == Some(&1);
-        self.compared.get() == address || is_binary() && self.compare(address, &wanted.types)
-    }
-
-    #[inline(never)]
-    fn compare(&self, address: usize, types: &[Oid]) -> bool {
-        if self.compared.get() == address.wrapping_add(1) {
-            return false;
-        }
-        let mut packed = self.description();
-        let mut is_next = |wanted: Oid| {
-            let (head, rest) = packed.split_first_chunk::<COLUMN_HEAD>()?;
-            let [a, b, c, d, format, length] = *head;
-            packed = rest.get(length.into()..)?;
-            let column = Oid::from_ne_bytes([a, b, c, d]);
-            Some(format == 1 && (column == wanted || wanted == oid::ANY_TEXT && is_text(column)))
-        };
-        let are_equal = types.iter().all(|oid| is_next(*oid) == Some(true)) && packed.is_empty();
-        self.compared.set(address.wrapping_add(usize::from(!are_equal)));
-        are_equal
+    pub(crate) fn begins_in_binary(&self) -> bool {
+        self.rx.get(FORMAT) == Some(&1)
     }
 
     /// Packs the row description that was taken last, at the start of the buffer, and pins it. Every

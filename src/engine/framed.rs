@@ -73,9 +73,9 @@ pub(crate) struct Framed<'b> {
     pub(crate) malformed: Cell<bool>,
     /// How values are written.
     pub(crate) rules: Rules,
-    /// What the description was compared with last, [`ColumnTypes`](super::ColumnTypes): its address, one more
-    /// where the columns are not of those types, 0 where it was compared with nothing.
-    pub(super) compared: Cell<usize>,
+    /// The list of types that the description was compared with last: its address, one more where the
+    /// columns are not of those types, 0 where it was compared with nothing.
+    pub(crate) compared: Cell<usize>,
     /// Bytes staged in `tx`.
     pub(super) staged: usize,
     pub(super) countdown: Countdown,

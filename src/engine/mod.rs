@@ -40,7 +40,7 @@ mod server;
 mod stage;
 
 use description::HASH;
-pub(crate) use description::{COLUMN_HEAD, ColumnTypes, ResultState};
+pub(crate) use description::{COLUMN_HEAD, ResultState};
 pub(crate) use ending::Ending;
 pub use framed::Stats;
 pub(crate) use framed::{Framed, Span};
@@ -200,9 +200,7 @@ impl<'b> Session<'b> {
     #[cfg_attr(not(target_os = "none"), inline)]
     pub(crate) fn begin_with(&mut self, io: &mut Lent<'_>, named: NameHash) -> Result<(), Fault> {
         self.start_verb()?;
-        if !self.kept {
-            self.link.forget_description();
-        } else if self.is_kept_for(named) {
+        if self.is_kept_for(named) {
             self.link.unpin(usize::from(self.link.described).wrapping_add(HASH));
         } else {
             self.forget_description();

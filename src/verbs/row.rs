@@ -2,9 +2,9 @@
 
 use core::cell::Cell;
 
-use crate::engine::{COLUMN_HEAD, ColumnTypes, Framed};
+use crate::engine::{COLUMN_HEAD, Framed};
 use crate::error::Result;
-use crate::types::{Format, FromSql, Oid, RawValue};
+use crate::types::{Format, FromSql, Oid, RawValue, is_text, oid};
 use crate::verbs::values::{Plain, Values, broken, no_column};
 
 /// A row in the receive buffer. It is lent until the next call on the connection.
@@ -113,6 +113,15 @@ impl<'r> Row<'r> {
         return self.link.described_row();
         #[cfg(not(target_os = "none"))]
         self.parts
+    }
+
+    /// Whether the columns are of exactly these types, all in binary format. It is looked up once for a
+    /// description, and known by the list's address for each row after that.
+    #[inline]
+    fn is_of<const N: usize>(&self, wanted: &'static ColumnTypes<N>) -> bool {
+        let (link, address) = (self.link, core::ptr::from_ref(wanted).addr());
+        link.compared.get() == address
+            || link.begins_in_binary() && compare(link, address, &wanted.types)
     }
 
     /// The values, for each tuple's way by descriptions.
@@ -249,6 +258,36 @@ pub(super) fn parts(head: &[u8; COLUMN_HEAD]) -> (Oid, Format, usize) {
     (u32::from_ne_bytes([a, b, c, d]), format, length.into())
 }
 
+/// The types that a row is wanted in. With their count before them: no list is the beginning of another
+/// one at the same address.
+#[repr(C)]
+struct ColumnTypes<const N: usize> {
+    count: usize,
+    types: [Oid; N],
+}
+
+impl<const N: usize> ColumnTypes<N> {
+    const fn new(types: [Oid; N]) -> Self {
+        Self { count: N, types }
+    }
+}
+
+#[inline(never)]
+fn compare(link: &Framed<'_>, address: usize, types: &[Oid]) -> bool {
+    if link.compared.get() == address.wrapping_add(1) {
+        return false;
+    }
+    let mut columns = Columns(link.description());
+    let mut is_next = |wanted: Oid| {
+        let Some((head, _)) = columns.next_head() else { return false };
+        let (oid, format, _) = parts(head);
+        format == Format::Binary && (oid == wanted || wanted == oid::ANY_TEXT && is_text(oid))
+    };
+    let are_equal = types.iter().all(|oid| is_next(*oid)) && columns.0.is_empty();
+    link.compared.set(address.wrapping_add(usize::from(!are_equal)));
+    are_equal
+}
+
 impl core::fmt::Debug for Columns<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_list().entries(self.clone()).finish()
@@ -287,7 +326,7 @@ macro_rules! tuple {
                         _ => Err(values.error()),
                     }
                 }
-                if row.link.is_described_as(const { &ColumnTypes::new([$($name::COLUMN_OID),*]) }) {
+                if row.is_of(const { &ColumnTypes::new([$($name::COLUMN_OID),*]) }) {
                     let mut values = row.plain();
                     let read = |values: &mut Plain<'r>| Some(($(values.take::<$name>()?,)*));
                     if let Some(tuple) = read(&mut values) && values.is_empty() {
