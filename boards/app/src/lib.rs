@@ -32,6 +32,7 @@ mod counted;
 mod faults;
 #[cfg(feature = "hosts")]
 mod hosts;
+mod print;
 #[cfg(feature = "provision")]
 mod provisioned;
 #[cfg(feature = "survive")]
@@ -46,6 +47,7 @@ pub use survive::sample;
 
 use arguments::{Arguments, Show};
 use configuration::{Server, client};
+use print::{print, print_number};
 
 /// What a board gives the program, besides a [`Platform`].
 pub trait Board {
@@ -192,27 +194,6 @@ pub fn run<B: Board>(
         Show::Verb(verb) => verbs::show(board, &mut client(config, lent), server, verb, out),
     };
     result.is_ok()
-}
-
-/// Prints texts. What core has to print a text by `{}`, with its paddings, is 0.6 KB of flash.
-fn print(out: &mut dyn core::fmt::Write, texts: &[&str]) {
-    for text in texts {
-        let _ = out.write_str(text);
-    }
-}
-
-/// Prints a text and a number after it. What core has for the numbers of its types is 1.5 KB.
-fn print_number(out: &mut dyn core::fmt::Write, text: &str, number: u32) {
-    let _ = out.write_str(text);
-    let (mut least, mut rest) = (1, number);
-    while rest > 9 {
-        (least, rest) = (least * 10, rest / 10);
-    }
-    while least > 0 {
-        let digit = char::from_digit(number / least % 10, 10);
-        let _ = out.write_char(digit.unwrap_or('?'));
-        least /= 10;
-    }
 }
 
 /// Prints an error, and the server's message if there is one.

@@ -12,7 +12,11 @@ use core::panic::PanicInfo;
 
 use semihosting::io::Write as _;
 
+#[path = "../../app/src/print.rs"]
+mod print;
 pub mod stack;
+
+use print::{print, print_number};
 
 /// A `static` that is lent once, mutably and for ever: `once!(Big = Big::new())` is
 /// `Some(&'static mut Big)` the first time and `None` afterwards. For `main`, not for interrupt
@@ -109,7 +113,7 @@ impl Write for Output {
 /// for success, 1 for failure, 103 if the stack ran through its floor.
 pub fn finish(mut output: Output, success: bool) -> ! {
     let used = stack::high_water();
-    print_number(&mut output, "@stack ", used);
+    print_number(&mut output, "@stack ", used as u32);
     if !stack::floor_intact() {
         let _ = output.write_str("\n@done stack overflow\n");
         exit(103);
@@ -117,20 +121,6 @@ pub fn finish(mut output: Output, success: bool) -> ! {
     let _ = output.write_str(if success { "\n@done ok\n" } else { "\n@done failed\n" });
     output.flush();
     exit(if success { 0 } else { 1 })
-}
-
-/// Prints a text and a number after it. What core has for the numbers of its types is 1.5 KB.
-fn print_number(out: &mut dyn Write, text: &str, number: usize) {
-    let _ = out.write_str(text);
-    let (mut least, mut rest) = (1, number);
-    while rest > 9 {
-        (least, rest) = (least * 10, rest / 10);
-    }
-    while least > 0 {
-        let digit = (number / least % 10) as u8;
-        let _ = out.write_char((b'0' + digit).into());
-        least /= 10;
-    }
 }
 
 /// Ends the emulator with this exit code.
@@ -141,9 +131,7 @@ pub fn exit(code: i32) -> ! {
 /// For exception handlers: says so and ends with exit code 102.
 pub fn fault(name: &str) -> ! {
     let mut output = Output::new();
-    for text in ["@done fault: ", name, "\n"] {
-        let _ = output.write_str(text);
-    }
+    print(&mut output, &["@done fault: ", name, "\n"]);
     exit(102)
 }
 

@@ -4,6 +4,8 @@
 //! instead of into the variables. QEMU's Cortex-M boards drop such accesses silently, so the
 //! floor is painted too and looked at in the end.
 
+use crate::print::{print, print_number};
+
 const PAINT: u32 = 0xC0DE_57AC;
 
 /// Words at the floor that must never be touched.
@@ -103,9 +105,9 @@ impl Depths {
     /// Prints the most bytes of each.
     pub fn print(&self, out: &mut dyn core::fmt::Write) {
         let [login, query] = self.used;
-        crate::print_number(out, "@login_stack ", login);
-        crate::print_number(out, "\n@query_stack ", query);
-        let _ = out.write_str("\n");
+        print_number(out, "@login_stack ", login as u32);
+        print_number(out, "\n@query_stack ", query as u32);
+        print(out, &["\n"]);
     }
 }
 
