@@ -55,6 +55,15 @@ impl Table {
         self.cluster.psql("test", sql)
     }
 
+    /// Makes a procedure that adds a row and commits it.
+    fn committing_procedure(&self, procedure: &str) {
+        self.psql(&format!(
+            "create procedure {procedure}(a int, b text) language plpgsql as
+                $$ begin insert into {} values (a); commit; end $$",
+            self.name
+        ));
+    }
+
     fn insert(&self, number: i32) -> String {
         format!("insert into {} values ({number})", self.name)
     }
@@ -186,10 +195,7 @@ fn a_dropped_savepoint_fails_no_other_transaction() {
 #[test]
 fn a_batch_that_was_taken_back_may_have_committed() {
     let table = Table::new(15, "ended_batch");
-    table.psql(
-        "create procedure ended_call(a int, b text) language plpgsql as
-            $$ begin insert into ended_batch values (a); commit; end $$",
-    );
+    table.committing_procedure("ended_call");
     for (sql, commits) in [
         ("call ended_call($1, $2)", true),
         ("insert into ended_batch select $1 where $2 <> ''", false),
@@ -208,10 +214,7 @@ fn a_batch_that_was_taken_back_may_have_committed() {
 #[test]
 fn a_batch_that_ends_within_a_value_may_have_committed() {
     let table = Table::new(15, "ended_stream");
-    table.psql(
-        "create procedure ended_stream_call(a int, b text) language plpgsql as
-            $$ begin insert into ended_stream values (a); commit; end $$",
-    );
+    table.committing_procedure("ended_stream_call");
     for (first, commits) in [
         ("do $$ begin insert into ended_stream values (1); commit; end $$", true),
         ("call ended_stream_call(1, '')", true),
