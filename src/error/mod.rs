@@ -134,8 +134,9 @@ pub enum ErrorKind {
     /// The server reported an error with this SQLSTATE. `Connection::server_error` has its message.
     Server(SqlState),
     /// A statement whose rows were dropped before they were all read failed afterwards, with this
-    /// SQLSTATE: nothing of it stays, but for what a COMMIT in its own text kept. The call that returns this was not carried out; the
-    /// connection is usable, so call again. `Connection::server_error` has the message.
+    /// SQLSTATE: nothing of it stays, but for what a COMMIT in its own text kept. The call that returns
+    /// this was not carried out; the connection is usable, so call again. `Connection::server_error` has
+    /// the message.
     EarlierStatement(SqlState),
     /// The peer broke the protocol. The connection is dead: connect again, and if it recurs,
     /// look at what stands between this machine and the server.
