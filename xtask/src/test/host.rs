@@ -1,5 +1,8 @@
 //! The stages that need no board: format, lints, documentation, tests.
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
 use barepg_testkit::provision::root;
 
 use super::{Checked, Context, outside};
@@ -18,6 +21,9 @@ const TRANSPORTS: &[&str] = &["barepg-smoltcp", "barepg-transport-tests", "barep
 /// The crates that are published, in the order in which each finds those it needs.
 const PUBLISHED: &[&str] =
     &["barepg-derive", "barepg", "barepg-smoltcp", "barepg-w5500", "barepg-transport-tests"];
+
+/// The version that all of them have; a package of another name is missed where its size is asked.
+const VERSION: &str = "0.1.0";
 
 /// The most that a package may hold, compressed and in bytes.
 const PACKAGE: u64 = 480_000;
@@ -105,12 +111,20 @@ pub fn bare_targets(context: &Context) -> Checked {
 /// sources, and nothing else.
 pub fn packages(context: &Context) -> Checked {
     let names: Vec<&str> = PUBLISHED.iter().flat_map(|name| ["--package", name]).collect();
-    context.run(context.cargo(&["package", "--allow-dirty"]).args(&names))?;
+    // cargo takes what it has once unpacked or built of a version for what the version holds, and
+    // here that changes with every commit: all of it goes first.
+    let target = root().join("target/packages");
+    remove(&target)?;
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    remove_unpacked(&home.ok_or("neither CARGO_HOME nor HOME is set")?)?;
+    let mut command = context.cargo(&["package", "--allow-dirty", "--target-dir"]);
+    context.run(command.arg(&target).args(&names))?;
     let mut checked = 0;
     for name in PUBLISHED {
         let list = ["package", "--list", "--allow-dirty", "--package", name];
         packaged(name, &context.run(&mut context.cargo(&list))?)?;
-        let path = root().join("target/package").join(format!("{name}-0.1.0.crate"));
+        let path = target.join("package").join(format!("{name}-{VERSION}.crate"));
         let size = std::fs::metadata(&path).map_err(|e| format!("{}: {e}", path.display()))?.len();
         if size > PACKAGE {
             return Err(format!("{name}: its package has {size} bytes; {PACKAGE} are allowed"));
@@ -118,6 +132,31 @@ pub fn packages(context: &Context) -> Checked {
         checked += 1;
     }
     Ok(checked)
+}
+
+/// Removes the published crates that cargo has unpacked from the registry it makes in a folder to
+/// check packages: `registry/src/-HASH/NAME-VERSION`, with the hash of the folder's path and no
+/// host before it. A clone in the place of an earlier one would find that one's sources there.
+fn remove_unpacked(cargo_home: &Path) -> Result<(), String> {
+    let Ok(registries) = std::fs::read_dir(cargo_home.join("registry/src")) else { return Ok(()) };
+    for registry in registries.flatten() {
+        if registry.file_name().to_string_lossy().starts_with('-') {
+            for name in PUBLISHED {
+                remove(&registry.path().join(format!("{name}-{VERSION}")))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder, if there is one.
+fn remove(folder: &Path) -> Result<(), String> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(format!("{}: {error}", folder.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Looks at the files of one package.
@@ -229,6 +268,23 @@ mod tests {
         packaged("x", good).unwrap();
         assert!(packaged("x", &format!("{good}tests/a.rs\n")).unwrap_err().contains("tests/a.rs"));
         assert!(packaged("x", &good.replace("LICENSE-MIT\n", "")).unwrap_err().contains("lacks"));
+    }
+
+    #[test]
+    fn what_cargo_has_unpacked_of_earlier_packages_is_removed() {
+        let home = std::env::temp_dir().join(format!("barepg-unpacked-{}", std::process::id()));
+        let of = |registry: &str, name: &str| {
+            let folder = home.join("registry/src").join(registry).join(name);
+            std::fs::create_dir_all(folder.join("src")).unwrap();
+            folder
+        };
+        let ours = of("-0123456789abcdef", &format!("barepg-{VERSION}"));
+        let others = [of("-0123456789abcdef", "other-0.1.0"), of("host-01", "barepg-0.0.9")];
+        remove_unpacked(&home).unwrap();
+        assert!(!ours.exists());
+        assert!(others.iter().all(|folder| folder.exists()));
+        std::fs::remove_dir_all(&home).unwrap();
+        remove_unpacked(&home).unwrap();
     }
 
     #[test]
