@@ -11,6 +11,7 @@ use super::dn::{self, To};
 use super::work::Budget;
 use super::x509::Certificate;
 use crate::types::net::parse_ip;
+use crate::wire::has_nul;
 
 const RFC822_NAME: u8 = 0x81;
 const DNS_NAME: u8 = 0x82;
@@ -88,7 +89,7 @@ fn common_name(subject: &[u8]) -> Result<Option<&[u8]>, CertificateError> {
 /// Equal without regard to ASCII case, or `*.` in place of the first label. A wildcard never
 /// stands for a part of an address. A NUL inside a name refuses the certificate.
 fn dns_matches(pattern: &[u8], host: &str, is_ip: bool) -> Result<bool, CertificateError> {
-    if pattern.contains(&0) {
+    if has_nul(pattern) {
         return Err(CertificateError::HostName);
     }
     let host = host.as_bytes();

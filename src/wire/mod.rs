@@ -21,7 +21,7 @@ pub use reader::Reader;
 
 pub use encode::Body;
 pub(crate) use encode::{Drain, Encode, Part};
-pub(crate) use nul::{first_nul, has_nul};
+pub(crate) use nul::{first_nul, has_byte, has_nul};
 #[cfg(feature = "opengauss")]
 pub(crate) use rules::Empty;
 pub(crate) use rules::Rules;

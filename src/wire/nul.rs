@@ -9,6 +9,13 @@ type Word = u32;
 /// 1 in each byte.
 const ONES: Word = Word::MAX / 0xff;
 
+/// Whether there is such a byte in a short text: in a loop, for the same reason.
+#[inline(never)]
+#[allow(clippy::manual_contains, reason = "that is core's search by words")]
+pub(crate) fn has_byte(bytes: &[u8], wanted: u8) -> bool {
+    bytes.iter().any(|&byte| byte == wanted)
+}
+
 /// Whether there is a NUL among the bytes.
 #[cfg(target_os = "none")]
 #[inline(never)]

@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::wire::digits;
+use crate::wire::has_byte;
 
 /// Prints an address as the server does (`src/port/inet_net_ntop.c`): as RFC 5952 says, and
 /// `::/96` and `::ffff:0:0/96` end in the notation of IPv4.
@@ -76,7 +77,7 @@ fn hexadecimal(f: &mut dyn Write, group: u16) -> fmt::Result {
 
 /// Parses the four numbers of IPv4, or IPv6 as RFC 4291 section 2.2 says.
 pub(crate) fn parse_ip(text: &[u8]) -> Option<IpAddr> {
-    if text.contains(&b':') { v6(text).map(IpAddr::V6) } else { parse_ipv4(text).map(IpAddr::V4) }
+    if has_byte(text, b':') { v6(text).map(IpAddr::V6) } else { parse_ipv4(text).map(IpAddr::V4) }
 }
 
 /// Parses four numbers, each without leading zeros: they would be octal to some.
@@ -109,7 +110,7 @@ fn v6(text: &[u8]) -> Option<Ipv6Addr> {
         let end = rest.iter().position(|byte| *byte == b':').unwrap_or(rest.len());
         let (part, after) = rest.split_at_checked(end)?;
         // The last two groups may be in the notation of IPv4.
-        let (bits, length) = match part.contains(&b'.') {
+        let (bits, length) = match has_byte(part, b'.') {
             true if after.is_empty() => (parse_ipv4(part)?.to_bits(), 4),
             true => return None,
             false => (group(part)? << 16, 2),

@@ -169,7 +169,8 @@ pub(crate) fn literal(host: &str) -> Option<Option<IpAddress>> {
 pub(crate) fn literal(host: &str) -> Option<Option<IpAddress>> {
     match barepg::transport::ipv4_literal(host) {
         Some(address) => Some(Some(IpAddress::Ipv4(address))),
-        None => host.contains(':').then_some(None),
+        // Byte by byte: core's search goes by words, which is 0.2 KB.
+        None => host.bytes().any(|byte| byte == b':').then_some(None),
     }
 }
 
