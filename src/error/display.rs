@@ -26,6 +26,12 @@ fn number(f: &mut Formatter<'_>, before: &str, number: u32) -> Result {
     f.write_str(core::str::from_utf8(digits::decimal(number, &mut room)).unwrap_or_default())
 }
 
+/// What a transport reports. Once: in line its names would be in tables twice.
+#[inline(never)]
+fn io(kind: embedded_io::ErrorKind, f: &mut Formatter<'_>) -> Result {
+    Debug::fmt(&kind, f)
+}
+
 impl Display for ErrorKind {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let (what, detail): (&str, &dyn Display) = match self {
@@ -42,7 +48,7 @@ impl Display for ErrorKind {
             }
             Self::Transport(kind) => {
                 f.write_str("transport: ")?;
-                return Debug::fmt(kind, f);
+                return io(*kind, f);
             }
             Self::Closed => return f.write_str("the peer closed the link"),
             Self::HungUp => return f.write_str("the peer closed the link without a message"),
@@ -172,7 +178,7 @@ impl Display for DialError {
             Self::UnknownHost => f.write_str("the name has no address"),
             Self::NotAnAddress => f.write_str("hostaddr is no address"),
             Self::TimedOut => f.write_str("timed out"),
-            Self::Failed(kind) => Debug::fmt(kind, f),
+            Self::Failed(kind) => io(*kind, f),
             Self::PasswordTooLong => f.write_str("the password found is too long"),
         }
     }
