@@ -50,6 +50,18 @@ impl Fault {
         }
     }
 
+    /// The fault that has this number, if one does that an error can be made of.
+    pub(super) const fn of_number(number: u32) -> Option<Self> {
+        match NonZeroU32::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    pub(super) const fn get(self) -> u32 {
+        self.0.get()
+    }
+
     /// Whether a message could not be written, so that none of it was sent.
     pub(crate) const fn is_unsendable(self) -> bool {
         self.0.get() <= CAPACITY

@@ -236,6 +236,14 @@ pub enum Buffer {
 
 impl core::error::Error for Error {}
 
+/// For programs that open the link themselves and hand it to
+/// [`Client::connect`](crate::Client::connect): one `?` for both.
+impl From<DialError> for Error {
+    fn from(error: DialError) -> Self {
+        Self::of(error.into(), Outcome::NotSent, false)
+    }
+}
+
 /// For elements of arrays, fields of records, and the like.
 impl From<TypeError> for Error {
     fn from(error: TypeError) -> Self {

@@ -156,10 +156,10 @@ const fn near(number: u32) -> ErrorKind {
 macro_rules! numbered {
     ($decode:ident $base:ident $size:literal $error:ty:
         $($(#[$cfg:meta])? $variant:ident)* $(; else $other:ident)?) => {
-        /// The numbers, from 0 on.
-        #[allow(non_upper_case_globals, clippy::as_conversions, reason = "names and numbers of an enum")]
+        /// The numbers, from 0 on: the same in every build, for devices send them to others.
+        #[allow(dead_code, non_upper_case_globals, clippy::as_conversions, reason = "names and numbers of an enum")]
         mod $decode {
-            enum Number { $($(#[$cfg])? $variant,)* Count }
+            enum Number { $($variant,)* Count }
             const _: () = assert!(Number::Count as u32 <= $size, "the class is full");
             $($(#[$cfg])? pub(super) const $variant: u32 = Number::$variant as u32;)*
         }

@@ -158,14 +158,26 @@ pub fn example(name: &str, arguments: &[&str], input: &[u8]) -> Result<String, S
     ))
 }
 
-/// One of the examples beside which the other is, both built by whoever asks first: a list may be of a
+/// A line of a board in words: an image without them prints an error of the driver as its bytes.
+pub fn in_words(line: String) -> Result<String, String> {
+    const ERROR: &str = "  error: ";
+    let digits = line.strip_prefix(ERROR).filter(|digits| {
+        digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    });
+    match digits {
+        Some(digits) => Ok(format!("{ERROR}{}", example("error", &[digits], b"")?.trim_end())),
+        None => Ok(line),
+    }
+}
+
+/// One of the examples beside which the others are, all built by whoever asks first: a list may be of a
 /// thousand devices.
 fn examples() -> Result<&'static Path, String> {
     static EXAMPLES: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let build = || {
         let mut cargo = Compiler::default().cargo();
-        cargo.args(["build", "--quiet", "--features", "std,provision,sm3,tls-p384"]);
-        cargo.args(["--example", "keys", "--example", "provision"]);
+        cargo.args(["build", "--quiet", "--features", "std,outbox,provision,sm3,tls-p384"]);
+        cargo.args(["--example", "error", "--example", "keys", "--example", "provision"]);
         cargo.current_dir(provision::root());
         boards::built(&mut cargo, "keys")
     };
@@ -184,6 +196,15 @@ mod tests {
     use barepg_testkit::certs::Authority;
 
     use super::*;
+
+    #[test]
+    fn errors_without_words_get_them() {
+        let said = |line: &str| in_words(line.to_string()).unwrap();
+        let error = "  error: 44000000000000000000000000000201";
+        assert_eq!(said("  error: no words"), "  error: no words");
+        assert_eq!(said(&error[2..]), error[2..]);
+        assert!(said(error).starts_with("  error: the deadline passed; outcome unknown"));
+    }
 
     #[test]
     fn what_the_connection_string_must_say() {

@@ -9,6 +9,7 @@ use barepg_testkit::scratch::Scratch;
 
 use crate::boards::{Board, Link};
 use crate::elf::Image;
+use crate::existing::in_words;
 use crate::plugin::{Counter, Counts};
 
 /// The last line of a run that went well.
@@ -155,13 +156,17 @@ fn follow(
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Outcome, String> {
     let (said, words) = (process.lines()?, process.errors()?);
-    let mut lines = Vec::new();
-    while let Heard::Line(line) = said.next(begun + limit) {
+    let (mut lines, mut end) = (Vec::new(), begun + limit);
+    while let Heard::Line(line) = said.next(end) {
+        // What that takes is not the board's time.
+        let heard = Instant::now();
+        let line = in_words(line)?;
+        end += heard.elapsed();
         on_line(&line);
         lines.push(line);
     }
     // Closing standard output is not the end yet.
-    let status = process.wait(limit.saturating_sub(begun.elapsed()))?;
+    let status = process.wait(end.saturating_duration_since(Instant::now()))?;
     process.kill();
     let elapsed = begun.elapsed();
     let mut complaints = String::new();

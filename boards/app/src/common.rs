@@ -156,9 +156,7 @@ fn protection(conn: &mut Connection, out: &mut Out<'_>) {
         Ok(None) => {
             print(out, &["@tls off\n"]);
         }
-        Err(error) => {
-            let _ = writeln!(out, "@tls unknown: {error}");
-        }
+        Err(error) => report(&error, conn.server_error(), out),
     }
 }
 

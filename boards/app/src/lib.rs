@@ -54,7 +54,7 @@ pub trait Board {
     /// An open connection.
     type Transport: Read + Write + ReadReady;
     /// Why there is none. The same words on every board, for they are printed.
-    type DialError: Display;
+    type DialError: Display + Into<barepg::DialError>;
     /// Where readings wait.
     #[cfg(feature = "survive")]
     type Flash: barepg::outbox::NorFlash;
@@ -198,7 +198,18 @@ pub fn run<B: Board>(
 
 /// Prints an error, and the server's message if there is one.
 fn report(error: &Error, message: Option<ServerError<'_>>, out: &mut dyn core::fmt::Write) {
+    #[cfg(feature = "words")]
     let _ = writeln!(out, "  error: {error}");
+    #[cfg(not(feature = "words"))]
+    {
+        print(out, &["  error: "]);
+        for byte in error.to_bytes() {
+            for nibble in [byte >> 4, byte & 0xf] {
+                let _ = out.write_char(char::from_digit(nibble.into(), 16).unwrap_or('?'));
+            }
+        }
+        print(out, &["\n"]);
+    }
     if let Some(message) = message {
         let _ = writeln!(out, "  {message}");
     }

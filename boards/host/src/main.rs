@@ -60,6 +60,12 @@ impl fmt::Display for DialError {
     }
 }
 
+impl From<DialError> for barepg::DialError {
+    fn from(error: DialError) -> Self {
+        error.0
+    }
+}
+
 impl barepg_app::Board for Board {
     type Transport = Link;
     type DialError = DialError;

@@ -3,9 +3,7 @@
 //! The common operations on a BBC micro:bit: Cortex-M0, 16 KB RAM, and no network stack, for the
 //! serial line leads straight to the server.
 
-use core::convert::Infallible;
-
-use barepg::{NoEntropy, Platform, Storage};
+use barepg::{DialError, NoEntropy, Platform, Storage};
 use barepg_app::Lent;
 use barepg_semihost::{
     CommandLine, Output, barepg_mark_begin, barepg_mark_end, barepg_mark_moved, command_line,
@@ -46,7 +44,7 @@ struct Board<'m> {
 
 impl<'m> barepg_app::Board for Board<'m> {
     type Transport = Uart<'m>;
-    type DialError = Infallible;
+    type DialError = DialError;
     #[cfg(feature = "survive")]
     type Flash = nvmc::Flash;
 
@@ -55,7 +53,7 @@ impl<'m> barepg_app::Board for Board<'m> {
         nvmc::Flash::take()
     }
 
-    fn dial(&mut self, _: &str, _: u16, _: u32) -> Result<Uart<'m>, Infallible> {
+    fn dial(&mut self, _: &str, _: u16, _: u32) -> Result<Uart<'m>, DialError> {
         Ok(Uart::start(self.clock))
     }
 
