@@ -3,6 +3,7 @@
 use barepg_testkit::pki::{Spec, Workshop};
 
 /// One row.
+#[derive(Clone)]
 pub struct Case {
     pub name: &'static str,
     /// Files whose certificates the server sends, in this order; the first has the key.

@@ -5,6 +5,7 @@ mod common;
 
 mod cases;
 mod client_cert;
+mod common_names;
 mod constraints;
 mod deadline;
 mod harness;

@@ -132,6 +132,32 @@ impl Workshop {
         self
     }
 
+    /// Makes a certificate as `spec` says, but with these as the common names of its subject: types and bytes of
+    /// strings that `openssl` makes of no text. Signed with ECDSA and SHA-256.
+    pub fn make_named(&self, spec: &Spec, common_names: &[(u8, &[u8])]) -> &Self {
+        let Spec { name, issuer, .. } = *spec;
+        self.make(spec);
+        let names = common_names.iter().map(|(tag, text)| {
+            let name = [&[6, 3, 0x55, 4, 3][..], &element(*tag, text)].concat();
+            element(0x31, &element(0x30, &name))
+        });
+        let subject = element(0x30, &names.collect::<Vec<_>>().concat());
+        let (der, issuer) = (self.der(name), issuer.unwrap_or(name));
+        let [to_sign, algorithm, _] = &elements(content(&der))[..] else { panic!("{name}: X.509") };
+        // Version, serial number, algorithm, issuer, validity, subject, and the rest.
+        let mut fields = elements(content(to_sign));
+        fields[5] = &subject;
+        let to_sign = element(0x30, &fields.concat());
+        fs::write(self.path(name, "tbs"), &to_sign).expect("write what is signed");
+        self.openssl(&format!("dgst -sha256 -sign {issuer}.key -out {name}.sig {name}.tbs"));
+        let signature = fs::read(self.path(name, "sig")).expect("read signature");
+        let signature = element(3, &[&[0][..], &signature].concat());
+        let der = element(0x30, &[&to_sign[..], algorithm, &signature].concat());
+        fs::write(self.path(name, "der"), der).expect("write certificate");
+        self.openssl(&format!("x509 -inform DER -in {name}.der -out {name}.crt"));
+        self
+    }
+
     /// Writes `<name>.crt` from the certificates of `parts`, in that order.
     pub fn bundle(&self, name: &str, parts: &[&str]) -> PathBuf {
         let read = |part: &&str| fs::read_to_string(self.path(part, "crt")).expect("certificate");
@@ -198,4 +224,42 @@ impl Workshop {
         let words = arguments.concat();
         certs::openssl(self.dir(), &words).unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+/// An element of DER, of less than 64 KiB.
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(content.len()).expect("a short element").to_be_bytes();
+    let length: &[u8] = match (high, low) {
+        (0, 0..=0x7f) => &[low],
+        (0, _) => &[0x81, low],
+        _ => &[0x82, high, low],
+    };
+    [&[tag], length, content].concat()
+}
+
+/// Bytes of the header and of the content of the first element.
+fn lengths(der: &[u8]) -> (usize, usize) {
+    match der[1] {
+        0x82 => (4, usize::from(der[2]) << 8 | usize::from(der[3])),
+        0x81 => (3, usize::from(der[2])),
+        length => (2, usize::from(length)),
+    }
+}
+
+/// What is in the first element.
+fn content(der: &[u8]) -> &[u8] {
+    let (header, content) = lengths(der);
+    &der[header..header + content]
+}
+
+/// The elements of a content, whole.
+fn elements(mut der: &[u8]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    while !der.is_empty() {
+        let (header, content) = lengths(der);
+        let (whole, rest) = der.split_at(header + content);
+        found.push(whole);
+        der = rest;
+    }
+    found
 }
