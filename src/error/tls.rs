@@ -32,8 +32,8 @@ pub enum TlsError {
     /// The server asks for a key exchange over another group than P-256, the only one there is:
     /// `ssl_groups` (`ssl_ecdh_curve` before PostgreSQL 18) must name `prime256v1`.
     NoGroup,
-    /// With `sslnegotiation=direct`, the server does not select the protocol `postgresql` (ALPN):
-    /// what answers is no PostgreSQL of version 17 or later. Nothing was sent.
+    /// The server selects another protocol than `postgresql` (ALPN): it is no PostgreSQL. Or it selects none
+    /// with `sslnegotiation=direct`: it is none of version 17 or later. Nothing was sent.
     NoAlpn,
     /// The server closed TLS right after the handshake: it refuses the client certificate, or
     /// wants one and there is none.

@@ -17,7 +17,7 @@ use super::transcript::Transcript;
 /// What the guard puts in the place of the version's low byte in the header of an encrypted record:
 /// the handshake message that may come next, in the order of RFC 8446 section 4.4.
 pub(super) mod expect {
-    /// EncryptedExtensions that select the protocol (ALPN) that was offered.
+    /// EncryptedExtensions that must select the protocol (ALPN) that was offered.
     pub(in super::super) const PROTOCOL: u8 = 0x79;
     /// EncryptedExtensions.
     pub(in super::super) const EXTENSIONS: u8 = 0x7a;
@@ -178,7 +178,7 @@ fn are_legal(mut messages: &mut [u8], mut expected: u8) -> bool {
     // Every record of the handshake has at least a part of a message (RFC 8446 section 5.1).
     let mut some = false;
     while let [kind, a, b, c, ..] = &mut *messages {
-        let alpn = expected == expect::PROTOCOL;
+        let must_select = expected == expect::PROTOCOL;
         expected = match (expected, *kind) {
             (expect::PROTOCOL | expect::EXTENSIONS, 8) => expect::REQUEST,
             (expect::REQUEST, 13) => expect::CERTIFICATE,
@@ -199,7 +199,7 @@ fn are_legal(mut messages: &mut [u8], mut expected: u8) -> bool {
         }
         let (message, rest) =
             core::mem::take(&mut messages).split_at_mut_checked(whole(length)).unwrap_or_default();
-        match message::hide(message, alpn) {
+        match message::hide(message, must_select) {
             Look::Good => {}
             Look::Malformed => retype(message, 0),
             Look::NoAlpn => retype(message, NO_ALPN),

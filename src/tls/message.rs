@@ -25,14 +25,14 @@ const POSTGRESQL: &[u8; 13] = b"\x00\x0b\x0apostgresql";
 pub(super) enum Look {
     Good,
     Malformed,
-    /// EncryptedExtensions that select no protocol where one was offered, or not that one.
+    /// EncryptedExtensions that select another protocol than was offered, or none where one must be.
     NoAlpn,
 }
 
-/// Hides the extensions of a whole message of the server's. `alpn`: it must select the protocol
-/// that was offered; otherwise it must not select any.
+/// Hides the extensions of a whole message of the server's. `must_select`: the protocol that was
+/// offered; otherwise it may also select none, as servers before PostgreSQL 17 do.
 #[inline(never)]
-pub(super) fn hide(message: &mut [u8], alpn: bool) -> Look {
+pub(super) fn hide(message: &mut [u8], must_select: bool) -> Look {
     let is_extensions = message.first() == Some(&8);
     let message = Cell::from_mut(message).as_slice_of_cells();
     let byte = |at: usize| message.get(at).map_or(0, Cell::get);
@@ -50,10 +50,10 @@ pub(super) fn hide(message: &mut [u8], alpn: bool) -> Look {
     });
     if let (Some(()), Some(length)) = (walked, message.get(1)) {
         length.set(HIDDEN);
-        match (is_extensions && alpn, selected, others) {
-            (true, 1, 0) | (false, 0, 0) => Look::Good,
-            (true, ..) => Look::NoAlpn,
-            _ => Look::Malformed,
+        match (selected, others) {
+            (1, 0) => Look::Good,
+            (0, 0) if !(is_extensions && must_select) => Look::Good,
+            _ => Look::NoAlpn,
         }
     } else {
         Look::Malformed
@@ -254,19 +254,21 @@ mod tests {
         let right = extension(16, b"\0\x0b\x0apostgresql");
         let other = extension(16, b"\0\x0b\x0apostgresqk");
         let two = extension(16, b"\0\x0d\x0apostgresql\x01x");
-        for (extensions, asked, unsolicited) in [
-            (Vec::new(), Look::NoAlpn, Look::Good),
-            (right.clone(), Look::Good, Look::Malformed),
-            (other.clone(), Look::NoAlpn, Look::Malformed),
-            (two, Look::NoAlpn, Look::Malformed),
-            (extension(16, b""), Look::NoAlpn, Look::Malformed),
-            ([&right[..], &right].concat(), Look::NoAlpn, Look::Malformed),
-            ([&right[..], &other].concat(), Look::NoAlpn, Look::Malformed),
-            ([&right[..], &extension(0, b"")].concat(), Look::Good, Look::Malformed),
+        for (extensions, wanted) in [
+            (Vec::new(), Look::NoAlpn),
+            (right.clone(), Look::Good),
+            (other.clone(), Look::NoAlpn),
+            (two, Look::NoAlpn),
+            (extension(16, b""), Look::NoAlpn),
+            ([&right[..], &right].concat(), Look::NoAlpn),
+            ([&right[..], &other].concat(), Look::NoAlpn),
+            ([&right[..], &extension(0, b"")].concat(), Look::Good),
         ] {
             let message = message(8, &sized(&extensions));
-            assert_eq!(hide(&mut message.clone(), true), asked, "{extensions:02x?}");
-            assert_eq!(hide(&mut message.clone(), false), unsolicited, "{extensions:02x?}");
+            assert_eq!(hide(&mut message.clone(), true), wanted, "{extensions:02x?}");
+            // None is as well where none need be.
+            let wanted = if extensions.is_empty() { Look::Good } else { wanted };
+            assert_eq!(hide(&mut message.clone(), false), wanted, "{extensions:02x?}");
         }
     }
 }

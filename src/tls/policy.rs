@@ -65,7 +65,7 @@ pub(crate) fn plan<'h>(
     Ok(Handshake {
         trust,
         server_name,
-        alpn: config.sslnegotiation == SslNegotiation::Direct,
+        is_direct: config.sslnegotiation == SslNegotiation::Direct,
         #[cfg(feature = "tls-client-cert")]
         identity: identity(settings, config)?,
     })

@@ -45,8 +45,8 @@ pub(crate) struct Handshake<'h> {
     pub(super) trust: Option<Trust<'h>>,
     /// Name for SNI: never an address.
     pub(super) server_name: Option<&'h str>,
-    /// Offer `postgresql` by ALPN (direct TLS).
-    pub(super) alpn: bool,
+    /// TLS at once: the server must select the protocol.
+    pub(super) is_direct: bool,
     #[cfg(feature = "tls-client-cert")]
     pub(super) identity: Option<Identity<'h>>,
 }
@@ -96,7 +96,7 @@ impl<'a, T: Transport> TlsStream<'a, T> {
         handshake: Handshake<'_>,
         platform: &dyn Platform,
     ) -> Result<Option<EndPoint>, Fault> {
-        if handshake.alpn {
+        if handshake.is_direct {
             self.shared.expected.set(expect::PROTOCOL);
         }
         let config = configure(&handshake, self.fragment);
@@ -251,12 +251,10 @@ impl<T: Transport> Io for TlsStream<'_, T> {
 /// before the handshake.
 #[inline(never)]
 fn configure<'h>(handshake: &Handshake<'h>, fragment: Option<MaxFragmentLength>) -> TlsConfig<'h> {
-    let mut config = TlsConfig::new().enable_rsa_signatures();
+    // The protocol is offered in any case, so that a server that speaks another one does not go on.
+    let mut config = TlsConfig::new().enable_rsa_signatures().with_alpn(&[b"postgresql"]);
     if let Some(name) = handshake.server_name {
         config = config.with_server_name(name);
-    }
-    if handshake.alpn {
-        config = config.with_alpn(&[b"postgresql"]);
     }
     if let Some(length) = fragment {
         config = config.with_max_fragment_length(length);

@@ -106,6 +106,7 @@ type Met = Result<Result<(), ErrorKind>, ErrorKind>;
 
 const UNAUTHENTICATED: ErrorKind = ErrorKind::Tls(TlsError::Unauthenticated);
 const ORDER: ErrorKind = ErrorKind::Tls(TlsError::Handshake);
+const PROTOCOL: ErrorKind = ErrorKind::Tls(TlsError::NoAlpn);
 const NOT_TLS: ErrorKind = ErrorKind::Tls(TlsError::NotTls);
 const RECORD: ErrorKind = ErrorKind::Tls(TlsError::Record);
 
@@ -219,12 +220,12 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("a request with a context", vec![Hello, Extensions, Sealed(22, vec![13, 0, 0, 4, 1, 7, 0, 0]), Certificate, verify(), Finished], ORDER),
         ("a record without a message", vec![Hello, Sealed(22, vec![]), Certificate, verify(), Finished], RECORD),
         ("the end of a message alone", vec![Hello, Sealed(22, vec![8, 0, 0]), Certificate, verify(), Finished], ORDER),
-        ("a protocol that was not offered", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x0b\x0apostgresql")), Certificate, verify(), Finished], ORDER),
-        ("another protocol", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x03\x02h2")), Certificate, verify(), Finished], ORDER),
-        ("two protocols", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x0e\x0apostgresql\x02h2")), Certificate, verify(), Finished], ORDER),
-        ("a protocol without a name", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x01\0")), Certificate, verify(), Finished], ORDER),
-        ("no protocol in the list of them", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\0")), Certificate, verify(), Finished], ORDER),
-        ("no list of protocols", vec![Hello, Step::ExtensionsOf(extension(16, b"")), Certificate, verify(), Finished], ORDER),
+        ("a protocol twice", vec![Hello, Step::ExtensionsOf([extension(16, b"\0\x0b\x0apostgresql"), extension(16, b"\0\x0b\x0apostgresql")].concat()), Certificate, verify(), Finished], PROTOCOL),
+        ("another protocol", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x03\x02h2")), Certificate, verify(), Finished], PROTOCOL),
+        ("two protocols", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x0e\x0apostgresql\x02h2")), Certificate, verify(), Finished], PROTOCOL),
+        ("a protocol without a name", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\x01\0")), Certificate, verify(), Finished], PROTOCOL),
+        ("no protocol in the list of them", vec![Hello, Step::ExtensionsOf(extension(16, b"\0\0")), Certificate, verify(), Finished], PROTOCOL),
+        ("no list of protocols", vec![Hello, Step::ExtensionsOf(extension(16, b"")), Certificate, verify(), Finished], PROTOCOL),
         // Wrong signature.
         ("a stranger's signature", vec![Hello, Extensions, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], UNAUTHENTICATED),
         ("a stranger's signature, and a request", vec![Hello, Extensions, Step::Request, Certificate, Verify(0x0403, cast.stranger.clone()), Finished], UNAUTHENTICATED),
@@ -339,13 +340,13 @@ fn a_certificate_goes_only_to_a_server_that_takes_its_signature() {
     }
 }
 
-/// With TLS at once the server must select the protocol: nothing else tells it from another that
-/// speaks TLS.
+/// A server that selects a protocol selects ours. With TLS at once it must: nothing else tells it from
+/// another that speaks TLS.
 #[test]
-fn direct_tls_needs_the_protocol() {
+fn no_other_protocol_is_spoken() {
     let cast = Cast::new();
     let right = extension(16, b"\0\x0b\x0apostgresql");
-    let no_alpn = Err(ErrorKind::Tls(TlsError::NoAlpn));
+    let no_alpn = Err(PROTOCOL);
     for mode in [SslMode::Require, SslMode::VerifyFull] {
         for (extensions, wanted) in [
             (right.clone(), Ok(Ok(()))),
@@ -370,13 +371,17 @@ fn direct_tls_needs_the_protocol() {
             (extension(16, b"\x0apostgresql"), no_alpn),
             ([right.clone(), right.clone()].concat(), no_alpn),
         ] {
-            let mut script = cast.right();
-            script[1] = Step::ExtensionsOf(extensions.clone());
-            script.extend([Step::LetIn, Step::Answer, Step::Wait]);
-            let (met, seen) = cast.meet(mode, DIRECT, script);
-            assert_eq!(met, wanted, "{mode:?}, {extensions:?}");
-            if wanted.is_err() {
-                assert_eq!(seen.after_hello, b"", "{mode:?}, {extensions:?}");
+            for answer in [DIRECT, b"S"] {
+                let mut script = cast.right();
+                script[1] = Step::ExtensionsOf(extensions.clone());
+                script.extend([Step::LetIn, Step::Answer, Step::Wait]);
+                let (met, seen) = cast.meet(mode, answer, script);
+                let selects = extensions.windows(2).any(|kind| kind == [0, 16]);
+                let wanted = if answer != DIRECT && !selects { Ok(Ok(())) } else { wanted };
+                assert_eq!(met, wanted, "{mode:?}, {answer:?}, {extensions:?}");
+                if wanted.is_err() {
+                    assert_eq!(seen.after_hello, b"", "{mode:?}, {answer:?}, {extensions:?}");
+                }
             }
         }
         // An alert that says so, and a server that does not speak TLS.

@@ -38,7 +38,7 @@ fn is_known(algorithm: &str) -> bool {
 
 /// What the relay does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub enum Way {
     /// TLS on both sides, messages as they are.
     Tls,
     /// The same, and the server's offer of channel binding is taken out.
@@ -206,8 +206,8 @@ fn what_a_relay_gets_through_is_what_the_table_says() {
 }
 
 /// Serves one connection.
-struct Relay {
-    port: u16,
+pub struct Relay {
+    pub port: u16,
     thread: std::thread::JoinHandle<()>,
     children: Children,
 }
@@ -225,6 +225,17 @@ enum End {
 
 impl Relay {
     fn start(server: u16, w: &Workshop, certificate: &str, way: Way) -> Self {
+        Self::selecting(server, w, certificate, way, None)
+    }
+
+    /// One whose side towards the client selects among these protocols (ALPN).
+    pub fn selecting(
+        server: u16,
+        w: &Workshop,
+        certificate: &str,
+        way: Way,
+        protocols: Option<&'static str>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let children = Children::default();
@@ -233,13 +244,13 @@ impl Relay {
         let thread = std::thread::spawn(move || {
             let (client, _) = listener.accept().unwrap();
             // A client that hangs up is what most of this is about.
-            let _ = relay(client, server, &paths, way, &mine);
+            let _ = relay(client, server, &paths, (way, protocols), &mine);
             mine.lock().unwrap().iter_mut().for_each(end);
         });
         Self { port, thread, children }
     }
 
-    fn stop(self) {
+    pub fn stop(self) {
         // A client that never came: none of the tests'.
         self.thread.join().unwrap();
         self.children.lock().unwrap().iter_mut().for_each(end);
@@ -260,7 +271,7 @@ fn relay(
     mut client: TcpStream,
     server: u16,
     [certificate, key]: &[PathBuf; 2],
-    way: Way,
+    (way, protocols): (Way, Option<&str>),
     children: &Children,
 ) -> std::io::Result<()> {
     client.set_nodelay(true)?;
@@ -268,11 +279,13 @@ fn relay(
     let mut first = [0; 8];
     client.read_exact(&mut first)?;
     let wants_tls = first == [0, 0, 0, 8, 4, 210, 22, 47];
+    // A handshake record: TLS at once.
+    let is_direct = first[0] == 22;
     let says_no = matches!(way, Way::NoTls | Way::PlainClient);
     if wants_tls && says_no {
         client.write_all(b"N")?;
     }
-    let front = wants_tls && !says_no;
+    let front = (wants_tls || is_direct) && !says_no;
     // Towards the server.
     let (from_server, mut to_server): (Box<dyn Read + Send>, Box<dyn Write + Send>) = match way {
         Way::Tls | Way::Stripped | Way::PlainClient if front || way == Way::PlainClient => {
@@ -302,24 +315,13 @@ fn relay(
     let starting = STARTING.lock().unwrap();
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let accept = format!("127.0.0.1:{port}");
-    let (from_client, to_client) = program(
-        // SHA-1 too: what it shows is its own choice.
-        &[
-            "s_server",
-            "-quiet",
-            "-cipher",
-            "ALL:@SECLEVEL=0",
-            "-accept",
-            &accept,
-            "-cert",
-            &certificate,
-            "-key",
-            &key,
-        ],
-        children,
-    );
+    // SHA-1 too: what it shows is its own choice.
+    let mut args = vec!["s_server", "-quiet", "-cipher", "ALL:@SECLEVEL=0", "-accept", &accept];
+    args.extend(["-cert", &certificate, "-key", &key]);
+    args.extend(protocols.iter().flat_map(|protocols| ["-alpn", protocols]));
+    let (from_client, to_client) = program(&args, children);
     let begun = Instant::now();
-    let tls = loop {
+    let mut tls = loop {
         match TcpStream::connect(("127.0.0.1", port)) {
             // Where nothing listens yet, a socket can be connected to itself.
             Ok(stream) if stream.local_addr()? != stream.peer_addr()? => break stream,
@@ -329,7 +331,10 @@ fn relay(
         }
     };
     drop(starting);
-    client.write_all(b"S")?;
+    match is_direct {
+        true => tls.write_all(&first)?,
+        false => client.write_all(b"S")?,
+    }
     let (read, write) = (client.try_clone()?, client);
     let (tls_read, tls_write) = (tls.try_clone()?, tls);
     std::thread::spawn(move || pump(from_client, to_server, from_server, to_client));
