@@ -97,9 +97,9 @@ impl<'a> Server<'a> {
         out: &mut Out<'_>,
     ) -> Result<B::Transport, Failed> {
         board.dial(self.host, self.port, self.timeout_ms).map_err(|error| {
-            #[cfg(feature = "words")]
+            #[cfg(feature = "error-words")]
             let _ = writeln!(out, "  error: {error}");
-            #[cfg(not(feature = "words"))]
+            #[cfg(not(feature = "error-words"))]
             crate::report(&barepg::Error::from(error.into()), None, out);
             Failed
         })

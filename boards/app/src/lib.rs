@@ -198,9 +198,9 @@ pub fn run<B: Board>(
 
 /// Prints an error, and the server's message if there is one.
 fn report(error: &Error, message: Option<ServerError<'_>>, out: &mut dyn core::fmt::Write) {
-    #[cfg(feature = "words")]
+    #[cfg(feature = "error-words")]
     let _ = writeln!(out, "  error: {error}");
-    #[cfg(not(feature = "words"))]
+    #[cfg(not(feature = "error-words"))]
     {
         print(out, &["  error: "]);
         for byte in error.to_bytes() {
