@@ -55,7 +55,7 @@ const BARS: &[Bar] = &[
     bar("bytes of a client without buffers", Of("thumbv7m_ram", "client"), 256, 0),
     bar("micro:bit: stack of a login", Of("qemu-microbit-uart", "login_stack"), 1_200, 0),
     bar("micro:bit: stack of a query", Of("qemu-microbit-uart", "query_stack"), 512, 400),
-    bar("TLS board: flash", Of("qemu-lm3s6965-tls", "flash"), 135_168, 122_880),
+    bar("TLS board: flash, errors as bytes", Of("qemu-lm3s6965-tls", "flash"), 135_168, 122_880),
     bar(
         "TLS board: RAM, stack included",
         Sum("qemu-lm3s6965-tls", "static_ram", "stack"),
