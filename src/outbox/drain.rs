@@ -140,7 +140,6 @@ impl<F: NorFlash> Outbox<'_, F> {
         rows: u64,
     ) -> Result<(), OutboxError> {
         let count = u32::from(sent);
-        self.rows.finish(&mut self.device, last, count)?;
         self.counters.stored = self.counters.stored.wrapping_add(count);
         if is_fresh {
             let missing = count.saturating_sub(u32::try_from(rows).unwrap_or(u32::MAX));
@@ -149,7 +148,7 @@ impl<F: NorFlash> Outbox<'_, F> {
         self.sending.uncertain = false;
         let then = self.sending.then;
         self.sending.try_next(then, then.saturating_mul(2));
-        Ok(())
+        self.rows.finish(&mut self.device, last, count)
     }
 
     /// A batch was not stored: it is sent again by parts, set aside, or waits.
@@ -201,10 +200,9 @@ impl<F: NorFlash> Outbox<'_, F> {
             Err(OutboxError::Full) => return Err(OutboxError::AsideFull),
             Err(error) => return Err(error),
         }
-        self.rows.finish(&mut self.device, first, 1)?;
         self.counters.refused = self.counters.refused.wrapping_add(1);
         self.sending.try_next(CAREFUL, CAREFUL);
-        Ok(())
+        self.rows.finish(&mut self.device, first, 1)
     }
 }
 

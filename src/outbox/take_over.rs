@@ -78,7 +78,9 @@ impl<F: NorFlash> Outbox<'_, F> {
             return Ok(false);
         }
         let found = cursor.found;
-        let content = self.buffer.get_mut(to_usize(HEAD)..).unwrap_or_default();
+        // As much as can be set aside as well.
+        let end = to_usize(HEAD.wrapping_add(self.longest()));
+        let content = self.buffer.get_mut(to_usize(HEAD)..end).unwrap_or_default();
         let (key, values) = content.split_at_mut_checked(KEY).ok_or(OutboxError::Region)?;
         let mut length = found.length;
         if found.kind & KEYED == 0 {

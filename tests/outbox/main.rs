@@ -3,6 +3,7 @@
 
 mod cuts;
 mod device;
+mod failing;
 mod killed;
 mod supervised;
 mod work;

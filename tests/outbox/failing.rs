@@ -1,0 +1,115 @@
+//! Flash that fails for a moment while rows are sent, and rows as large as the buffer.
+
+use std::cell::Cell;
+
+use barepg::host::SystemPlatform;
+use barepg::outbox::{NorFlash, Outbox, RamFlash};
+use barepg::{ErrorKind, OutboxError};
+use barepg_testkit::pg;
+use embedded_storage::nor_flash::{ErrorType, NorFlashErrorKind, ReadNorFlash};
+
+use crate::device::{INSERT, SCHEMA, options, with_outbox, with_session};
+
+/// RAM that refuses to be written while it is told so.
+struct Failing<'m>(RamFlash<'m>, &'m Cell<bool>);
+
+impl Failing<'_> {
+    fn check(&self) -> Result<(), NorFlashErrorKind> {
+        if self.1.get() { Err(NorFlashErrorKind::Other) } else { Ok(()) }
+    }
+}
+
+impl ErrorType for Failing<'_> {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for Failing<'_> {
+    const READ_SIZE: usize = RamFlash::READ_SIZE;
+
+    fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        self.0.read(at, bytes)
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+}
+
+impl NorFlash for Failing<'_> {
+    const WRITE_SIZE: usize = RamFlash::WRITE_SIZE;
+    const ERASE_SIZE: usize = RamFlash::ERASE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
+        self.check().and_then(|()| self.0.erase(from, to))
+    }
+
+    fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.check().and_then(|()| self.0.write(at, bytes))
+    }
+}
+
+/// What the server acknowledged, or refused, is counted, whether or not that can be kept in flash.
+#[test]
+fn rows_are_counted_although_the_flash_fails() {
+    let cluster = pg::shared(15);
+    cluster.psql("postgres", "create database failing");
+    cluster.psql("failing", SCHEMA);
+    let (mut memory, fails) = ([0; 8192], Cell::new(false));
+    let flash = Failing(RamFlash::new(&mut memory), &fails);
+    with_outbox(flash, options(), |outbox| {
+        for value in [1, 2, -3, 4] {
+            outbox.push(&INSERT, (value, "")).unwrap();
+        }
+        with_session(cluster.port(), "failing", |conn| {
+            // Each time at first: nothing can be written.
+            for _ in 0..20 {
+                fails.set(true);
+                let error = outbox.drain(conn).err().map(|error| error.kind());
+                assert!(error.is_none_or(|error| error == ErrorKind::Outbox(OutboxError::Flash)));
+                fails.set(false);
+                outbox.send(conn)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+        let counters = outbox.counters();
+        assert_eq!((counters.stored, counters.refused, counters.swallowed), (3, 1, 0));
+        assert_eq!((outbox.waiting(), outbox.set_aside()), (0, 1));
+    })
+    .unwrap();
+    assert_eq!(cluster.psql("failing", "select count(*), sum(value) from reading"), "3|7");
+}
+
+/// A row that is moved can be set aside as well, or it stays where it was.
+#[test]
+fn a_row_that_is_moved_holds_up_none() {
+    let cluster = pg::shared(15);
+    cluster.psql("postgres", "create database moved_whole");
+    cluster.psql("moved_whole", SCHEMA);
+    let platform = SystemPlatform::new();
+    let (mut memory, mut buffer) = ([0; 8192], [0; 160]);
+    let mut flash =
+        Outbox::open(RamFlash::new(&mut memory), &mut buffer, options(), &platform).unwrap();
+    for length in 0.. {
+        let (mut memory, mut buffer) = ([0; 1024], [0; 160]);
+        let mut ram =
+            Outbox::open(RamFlash::new(&mut memory), &mut buffer, options(), &platform).unwrap();
+        if ram.push(&INSERT, (-1, &*"x".repeat(length))).is_err() {
+            assert!(length > 100);
+            break;
+        }
+        let moved = flash.take_over(&mut ram).map_err(|error| error.kind());
+        assert!(matches!(moved, Ok(1) | Err(ErrorKind::Outbox(OutboxError::Region))), "{moved:?}");
+        assert_eq!(ram.waiting(), u32::from(moved.is_err()));
+        with_session(cluster.port(), "moved_whole", |conn| {
+            assert_eq!(flash.drain(conn), Ok(0), "{length}");
+            assert_eq!(ram.drain(conn), Ok(0), "{length}");
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(flash.set_aside() + ram.set_aside(), 1, "{length}");
+        while flash.next_aside().unwrap().is_some() {
+            assert!(flash.discard_aside().unwrap());
+        }
+    }
+}
