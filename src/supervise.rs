@@ -196,13 +196,14 @@ impl Supervisor {
         }
     }
 
-    /// Whether a session that ended with this error has not just been refused its work: then it has gone
-    /// on for as long as it would pause at most.
+    /// Whether a session that ended with this error has not just been refused its work: its link was
+    /// lost, or it has gone on for as long as it would pause at most.
     #[inline(never)]
     fn is_no_refusal(&self, platform: &dyn Platform, error: Error) -> bool {
         let kind = Kind::of(Some(error));
         let lasted = platform.now_ms().saturating_sub(self.began);
-        kind == Kind::Lost || lasted >= u64::from(self.policy.of(kind).longest_ms)
+        let is_link = kind == Kind::Lost && error.sqlstate().is_none();
+        is_link || lasted >= u64::from(self.policy.of(kind).longest_ms)
     }
 
     /// A session or an attempt has ended. Returns how long to pause.
@@ -279,9 +280,9 @@ impl<'b> Client<'b> {
     ///
     /// Failures count as in a row until work was done: `session` returned `Ok`, or had asked a second
     /// time, so that the first was answered. A login alone proves nothing: a pooler lets everyone in
-    /// while its database is down. Nor does a first answer where [`Policy::overloaded`] or
-    /// [`Policy::hopeless`] holds for the error, unless the session lasted as long as the longest pause:
-    /// what was asked first may not have been the work.
+    /// while its database is down. Nor does a first answer where the server then refuses, or
+    /// [`Policy::overloaded`] or [`Policy::hopeless`] holds for the error, unless the session lasted as
+    /// long as the longest pause: what was asked first may not have been the work.
     ///
     /// ```no_run
     /// use core::ops::ControlFlow;
