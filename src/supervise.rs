@@ -332,7 +332,7 @@ impl<'b> Client<'b> {
                     let before = conn.stats().round_trips;
                     let result = session(state, &mut conn);
                     let asked = conn.stats().round_trips.wrapping_sub(before);
-                    let settled = conn.is_usable() && conn.session.exchange.is_quiet();
+                    runs_on = !(conn.is_usable() && conn.session.exchange.is_quiet());
                     // With Terminate, where the connection is usable.
                     let _ = conn.close();
                     match result {
@@ -341,8 +341,8 @@ impl<'b> Client<'b> {
                         Err(error) => {
                             let worked = asked > 1 && supervisor.is_no_refusal(platform, error);
                             // A server or pooler that ends a session in words has ended its work, or
-                            // knows it no more; a session that owes nothing has none.
-                            runs_on = !settled && error.sqlstate().is_none();
+                            // knows it no more.
+                            runs_on &= error.sqlstate().is_none();
                             (Some(error), if worked { Ended::AfterWork } else { Ended::Idle })
                         }
                     }
