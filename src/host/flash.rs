@@ -24,8 +24,9 @@ pub struct FileFlash {
 }
 
 impl FileFlash {
-    /// Opens a file, or makes it, with this size: a multiple of 4096 bytes. No other process may use
-    /// it meanwhile.
+    /// Opens a file, or makes it, with this size: a multiple of 4096 bytes. A new one takes its space on
+    /// the disk at once, so that rows find it there when the disk is full. No other process may use it
+    /// meanwhile.
     ///
     /// # Errors
     /// What the system says; `InvalidInput` for another size than the file has.
@@ -37,7 +38,11 @@ impl FileFlash {
         if !size.is_multiple_of(PAGE) || (length != 0 && length != wanted) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        file.set_len(wanted)?;
+        if length == 0 {
+            file.set_len(wanted)?;
+            // Without the space it is no file of this size: the next attempt makes it anew.
+            take_space(&file, size).or_else(|error| file.set_len(0).and(Err(error)))?;
+        }
         Ok(Self { file, size, sync: true })
     }
 
@@ -62,6 +67,12 @@ impl FileFlash {
         }
         Ok(())
     }
+}
+
+/// Writes all of a file, page by page.
+fn take_space(file: &File, size: usize) -> io::Result<()> {
+    let pages = u64::try_from(size).unwrap_or(u64::MAX).div_ceil(4096);
+    (0..pages).try_for_each(|page| file.write_all_at(&[0xff; PAGE], page.saturating_mul(4096)))
 }
 
 impl ErrorType for FileFlash {

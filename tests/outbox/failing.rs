@@ -1,11 +1,13 @@
 //! Flash that fails for a moment while rows are sent, and rows as large as the buffer.
 
 use std::cell::Cell;
+use std::os::unix::fs::MetadataExt;
 
-use barepg::host::SystemPlatform;
+use barepg::host::{FileFlash, SystemPlatform};
 use barepg::outbox::{NorFlash, Outbox, RamFlash};
 use barepg::{ErrorKind, OutboxError};
 use barepg_testkit::pg;
+use barepg_testkit::scratch::Scratch;
 use embedded_storage::nor_flash::{ErrorType, NorFlashErrorKind, ReadNorFlash};
 
 use crate::device::{INSERT, SCHEMA, options, with_outbox, with_session};
@@ -78,6 +80,16 @@ fn rows_are_counted_although_the_flash_fails() {
     })
     .unwrap();
     assert_eq!(cluster.psql("failing", "select count(*), sum(value) from reading"), "3|7");
+}
+
+/// The disk has room for all of a file before the first row is in it.
+#[test]
+fn a_file_takes_its_space_when_it_is_made() {
+    let scratch = Scratch::new("barepg-space", "").unwrap();
+    let path = scratch.path().join("flash");
+    FileFlash::open(&path, 256 * 1024).unwrap();
+    let blocks = std::fs::metadata(&path).unwrap().blocks();
+    assert!(blocks * 512 >= 256 * 1024, "{blocks}");
 }
 
 /// A row that is moved can be set aside as well, or it stays where it was.
