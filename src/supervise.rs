@@ -197,13 +197,11 @@ impl Supervisor {
     }
 
     /// Whether a session that ended with this error has not just been refused its work: its link was
-    /// lost, or it has gone on for as long as it would pause at most.
-    #[inline(never)]
-    fn is_no_refusal(&self, platform: &dyn Platform, error: Error) -> bool {
+    /// lost and nobody told why, or it has gone on for as long as it would pause at most.
+    fn is_no_refusal(&self, platform: &dyn Platform, error: Error, is_told: bool) -> bool {
         let kind = Kind::of(Some(error));
         let lasted = platform.now_ms().saturating_sub(self.began);
-        let is_link = kind == Kind::Lost && error.sqlstate().is_none();
-        is_link || lasted >= u64::from(self.policy.of(kind).longest_ms)
+        !is_told && kind == Kind::Lost || lasted >= u64::from(self.policy.of(kind).longest_ms)
     }
 
     /// A session or an attempt has ended. Returns how long to pause.
@@ -339,10 +337,12 @@ impl<'b> Client<'b> {
                         Ok(ControlFlow::Break(value)) => return value,
                         Ok(ControlFlow::Continue(())) => (None, Ended::AfterWork),
                         Err(error) => {
-                            let worked = asked > 1 && supervisor.is_no_refusal(platform, error);
                             // A server or pooler that ends a session in words has ended its work, or
                             // knows it no more.
-                            runs_on &= error.sqlstate().is_none();
+                            let is_told = error.sqlstate().is_some();
+                            runs_on &= !is_told;
+                            let worked =
+                                asked > 1 && supervisor.is_no_refusal(platform, error, is_told);
                             (Some(error), if worked { Ended::AfterWork } else { Ended::Idle })
                         }
                     }
