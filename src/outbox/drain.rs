@@ -94,7 +94,8 @@ impl<F: NorFlash> Outbox<'_, F> {
         let mut cursor = self.rows.tail;
         if !self.rows.step(&mut self.device, &mut cursor)? {
             // Rows that could be read once and cannot any more wait for nothing.
-            self.rows.waiting = 0;
+            let lost = core::mem::take(&mut self.rows.waiting);
+            self.rows.given_up = self.rows.given_up.wrapping_add(lost);
             return Ok(false);
         }
         let statement = self.options.pick(cursor.found.kind & !KEYED, conn.is_opengauss());
@@ -140,6 +141,7 @@ impl<F: NorFlash> Outbox<'_, F> {
         rows: u64,
     ) -> Result<(), OutboxError> {
         let count = u32::from(sent);
+        let kept = self.rows.finish(&mut self.device, last, count);
         self.counters.stored = self.counters.stored.wrapping_add(count);
         if is_fresh {
             let missing = count.saturating_sub(u32::try_from(rows).unwrap_or(u32::MAX));
@@ -148,7 +150,7 @@ impl<F: NorFlash> Outbox<'_, F> {
         self.sending.uncertain = false;
         let then = self.sending.then;
         self.sending.try_next(then, then.saturating_mul(2));
-        self.rows.finish(&mut self.device, last, count)
+        kept
     }
 
     /// A batch was not stored: it is sent again by parts, set aside, or waits.
@@ -200,9 +202,10 @@ impl<F: NorFlash> Outbox<'_, F> {
             Err(OutboxError::Full) => return Err(OutboxError::AsideFull),
             Err(error) => return Err(error),
         }
+        let kept = self.rows.finish(&mut self.device, first, 1);
         self.counters.refused = self.counters.refused.wrapping_add(1);
         self.sending.try_next(CAREFUL, CAREFUL);
-        self.rows.finish(&mut self.device, first, 1)
+        kept
     }
 }
 

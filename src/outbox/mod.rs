@@ -107,7 +107,8 @@ pub struct Counters {
     pub pushed: u32,
     /// Rows that the server has acknowledged.
     pub stored: u32,
-    /// Rows that were given up because the outbox was full: the oldest, or the newest.
+    /// Rows that were given up because the outbox was full, the oldest or the newest, and those that
+    /// the flash holds no longer.
     pub dropped: u32,
     /// Rows that the server refused for their own values, set aside.
     pub refused: u32,
@@ -116,7 +117,8 @@ pub struct Counters {
     /// Rows that were acknowledged once and are sent again, because the server is another one.
     pub resent: u32,
     /// Rows that the server acknowledged without storing them, although they were never sent
-    /// before: another row has their key. Look for a second device with this one's identity.
+    /// before: another row has their key, or the table drops them. Look for a second device with this
+    /// one's identity, and for rules and triggers.
     pub swallowed: u32,
     /// Batches that ended with an error.
     pub failures: u32,

@@ -12,12 +12,20 @@ use embedded_storage::nor_flash::{ErrorType, NorFlashErrorKind, ReadNorFlash};
 
 use crate::device::{INSERT, SCHEMA, options, with_outbox, with_session};
 
-/// RAM that refuses to be written while it is told so.
-struct Failing<'m>(RamFlash<'m>, &'m Cell<bool>);
+/// RAM that refuses to be written, or has a bit that flips, while it is told so.
+struct Failing<'m>(RamFlash<'m>, &'m Cell<Fault>);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    None,
+    Writes,
+    /// In this byte.
+    Flips(u32),
+}
 
 impl Failing<'_> {
     fn check(&self) -> Result<(), NorFlashErrorKind> {
-        if self.1.get() { Err(NorFlashErrorKind::Other) } else { Ok(()) }
+        if self.1.get() == Fault::Writes { Err(NorFlashErrorKind::Other) } else { Ok(()) }
     }
 }
 
@@ -29,7 +37,14 @@ impl ReadNorFlash for Failing<'_> {
     const READ_SIZE: usize = RamFlash::READ_SIZE;
 
     fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        self.0.read(at, bytes)
+        self.0.read(at, bytes)?;
+        if let Fault::Flips(byte) = self.1.get()
+            && let Some(index) = byte.checked_sub(at)
+            && let Some(byte) = bytes.get_mut(index as usize)
+        {
+            *byte ^= 1;
+        }
+        Ok(())
     }
 
     fn capacity(&self) -> usize {
@@ -56,7 +71,7 @@ fn rows_are_counted_although_the_flash_fails() {
     let cluster = pg::shared(15);
     cluster.psql("postgres", "create database failing");
     cluster.psql("failing", SCHEMA);
-    let (mut memory, fails) = ([0; 8192], Cell::new(false));
+    let (mut memory, fails) = ([0; 8192], Cell::new(Fault::None));
     let flash = Failing(RamFlash::new(&mut memory), &fails);
     with_outbox(flash, options(), |outbox| {
         for value in [1, 2, -3, 4] {
@@ -65,10 +80,10 @@ fn rows_are_counted_although_the_flash_fails() {
         with_session(cluster.port(), "failing", |conn| {
             // Each time at first: nothing can be written.
             for _ in 0..20 {
-                fails.set(true);
+                fails.set(Fault::Writes);
                 let error = outbox.drain(conn).err().map(|error| error.kind());
                 assert!(error.is_none_or(|error| error == ErrorKind::Outbox(OutboxError::Flash)));
-                fails.set(false);
+                fails.set(Fault::None);
                 outbox.send(conn)?;
             }
             Ok(())
@@ -80,6 +95,29 @@ fn rows_are_counted_although_the_flash_fails() {
     })
     .unwrap();
     assert_eq!(cluster.psql("failing", "select count(*), sum(value) from reading"), "3|7");
+}
+
+/// A row that was there and cannot be read any more is counted: nothing goes without a word.
+#[test]
+fn a_row_that_has_become_unreadable_is_counted() {
+    let cluster = pg::shared(15);
+    cluster.psql("postgres", "create database flipped");
+    cluster.psql("flipped", SCHEMA);
+    let (mut memory, fault) = ([0; 8192], Cell::new(Fault::None));
+    let flash = Failing(RamFlash::new(&mut memory), &fault);
+    with_outbox(flash, options().aside_pages(0), |outbox| {
+        for value in 1..=5 {
+            outbox.push(&INSERT, (value, "")).unwrap();
+        }
+        // In the third row, behind the header of the page and the state.
+        fault.set(Fault::Flips(32 + 2 * 24 + 10));
+        with_session(cluster.port(), "flipped", |conn| outbox.drain(conn)).unwrap();
+        let counters = outbox.counters();
+        assert_eq!((counters.pushed, counters.stored, counters.dropped), (5, 4, 1));
+        assert_eq!(outbox.waiting(), 0);
+    })
+    .unwrap();
+    assert_eq!(cluster.psql("flipped", "select count(*) from reading"), "4");
 }
 
 /// The disk has room for all of a file before the first row is in it.
