@@ -51,13 +51,15 @@ impl IpBytes {
 pub(super) fn check_host(cert: &Certificate<'_>, host: &str) -> Result<(), CertificateError> {
     let ip = IpBytes::parse(host.as_bytes());
     let kind = if ip.is_some() { IP_ADDRESS } else { DNS_NAME };
+    let is_address = ip.is_some() || ends_as_address(host.as_bytes());
     let mut try_common_name = true;
     let mut names = Der::new(cert.extensions.san.unwrap_or(&[]));
     while !names.is_empty() {
         let name = names.any()?;
-        try_common_name &= name.tag != kind;
+        // To libpq an abbreviated address is an address, to a resolver it may be a name.
+        try_common_name &= name.tag != kind && !(is_address && name.tag == IP_ADDRESS);
         let same = match (name.tag, &ip) {
-            (DNS_NAME, _) => dns_matches(name.value, host, ip.is_some())?,
+            (DNS_NAME, _) => dns_matches(name.value, host, is_address)?,
             (IP_ADDRESS, Some(ip)) => name.value == ip.as_slice(),
             _ => false,
         };
@@ -67,11 +69,18 @@ pub(super) fn check_host(cert: &Certificate<'_>, host: &str) -> Result<(), Certi
     }
     if try_common_name
         && let Some(name) = common_name(cert.subject)?
-        && dns_matches(name, host, ip.is_some())?
+        && dns_matches(name, host, is_address)?
     {
         return Ok(());
     }
     Err(CertificateError::HostName)
+}
+
+/// Whether `host` may be an address to the C library, as `127.1`, `0x7f.1` and `2130706433` are: its
+/// last part begins with a digit, which that of no host name does (RFC 3696 section 2).
+fn ends_as_address(host: &[u8]) -> bool {
+    let start = host.iter().rposition(|&b| b == b'.').map_or(0, |dot| dot.saturating_add(1));
+    host.get(start).is_some_and(u8::is_ascii_digit)
 }
 
 /// The first commonName of a Name, which is the one that libpq looks at. `None` if it is a string

@@ -6,6 +6,7 @@ use barepg::{ErrorKind, SslMode};
 use barepg_testkit::libpq::Libpq;
 use barepg_testkit::pki::Workshop;
 
+use crate::addresses;
 use crate::cases::{self, Case};
 use crate::common::role;
 use crate::common_names;
@@ -75,11 +76,12 @@ fn barepg_and_libpq_agree_but_for_the_named_differences() {
     cases::make(&workshop);
     constraints::make(&workshop);
     common_names::make(&workshop);
+    addresses::make(&workshop);
     let server = Server::start(15, &[]);
     // Both in this process: their versions of OpenSSL have versioned symbols.
     let judges = ORACLES.map(|major| (major, Libpq::load(major)));
     let (mut wrong, mut agree, mut differ) = (Vec::new(), 0, 0);
-    let cases = [cases::all(), constraints::all(), common_names::all()].concat();
+    let cases = [cases::all(), constraints::all(), common_names::all(), addresses::all()].concat();
     for (number, case) in cases.iter().enumerate() {
         let (chain, anchors) = (format!("chain-{number}"), format!("anchors-{number}"));
         workshop.bundle(&chain, case.sent);
