@@ -123,7 +123,7 @@ static TABLE: [(&str, Serve); 45] = [
 
 static UNSUPPORTED: [Unsupported; 20] = [
     unsupported("service", &[], "service files are not read"),
-    unsupported("sslcompression", &["0"], "there is no TLS compression"),
+    unsupported("sslcompression", &["", "0"], "there is no TLS compression"),
     unsupported("sslcertmode", &["allow"], "the certificate is sent when the server asks"),
     unsupported("sslcrl", &[""], CRL),
     unsupported("sslcrldir", &[""], CRL),
@@ -137,17 +137,17 @@ static UNSUPPORTED: [Unsupported; 20] = [
     unsupported("requirepeer", &[""], "the owner of the server's process is not asked for"),
     unsupported("gssencmode", &["disable", "prefer"], GSS),
     unsupported("krbsrvname", &["", "postgres"], GSS),
-    unsupported("gsslib", &[], GSS),
-    unsupported("gssdelegation", &["0"], GSS),
+    unsupported("gsslib", &[""], GSS),
+    unsupported("gssdelegation", &["", "0"], GSS),
     unsupported(
         "replication",
-        &["false", "off", "no", "0"],
+        &["", "false", "off", "no", "0"],
         "replication connections are not spoken",
     ),
-    unsupported("oauth_issuer", &[], OAUTH),
-    unsupported("oauth_client_id", &[], OAUTH),
-    unsupported("oauth_client_secret", &[], OAUTH),
-    unsupported("oauth_scope", &[], OAUTH),
+    unsupported("oauth_issuer", &[""], OAUTH),
+    unsupported("oauth_client_id", &[""], OAUTH),
+    unsupported("oauth_client_secret", &[""], OAUTH),
+    unsupported("oauth_scope", &[""], OAUTH),
     unsupported("servicefile", &[], "service files are not read"),
     unsupported("authtype", &[], "it means nothing since protocol 3"),
 ];

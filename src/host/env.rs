@@ -7,8 +7,9 @@ use crate::config::{Config, ParseError, parse_with};
 use super::files;
 
 /// The variables and their keywords. Source: manual, "Environment Variables". Left out are those
-/// of GSSAPI's details, which mean nothing without it, and `PGDATESTYLE`, `PGTZ` and `PGGEQO`.
-const VARIABLES: [(&str, &str); 34] = [
+/// of GSSAPI's details, which mean nothing without it, `PGSERVICEFILE`, which means nothing without a service, and
+/// `PGDATESTYLE`, `PGTZ` and `PGGEQO`.
+const VARIABLES: [(&str, &str); 33] = [
     ("PGHOST", "host"),
     ("PGHOSTADDR", "hostaddr"),
     ("PGPORT", "port"),
@@ -19,7 +20,6 @@ const VARIABLES: [(&str, &str); 34] = [
     ("PGREQUIREAUTH", "require_auth"),
     ("PGCHANNELBINDING", "channel_binding"),
     ("PGSERVICE", "service"),
-    ("PGSERVICEFILE", "servicefile"),
     ("PGOPTIONS", "options"),
     ("PGAPPNAME", "application_name"),
     ("PGSSLMODE", "sslmode"),

@@ -8,6 +8,7 @@ mod environment;
 mod keys;
 mod passwords;
 mod roots;
+mod spellings;
 
 /// What a file of a set-up is.
 #[derive(Clone, Debug)]
@@ -59,9 +60,15 @@ pub struct Setup {
 }
 
 pub fn all() -> Vec<Setup> {
-    let setups =
-        [roots::all(), certificates::all(), keys::all(), passwords::all(), environment::all()]
-            .concat();
+    let setups = [
+        roots::all(),
+        certificates::all(),
+        keys::all(),
+        passwords::all(),
+        environment::all(),
+        spellings::all(),
+    ]
+    .concat();
     for (n, setup) in setups.iter().enumerate() {
         let same = setups.iter().skip(n + 1).find(|other| other.name == setup.name);
         assert!(same.is_none(), "two set-ups are called {}", setup.name);
