@@ -31,8 +31,14 @@ const MIN_ENCRYPTED: u16 = 17;
 /// Length of an encrypted alert without padding, which is how alerts are sent.
 const ENCRYPTED_ALERT: u16 = 2 + MIN_ENCRYPTED;
 
-/// Bytes of a plaintext record that are looked at: a ServerHello up to and with its random.
-const HEAD: usize = 4 + 2 + 32;
+/// Bytes of a plaintext record that are looked at: a ServerHello up to the server's point.
+const HEAD: usize = 4 + 2 + 32 + SELECTED.len() + VERSION.len() + SHARE.len();
+/// What a ServerHello has after its random: no session, the one suite, no compression, and the
+/// length of the two extensions. The record layer takes any.
+const SELECTED: [u8; 6] = [0, 0x13, 0x01, 0, 0, 6 + 8 + 65];
+/// supported_versions, and key_share up to its point, in either order.
+const VERSION: [u8; 6] = [0, 43, 0, 2, 3, 4];
+const SHARE: [u8; 8] = [0, 51, 0, 4 + 65, 0, 0x17, 0, 65];
 /// The random that makes a ServerHello a HelloRetryRequest (RFC 8446 section 4.1.3). It asks for
 /// another group than P-256, and there is none.
 const RETRY: [u8; 32] = [
@@ -235,21 +241,28 @@ impl<'s, T> Guard<'s, T> {
         let [.., high, low] = self.header;
         let length = u32::from(u16::from_be_bytes([high, low]));
         match (kind, self.head) {
+            (HANDSHAKE, [2, _, _, _, _, _, rest @ ..]) if rest.starts_with(&RETRY) => {
+                Err(Fault::from(TlsError::NoGroup))
+            }
             // ServerHello fills its record: nothing unencrypted follows it.
-            (HANDSHAKE, [2, a, b, c, _, _, random @ ..])
-                if random != RETRY
-                    && u32::from_be_bytes([0, a, b, c]).saturating_add(4) == length =>
+            (HANDSHAKE, [2, a, b, c, major, minor, rest @ ..])
+                if u32::from_be_bytes([0, a, b, c]).saturating_add(4) == length =>
             {
-                Ok(())
+                let offered = (major, minor) == (3, 3) && selects_what_was_offered(&rest);
+                offered.then_some(()).ok_or(Fault::from(TlsError::Handshake))
             }
             (CHANGE_CIPHER_SPEC, [1, ..]) => Ok(()),
             (ALERT, [_, description, ..]) => Err(TlsError::from_alert(description).into()),
-            (HANDSHAKE, [2, _, _, _, _, _, random @ ..]) if random == RETRY => {
-                Err(Fault::from(TlsError::NoGroup))
-            }
             _ => Err(Fault::from(TlsError::Record)),
         }
     }
+}
+
+/// Whether a ServerHello, from its random on, is about what ClientHello had.
+fn selects_what_was_offered(rest: &[u8]) -> bool {
+    let selected = rest.get(RETRY.len()..).and_then(|rest| rest.strip_prefix(&SELECTED));
+    let shares = selected.map(|list| list.strip_prefix(&VERSION).unwrap_or(list));
+    shares.is_some_and(|shares| shares.starts_with(&SHARE))
 }
 
 impl<T> ErrorType for Guard<'_, T> {
