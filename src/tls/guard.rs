@@ -245,10 +245,10 @@ impl<'s, T> Guard<'s, T> {
                 Err(Fault::from(TlsError::NoGroup))
             }
             // ServerHello fills its record: nothing unencrypted follows it.
-            (HANDSHAKE, [2, a, b, c, major, minor, rest @ ..])
+            (HANDSHAKE, [2, a, b, c, _, _, rest @ ..])
                 if u32::from_be_bytes([0, a, b, c]).saturating_add(4) == length =>
             {
-                let offered = (major, minor) == (3, 3) && selects_what_was_offered(&rest);
+                let offered = selects_what_was_offered(&rest);
                 offered.then_some(()).ok_or(Fault::from(TlsError::Handshake))
             }
             (CHANGE_CIPHER_SPEC, [1, ..]) => Ok(()),

@@ -247,7 +247,6 @@ fn nothing_is_sent_to_a_server_that_does_not_prove_itself() {
         ("no share", bent(|hello| hello[50..52].copy_from_slice(&[0x70, 51])), ORDER),
         ("unknown suite", bent(|hello| hello[39..41].copy_from_slice(&[0x70, 1])), ORDER),
         ("another group", bent(|hello| hello[54..56].copy_from_slice(&[0, 0x1d])), ORDER),
-        ("an older version", bent(|hello| hello[4..6].copy_from_slice(&[3, 1])), ORDER),
         ("a point that is on no curve", bent(|hello| { let n = hello.len(); hello[n - 1] ^= 1; }), ORDER),
         ("no point", bent(|hello| { let n = hello.len(); hello[n - 65..].fill(0); }), ORDER),
         ("the point at infinity", bent(|hello| { let n = hello.len(); hello[n - 64..].fill(0); }), ORDER),
