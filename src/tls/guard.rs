@@ -209,7 +209,8 @@ impl<'s, T> Guard<'s, T> {
     fn check_header(&mut self) -> Result<u16, Fault> {
         let [kind, major, minor, high, low] = self.header;
         let length = u16::from_be_bytes([high, low]);
-        (self.head, self.head_len) = ([0; HEAD], 0);
+        self.head.fill(0);
+        self.head_len = 0;
         let illegal = Err(Fault::from(TlsError::Record));
         if major != 3 || minor > 4 {
             // Whoever answers is not speaking TLS.
@@ -240,19 +241,20 @@ impl<'s, T> Guard<'s, T> {
     fn check_plaintext(&self, kind: u8) -> Result<(), Fault> {
         let [.., high, low] = self.header;
         let length = u32::from(u16::from_be_bytes([high, low]));
-        match (kind, self.head) {
+        // By reference: a copy would be in the stack of every query.
+        match (kind, &self.head) {
             (HANDSHAKE, [2, _, _, _, _, _, rest @ ..]) if rest.starts_with(&RETRY) => {
                 Err(Fault::from(TlsError::NoGroup))
             }
             // ServerHello fills its record: nothing unencrypted follows it.
             (HANDSHAKE, [2, a, b, c, _, _, rest @ ..])
-                if u32::from_be_bytes([0, a, b, c]).saturating_add(4) == length =>
+                if u32::from_be_bytes([0, *a, *b, *c]).saturating_add(4) == length =>
             {
-                let offered = selects_what_was_offered(&rest);
+                let offered = selects_what_was_offered(rest);
                 offered.then_some(()).ok_or(Fault::from(TlsError::Handshake))
             }
             (CHANGE_CIPHER_SPEC, [1, ..]) => Ok(()),
-            (ALERT, [_, description, ..]) => Err(TlsError::from_alert(description).into()),
+            (ALERT, [_, description, ..]) => Err(TlsError::from_alert(*description).into()),
             _ => Err(Fault::from(TlsError::Record)),
         }
     }
