@@ -87,9 +87,9 @@ impl Error {
 
 /// Errors that are kept or sent, to be printed elsewhere.
 impl Error {
-    /// The error as 16 bytes: for a log in flash, a backup register, a telegram over a slow link. Words are
-    /// some 5 KB of flash (8 KB if nothing else uses core's formatting); a program that never prints an error
-    /// does not hold them.
+    /// The error as 16 bytes: for a log in flash, a backup register, a message over a slow link. Words are
+    /// some 6 KB of flash, 7 with TLS; a program that never prints an error does not hold them.
+    ///
     /// [`from_bytes`](Self::from_bytes) makes the error of them again where there is room, and
     /// `cargo run --features std,tls,outbox --example error` prints it. A server's message
     /// ([`server_error`](crate::Connection::server_error)) is not among them; its SQLSTATE is.

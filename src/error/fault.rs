@@ -50,7 +50,7 @@ impl Fault {
         }
     }
 
-    /// The fault that has this number, if one does that an error can be made of.
+    /// What has this number, whether or not a fault has it. No fault has 0.
     pub(super) const fn of_number(number: u32) -> Option<Self> {
         match NonZeroU32::new(number) {
             Some(number) => Some(Self(number)),
