@@ -34,12 +34,13 @@ fn random() -> Drbg {
     Drbg::new(&Board).unwrap_or_else(|_| panic!("no entropy"))
 }
 
-/// What was encrypted with the public key comes out again.
+/// What was encrypted with the public key comes out again. A longer key takes this unoptimised code
+/// several times as long, and there are 33 of each length: fewer of those.
 #[test]
 fn private_keys_undo_what_public_keys_do() {
     let mut tally = 0;
-    for name in [TestName::Rsa2048, TestName::Rsa3072, TestName::Rsa4096] {
-        for group in TestSet::load(name).unwrap().test_groups {
+    for (name, each) in [(TestName::Rsa2048, 1), (TestName::Rsa3072, 4), (TestName::Rsa4096, 8)] {
+        for group in TestSet::load(name).unwrap().test_groups.into_iter().step_by(each) {
             let (key, mut random) = (parse(&group.pkcs8), random());
             let tests = group.tests.iter().filter(|test| test.result == TestResult::Valid);
             for test in tests.take(3) {
@@ -52,7 +53,7 @@ fn private_keys_undo_what_public_keys_do() {
             }
         }
     }
-    assert!(tally >= 9, "{tally}");
+    assert!(tally >= 48, "{tally}");
 }
 
 /// The numbers 0, 1 and n - 1, and others with zeros at either end.
