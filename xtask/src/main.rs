@@ -127,7 +127,7 @@ const COMMANDS: &[Command] = &[
         name: "pairs",
         about: "compile every pair of features alone, here and for a bare target",
         usage: || {
-            "cargo xtask pairs\n\nCompiles every pair of features alone, which takes many minutes.\n".into()
+            "cargo xtask pairs\n\nCompiles every feature and every pair of features alone, which takes many minutes.\n".into()
         },
         check: |words| none("pairs", words),
         run: |words| {

@@ -28,14 +28,15 @@ pub fn sets(context: &Context) -> Checked {
     Ok(checked)
 }
 
-/// Every pair of features alone: `cargo xtask pairs`.
+/// Every feature and every pair of them, without all others: `cargo xtask pairs`.
 pub fn every_pair(context: &Context) -> Checked {
     check(context, pairs)
 }
 
 fn pairs<'f>(features: &[&'f str]) -> Vec<Vec<&'f str>> {
     let both = |i| (0..i).map(move |j| vec![features[i], features[j]]);
-    (0..features.len()).flat_map(both).collect()
+    let alone = features.iter().map(|&feature| vec![feature]);
+    alone.chain((0..features.len()).flat_map(both)).collect()
 }
 
 fn check(context: &Context, sets: for<'f> fn(&[&'f str]) -> Vec<Vec<&'f str>>) -> Checked {
