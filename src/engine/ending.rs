@@ -4,6 +4,7 @@ use super::Session;
 
 /// How a statement may end the open transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Ending {
     /// Not.
     No,

@@ -1,6 +1,6 @@
 //! Portals: a statement's rows in slices, with other statements between them.
 
-use crate::engine::{COLUMN_HEAD, NameHash, Session};
+use crate::engine::{COLUMN_HEAD, Ending, NameHash, Session};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
@@ -21,6 +21,8 @@ pub struct Portal {
     number: u32,
     identity: u32,
     fitting: u32,
+    /// How running it may end the transaction.
+    ending: Ending,
 }
 
 impl Portal {
@@ -119,7 +121,8 @@ impl Session<'_> {
             _ => return Err(self.unexpected(io)),
         };
         self.expect_ready(io)?;
-        Ok(Portal { number, identity: self.identity(), fitting })
+        let ending = Ending::of(sql.text(), false);
+        Ok(Portal { number, identity: self.identity(), fitting, ending })
     }
 
     /// How many rows of a RowDescription fit the receive buffer beside their descriptions.
@@ -148,6 +151,7 @@ impl Session<'_> {
     fn fetch(&mut self, io: &mut Lent<'_>, portal: &Portal, rows: u32) -> Result<(), Fault> {
         self.begin(io)?;
         let name = self.portal_name(portal)?;
+        self.note_ending(portal.ending);
         // The protocol's number is signed.
         let rows = rows.min(i32::MAX.unsigned_abs());
         self.stage(io, &|w| {

@@ -175,6 +175,23 @@ fn a_savepoint_says_no_more_than_its_transaction() {
     }
 }
 
+/// A portal runs its statement when rows are fetched, not when it is opened.
+#[test]
+fn a_portal_may_end_the_transaction() {
+    let table = Table::new(15, "ended_portal");
+    for text in TEXTS.iter().filter(|text| !text.contains("; ")) {
+        table.empty();
+        let said = table.session(|c| {
+            let mut tx = c.transaction()?;
+            tx.execute(&*table.insert(1), ())?;
+            let fetched = tx.portal(*text, ()).and_then(|portal| tx.fetch(&portal, 0)?.finish());
+            let _ = fetched;
+            tx.commit()
+        });
+        assert!(table.holds(1, &said), "{text:?}: {said:?}");
+    }
+}
+
 /// A guard that is dropped takes nothing back in a transaction that is not its own.
 #[test]
 fn a_dropped_savepoint_fails_no_other_transaction() {
