@@ -13,6 +13,8 @@ use crate::wire::digits::{self, DECIMAL};
 ///
 /// Ends with [`commit`](Self::commit) or [`rollback`](Self::rollback). A guard that is dropped
 /// before sends nothing then: the next verb on the connection rolls back to the savepoint first.
+///
+/// At the server its name is `_barepg` and a number: statements of yours must not set such ones.
 #[must_use = "without the guard there is nothing to roll back to"]
 pub struct Savepoint<'s, 'c, 'b> {
     connection: &'s mut Connection<'c, 'b>,
@@ -70,7 +72,9 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     /// has ended the transaction, as for [`Transaction::commit`].
     pub fn commit(mut self) -> Result<()> {
         let mut digits = [0; DECIMAL];
-        self.end(&["RELEASE SAVEPOINT s", decimal(self.depth, &mut digits)])?;
+        let sql = ["RELEASE SAVEPOINT _barepg", decimal(self.depth, &mut digits)];
+        self.begin_end()?;
+        self.end(&sql)?;
         self.connection.session.savepoints = self.depth.saturating_sub(1);
         self.open = false;
         Ok(())
@@ -80,20 +84,28 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     ///
     /// # Errors
     /// When the link fails; the server rolls back the whole transaction then.
+    /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement): rows that were dropped
+    /// had failed; the next verb takes the work back, and the transaction goes on.
     /// [`UsageError::NotInTransaction`](crate::UsageError::NotInTransaction), as
     /// [`commit`](Self::commit).
     pub fn rollback(mut self) -> Result<()> {
+        // An error here leaves it open: dropped, it is rolled back by the next verb.
+        self.begin_end()?;
         self.open = false;
         self.connection.session.savepoints = self.depth.saturating_sub(1);
         let mut digits = [0; DECIMAL];
         let number = decimal(self.depth, &mut digits);
-        self.end(&["ROLLBACK TO SAVEPOINT s", number, ";RELEASE SAVEPOINT s", number])
+        self.end(&["ROLLBACK TO SAVEPOINT _barepg", number, ";RELEASE SAVEPOINT _barepg", number])
+    }
+
+    fn begin_end(&mut self) -> Result<()> {
+        let connection = &mut *self.connection;
+        connection.session.begin_end(&mut lent(&mut connection.io), self.number)
     }
 
     fn end(&mut self, sql: &[&str]) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
-        session.begin_end(io, self.number)?;
         session.command(io, sql, false).map_err(|fault| session.into_error(fault))
     }
 }
@@ -133,7 +145,7 @@ impl Session<'_> {
         self.begin(io)?;
         let depth = self.savepoints.saturating_add(1);
         let mut digits = [0; DECIMAL];
-        self.command(io, &["SAVEPOINT s", decimal(depth, &mut digits)], false)?;
+        self.command(io, &["SAVEPOINT _barepg", decimal(depth, &mut digits)], false)?;
         self.savepoints = depth;
         Ok(depth)
     }
@@ -156,7 +168,7 @@ fn roll_back_to(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Faul
     }
     let mut digits = [0; DECIMAL];
     let number = decimal(session.savepoints.saturating_add(1), &mut digits);
-    let sql = ["ROLLBACK TO SAVEPOINT s", number, ";RELEASE SAVEPOINT s", number];
+    let sql = ["ROLLBACK TO SAVEPOINT _barepg", number, ";RELEASE SAVEPOINT _barepg", number];
     session.send_query(io, &sql)
 }
 

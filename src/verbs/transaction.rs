@@ -109,8 +109,10 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
     /// Takes the work back.
     ///
     /// # Errors
-    /// When the link fails; the server rolls back then too. [`UsageError::NotInTransaction`]: the text
-    /// of a statement has ended the transaction, and the work may be kept.
+    /// When the link fails; the server rolls back then too.
+    /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement): rows that were dropped had
+    /// failed; the next verb rolls back. [`UsageError::NotInTransaction`]: the text of a statement has
+    /// ended the transaction, and the work may be kept.
     pub fn rollback(mut self) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);

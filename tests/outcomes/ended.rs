@@ -1,7 +1,7 @@
 //! Transactions that the text of a statement ends: what guards and batches say of their work, held
 //! against the table.
 
-use barepg::{Connection, Outcome, Result, Streamed};
+use barepg::{Connection, ErrorKind, Outcome, Result, Streamed};
 use barepg_testkit::pg::{self, Cluster};
 
 use crate::session::with_session;
@@ -207,6 +207,61 @@ fn a_dropped_savepoint_fails_no_other_transaction() {
             assert!(tx.commit().is_err(), "{text}");
         });
     }
+}
+
+/// Names that a statement's text gives its own savepoints are not those of the guards.
+#[test]
+fn savepoints_of_the_text_are_not_those_of_the_guards() {
+    let table = Table::new(15, "ended_names");
+    for name in ["s", "s1", "s2", "sp1", "a", "\"s1\"", "barepg1"] {
+        for text in ["savepoint {}", "savepoint {}; savepoint {}", "savepoint {}; release {}"] {
+            table.empty();
+            table.session(|c| {
+                let mut tx = c.transaction().unwrap();
+                let mut savepoint = tx.savepoint().unwrap();
+                savepoint.execute(&*table.insert(1), ()).unwrap();
+                savepoint.batch_execute(&text.replace("{}", name)).unwrap();
+                savepoint.execute(&*table.insert(1), ()).unwrap();
+                savepoint.rollback().unwrap();
+                tx.execute(&*table.insert(2), ()).unwrap();
+                tx.commit().unwrap();
+            });
+            assert_eq!((table.count(1), table.count(2)), (0, 1), "{text}, {name}");
+        }
+    }
+}
+
+/// A transaction goes on after `rollback()` of a savepoint, also where that says that rows that were
+/// dropped before had failed.
+#[test]
+fn a_savepoint_is_rolled_back_after_dropped_rows_that_failed() {
+    let table = Table::new(15, "ended_failed_rows");
+    let fails = "select 1 / (n - 900) from generate_series(1, 1000) n";
+    table.session(|c| {
+        let mut tx = c.transaction().unwrap();
+        tx.execute(&*table.insert(1), ()).unwrap();
+        for nested in [false, true] {
+            let mut outer = tx.savepoint().unwrap();
+            outer.execute(&*table.insert(2), ()).unwrap();
+            let error = if nested {
+                let mut inner = outer.savepoint().unwrap();
+                drop(inner.query(fails, ()).unwrap());
+                let error = inner.rollback().unwrap_err();
+                assert_eq!(outer.execute(&*table.insert(3), ()), Ok(1));
+                outer.rollback().unwrap();
+                error
+            } else {
+                drop(outer.query(fails, ()).unwrap());
+                outer.rollback().unwrap_err()
+            };
+            assert!(matches!(error.kind(), ErrorKind::EarlierStatement(_)), "{error}");
+            assert_eq!((error.outcome(), error.is_usable()), (Outcome::NotSent, true));
+            assert_eq!(tx.execute(&*table.insert(4), ()), Ok(1));
+        }
+        tx.commit().unwrap();
+    });
+    let counts = [1, 2, 3, 4].map(|number| table.count(number));
+    assert_eq!(counts, [1, 0, 0, 2]);
 }
 
 #[test]
