@@ -212,7 +212,6 @@ impl Session<'_> {
         if !simple {
             self.exchange.sync_sent();
         }
-        self.exchange.abort();
         self.stage(io, &|w| {
             frontend::copy_fail(w, "no COPY verb")?;
             // While it copied, the server swallowed the Sync of the extended protocol.
@@ -286,8 +285,13 @@ impl Session<'_> {
     pub(crate) fn no_result(&mut self, io: &mut Lent<'_>) -> Fault {
         self.result = ResultState::Done;
         match self.link.tag {
-            // The server answers with an error, which the next verb discards.
-            tag::COPY_IN_RESPONSE => self.refuse_copy(io).err().unwrap_or(UsageError::Copy.into()),
+            // The server answers with an error, which the next verb discards: nothing stays of the
+            // batch, or of the text.
+            tag::COPY_IN_RESPONSE => {
+                self.exchange.abort();
+                self.ledger.batch_aborted();
+                self.refuse_copy(io).err().unwrap_or(UsageError::Copy.into())
+            }
             tag::COPY_OUT_RESPONSE => UsageError::Copy.into(),
             _ => self.unexpected(io),
         }

@@ -136,7 +136,8 @@ pub enum UsageError {
     NoRows,
     /// More than one row where one was asked for.
     TooManyRows,
-    /// The statement asks for COPY; use the COPY verbs.
+    /// The statement asks for COPY; use the COPY verbs. Where it was one from here, it was made to
+    /// fail, and with it what came before in the same text or pipeline, unless that was committed.
     Copy,
     /// The statement, which was run, is not a COPY in the direction of the verb.
     NotCopy,

@@ -351,6 +351,8 @@ fn what_is_no_copy_is_told() {
             // Statements after the COPY; those before it are not for this verb.
             let error = c.copy_in("select 1; copy t from stdin").err().unwrap();
             assert_eq!((error.kind(), error.is_usable()), (not_copy, true));
+            let error = c.ping().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::EarlierStatement(SqlState::QUERY_CANCELED));
             let mut copy = c.copy_in("copy t from stdin; select 2, 3").unwrap();
             copy.send(b"5\t5\t5\n").unwrap();
             copy.finish().unwrap();

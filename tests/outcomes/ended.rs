@@ -1,7 +1,7 @@
 //! Transactions that the text of a statement ends: what guards and batches say of their work, held
 //! against the table.
 
-use barepg::{Connection, ErrorKind, Outcome, Result, Streamed};
+use barepg::{Connection, ErrorKind, Outcome, Result, SqlState, Streamed};
 use barepg_testkit::pg::{self, Cluster};
 
 use crate::session::with_session;
@@ -334,4 +334,73 @@ fn what_commits_in_a_pipeline_is_known() {
         });
         assert_eq!((error.outcome(), table.count(1)), (Outcome::Unknown, 1), "{sql}");
     }
+}
+
+/// A COPY from here that no verb has asked for is made to fail, and what came before it in the text
+/// or pipeline with it. That is said at once, or by the next verb.
+#[test]
+fn what_a_refused_copy_takes_with_it_is_said() {
+    type Way = (&'static str, fn(&mut Connection, &str, &str) -> Result<()>);
+    let ways: &[Way] = &[
+        ("batch_execute", |c, insert, copy| c.batch_execute(&format!("{insert}; {copy}"))),
+        ("simple_query", |c, insert, copy| {
+            let mut rows = c.simple_query(&format!("{insert}; {copy}"))?;
+            while rows.next_result()? {}
+            rows.finish().map(|_| ())
+        }),
+        ("simple_query, dropped", |c, insert, copy| {
+            c.simple_query(&format!("{insert}; {copy}")).map(drop)
+        }),
+        ("copy_in", |c, insert, copy| c.copy_in(&format!("{insert}; {copy}")).map(drop)),
+        ("copy_out", |c, insert, copy| c.copy_out(&format!("{insert}; {copy}")).map(drop)),
+        ("pipeline", |c, insert, copy| {
+            let mut pipeline = c.pipeline()?;
+            pipeline.execute(insert, ())?;
+            pipeline.execute(copy, ())?;
+            pipeline.finish().map(|_| ())
+        }),
+        ("pipeline, dropped", |c, insert, copy| {
+            let mut pipeline = c.pipeline()?;
+            pipeline.execute(insert, ())?;
+            pipeline.execute(copy, ())?;
+            pipeline.next().map(drop)
+        }),
+        ("transaction", |c, insert, copy| {
+            let mut tx = c.transaction()?;
+            tx.execute(insert, ())?;
+            tx.execute(copy, ()).map(|_| ())
+        }),
+        ("portal", |c, insert, copy| {
+            let mut tx = c.transaction()?;
+            tx.execute(insert, ())?;
+            let portal = tx.portal(copy, ())?;
+            drop(tx.fetch(&portal, 1)?);
+            tx.commit()
+        }),
+    ];
+    let table = Table::new(15, "ended_by_copy");
+    let copy = "copy ended_by_copy from stdin";
+    for (way, run) in ways {
+        table.empty();
+        let (said, next) = table.session(|c| (run(c, &table.insert(1), copy), c.ping()));
+        let told = match said.map_err(|error| error.outcome()) {
+            Err(Outcome::Refused) => true,
+            Ok(()) | Err(Outcome::Local | Outcome::NotSent) => {
+                let earlier = ErrorKind::EarlierStatement(SqlState::QUERY_CANCELED);
+                [said, next].iter().any(|r| r.is_err_and(|error| error.kind() == earlier))
+            }
+            Err(Outcome::Unknown) => false,
+        };
+        assert!(told, "{way}: {said:?}, {next:?}");
+        assert_eq!(table.count(1), 0, "{way}");
+    }
+    // What was committed before stays.
+    table.empty();
+    let text = format!("{}; commit; {copy}", table.insert(1));
+    let error = table.session(|c| {
+        let mut rows = c.simple_query(&text).unwrap();
+        while rows.next_result().is_ok_and(|more| more) {}
+        rows.finish().unwrap_err()
+    });
+    assert_eq!((error.outcome(), table.count(1)), (Outcome::Unknown, 1));
 }
