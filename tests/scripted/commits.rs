@@ -302,7 +302,7 @@ fn a_guard_dropped_after_text_has_ended_its_transaction_leaves_none_open() {
 
 #[test]
 fn savepoints_of_a_transaction_that_text_has_ended_are_errors() {
-    for (text, _) in ENDINGS.iter().chain(&[("rollback to s1; release s1", false)]) {
+    for (text, _) in ENDINGS.iter().chain(&[("rollback to _barepg1; release _barepg1", false)]) {
         for commits in [true, false] {
             let machine = Machine::default();
             let server = Server::new(&machine);
