@@ -104,7 +104,7 @@ impl Session<'_> {
         let (size, _) = self.link.sizes();
         let mut names = true;
         let columns = self.link.count(io)?;
-        for _ in 0..columns {
+        for after in (0..usize::from(columns)).rev() {
             let length = self.link.cstr_len(io)?;
             self.link.take(io, length.wrapping_add(FIELD_TAIL))?;
             let field = FieldTail::decode(self.link.taken())?;
@@ -119,7 +119,10 @@ impl Session<'_> {
             let head = [a, b, c, d, format, u8::try_from(length).unwrap_or(0)];
             let reserve = limits::RX_RESERVE.wrapping_add(head.len());
             if self.link.room() < reserve {
-                return Err(self.link.too_small(reserve));
+                // Those after it come without names too.
+                return Err(self
+                    .link
+                    .too_small(reserve.wrapping_add(after.wrapping_mul(COLUMN_HEAD))));
             }
             self.link.pin_entry(&head, length)?;
         }

@@ -1,8 +1,10 @@
 //! Rows whose columns are looked at once: what was found of one description is not believed of another.
 
 use barepg::types::{Oid, RawValue, TypeError, oid};
-use barepg::{Connection, ErrorKind, FromRow, FromSql, Result, Row, UsageError};
+use barepg::{Buffers, Client, Connection, ErrorKind, FromRow, FromSql, Result, Row, UsageError};
+use barepg_testkit::pg;
 
+use crate::common::{Host, role, tcp};
 use crate::on_each;
 
 /// The rows of a query, each read as `T` as often as asked.
@@ -179,4 +181,29 @@ fn a_value_that_does_not_fit_is_named() {
         assert_eq!(row.decode(), Ok((4, None::<i32>)));
         rows.finish().unwrap();
     });
+}
+
+/// What the error says that it takes is enough: for the descriptions, and then for the row.
+#[test]
+fn as_many_columns_as_there_may_be() {
+    let columns: Vec<String> = (1..=1600).map(|i| format!("{i} as c{i}")).collect();
+    let sql = format!("select {}", columns.join(","));
+    let (config, port) = (role("trust_user"), pg::shared(15).port());
+    let mut size = 512;
+    for _ in 0..3 {
+        let mut memory = vec![0; size + 16_384];
+        let mut client = Client::new(Buffers::split(&mut memory, size), &config, &Host);
+        let mut conn = client.connect(tcp(port)).unwrap();
+        match conn.query_one(&*sql, ()) {
+            Ok(row) => {
+                assert_eq!((row.get(0), row.get(1599)), (Ok(1), Ok(1600)));
+                return;
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::Capacity { needed, .. } => size = needed as usize,
+                _ => panic!("{size} bytes: {error}"),
+            },
+        }
+    }
+    panic!("{size} bytes are said to be enough");
 }
