@@ -81,6 +81,11 @@ impl Ledger {
         }
     }
 
+    /// How what was sent in this verb may end the open transaction.
+    pub(crate) const fn ending(&self) -> Ending {
+        self.ending
+    }
+
     #[cold]
     fn sending_end(&mut self, ending: Ending) {
         self.ending = self.ending.max(ending);

@@ -121,7 +121,7 @@ impl Session<'_> {
             _ => return Err(self.unexpected(io)),
         };
         self.expect_ready(io)?;
-        let ending = Ending::of(sql.text(), false);
+        let ending = self.ledger.ending();
         Ok(Portal { number, identity: self.identity(), fitting, ending })
     }
 

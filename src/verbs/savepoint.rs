@@ -72,12 +72,7 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     /// has ended the transaction, as for [`Transaction::commit`].
     pub fn commit(mut self) -> Result<()> {
         let mut digits = [0; DECIMAL];
-        let sql = ["RELEASE SAVEPOINT _barepg", decimal(self.depth, &mut digits)];
-        self.begin_end()?;
-        self.end(&sql)?;
-        self.connection.session.savepoints = self.depth.saturating_sub(1);
-        self.open = false;
-        Ok(())
+        self.end(&["RELEASE _barepg", decimal(self.depth, &mut digits)], true)
     }
 
     /// Takes the work back; the transaction goes on.
@@ -89,24 +84,23 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     /// [`UsageError::NotInTransaction`](crate::UsageError::NotInTransaction), as
     /// [`commit`](Self::commit).
     pub fn rollback(mut self) -> Result<()> {
-        // An error here leaves it open: dropped, it is rolled back by the next verb.
-        self.begin_end()?;
-        self.open = false;
-        self.connection.session.savepoints = self.depth.saturating_sub(1);
         let mut digits = [0; DECIMAL];
         let number = decimal(self.depth, &mut digits);
-        self.end(&["ROLLBACK TO SAVEPOINT _barepg", number, ";RELEASE SAVEPOINT _barepg", number])
+        self.end(&["ROLLBACK TO _barepg", number, ";RELEASE _barepg", number], false)
     }
 
-    fn begin_end(&mut self) -> Result<()> {
-        let connection = &mut *self.connection;
-        connection.session.begin_end(&mut lent(&mut connection.io), self.number)
-    }
-
-    fn end(&mut self, sql: &[&str]) -> Result<()> {
+    /// `again`: where the command fails, the next verb rolls back. It does where the command was not
+    /// sent.
+    fn end(&mut self, sql: &[&str], again: bool) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
-        session.command(io, sql, false).map_err(|fault| session.into_error(fault))
+        session.begin_end(io, self.number)?;
+        let ended = session.command(io, sql, false);
+        self.open = again && ended.is_err();
+        if !self.open {
+            session.savepoints = self.depth.saturating_sub(1);
+        }
+        ended.map_err(|fault| session.into_error(fault))
     }
 }
 
@@ -168,7 +162,7 @@ fn roll_back_to(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Faul
     }
     let mut digits = [0; DECIMAL];
     let number = decimal(session.savepoints.saturating_add(1), &mut digits);
-    let sql = ["ROLLBACK TO SAVEPOINT _barepg", number, ";RELEASE SAVEPOINT _barepg", number];
+    let sql = ["ROLLBACK TO _barepg", number, ";RELEASE _barepg", number];
     session.send_query(io, &sql)
 }
 
