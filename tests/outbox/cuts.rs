@@ -12,7 +12,7 @@ use barepg_testkit::pg::{self, Cluster};
 use barepg_testkit::pgbouncer::{self, PgBouncer};
 use barepg_testkit::random::Random;
 
-use crate::device::{INSERT, SCHEMA, options, with_outbox, with_session};
+use crate::device::{INSERT, create, options, with_outbox, with_session};
 
 /// Cuts in all, unless the environment says otherwise.
 const CUTS: u64 = 510;
@@ -118,8 +118,7 @@ impl Place {
         let cuts = number("BAREPG_CUTS").unwrap_or(CUTS).div_ceil(3);
         let seed = number("BAREPG_SEED").unwrap_or(1);
         let Self { database, cluster, .. } = self;
-        cluster.psql("postgres", &format!("create database {database}"));
-        cluster.psql(database, SCHEMA);
+        create(cluster, database);
         let (mut random, mut pushed) = (Random(seed), Pushed::default());
         let mut flash = Memory::new(34, seed);
         let (mut links, mut refused) = (0, BTreeSet::new());

@@ -8,6 +8,7 @@ use barepg::types::oid;
 use barepg::{
     Client, Config, Connection, Dialect, Result, StaticStatement, StaticStatements, Storage,
 };
+use barepg_testkit::pg::{self, Cluster};
 
 /// Device, number, value, text.
 pub static INSERT: StaticStatement = StaticStatement::new(
@@ -17,10 +18,23 @@ pub static INSERT: StaticStatement = StaticStatement::new(
 
 pub static STATEMENTS: &[&StaticStatement] = &[&INSERT];
 
-pub const SCHEMA: &str = "create table reading (device int, key bigint, value int, note text,
+const SCHEMA: &str = "create table reading (device int, key bigint, value int, note text,
     arrived bigserial, primary key (device, key), check (value >= 0));
     grant all on all tables in schema public to public;
     grant all on all sequences in schema public to public";
+
+/// The server that all tests share, with a database of this name that has the table.
+pub fn database(name: &str) -> &'static Cluster {
+    let cluster = pg::shared(15);
+    create(cluster, name);
+    cluster
+}
+
+/// Makes such a database at a server.
+pub fn create(cluster: &Cluster, name: &str) {
+    cluster.psql("postgres", &format!("create database {name}"));
+    cluster.psql(name, SCHEMA);
+}
 
 /// The identity of the device.
 pub const DEVICE: (i32,) = (7,);

@@ -6,11 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use barepg::host::{FileFlash, SystemPlatform};
 use barepg::outbox::{NorFlash, Outbox, RamFlash};
 use barepg::{ErrorKind, OutboxError};
-use barepg_testkit::pg;
 use barepg_testkit::scratch::Scratch;
 use embedded_storage::nor_flash::{ErrorType, NorFlashErrorKind, ReadNorFlash};
 
-use crate::device::{INSERT, SCHEMA, options, with_outbox, with_session};
+use crate::device::{INSERT, database, options, with_outbox, with_session};
 
 /// RAM that refuses to be written, or has a bit that flips, while it is told so.
 struct Failing<'m>(RamFlash<'m>, &'m Cell<Fault>);
@@ -68,9 +67,7 @@ impl NorFlash for Failing<'_> {
 /// What the server acknowledged, or refused, is counted, whether or not that can be kept in flash.
 #[test]
 fn rows_are_counted_although_the_flash_fails() {
-    let cluster = pg::shared(15);
-    cluster.psql("postgres", "create database failing");
-    cluster.psql("failing", SCHEMA);
+    let cluster = database("failing");
     let (mut memory, fails) = ([0; 8192], Cell::new(Fault::None));
     let flash = Failing(RamFlash::new(&mut memory), &fails);
     with_outbox(flash, options(), |outbox| {
@@ -100,16 +97,14 @@ fn rows_are_counted_although_the_flash_fails() {
 /// A row that was there and cannot be read any more is counted: nothing goes without a word.
 #[test]
 fn a_row_that_has_become_unreadable_is_counted() {
-    let cluster = pg::shared(15);
-    cluster.psql("postgres", "create database flipped");
-    cluster.psql("flipped", SCHEMA);
+    let cluster = database("flipped");
     let (mut memory, fault) = ([0; 8192], Cell::new(Fault::None));
     let flash = Failing(RamFlash::new(&mut memory), &fault);
     with_outbox(flash, options().aside_pages(0), |outbox| {
         for value in 1..=5 {
             outbox.push(&INSERT, (value, "")).unwrap();
         }
-        // In the third row, behind the header of the page and the state.
+        // In the third row, after the header of the page and the state.
         fault.set(Fault::Flips(32 + 2 * 24 + 10));
         with_session(cluster.port(), "flipped", |conn| outbox.drain(conn)).unwrap();
         let counters = outbox.counters();
@@ -133,9 +128,7 @@ fn a_file_takes_its_space_when_it_is_made() {
 /// A row that is moved can be set aside as well, or it stays where it was.
 #[test]
 fn a_row_that_is_moved_holds_up_none() {
-    let cluster = pg::shared(15);
-    cluster.psql("postgres", "create database moved_whole");
-    cluster.psql("moved_whole", SCHEMA);
+    let cluster = database("moved_whole");
     let platform = SystemPlatform::new();
     let (mut memory, mut buffer) = ([0; 8192], [0; 160]);
     let mut flash =

@@ -9,11 +9,10 @@ use std::time::Duration;
 
 use barepg::host::FileFlash;
 use barepg_testkit::child::Process;
-use barepg_testkit::pg;
 use barepg_testkit::random::Random;
 use barepg_testkit::scratch::Scratch;
 
-use crate::device::{INSERT, SCHEMA, options, with_outbox, with_session};
+use crate::device::{INSERT, database, options, with_outbox, with_session};
 
 /// Kills, unless the environment says otherwise.
 const KILLS: u32 = 60;
@@ -55,9 +54,7 @@ fn append(path: &Path, line: &str) {
 
 #[test]
 fn a_killed_process_loses_nothing() {
-    let cluster = pg::shared(15);
-    cluster.psql("postgres", "create database killed");
-    cluster.psql("killed", SCHEMA);
+    let cluster = database("killed");
     let scratch = Scratch::new("barepg-killed", "").unwrap();
     let file = scratch.path().join("flash");
     let mut random = Random(7);

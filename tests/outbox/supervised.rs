@@ -14,7 +14,7 @@ use barepg_testkit::pg;
 use barepg_testkit::pgbouncer::{self, PgBouncer};
 use barepg_testkit::scratch::Scratch;
 
-use crate::device::{INSERT, SCHEMA, options};
+use crate::device::{INSERT, database, options};
 
 /// Short enough for a test.
 const QUICK: Policy = {
@@ -70,9 +70,7 @@ impl Device<'_> {
 
 #[test]
 fn a_device_keeps_sampling_and_loses_nothing() {
-    let cluster = pg::shared(15);
-    cluster.psql("postgres", "create database supervised");
-    cluster.psql("supervised", SCHEMA);
+    let cluster = database("supervised");
     let relay = Relay::start(cluster.port()).unwrap();
     let scratch = Scratch::new("barepg-supervised", "").unwrap();
     let flash = FileFlash::open(scratch.path().join("flash"), 128 * 1024).unwrap().without_sync();
@@ -173,9 +171,7 @@ fn at_work(database: &str) -> String {
 /// or without; the next ones insert the same row. Returns what happened, and how many sessions are at work
 /// at the end.
 fn repeat_what_is_held(database: &str, cancel: bool, tells: bool) -> (Health, String) {
-    let cluster = pg::shared(15);
-    cluster.psql("postgres", &format!("create database {database}"));
-    cluster.psql(database, SCHEMA);
+    let cluster = crate::device::database(database);
     let relay = Relay::start(cluster.port()).unwrap();
     let port = relay.port().to_string();
     let mut host = Host::new();
@@ -217,9 +213,7 @@ fn what_a_lost_session_left_running_is_cancelled() {
 
 #[test]
 fn a_batch_that_was_cut_before_its_end_does_not_block_its_repetition() {
-    let cluster = pg::shared(15);
-    cluster.psql("postgres", "create database half_sent");
-    cluster.psql("half_sent", SCHEMA);
+    let cluster = database("half_sent");
     let relay = Relay::start(cluster.port()).unwrap();
     let port = relay.port().to_string();
     let (mut memory, mut buffer) = ([0; 8192], [0; 128]);

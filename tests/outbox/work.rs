@@ -10,15 +10,7 @@ use barepg_testkit::flash::Flash;
 use barepg_testkit::pg;
 use barepg_testkit::scratch::Scratch;
 
-use crate::device::{DEVICE, INSERT, SCHEMA, STATEMENTS, options, with_outbox, with_session};
-
-/// A database of its own, with the table.
-fn database(name: &str) -> u16 {
-    let cluster = pg::shared(15);
-    cluster.psql("postgres", &format!("create database {name}"));
-    cluster.psql(name, SCHEMA);
-    cluster.port()
-}
+use crate::device::{DEVICE, INSERT, STATEMENTS, database, options, with_outbox, with_session};
 
 /// Values in the order of their arrival.
 fn values(name: &str) -> Vec<i32> {
@@ -44,7 +36,7 @@ fn push(outbox: &mut Ram<'_>, values: impl IntoIterator<Item = i32>) {
 
 #[test]
 fn a_refused_row_is_set_aside_and_holds_up_none() {
-    let port = database("aside");
+    let port = database("aside").port();
     in_ram(options(), |outbox| {
         push(outbox, [1, 2, -3, 4, 5, 6, 7, -8, -9, 10]);
         assert_eq!((outbox.waiting(), outbox.set_aside()), (10, 0));
@@ -66,7 +58,7 @@ fn a_refused_row_is_set_aside_and_holds_up_none() {
 /// Refused rows first, last, in between and nothing else, in batches of any size.
 #[test]
 fn refused_rows_are_set_aside_wherever_they_are() {
-    let port = database("poison");
+    let port = database("poison").port();
     let cluster = pg::shared(15);
     for bad in [&[0][..], &[39], &[0, 39], &[0, 1, 2, 20, 21, 38, 39], &[7, 8, 9]] {
         for batch in [1, 2, 9, 64] {
@@ -91,7 +83,7 @@ fn refused_rows_are_set_aside_wherever_they_are() {
 
 #[test]
 fn what_the_server_is_to_blame_for_is_kept() {
-    let port = database("blame");
+    let port = database("blame").port();
     let cluster = pg::shared(15);
     in_ram(options(), |outbox| {
         push(outbox, 1..=20);
@@ -126,7 +118,7 @@ fn what_the_server_is_to_blame_for_is_kept() {
 
 #[test]
 fn a_stranger_with_the_same_key_is_noticed() {
-    let port = database("swallowed");
+    let port = database("swallowed").port();
     in_ram(options(), |outbox| {
         push(outbox, 1..=3);
         with_session(port, "swallowed", |conn| outbox.drain(conn)).unwrap();
@@ -142,7 +134,7 @@ fn a_stranger_with_the_same_key_is_noticed() {
 
 #[test]
 fn a_dead_session_that_holds_the_rows_is_ended() {
-    let port = database("locked");
+    let port = database("locked").port();
     in_ram(options(), |outbox| {
         let key = outbox.push(&INSERT, (1, "")).unwrap();
         // An earlier link of this device: its transaction was never finished.
@@ -170,7 +162,7 @@ fn a_dead_session_that_holds_the_rows_is_ended() {
 
 #[test]
 fn within_a_transaction_nothing_is_acknowledged() {
-    let port = database("within");
+    let port = database("within").port();
     in_ram(options(), |outbox| {
         push(outbox, [1]);
         with_session(port, "within", |conn: &mut Connection| {
@@ -210,7 +202,7 @@ fn rows_of_two_statements_keep_their_order() {
          on conflict do nothing",
         &[oid::INT4, oid::INT8, oid::INT4, oid::TEXT],
     );
-    let port = database("two");
+    let port = database("two").port();
     let both = [&INSERT, &UPPER];
     let both = Options::new(&both).device(&DEVICE);
     let mut flash = Flash::<4, 512>::new(8, 3);
@@ -257,7 +249,7 @@ fn another_outbox_is_refused_and_not_touched() {
 
 #[test]
 fn the_last_rows_are_sent_again_to_another_server() {
-    let port = database("moved");
+    let port = database("moved").port();
     let cluster = pg::shared(15);
     let mut flash = Flash::<4, 1024>::new(8, 3);
     with_outbox(&mut flash, options(), |outbox| {
@@ -292,7 +284,7 @@ fn the_last_rows_are_sent_again_to_another_server() {
 
 #[test]
 fn rows_in_a_file_are_there_when_it_is_opened_again() {
-    let port = database("file");
+    let port = database("file").port();
     let scratch = Scratch::new("barepg-outbox", "").unwrap();
     let path = scratch.path().join("outbox");
     for value in 0..5 {
@@ -311,7 +303,7 @@ fn rows_in_a_file_are_there_when_it_is_opened_again() {
 
 #[test]
 fn rows_in_ram_move_to_flash_with_their_keys() {
-    let port = database("taken_over");
+    let port = database("taken_over").port();
     let mut flash = Flash::<4, 512>::new(16, 3);
     let mut keys = Vec::new();
     with_outbox(&mut flash, options(), |outbox| {
