@@ -1,5 +1,7 @@
 //! What belongs to an error beside its number, and the error as the user sees it.
 
+use core::num::NonZeroU32;
+
 use super::{Buffer, Error, ErrorKind, Fault, SqlState};
 use crate::types::Oid;
 
@@ -102,7 +104,7 @@ impl Error {
     /// ```
     pub const fn to_bytes(&self) -> [u8; 16] {
         let Self { fault, words: [first, second], index, outcome, usable } = *self;
-        let [a, b, c, d] = fault.get().to_le_bytes();
+        let [a, b, c, d] = fault.0.get().to_le_bytes();
         let [e, f, g, h] = first.to_le_bytes();
         let [i, j, k, l] = second.to_le_bytes();
         let [m, n] = index.to_le_bytes();
@@ -114,7 +116,7 @@ impl Error {
     /// their errors.
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, outcome, usable] = bytes;
-        let fault = Fault::of_number(u32::from_le_bytes([a, b, c, d]))?;
+        let fault = Fault(NonZeroU32::new(u32::from_le_bytes([a, b, c, d]))?);
         let words = [u32::from_le_bytes([e, f, g, h]), u32::from_le_bytes([i, j, k, l])];
         let details = Details { words, index: u16::from_le_bytes([m, n]) };
         let error = Self { fault, words, index: details.index, outcome, usable };

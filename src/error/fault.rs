@@ -50,18 +50,6 @@ impl Fault {
         }
     }
 
-    /// What has this number, whether or not a fault has it. No fault has 0.
-    pub(super) const fn of_number(number: u32) -> Option<Self> {
-        match NonZeroU32::new(number) {
-            Some(number) => Some(Self(number)),
-            None => None,
-        }
-    }
-
-    pub(super) const fn get(self) -> u32 {
-        self.0.get()
-    }
-
     /// Whether a message could not be written, so that none of it was sent.
     pub(crate) const fn is_unsendable(self) -> bool {
         self.0.get() <= CAPACITY
