@@ -197,11 +197,12 @@ impl Supervisor {
     }
 
     /// Whether a session that ended with this error has not just been refused its work: its link was
-    /// lost and nobody told why, or it has gone on for as long as it would pause at most.
-    fn is_no_refusal(&self, platform: &dyn Platform, error: Error, is_told: bool) -> bool {
+    /// lost without a reason from the server, or it has gone on for as long as it would pause at most.
+    /// `reported`: the server has given the reason.
+    fn is_no_refusal(&self, platform: &dyn Platform, error: Error, reported: bool) -> bool {
         let kind = Kind::of(Some(error));
         let lasted = platform.now_ms().saturating_sub(self.began);
-        !is_told && kind == Kind::Lost || lasted >= u64::from(self.policy.of(kind).longest_ms)
+        !reported && kind == Kind::Lost || lasted >= u64::from(self.policy.of(kind).longest_ms)
     }
 
     /// A session or an attempt has ended. Returns how long to pause.
@@ -339,10 +340,10 @@ impl<'b> Client<'b> {
                         Err(error) => {
                             // A server or pooler that ends a session in words has ended its work, or
                             // knows it no more.
-                            let is_told = error.sqlstate().is_some();
-                            runs_on &= !is_told;
+                            let reported = error.sqlstate().is_some();
+                            runs_on &= !reported;
                             let worked =
-                                asked > 1 && supervisor.is_no_refusal(platform, error, is_told);
+                                asked > 1 && supervisor.is_no_refusal(platform, error, reported);
                             (Some(error), if worked { Ended::AfterWork } else { Ended::Idle })
                         }
                     }
