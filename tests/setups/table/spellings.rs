@@ -7,6 +7,7 @@ const TLS: &str = "scram_user test tls";
 const ROOT: &str = ".postgresql/root.crt";
 const NO_HOST: &str =
     "port={P} dbname=test user=scram_user password=scram_user_pw connect_timeout=40";
+const NO_PORT: &str = "host=localhost dbname=test user=scram_user password=scram_user_pw";
 
 const IN_FULL: &str = "addresses are written in full";
 const NAMED: &str = "a file that is named must be there";
@@ -82,11 +83,11 @@ pub fn all() -> Vec<Setup> {
             .variable("PGHOSTADDR", "127.0.0.1,127.0.0.1"),
         setup("one host, PGHOSTADDR with two", format!("{NO_HOST} host=localhost"))
             .variable("PGHOSTADDR", "127.0.0.1,127.0.0.1"),
-        setup("one host, PGPORT with two", "host=localhost dbname=test user=scram_user password=scram_user_pw")
+        setup("one host, PGPORT with two", NO_PORT)
             .variable("PGPORT", "{P},{P}"),
-        setup("PGPORT is a word", "host=localhost dbname=test user=scram_user password=scram_user_pw")
+        setup("PGPORT is a word", NO_PORT)
             .variable("PGPORT", "x"),
-        setup("PGPORT with blanks", "host=localhost dbname=test user=scram_user password=scram_user_pw")
+        setup("PGPORT with blanks", NO_PORT)
             .variable("PGPORT", " {P} ").wants(TLS),
         setup("PGHOST is a blank", NO_HOST).variable("PGHOST", " "),
         setup("PGREQUIRESSL is 10", "{plain}").variable("PGREQUIRESSL", "10"),
@@ -151,7 +152,7 @@ pub fn all() -> Vec<Setup> {
         setup("the default directory is a link to itself", "{scram} sslmode=require")
             .file(".postgresql", Link("{H}/.postgresql")),
         setup("the default directory is empty", "{scram} sslmode=require").file(".postgresql", Directory).wants(TLS),
-        setup("sslrootcert with a slash at the end", "{scram} sslmode=require sslrootcert={F}/root/").differs(NAMED),
+        setup("sslrootcert with a slash at the end", "{scram} sslmode=require sslrootcert={H}/r/").copy("r", &["root"]).differs(NAMED),
         setup("system roots, mode by a variable", "{scram} sslrootcert=system").only(Versions::Only18).variable("PGSSLMODE", "require"),
         setup("PGSSLROOTCERT=system, mode", "{scram} sslmode=require").only(Versions::Only18).variable("PGSSLROOTCERT", "system"),
         setup("PGSSLROOTCERT=system, PGREQUIRESSL", "{scram}").only(Versions::Only18).variable("PGSSLROOTCERT", "system").variable("PGREQUIRESSL", "1"),
