@@ -23,6 +23,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use barepg_testkit::provision;
@@ -234,7 +235,9 @@ impl Context {
         }
         let failed = |error: std::io::Error| format!("{}: {error}", self.log.display());
         // One file for both streams keeps their order.
-        let name = format!("{}.part", std::process::id());
+        static PART: AtomicU32 = AtomicU32::new(0);
+        let number = PART.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}.{number}.part", std::process::id());
         let part = self.log.with_extension(name);
         let file = fs::File::create(&part).map_err(failed)?;
         let stderr = file.try_clone().map_err(failed)?;

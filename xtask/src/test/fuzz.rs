@@ -5,7 +5,9 @@
 //! LLVM that the usual compiler can run too.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use barepg_testkit::provision;
 
@@ -39,35 +41,51 @@ pub fn run(context: &Context) -> Checked {
     build.current_dir(&home).env("RUSTFLAGS", COVERAGE);
     build.env("CARGO_TARGET_DIR", home.join("target"));
     context.run(&mut build)?;
+    // Each has one thread: as many at a time as there are processors.
+    let at_once = thread::available_parallelism().map_or(1, usize::from);
+    let targets: Vec<&str> = targets(&manifest).collect();
     let mut checked = 0;
-    for target in targets(&manifest) {
-        let program = home.join("target").join(&triple).join("release").join(target);
-        let corpus = home.join("target").join("corpus").join(target);
-        let artifacts = home.join("target").join("artifacts").join(target);
-        for directory in [&corpus, &artifacts] {
-            fs::create_dir_all(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
+    for targets in targets.chunks(at_once) {
+        let results: Vec<Checked> = thread::scope(|scope| {
+            let (home, triple) = (&home, &triple);
+            let start = |target| scope.spawn(move || feed(context, home, triple, target));
+            let running: Vec<_> = targets.iter().copied().map(start).collect();
+            running.into_iter().map(|one| one.join().unwrap_or(Err("a panic".into()))).collect()
+        });
+        for result in results {
+            checked += result?;
         }
-        let mut fuzz = Command::new(program);
-        fuzz.arg(format!("-max_total_time={SECONDS}"));
-        fuzz.args(["-max_len=512", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]);
-        fuzz.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(&corpus);
-        let dictionary = home.join("dictionary.txt");
-        if dictionary.is_file() {
-            fuzz.arg(format!("-dict={}", dictionary.display()));
-        }
-        let seeds = home.join("seeds").join(target);
-        if seeds.is_dir() {
-            fuzz.arg(seeds);
-        }
-        let output = context.run(&mut fuzz)?;
-        let runs = runs(&output).ok_or(format!("the fuzz target {target} reports no runs"))?;
-        if runs < fewest(target) {
-            return Err(format!("the fuzz target {target} ran {runs} times; that is too slow"));
-        }
-        println!("        {target}: {runs} inputs");
-        checked += 1;
     }
     Ok(checked)
+}
+
+/// Runs one target on what it found before, its seeds, and what it makes of them.
+fn feed(context: &Context, home: &Path, triple: &str, target: &str) -> Checked {
+    let program = home.join("target").join(triple).join("release").join(target);
+    let corpus = home.join("target").join("corpus").join(target);
+    let artifacts = home.join("target").join("artifacts").join(target);
+    for directory in [&corpus, &artifacts] {
+        fs::create_dir_all(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
+    }
+    let mut fuzz = Command::new(program);
+    fuzz.arg(format!("-max_total_time={SECONDS}"));
+    fuzz.args(["-max_len=512", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]);
+    fuzz.arg(format!("-artifact_prefix={}/", artifacts.display())).arg(&corpus);
+    let dictionary = home.join("dictionary.txt");
+    if dictionary.is_file() {
+        fuzz.arg(format!("-dict={}", dictionary.display()));
+    }
+    let seeds = home.join("seeds").join(target);
+    if seeds.is_dir() {
+        fuzz.arg(seeds);
+    }
+    let output = context.run(&mut fuzz)?;
+    let runs = runs(&output).ok_or(format!("the fuzz target {target} reports no runs"))?;
+    if runs < fewest(target) {
+        return Err(format!("the fuzz target {target} ran {runs} times; that is too slow"));
+    }
+    println!("        {target}: {runs} inputs");
+    Ok(1)
 }
 
 /// The names of the programs in a manifest.
