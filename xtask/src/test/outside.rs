@@ -199,8 +199,6 @@ impl Project {
         command.args(self.arguments);
         boards::workspace(&mut command);
         command.current_dir(scratch.path()).env("CARGO_TARGET_DIR", &directory);
-        // It takes no flash, and a fifth of the time.
-        command.env("CARGO_PROFILE_RELEASE_DEBUG", "none");
         run(&mut command)?;
         Ok(directory.join(target).join("release").join(self.program))
     }
