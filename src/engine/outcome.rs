@@ -27,7 +27,7 @@ use crate::wire::{WireError, frontend};
 pub(crate) struct Ledger {
     /// The server's view of the transaction at the last ReadyForQuery.
     status: TransactionStatus,
-    /// The last transaction that ended was rolled back.
+    /// Each transaction that has ended since the last guard's began was rolled back.
     rolled_back: bool,
     /// ROLLBACK was acknowledged in this verb.
     rollback_seen: bool,
@@ -134,7 +134,12 @@ impl Ledger {
 
     fn transaction_ends(&mut self, rolled_back: bool) {
         self.transactions = self.transactions.wrapping_add(1);
-        self.rolled_back = rolled_back;
+        self.rolled_back &= rolled_back;
+    }
+
+    /// The guard of a transaction begins: what became of others before does not count.
+    pub(crate) const fn guard_begins(&mut self) {
+        self.rolled_back = true;
     }
 
     pub(crate) const fn status(&self) -> TransactionStatus {
@@ -374,7 +379,8 @@ impl Session<'_> {
         self.repeat(fault, known)
     }
 
-    /// What became of the transaction that has ended: it was rolled back, or that is not known.
+    /// What became of the guard's transaction, which has ended: it was rolled back, as all those that
+    /// text has opened in its place were, or that is not known.
     pub(crate) const fn fate(&self) -> Outcome {
         if self.ledger.rolled_back { Outcome::Refused } else { Outcome::Unknown }
     }

@@ -248,6 +248,7 @@ impl Session<'_> {
             return Err(UsageError::InTransaction.into());
         }
         self.savepoints = 0;
+        self.ledger.guard_begins();
         self.command(io, sql, false)?;
         match self.ledger.status() {
             TransactionStatus::InTransaction => Ok(()),

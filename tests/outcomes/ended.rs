@@ -126,6 +126,47 @@ fn commit_is_no_success_after_text_has_ended_the_transaction() {
     }
 }
 
+/// What became of the transaction is known from its own end, not from that of the last one that text
+/// has opened in its place.
+#[test]
+fn what_ends_in_several_verbs_is_not_the_last_end_alone() {
+    let table = Table::new(15, "ended_in_verbs");
+    for texts in [
+        &["commit; begin", "rollback"][..],
+        &["commit and chain", "rollback"],
+        &["commit and chain", "rollback and chain"],
+        &["commit", "begin", "select 1", "rollback"],
+        &["commit; begin", "select 1/0", "commit"],
+        &["rollback; begin", "rollback"],
+        &["rollback and chain", "rollback; begin"],
+        &["rollback", "begin", "commit"],
+    ] {
+        for (way, commits) in [(0, true), (1, true), (4, true), (0, false), (1, false)] {
+            table.empty();
+            let said = table.session(|c| {
+                let mut tx = c.transaction()?;
+                tx.execute(&*table.insert(1), ())?;
+                texts.iter().for_each(|text| run(&mut tx, way, text));
+                if commits { tx.commit() } else { tx.rollback() }
+            });
+            let context = format!("{texts:?}, way {way}, {commits}: {said:?}");
+            match said {
+                Ok(()) => assert!(!commits && table.count(1) == 0, "{context}"),
+                Err(_) => assert!(table.holds(1, &said), "{context}"),
+            }
+            // What was rolled back each time is known to be.
+            if way != 4 && texts[0].starts_with("rollback") && texts.last() != Some(&"commit") {
+                let outcome = said.map_err(|error| error.outcome());
+                assert_eq!(
+                    outcome,
+                    if commits { Err(Outcome::Refused) } else { Ok(()) },
+                    "{context}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn commit_is_a_success_where_text_has_not_ended_the_transaction() {
     let table = Table::new(15, "ended_harmless");
