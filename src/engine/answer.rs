@@ -143,7 +143,7 @@ impl Session<'_> {
     }
 
     /// Reads the answer to a Query to its end. `empty`: there was no statement in it, and nothing
-    /// need come before ReadyForQuery.
+    /// need come before ReadyForQuery. The rows are those of the first command that comes.
     pub(crate) fn read_answer(&mut self, io: &mut Lent<'_>, empty: bool) -> Result<(), Fault> {
         self.set_rows(0);
         let mut completed = empty;
@@ -154,7 +154,11 @@ impl Session<'_> {
             match (self.link.tag, open) {
                 (tag::READY_FOR_QUERY, 0) if completed => return self.ready(io),
                 (tag::COMMAND_COMPLETE, _) => {
+                    let before = self.rows();
                     self.command_complete(io)?;
+                    if completed {
+                        self.set_rows(before);
+                    }
                     (completed, open) = (true, 0);
                 }
                 (tag::EMPTY_QUERY_RESPONSE, 0) => completed = true,
@@ -206,8 +210,15 @@ impl Session<'_> {
         self.link.unpin(0);
     }
 
-    /// Answers CopyInResponse that no verb asked for: the server then reports an error.
+    /// Answers CopyInResponse that no verb asked for: the server then reports an error. In a batch the
+    /// link ends instead: a server that copies takes what comes next for data, and of a statement it
+    /// makes the end of the session (PostgreSQL 14 and later) or an answer too many.
     pub(crate) fn refuse_copy(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        self.ledger.batch_aborted();
+        if self.exchange.is_batch() {
+            self.exchange.die();
+            return Err(UsageError::Copy.into());
+        }
         let simple = self.exchange.is_simple();
         if !simple {
             self.exchange.sync_sent();
@@ -289,7 +300,6 @@ impl Session<'_> {
             // batch, or of the text.
             tag::COPY_IN_RESPONSE => {
                 self.exchange.abort();
-                self.ledger.batch_aborted();
                 self.refuse_copy(io).err().unwrap_or(UsageError::Copy.into())
             }
             tag::COPY_OUT_RESPONSE => UsageError::Copy.into(),

@@ -23,13 +23,15 @@ pub(crate) enum State {
     Settling,
     /// Nothing is owed.
     Idle,
-    /// Messages of the extended protocol left without a Sync: their answers are owed, and
-    /// ReadyForQuery is not.
-    Unsynced,
     /// The answer to a Query is owed.
     Simple,
     /// The answer to messages with a Sync is owed.
     Extended,
+    /// Messages of the extended protocol left without a Sync: their answers are owed, and
+    /// ReadyForQuery is not.
+    Unsynced,
+    /// The answer to messages with a Sync is owed, and other statements may come after the one that is answered.
+    Batch,
 }
 
 /// The exchange of messages on one link. Its transitions are the methods with `&mut self`.
@@ -66,7 +68,7 @@ impl Exchange {
 
     /// Whether ReadyForQuery is still to come, or a Sync to be sent.
     pub(crate) const fn owes(&self) -> bool {
-        matches!(self.state, State::Unsynced | State::Simple | State::Extended)
+        matches!(self.state, State::Unsynced | State::Simple | State::Extended | State::Batch)
     }
 
     /// Whether a Sync is still to be sent.
@@ -77,6 +79,11 @@ impl Exchange {
     /// Whether the answer awaited is that to a Query.
     pub(crate) fn is_simple(&self) -> bool {
         self.state == State::Simple
+    }
+
+    /// Whether other statements may come after the one that is answered.
+    pub(super) const fn is_batch(&self) -> bool {
+        matches!(self.state, State::Unsynced | State::Batch)
     }
 
     pub(super) const fn phase(&self) -> Phase {
@@ -129,6 +136,12 @@ impl Exchange {
     #[inline]
     pub(crate) const fn sync_sent(&mut self) {
         self.state = State::Extended;
+    }
+
+    /// A Sync leaves after several statements.
+    #[inline]
+    pub(crate) const fn batch_sent(&mut self) {
+        self.state = State::Batch;
     }
 
     /// Messages of the extended protocol leave, and no Sync after them.

@@ -308,7 +308,7 @@ impl<'b> Session<'b> {
     #[inline]
     pub(crate) fn send_sync(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.stage(io, &frontend::sync)?;
-        self.exchange.sync_sent();
+        self.exchange.batch_sent();
         self.send(io)
     }
 

@@ -253,7 +253,7 @@ impl Session<'_> {
     /// Sends the Sync that is owed: only then the server goes on after an error.
     pub(super) fn synchronize(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if self.exchange.is_unsynced() {
-            self.exchange.sync_sent();
+            self.exchange.batch_sent();
             self.stage(io, &frontend::sync)?;
             self.link.flush(io)?;
         }

@@ -137,7 +137,8 @@ pub enum UsageError {
     /// More than one row where one was asked for.
     TooManyRows,
     /// The statement asks for COPY; use the COPY verbs. Where it was one from here, it was made to
-    /// fail, and with it what came before in the same text or pipeline, unless that was committed.
+    /// fail, and with it what came before in the same text or pipeline, unless that was committed. In a
+    /// pipeline and in `execute_many` that ends the connection.
     Copy,
     /// The statement, which was run, is not a COPY in the direction of the verb.
     NotCopy,

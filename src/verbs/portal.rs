@@ -159,6 +159,8 @@ impl Session<'_> {
             frontend::execute_portal(w, &name, rows)
         })?;
         self.send_sync(io)?;
+        // It is the only statement.
+        self.exchange.sync_sent();
         self.described(io, NameHash::NONE)
     }
 

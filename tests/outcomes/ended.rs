@@ -1,7 +1,7 @@
 //! Transactions that the text of a statement ends: what guards and batches say of their work, held
 //! against the table.
 
-use barepg::{Connection, ErrorKind, Outcome, Result, SqlState, Streamed};
+use barepg::{Connection, ErrorKind, Outcome, Result, SqlState, Streamed, UsageError};
 use barepg_testkit::pg::{self, Cluster};
 
 use crate::session::with_session;
@@ -49,6 +49,13 @@ impl Table {
         let table = Self { cluster: pg::shared(major), name };
         table.psql(&format!("create table {name} (i int); alter table {name} owner to trust_user"));
         table
+    }
+
+    /// The same table, empty.
+    fn again(major: u16, name: &'static str) -> Self {
+        let table = Self { cluster: pg::shared(major), name };
+        table.psql(&format!("drop table if exists {name}"));
+        Self::new(major, name)
     }
 
     fn psql(&self, sql: &str) -> String {
@@ -406,6 +413,28 @@ fn what_a_refused_copy_takes_with_it_is_said() {
             pipeline.execute(copy, ())?;
             pipeline.next().map(drop)
         }),
+        ("pipeline, goes on", |c, insert, copy| {
+            let mut pipeline = c.pipeline()?;
+            for sql in [insert, copy, insert, copy] {
+                pipeline.execute(sql, ())?;
+            }
+            pipeline.finish().map(|_| ())
+        }),
+        ("pipeline, goes on, dropped", |c, insert, copy| {
+            let mut pipeline = c.pipeline()?;
+            for sql in [insert, copy, insert] {
+                pipeline.execute(sql, ())?;
+            }
+            pipeline.next().map(drop)
+        }),
+        ("pipeline, abandoned", |c, insert, copy| {
+            let mut pipeline = c.pipeline()?;
+            pipeline.execute(insert, ())?;
+            pipeline.execute(copy, ())?;
+            pipeline.execute("select $1", (&*"x".repeat(2000),))
+        }),
+        ("execute_many", |c, _, copy| c.execute_many(copy, [(); 2]).map(|_| ())),
+        ("execute_many, more", |c, _, copy| c.execute_many(copy, [(); 300]).map(|_| ())),
         ("transaction", |c, insert, copy| {
             let mut tx = c.transaction()?;
             tx.execute(insert, ())?;
@@ -419,24 +448,35 @@ fn what_a_refused_copy_takes_with_it_is_said() {
             tx.commit()
         }),
     ];
-    let table = Table::new(15, "ended_by_copy");
     let copy = "copy ended_by_copy from stdin";
-    for (way, run) in ways {
-        table.empty();
-        let (said, next) = table.session(|c| (run(c, &table.insert(1), copy), c.ping()));
+    for (major, (way, run)) in
+        [10, 15, 18].into_iter().flat_map(|n| ways.iter().map(move |w| (n, w)))
+    {
+        let table = Table::again(major, "ended_by_copy");
+        let (said, next, after) = table.session(|c| {
+            let said = run(c, &table.insert(1), copy);
+            // Before anything that comes too late can have arrived, and after.
+            let next = c.ping();
+            std::thread::sleep(std::time::Duration::from_millis(30));
+            (said, next, c.ping())
+        });
+        let earlier = ErrorKind::EarlierStatement(SqlState::QUERY_CANCELED);
+        let ended = ErrorKind::Usage(UsageError::Copy);
         let told = match said.map_err(|error| error.outcome()) {
             Err(Outcome::Refused) => true,
-            Ok(()) | Err(Outcome::Local | Outcome::NotSent) => {
-                let earlier = ErrorKind::EarlierStatement(SqlState::QUERY_CANCELED);
-                [said, next].iter().any(|r| r.is_err_and(|error| error.kind() == earlier))
-            }
+            Ok(()) | Err(Outcome::Local | Outcome::NotSent) => [said, next]
+                .iter()
+                .any(|r| r.is_err_and(|error| error.kind() == earlier || error.kind() == ended)),
             Err(Outcome::Unknown) => false,
         };
-        assert!(told, "{way}: {said:?}, {next:?}");
-        assert_eq!(table.count(1), 0, "{way}");
+        // A connection that is said to be usable is.
+        let lives =
+            [said, next].iter().all(|r| r.map_or_else(|error| error.is_usable(), |()| true));
+        assert!(told && lives == after.is_ok(), "{major}, {way}: {said:?}, {next:?}, {after:?}");
+        assert_eq!(table.count(1), 0, "{major}, {way}");
     }
+    let table = Table::again(15, "ended_by_copy");
     // What was committed before stays.
-    table.empty();
     let text = format!("{}; commit; {copy}", table.insert(1));
     let error = table.session(|c| {
         let mut rows = c.simple_query(&text).unwrap();
@@ -444,4 +484,23 @@ fn what_a_refused_copy_takes_with_it_is_said() {
         rows.finish().unwrap_err()
     });
     assert_eq!((error.outcome(), table.count(1)), (Outcome::Unknown, 1));
+}
+
+/// A COPY counts its own rows, not those of the statements after it in the text.
+#[test]
+fn rows_of_a_copy_are_counted_alone() {
+    let table = Table::new(15, "ended_count");
+    for after in ["", ";;", "; analyze ended_count", "; update ended_count set i = 2", "; select 1"]
+    {
+        table.empty();
+        table.session(|c| {
+            let mut copy = c.copy_in(&format!("copy ended_count from stdin{after}")).unwrap();
+            copy.send(b"1\n1\n1\n").unwrap();
+            assert_eq!(copy.finish(), Ok(3), "{after}");
+            let mut copy = c.copy_out(&format!("copy ended_count to stdout{after}")).unwrap();
+            while copy.next().unwrap().is_some() {}
+            assert_eq!(copy.rows(), 3, "{after}");
+            assert_eq!(c.ping(), Ok(()), "{after}");
+        });
+    }
 }
