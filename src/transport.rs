@@ -14,7 +14,8 @@
 //!    on always. It never returns `Ok(0)` for "nothing yet".
 //! 4. What the peer sent before it closed or reset can still be read first, as far as the
 //!    network delivered it.
-//! 5. `write` returns how many bytes it took, at least one. `Ok(0)` counts as a failure.
+//! 5. `write` returns how many bytes it took, at least one and at most those it was given; an error
+//!    says that it took none. `Ok(0)` counts as a failure.
 //! 6. `flush` returns when the bytes are on their way; `TimedOut` as in rule 1. Bytes taken by
 //!    `write` are on their way even if `flush` is never called again.
 //! 7. A reset link is reported as an error other than `TimedOut` or `Interrupted`. Afterwards no call
@@ -204,13 +205,15 @@ impl Lent<'_> {
         nothing: Fault,
     ) -> Result<(), Fault> {
         match result {
-            // From 1 to the most.
-            Ok(n) if n.wrapping_sub(1) < most => {
+            Ok(n) => {
                 self.moved = n;
-                Ok(())
+                match n {
+                    // From 1 to the most.
+                    n if n.wrapping_sub(1) < most => Ok(()),
+                    0 => Err(nothing),
+                    _ => Err(ErrorKind::Other.into()),
+                }
             }
-            Ok(0) => Err(nothing),
-            Ok(_) => Err(ErrorKind::Other.into()),
             Err(kind) => self.failed(kind),
         }
     }

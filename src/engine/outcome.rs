@@ -283,6 +283,10 @@ impl Session<'_> {
     pub(crate) fn salvage(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
         if fault.is_lost() && self.exchange.is_alive() {
             self.exchange.die();
+            // A transport that took more than it was given took something.
+            if io.moved > 0 {
+                self.link.sent = true;
+            }
             self.link.limit(limits::SALVAGE_MS);
             loop {
                 match self.next(io) {

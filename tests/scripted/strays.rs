@@ -2,7 +2,7 @@
 //! before the next verb sends anything; so does the end of the stream. Notices, parameters and
 //! notifications are taken, and the verb goes on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use barepg::{Client, Error, ErrorKind, NoReadReady, Outcome, Storage};
@@ -248,6 +248,54 @@ fn a_transport_that_cannot_tell_is_not_waited_for() {
     server.arm();
     let error = conn.execute("insert", ()).expect_err("an end");
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Closed, Outcome::Unknown));
+}
+
+/// A transport that says that it took more than it was given, of the first bytes that a verb sends.
+struct Boasting<'s>(Transport, &'s Server, &'s Cell<u32>);
+
+impl ErrorType for Boasting<'_> {
+    type Error = embedded_io::ErrorKind;
+}
+
+impl Read for Boasting<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+        self.0.read(buf)
+    }
+}
+
+impl Write for Boasting<'_> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+        // After the login nothing was received only since the server was armed.
+        let boasts = self.1.facts().received == 0 && buf[0] != 0;
+        let taken = self.0.write(buf)?;
+        if boasts {
+            self.2.set(self.2.get() + 1);
+        }
+        Ok(if boasts { buf.len() + 1 } else { taken })
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        self.0.flush()
+    }
+}
+
+/// The rules of transports forbid it, and what has left has left.
+#[test]
+fn a_transport_that_takes_too_much_has_sent() {
+    for (verb, within) in all() {
+        let machine = Machine::default();
+        let (server, calls) = (Server::new(&machine), Cell::new(0));
+        let mut storage = Storage::<256, 256>::new();
+        let mut client = Client::new(storage.buffers(), &CONFIG, &machine);
+        let transport = NoReadReady(Boasting(server.transport(), &server, &calls));
+        let mut conn = client.connect(transport).expect("a login");
+        let error = run(verb, within, &mut conn, &server).error();
+        let context = format!("{} within {within:?}: {error:?}", verb.name);
+        assert_eq!(calls.get(), 1, "{context}");
+        let error = error.expect("an error");
+        assert_eq!(error.kind(), ErrorKind::Transport(embedded_io::ErrorKind::Other), "{context}");
+        assert!(error.outcome() != Outcome::NotSent && !error.is_usable(), "{context}");
+    }
 }
 
 /// What has arrived is there for those who wait for it; anything else is not.
