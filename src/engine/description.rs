@@ -102,18 +102,13 @@ impl Session<'_> {
 
     fn pin_columns(&mut self, io: &mut Lent<'_>, keep: NameHash) -> Result<u16, Fault> {
         let (size, _) = self.link.sizes();
-        let mut names = true;
         let columns = self.link.count(io)?;
+        let most = if self.link.described_size(columns) > size / 2 { 0 } else { size / 2 };
         for after in (0..usize::from(columns)).rev() {
-            let length = self.link.cstr_len(io)?;
+            let length = self.link.cstr_len(io, most)?;
             self.link.take(io, length.wrapping_add(FIELD_TAIL))?;
             let field = FieldTail::decode(self.link.taken())?;
-            let wanted = self.link.pinned().wrapping_add(COLUMN_HEAD).wrapping_add(length);
-            if names && wanted > size / 2 {
-                names = false;
-                self.link.repin(drop_names);
-            }
-            let length = if names && length <= 255 { length } else { 0 };
+            let length = if length <= 255 { length } else { 0 };
             let [a, b, c, d] = field.oid.to_ne_bytes();
             let format = if keep.is_none() { field.format } else { 1 };
             let head = [a, b, c, d, format, u8::try_from(length).unwrap_or(0)];
@@ -163,6 +158,18 @@ impl Framed<'_> {
     #[inline]
     pub(crate) fn description(&self) -> &[u8] {
         self.first_bytes(usize::from(self.described))
+    }
+
+    /// Bytes that RowDescription, of which the count of columns was taken, takes when it is packed
+    /// with all names.
+    pub(crate) fn described_size(&self, columns: u16) -> usize {
+        const SHORTER: usize = FIELD_TAIL - COLUMN_HEAD;
+        self.left().saturating_sub(usize::from(columns).wrapping_mul(SHORTER))
+    }
+
+    /// Whether names were dropped. In a larger buffer they may stay, and take up to a half of it.
+    pub(crate) fn has_dropped_names(&self) -> bool {
+        usize::from(self.described) == usize::from(self.columns).wrapping_mul(COLUMN_HEAD)
     }
 
     /// Whether the row that was taken last has as many columns as were described: always, or it is
@@ -231,30 +238,4 @@ fn copy_name(bytes: &mut [u8], from: usize, to: usize, length: usize) -> Option<
         *bytes.get_mut(to.wrapping_add(at)..)?.first_chunk_mut()? = piece;
     }
     Some(())
-}
-
-/// Rewrites packed columns without their names; returns the new length.
-fn drop_names(packed: &mut [u8]) -> usize {
-    let (mut from, mut to) = (0_usize, 0_usize);
-    while let Some(&length) = packed.get(from.wrapping_add(5)) {
-        super::pin::move_down(packed, from, 5, to);
-        if let Some(place) = packed.get_mut(to.wrapping_add(5)) {
-            *place = 0;
-        }
-        from = from.wrapping_add(COLUMN_HEAD).wrapping_add(usize::from(length));
-        to = to.wrapping_add(COLUMN_HEAD);
-    }
-    to
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_dropped_in_place() {
-        let mut packed = *b"\0\0\0\x17\x01\x02id\0\0\0\x19\x01\0\0\0\0\x14\x01\x04name";
-        let n = drop_names(&mut packed);
-        assert_eq!(&packed[..n], b"\0\0\0\x17\x01\0\0\0\0\x19\x01\0\0\0\0\x14\x01\0");
-    }
 }

@@ -77,12 +77,6 @@ impl Framed<'_> {
         self.pinned = end;
         Ok(())
     }
-
-    /// The pinned bytes, to be rewritten shorter; the closure returns the new length.
-    pub(crate) fn repin(&mut self, f: impl FnOnce(&mut [u8]) -> usize) {
-        let pinned = self.rx.get_mut(..self.pinned).unwrap_or(&mut []);
-        self.pinned = f(pinned).min(self.pinned);
-    }
 }
 
 /// Moves `n` bytes at `from` down to `to`, front to back. On bare targets written out, because

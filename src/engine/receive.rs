@@ -201,21 +201,27 @@ impl Framed<'_> {
     }
 
     /// Length of the string at the head of the body, without its NUL, receiving until it is all
-    /// there. The string is not taken.
+    /// there. The string is not taken. One that is longer than `most` is dropped but for its NUL.
     #[cfg_attr(not(target_os = "none"), inline)]
-    pub(crate) fn cstr_len(&mut self, io: &mut Lent<'_>) -> Result<usize, Fault> {
-        let mut seen = 0_usize;
+    pub(crate) fn cstr_len(&mut self, io: &mut Lent<'_>, most: usize) -> Result<usize, Fault> {
+        let (mut seen, mut long) = (0_usize, false);
         loop {
             let have = self.unread().min(self.body);
             let window = self.get((self.start, self.start.wrapping_add(have)));
-            if let Some(at) = window.get(seen..).and_then(first_nul) {
-                return Ok(seen.wrapping_add(at));
+            let nul = window.get(seen..).and_then(first_nul);
+            seen = nul.map_or(have, |at| seen.wrapping_add(at));
+            if long || seen > most {
+                (self.start, self.body) =
+                    (self.start.wrapping_add(seen), self.body.wrapping_sub(seen));
+                (seen, long) = (0, true);
             }
-            if have == self.body {
+            if nul.is_some() {
+                return Ok(seen);
+            }
+            if seen == self.body {
                 return Err(WireError::Malformed.into());
             }
-            seen = have;
-            self.need(io, have.wrapping_add(1))?;
+            self.need(io, seen.wrapping_add(1))?;
         }
     }
 

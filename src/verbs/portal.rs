@@ -1,6 +1,6 @@
 //! Portals: a statement's rows in slices, with other statements between them.
 
-use crate::engine::{COLUMN_HEAD, Ending, NameHash, Session};
+use crate::engine::{Ending, NameHash, Session};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
@@ -128,15 +128,15 @@ impl Session<'_> {
     /// How many rows of a RowDescription fit the receive buffer beside their descriptions.
     fn rows_that_fit(&mut self, io: &mut Lent<'_>) -> Result<u32, Fault> {
         let count = self.link.count(io)?;
+        let described = self.link.described_size(count);
         // DataRow's own 7 bytes.
-        let (mut row, mut described) = (7_usize, 0_usize);
+        let mut row = 7_usize;
         for _ in 0..count {
-            let length = self.link.cstr_len(io)?;
-            self.link.take(io, length.saturating_add(FIELD_TAIL))?;
+            self.link.cstr_len(io, 0)?;
+            self.link.take(io, FIELD_TAIL)?;
             let field = FieldTail::decode(self.link.taken())?;
             let size = usize::try_from(field.size).unwrap_or(limits::PORTAL_VARIABLE);
             row = row.saturating_add(4).saturating_add(size);
-            described = described.saturating_add(COLUMN_HEAD).saturating_add(length);
         }
         if self.link.left() != 0 {
             return Err(WireError::Malformed.into());

@@ -250,7 +250,8 @@ impl<'r, 'b> Rows<'r, 'b> {
         let link = &mut self.session.link;
         let needed = link.left().saturating_add(self.reserve);
         if needed > link.room() {
-            return Err(link.too_small(needed));
+            let named = if link.has_dropped_names() { needed } else { 0 };
+            return Err(link.too_small(needed.saturating_add(named)));
         }
         link.body(&mut self.io)?;
         self.session.check_columns().map(|()| true)

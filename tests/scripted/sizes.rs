@@ -182,11 +182,38 @@ fn descriptions_larger_than_the_buffer_are_packed() {
     assert!(log[0].starts_with("the receive buffer has 220 bytes, needs"), "{log:?}");
     assert!(log[0].ends_with("connection usable"), "{log:?}");
     assert_eq!(log[1..], ["()"]);
-    // A name that is itself larger than the buffer.
-    let answer = format!("<<< T 1s {}\n{}", column("{long} #00"), rows(1));
-    let log = scenario("name", 220, &answer, all).play(Delivery::WHOLE).log;
-    assert!(log[0].ends_with("connection usable"), "{log:?}");
-    assert_eq!(log[1..], ["()"]);
+    // Names that are themselves larger than the buffer.
+    let answer = format!("<<< T 2s {}\n{}", column("{long} #00").repeat(2), rows(2));
+    let log = sweep(&scenario("name", limits::MIN_RX, &answer, all), &[]);
+    assert_eq!(log, ["2 columns, the last Some((0, 25))", "None", "()"]);
+}
+
+/// What a buffer is said to need is enough: also where a larger one holds the names of the columns,
+/// which take a part of it.
+#[test]
+fn a_result_fits_the_buffer_that_it_is_said_to_need() {
+    for (names, value) in [(5, 60), (5, 10), (20, 1), (1, 200), (3, 120), (12, 4)] {
+        let column = format!("\"{}\" 16400 3s 25 -1s -1 1s ", "n".repeat(63 - 2 * names));
+        let answer = format!(
+            "<<< T {names}s {}\n<<< D {names}s {}\n<<< C \"SELECT 1\"\n<<< Z 'I'",
+            column.repeat(names),
+            format!("['{}'] ", "v".repeat(value)).repeat(names)
+        );
+        for start in limits::MIN_RX..400 {
+            let (mut size, mut tries) = (start, 0);
+            loop {
+                let log = scenario("needs", size, &answer, all).play(Delivery::WHOLE).log;
+                // What the columns need, and then what the row needs.
+                let lacks = log.iter().find(|line| line.contains("needs ")).cloned();
+                let Some(lacks) = lacks else { break };
+                let needed = lacks.split_once("needs ").unwrap().1.split_once(';').unwrap().0;
+                let columns = log[0] == lacks;
+                size = needed.parse().unwrap();
+                tries += if columns { 0 } else { 1 };
+                assert!(tries < 2, "{names} names, {value} bytes, {start} bytes: {lacks}");
+            }
+        }
+    }
 }
 
 const ITEMS: usize = 300;
