@@ -105,7 +105,7 @@ pub(crate) struct Session<'b> {
     /// Savepoints that are open, as far as their guards know.
     pub(crate) savepoints: u16,
     kept: bool,
-    /// Portals of this session.
+    /// Portals of all sessions of this client.
     pub(crate) portals: u32,
     /// This session, to be compared.
     identity: u32,

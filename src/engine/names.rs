@@ -143,9 +143,9 @@ impl Session<'_> {
         }
     }
 
-    /// Prepared statements from before belong to no session any more.
+    /// Prepared statements from before belong to no session any more. Portals go on being counted: a
+    /// number is not given twice.
     pub(crate) fn forget_statements(&mut self) {
-        self.portals = 0;
         if let Some(statics) = &mut self.statics {
             statics.clear();
         }

@@ -200,6 +200,10 @@ fn portals_two_at_once_dropped_slices_and_errors() {
             tx.commit().unwrap();
             c.reset().unwrap();
             let mut tx = c.transaction().unwrap();
+            // None of them has its name.
+            for _ in 0..50 {
+                tx.portal("select 8", ()).unwrap();
+            }
             let error = tx.fetch(&portal, 2).map(|_| ()).unwrap_err();
             // It ended with its transaction.
             assert_eq!(error.sqlstate().unwrap().as_str(), "34000");
