@@ -289,10 +289,11 @@ impl<'b> Session<'b> {
         if let Some(undo) = self.exchange.take_undo() {
             // An answer that belongs to another client must not be taken for that of the rollback.
             self.take_unsolicited(io)?;
-            // The transaction is given up: so is what failed in it.
             undo(self, io)?;
-            self.discard(io)?;
-            return Ok(());
+            // The transaction is given up, if it was still open: so is what failed in it.
+            if self.exchange.owes() {
+                return self.discard(io);
+            }
         }
         discarded
     }

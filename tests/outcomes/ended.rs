@@ -504,3 +504,40 @@ fn rows_of_a_copy_are_counted_alone() {
         });
     }
 }
+
+/// Giving up a transaction gives up what failed in it, not what failed after its text had ended it.
+#[test]
+fn a_dropped_guard_hides_no_failure_of_what_came_after_its_transaction() {
+    let table = Table::new(15, "ended_hidden");
+    let insert = table.insert(2);
+    for (text, told) in [
+        (format!("commit; {insert}; select 1/0"), true),
+        (format!("rollback; {insert}; select 1/0"), true),
+        (format!("{insert}; select 1/0"), false),
+        (format!("commit; begin; {insert}; select 1/0"), false),
+    ] {
+        for nested in [false, true] {
+            table.session(|c| {
+                let mut tx = c.transaction().unwrap();
+                if nested {
+                    drop(tx.savepoint().unwrap().simple_query(&text).unwrap());
+                } else {
+                    drop(tx.simple_query(&text).unwrap());
+                }
+                drop(tx);
+                match c.ping() {
+                    Ok(()) => assert!(!told, "{text}"),
+                    Err(error) => {
+                        assert!(told, "{text}: {error}");
+                        let failed = format!("{error}").contains("failed: server error 22012");
+                        assert!(failed, "{text}: {error}");
+                        assert_eq!(error.outcome(), Outcome::NotSent, "{text}");
+                        assert_eq!(c.ping(), Ok(()), "{text}");
+                    }
+                }
+                assert_eq!(c.transaction_status(), barepg::TransactionStatus::Idle, "{text}");
+            });
+            assert_eq!(table.count(2), 0, "{text}");
+        }
+    }
+}
