@@ -60,7 +60,8 @@ pub struct Storage<
 }
 
 impl<const RX: usize, const TX: usize> Storage<RX, TX> {
-    /// Zeroed memory.
+    /// Zeroed memory. With fewer bytes than [`limits::MIN_RX`] and [`limits::MIN_TX`] it does not
+    /// compile.
     pub const fn new() -> Self {
         const { assert!(RX >= limits::MIN_RX && TX >= limits::MIN_TX) };
         Self { rx: [0; RX], tx: [0; TX] }
@@ -299,7 +300,7 @@ impl<'b> Client<'b> {
     /// ```no_run
     /// # fn example<'b>(client: &mut barepg::Client<'b>, cache: &'b mut barepg::KeyCache) {
     /// // The cache is in a static, or restored from flash.
-    /// client.set_key_cache(cache); // the next login takes 62,000 instructions instead of 20 million
+    /// client.set_key_cache(cache); // the next login takes 60,000 instructions instead of 20 million
     /// # }
     /// ```
     pub const fn set_key_cache(&mut self, cache: &'b mut KeyCache) {
@@ -331,8 +332,9 @@ impl<'b> Client<'b> {
         self.session.keys.as_deref().map(|keys| keys.cache())
     }
 
-    /// Deadline of one operation of all sessions to come, in milliseconds. Default:
-    /// [`limits::DEFAULT_TIMEOUT_MS`].
+    /// Deadline of each verb of all sessions to come, in milliseconds, as
+    /// [`Connection::set_timeout_ms`](crate::Connection::set_timeout_ms) sets it for one. Default:
+    /// [`limits::DEFAULT_TIMEOUT_MS`]. The login has `connect_timeout`.
     pub const fn set_timeout_ms(&mut self, timeout_ms: u32) {
         self.session.timeout_ms = timeout_ms;
     }

@@ -37,7 +37,7 @@ pub(crate) const ANSWER: usize = 64;
 const OLD_LAYOUTS: [usize; 2] = [76, 140];
 
 impl GaussKeys {
-    /// Derives the keys from the password: 4 × `iterations` SHA-1 blocks, about 56 million
+    /// Derives the keys from the password: 4 × `iterations` SHA-1 blocks, about 53 million
     /// instructions on a Cortex-M3 for openGauss's 10,000. `idle` is called every
     /// [`limits::HASH_SLICE`](crate::limits::HASH_SLICE) iterations.
     ///

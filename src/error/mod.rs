@@ -162,7 +162,9 @@ pub enum ErrorKind {
     ClockStopped,
     /// The connection died in an earlier call; the transport was not touched. Connect again.
     Broken,
-    /// A buffer is too small: give it `needed` bytes, or make the value smaller.
+    /// A buffer is too small: give it `needed` bytes, or make the value smaller. The connection stays
+    /// usable, but where it is a record buffer of TLS. A row of a result was skipped, and the statement
+    /// goes on ([`Outcome::Local`]); a message without feature `pieces`, or a row of an outbox, was not sent.
     Capacity {
         /// Which buffer.
         buffer: Buffer,
@@ -185,8 +187,9 @@ pub enum ErrorKind {
     /// A part of a value (an element of an array, a field) is not what was asked for. Made by `?`
     /// of a [`TypeError`]. The connection stays usable.
     Value(TypeError),
-    /// A parameter or text could not be sent: see the reason. Nothing was sent, unless the outcome says
-    /// otherwise: a streamed value's source failed after a part of the message had left.
+    /// A parameter or text could not be sent: see the reason. Nothing was sent and the connection is
+    /// usable, unless the error says otherwise: a streamed value's source failed after a part of the
+    /// message had left.
     Encode(WireError),
     /// There is no TLS, or no longer: see the reason. The connection is dead.
     #[cfg(feature = "tls")]
@@ -207,7 +210,7 @@ pub enum Outcome {
     NotSent,
     /// Nothing of it stays: the server refused and went on, or the link was lost in an open
     /// transaction before anything was sent that could end it, or the server never got all of it.
-    /// An open transaction is now failed.
+    /// A transaction that was open has failed: nothing of it stays, but where it goes on from a savepoint.
     Refused,
     /// The server may or may not have done it. Repeat only what is safe to do twice (a key made
     /// by the client and `ON CONFLICT DO NOTHING`), or ask the server first.

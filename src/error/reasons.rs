@@ -121,42 +121,50 @@ pub enum ProtocolError {
     NotPostgres,
 }
 
-/// A call that does not fit the moment. Nothing was sent.
+/// A call that does not fit the moment, the statement or its result. The connection stays as usable as it
+/// was; nothing was sent where a variant does not say otherwise, and [`Error::outcome`](crate::Error::outcome)
+/// says it in any case. Most of these are faults of the program: the same call fails again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum UsageError {
-    /// The prepared statement belongs to another session.
+    /// The statement or portal belongs to another session, of this client or of another: make it
+    /// again after each login.
     StaleStatement,
-    /// The number of parameters is not what the statement has.
+    /// The number of parameters is not what the statement has; in a COPY, of values and columns.
     ParameterCount,
     /// A parameter's type is not what the statement was prepared with.
     ParameterType,
-    /// No rows where one was asked for.
+    /// No rows where one was asked for. The statement was run.
     NoRows,
-    /// More than one row where one was asked for.
+    /// More than one row where one was asked for. The statement runs on; the next verb discards the
+    /// rows, and says if it fails.
     TooManyRows,
-    /// The statement asks for COPY; use the COPY verbs. Where it was one from here, it was made to
-    /// fail, and with it what came before in the same text or pipeline, unless that was committed. In a
-    /// pipeline and in `execute_many` that ends the connection.
+    /// The statement, which was sent, is a COPY, and the verb is not the one for it:
+    /// [`copy_in`](crate::Connection::copy_in) is for one from here, [`copy_out`](crate::Connection::copy_out)
+    /// for one to here. One from here was made to fail, and with it what came before in the same text or
+    /// pipeline, unless that was committed; in a pipeline and in `execute_many` that ends the connection.
+    /// Of one to here the next verb discards the rows.
     Copy,
-    /// The statement, which was run, is not a COPY in the direction of the verb.
+    /// The statement of `copy_in` or `copy_out` is no COPY, and was run.
     NotCopy,
     /// Rows of a COPY need `with (format binary)`, and binary values: no text for the server to parse.
     CopyFormat,
     /// The pipeline has as many statements as it can, or its results were asked for.
     PipelineFull,
-    /// A transaction is open already.
+    /// A transaction is open already: a part of it is a [`Savepoint`](crate::Savepoint).
     InTransaction,
-    /// COMMIT was answered with ROLLBACK: the transaction had failed before.
+    /// COMMIT was sent, and answered with ROLLBACK: the transaction had failed before. Nothing of it
+    /// stays.
     RolledBack,
     /// The transaction of this guard has ended already, by the text of a statement (`commit`,
     /// `rollback`): nothing was sent. With [`Outcome::Refused`](crate::Outcome::Refused) it was
     /// rolled back, else it may have been committed.
     NotInTransaction,
-    /// The result has no such column, or the receive buffer had no room for its name.
+    /// The row, which stays as it is, has no such column: fewer than the type it should become, or none of
+    /// this name. Also where the receive buffer had no room for the names.
     NoColumn,
-    /// The row has more columns than the type it should become.
+    /// The row, which stays as it is, has more columns than the type it should become.
     ColumnCount,
 }
 

@@ -29,7 +29,8 @@ impl FileFlash {
     /// meanwhile.
     ///
     /// # Errors
-    /// What the system says; `InvalidInput` for another size than the file has.
+    /// What the system says; `InvalidInput` for a size that is no multiple of 4096 bytes, or another than
+    /// the file has.
     pub fn open(path: impl AsRef<Path>, size: usize) -> io::Result<Self> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;

@@ -124,10 +124,10 @@ impl<'b> Connection<'_, 'b> {
         }
     }
 
-    /// Runs one or more statements without parameters; their rows are dropped.
+    /// Runs one or more statements without parameters, as `simple_query` does; their rows are dropped.
     ///
     /// # Errors
-    /// As [`query`](Self::query).
+    /// As [`query`](Self::query); of a COPY from here, which is made to fail, SQLSTATE 57014.
     pub fn batch_execute(&mut self, sql: &str) -> Result<()> {
         let io = &mut lent(&mut self.io);
         let session = &mut *self.session;

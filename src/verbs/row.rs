@@ -153,9 +153,10 @@ impl<'r> Row<'r> {
     ///
     /// # Errors
     /// [`ErrorKind::Column`](crate::ErrorKind::Column) naming the column that does not fit;
-    /// [`UsageError::ColumnCount`](crate::UsageError::ColumnCount) when there are more or fewer
-    /// columns. The connection stays usable. [`ErrorKind::Protocol`](crate::ErrorKind::Protocol):
-    /// the row is malformed, and the connection is dead.
+    /// [`UsageError::ColumnCount`](crate::UsageError::ColumnCount) when there are more columns,
+    /// [`UsageError::NoColumn`](crate::UsageError::NoColumn) when there are fewer.
+    /// The connection stays usable. [`ErrorKind::Protocol`](crate::ErrorKind::Protocol): the row is
+    /// malformed, and the connection is dead.
     #[inline]
     pub fn decode<T: FromRow<'r>>(&self) -> Result<T> {
         T::from_row(self)

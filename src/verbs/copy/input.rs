@@ -52,7 +52,7 @@ impl<'b> Connection<'_, 'b> {
     ///
     /// # Errors
     /// As [`query`](Self::query). [`UsageError::NotCopy`]: the statement is another one, and runs all
-    /// the same; the next call says if it fails.
+    /// the same; the next call says if it fails. [`UsageError::Copy`]: it is a COPY in the other direction.
     pub fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_, 'b>> {
         let (session, mut io) = (&mut *self.session, lent(&mut self.io));
         match session.start_copy_in(&mut io, sql) {
@@ -126,7 +126,9 @@ impl CopyIn<'_, '_> {
     /// Ends the stream. Returns how many rows the server took.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`](crate::ErrorKind::Server): refused, no row is kept, connection usable.
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server): refused, no row is kept, connection usable. With a
+    /// SQLSTATE of class 08 it is [`Outcome::Unknown`], for poolers write these too; PostgreSQL's own is
+    /// 08P01, where a value has not the size of its column (`i32` for a `bigint`), and then no row is kept.
     /// When the link fails, or with FATAL, [`Outcome::Unknown`]: the rows may have been kept.
     pub fn finish(mut self) -> Result<u64> {
         self.live()?;

@@ -95,9 +95,10 @@ impl CopyOut<'_, '_> {
     ///
     /// # Errors
     /// As [`next`](Self::next). These leave the COPY where it is, after the row:
-    /// [`ErrorKind::Column`](crate::ErrorKind::Column) (a value does not fit its Rust type),
-    /// [`UsageError::ColumnCount`], [`ErrorKind::Capacity`](crate::ErrorKind::Capacity) (the row is
-    /// larger than the receive buffer). [`UsageError::CopyFormat`]: the stream is not binary.
+    /// [`ErrorKind::Column`](crate::ErrorKind::Column) (a value does not fit its Rust type, or the row
+    /// has fewer), [`UsageError::ColumnCount`] (the row has more),
+    /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity) (the row is larger than the receive buffer).
+    /// [`UsageError::CopyFormat`]: the stream is not binary.
     pub fn next_row<'s, R: CopyRow<'s>>(&'s mut self) -> Result<Option<R>> {
         self.session.check_ended()?;
         match self.row() {
