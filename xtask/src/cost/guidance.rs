@@ -13,6 +13,8 @@ const RECORD: u64 = 5 + 1 + 16;
 const SEGMENT: u64 = 1460;
 /// The send buffer of the works that are counted: a longer message leaves in pieces.
 const BUFFER: u64 = 512;
+/// The smallest buffers, `limits::MIN_RX` and `limits::MIN_TX`.
+const SMALLEST: u64 = 96 + 64;
 /// One reading in ten seconds, for a day.
 const READINGS: u64 = 24 * 60 * 60 / 10;
 /// Readings of ten minutes.
@@ -94,6 +96,40 @@ pub fn images(figures: &Budgets) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The sizes in KB of 1,024 bytes, for README.
+pub fn sizes(figures: &Budgets) -> String {
+    let of = |section: &str, name: &str| figures.get(section, name);
+    let kb = |bytes: Option<u64>| {
+        bytes.map_or("–".to_string(), |bytes| format!("{:.1} KB", bytes as f64 / 1024.0))
+    };
+    let client = of("thumbv7m_ram", "client");
+    let session = |buffers| client.map_or("–".to_string(), |client| digits(client + buffers));
+    let (plain, tls) = (section(("qemu-lm3s6965", false)), section(("qemu-lm3s6965", true)));
+    let memory = of(&tls, "static_ram").zip(of(&tls, "stack")).map(|(ram, stack)| ram + stack);
+    format!(
+        "\
+| | flash | RAM |
+|---|---|---|
+| the driver: login, statements, typed rows, COPY in, error fields | {}, {} with `small-sha256` | {} bytes with \
+buffers of 512 + 512, {} the smallest; stack {} for a login, {} for a query |
+| an image with smoltcp, DHCP and both demo programs | {} | {}, stack {} |
+| one with TLS 1.3, `verify-full` and channel binding, which gives errors as bytes | {}, {} of it TLS | {}, stack included |
+",
+        kb(of("driver", "set")),
+        kb(of("driver_small", "set")),
+        session(512 + 512),
+        session(SMALLEST),
+        kb(of("thumbv7m_stack", "scram_login")),
+        kb(of("thumbv7m_stack", "adhoc_trip")),
+        kb(of(&plain, "flash")),
+        kb(of(&plain, "static_ram")),
+        kb(of(&plain, "stack")),
+        kb(of(&tls, "flash")),
+        kb(of(&tls, "flash_of_tls")),
+        kb(memory),
+    )
 }
 
 /// What goes over the wire.
@@ -234,5 +270,6 @@ mod tests {
         assert!(memory(&figures).contains("| 900 | – |"), "{}", memory(&figures));
         assert_eq!(metered(&figures).lines().count(), 2);
         assert!(images(&figures).contains("| `qemu-lm3s6965`, TLS | – |"));
+        assert!(sizes(&figures).contains("| –, – with `small-sha256` |"), "{}", sizes(&figures));
     }
 }

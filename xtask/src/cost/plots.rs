@@ -105,7 +105,7 @@ fn flash(figures: &Budgets, page: &Page) -> Result<String, String> {
             }
         }
     }
-    let names = ["small-sha256", "SHA-256 unrolled", "with openGauss"];
+    let names = ["small-sha256", "SHA-256 unrolled", "with openGauss and SM3"];
     draw("Flash of the driver on a Cortex-M3, bytes", &bars, &names, 10, false, page)
 }
 

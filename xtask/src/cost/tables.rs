@@ -21,6 +21,7 @@ const TABLES: &[Table] = &[
     ("memory", guidance::memory),
     ("images", guidance::images),
     ("metered", guidance::metered),
+    ("sizes", guidance::sizes),
     ("summary", summary),
 ];
 
@@ -195,7 +196,7 @@ fn heap(figures: &Budgets) -> String {
 
 fn flash(figures: &Budgets) -> String {
     let mut text = "\
-| bytes of flash | SHA-256 unrolled | `small-sha256` | with openGauss |
+| bytes of flash | SHA-256 unrolled | `small-sha256` | with openGauss and SM3 |
 |---|--:|--:|--:|
 "
     .to_string();
@@ -216,9 +217,10 @@ fn summary(figures: &Budgets) -> String {
         part(figures, "prepared", Client::Tokio)
     );
     [
-        ("flash of the driver, what most firmware uses".to_string(), of("driver", "set")),
-        ("the same with `small-sha256`".to_string(), of("driver_small", "set")),
-        ("a login alone, with `small-sha256`".to_string(), of("driver_small", "login")),
+        (
+            "flash of a login alone, `small-sha256`, in bytes".to_string(),
+            of("driver_small", "login"),
+        ),
         ("instructions of a prepared statement, Cortex-M3".to_string(), of(m3, "prepared_trip")),
         ("of a row of five columns".to_string(), of(m3, "row")),
         ("of a row of COPY".to_string(), of(m3, "copy_in_row")),
