@@ -21,6 +21,7 @@ mod fetch;
 mod log;
 mod plant;
 mod recipe;
+mod snippets;
 mod upload;
 
 #[test]
