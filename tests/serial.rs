@@ -178,7 +178,7 @@ fn a_lost_byte_ends_the_session() {
     });
 }
 
-/// A modem: what it answers to each command, in order, as a test says. It echoes, and reports unasked.
+/// A modem: what it answers to each command, in order, as a test says. It echoes, and sends unsolicited codes.
 struct Script<'l> {
     received: &'l Received<64>,
     answers: &'static [(&'static str, &'static str)],

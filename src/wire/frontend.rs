@@ -237,7 +237,7 @@ pub fn execute_and_sync(w: &mut Writer<'_>) -> Done {
 }
 
 /// Execute a portal that does not exist: makes the server abort what was sent since the last
-/// Sync. Used to take back a batch of which a part was sent.
+/// Sync. Used to abort a batch of which a part was sent.
 pub fn execute_nothing(w: &mut Writer<'_>) -> Done {
     w.literal(b"E\0\0\0\x0f abort\0\0\0\0\0")
 }

@@ -332,7 +332,7 @@ fn an_error_within_the_stream_and_an_early_drop() {
 }
 
 #[test]
-fn what_is_no_copy_is_told() {
+fn what_is_no_copy_is_reported() {
     on_each(|cluster| {
         with_session(cluster.port(), role("scram_user"), |c| {
             c.batch_execute(TABLE).unwrap();

@@ -1,4 +1,4 @@
-//! How openGauss turns a client away, ends a session, or says something unasked: and what the driver
+//! How openGauss turns a client away, ends a session, or sends something unsolicited: and what the driver
 //! makes of it.
 
 use std::thread;
@@ -59,7 +59,7 @@ fn a_session_that_a_thread_pool_ended() {
     client.connect(tcp(front.port())).unwrap().ping().unwrap();
 }
 
-/// What is sent unasked in the middle of a verb does not disturb it.
+/// What is sent unsolicited in the middle of a verb does not disturb it.
 #[test]
 fn an_index_that_is_made_is_noticed() {
     let front = front();

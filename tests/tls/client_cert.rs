@@ -68,7 +68,7 @@ fn the_server_takes_the_right_certificate_and_no_other() {
         let (kind, message) = Setup::new(user("cert_user"), &files).login(port).unwrap_err();
         assert!(matches!(kind, ErrorKind::Server(state) if state.as_str() == "28000"), "{kind:?}");
         assert!(message.contains("valid client certificate"), "{message}");
-        // A key that is not the certificate's: a host notices, a board is told by the server.
+        // A key that is not the certificate's: a host notices, to a board the server reports it.
         let kind = with("cert_user", "cert_user.crt", "other_user.key").fails(port);
         let expected = match cfg!(feature = "std") {
             true => ErrorKind::Config(ConfigError::ClientCertificate),

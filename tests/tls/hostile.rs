@@ -533,7 +533,7 @@ fn a_session_ends_at_the_first_record_that_is_not_the_servers() {
         ("ChangeCipherSpec", vec![Step::Record(20, vec![1])], RECORD),
         ("forged", vec![Step::Forged], RECORD),
         ("alert", vec![Step::Sealed(21, vec![2, 20])], ErrorKind::Tls(TlsError::Alert(20))),
-        ("an alert that nobody knows", vec![Step::Sealed(21, vec![7, 200])], ErrorKind::Tls(TlsError::Alert(200))),
+        ("an alert without a name", vec![Step::Sealed(21, vec![7, 200])], ErrorKind::Tls(TlsError::Alert(200))),
         ("an alert of the client certificate, late", vec![Step::Sealed(21, vec![2, 42])], ErrorKind::Tls(TlsError::Alert(42))),
         ("half an alert", vec![Step::Sealed(21, vec![2])], RECORD),
         ("a long alert", vec![Step::Sealed(21, vec![2, 20, 0, 1])], RECORD),

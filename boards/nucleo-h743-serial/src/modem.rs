@@ -46,7 +46,7 @@ enum Wanted<'c> {
 }
 
 impl Wanted<'_> {
-    /// `None`: the answer goes on. An echo, an empty line and a report that nobody asked for ("+CREG: 1") are
+    /// `None`: the answer goes on. An echo, an empty line and an unsolicited report ("+CREG: 1") are
     /// no end of it.
     fn end(self, line: &[u8]) -> Option<Result<(), DialError>> {
         let refused = Some(Err(DialError::Failed(ErrorKind::ConnectionRefused)));
