@@ -84,7 +84,7 @@ setters! {
     options(value: &'a str) options = Some(value);
 
     /// Deadline of the whole login at one host, in milliseconds (libpq's `connect_timeout`
-    /// counts seconds). Default:
+    /// counts seconds); 0 leaves no time, where that 0 is none. Default:
     /// [`DEFAULT_CONNECT_TIMEOUT_MS`](crate::limits::DEFAULT_CONNECT_TIMEOUT_MS).
     connect_timeout_ms(value: u32) connect_timeout_ms = value;
 

@@ -113,7 +113,8 @@ impl Error {
         self.usable != 0
     }
 
-    /// The server's SQLSTATE, when the server sent the error.
+    /// The server's SQLSTATE, when it refused this call. That of
+    /// [`ErrorKind::EarlierStatement`], which is about another call, is in the kind alone.
     pub const fn sqlstate(&self) -> Option<SqlState> {
         match self.fault.is(Fault::SERVER) {
             true => Some(self.state()),

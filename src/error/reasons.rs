@@ -133,7 +133,8 @@ pub enum UsageError {
     StaleStatement,
     /// The number of parameters is not what the statement has; in a COPY, of values and columns.
     ParameterCount,
-    /// A parameter's type is not what the statement was prepared with.
+    /// A parameter's type is not the one that was given for it. (Where the server inferred the type it is no
+    /// error: that execution goes as text.)
     ParameterType,
     /// No rows where one was asked for. The statement was run.
     NoRows,
