@@ -54,16 +54,17 @@ impl Error {
     /// * 08P01 on a connection that stays usable is: so the server refuses a parameter that is
     ///   malformed. On one that is dead it was a pooler's way of giving up: [`Retry`](Remedy::Retry).
     ///
-    /// A value that cannot be encoded or does not fit the buffers is `SetAside`. Errors of
-    /// configuration, login, trust and usage are [`Operator`](Remedy::Operator), everything else
-    /// `Retry`.
+    /// A value that cannot be encoded or does not fit the buffers is `SetAside` where the connection
+    /// stays usable; a login or a session that ended because of a buffer, and a streamed value whose source
+    /// failed, are [`Operator`](Remedy::Operator). So are errors of configuration, login, trust and usage.
+    /// Everything else is `Retry`.
     pub const fn remedy(&self) -> Remedy {
         if let Some(state) = self.sqlstate() {
             return self.of_server(&state);
         }
         match self.outcome() {
             Outcome::Local => {}
-            _ if self.fault.is_unfit() => return Remedy::SetAside,
+            _ if self.fault.is_unfit() && self.is_usable() => return Remedy::SetAside,
             _ => {}
         }
         let operator = self.fault.is_unfit() || self.fault.is_for_operator();
@@ -128,12 +129,17 @@ mod tests {
     #[test]
     fn errors_of_this_side() {
         let of = |fault, outcome| Error::of(fault, outcome, false).remedy();
-        let tx = |outcome| {
-            let details = Details::capacity(Buffer::Tx, 64, 65);
-            Error::new(Fault::CAPACITY, details, outcome, false).remedy()
+        let full = |buffer, outcome, usable| {
+            let details = Details::capacity(buffer, 64, 65);
+            Error::new(Fault::CAPACITY, details, outcome, usable).remedy()
         };
-        assert_eq!(tx(Outcome::NotSent), Remedy::SetAside);
-        assert_eq!(tx(Outcome::Local), Remedy::Operator);
+        assert_eq!(full(Buffer::Tx, Outcome::NotSent, true), Remedy::SetAside);
+        assert_eq!(full(Buffer::Tx, Outcome::Local, true), Remedy::Operator);
+        // Of a login, or of a session that it ended: the buffers are at fault, no row.
+        for outcome in [Outcome::NotSent, Outcome::Refused, Outcome::Unknown] {
+            assert_eq!(full(Buffer::TlsRecord, outcome, false), Remedy::Operator);
+            assert_eq!(full(Buffer::Rx, outcome, false), Remedy::Operator);
+        }
         for fault in [
             Fault::CLOSED,
             Fault::HUNG_UP,
@@ -161,10 +167,12 @@ mod tests {
     fn by_kind(error: &Error) -> Remedy {
         match error.kind() {
             ErrorKind::Server(state) => error.of_server(&state),
-            ErrorKind::Encode(_) | ErrorKind::Capacity { .. } => match error.outcome() {
-                Outcome::Local => Remedy::Operator,
-                _ => Remedy::SetAside,
-            },
+            ErrorKind::Encode(_) | ErrorKind::Capacity { .. } => {
+                match (error.outcome(), error.is_usable()) {
+                    (Outcome::Local, _) | (_, false) => Remedy::Operator,
+                    _ => Remedy::SetAside,
+                }
+            }
             ErrorKind::Config(_)
             | ErrorKind::Column { .. }
             | ErrorKind::Value(_)

@@ -2,8 +2,8 @@
 
 use barepg::tls::{CertificateError, TlsError, TlsStorage, Validity};
 use barepg::{
-    AuthError, Buffer, ChannelBinding, Client, Config, ConfigError, ErrorKind, NoEntropy, SslMode,
-    SslNegotiation, Storage,
+    AuthError, Buffer, ChannelBinding, Client, Config, ConfigError, ErrorKind, NoEntropy, Remedy,
+    SslMode, SslNegotiation, Storage,
 };
 use barepg_testkit::pg;
 use barepg_testkit::pki::{Spec, Workshop};
@@ -229,6 +229,8 @@ fn certificates_larger_than_a_record_say_by_how_much() {
             panic!("{error}")
         };
         assert_eq!(have as usize, RX);
+        // No row is at fault: whoever dials in order to send one keeps it.
+        assert_eq!(error.remedy(), Remedy::Operator);
         (needed, error.to_string())
     }
     let dead = "not sent, connection dead";
