@@ -50,8 +50,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// One second three times, then up to ten; one second up to a minute; one minute up to fifteen.
-    /// What was left running is cancelled.
+    /// `lost`: one second three times, then longer ones up to ten. `overloaded`: one second up to a minute.
+    /// `hopeless`: one minute up to fifteen. What was left running is cancelled.
     pub const DEFAULT: Self = Self {
         lost: Backoff { first_ms: 1000, spread_ms: 1000, steady: 3, longest_ms: 10_000 },
         overloaded: Backoff { first_ms: 1000, spread_ms: 1000, steady: 1, longest_ms: 60_000 },
