@@ -121,7 +121,7 @@ pub struct Health {
     pub hopeless: u32,
     /// Sessions that ended with work whose outcome is unknown.
     pub unknown: u32,
-    /// Failures since work was done last.
+    /// Failures in a row, since work was done last; 1 also after a session that ended by itself.
     pub failures: u32,
     /// The longest time without a session, in milliseconds.
     pub longest_gap_ms: u32,
