@@ -13,8 +13,8 @@ pub const CLIENT: usize = 256;
 /// PgBouncer refuses a login message that arrives in pieces: before it take 128 bytes.
 pub const MIN_TX: usize = 64;
 
-/// Receive and send buffer of the default [`Storage`](crate::Storage), in bytes. Measured: 512
-/// bytes cost 6 % more instructions per row than 16 KiB, 256 bytes 15 % more.
+/// Receive and send buffer of the default [`Storage`](crate::Storage), in bytes. A row of
+/// 75 bytes takes a sixth more instructions with 256, a fifth less with 4,096: `docs/cost.md` has the figures.
 pub const DEFAULT_BUFFER: usize = 512;
 
 /// Deadline of one operation unless the caller sets another, in milliseconds.
