@@ -75,8 +75,8 @@ impl Fault {
         // The numbers of a class, a bit each.
         let those = match number & !0xf {
             USAGE | CONFIG | COLUMN | VALUE => !0,
-            // The password is too long.
-            DIAL => 1 << 3,
+            // The password is too long, `hostaddr` is no address.
+            DIAL => 1 << 3 | 1 << 4,
             PROTOCOL => {
                 1 << protocol::NotPostgres | 1 << protocol::BadVersion | 1 << protocol::Encoding
             }
@@ -102,6 +102,8 @@ impl Fault {
             // unexpected_message, bad_record_mac, record_overflow, decode_error, internal_error,
             // user_canceled: no question of configuration.
             ALERT => !matches!(alert, 10 | 20 | 22 | 50 | 80 | 90),
+            // A board that learns the time from the network does so after its start.
+            CERTIFICATE => alert != certificate::ClockNotSet,
             _ => true,
         }
     }

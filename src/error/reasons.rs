@@ -61,13 +61,16 @@ pub enum ConfigError {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AuthError {
-    /// The server asks for a method that the policy (`require_auth`) does not allow.
+    /// The server asks for a method that the policy (`require_auth`) does not allow. Where there is none, a
+    /// password in clear and MD5 are answered over verified TLS only: have the server store SCRAM-SHA-256, or
+    /// use TLS.
     MethodNotAllowed,
     /// The server asks for a method this driver does not know.
     UnknownMethod,
     /// The platform has no entropy for the nonce.
     NoEntropy,
-    /// The iteration count is below the minimum or above the maximum.
+    /// The iteration count is below the minimum or above the maximum: see
+    /// [`Config::scram_iterations`](crate::Config::scram_iterations), and `gauss_iterations` for openGauss.
     Iterations,
     /// The server could not prove that it knows the password: do not trust it.
     ServerSignature,

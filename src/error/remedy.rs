@@ -56,8 +56,8 @@ impl Error {
     ///
     /// A value that cannot be encoded or does not fit the buffers is `SetAside` where the connection
     /// stays usable; a login or a session that ended because of a buffer, and a streamed value whose source
-    /// failed, are [`Operator`](Remedy::Operator). So are errors of configuration, login, trust and usage.
-    /// Everything else is `Retry`.
+    /// failed, are [`Operator`](Remedy::Operator). So are errors of configuration, login, trust and usage,
+    /// but for entropy, a clock or a peripheral that is not there yet. Everything else is `Retry`.
     pub const fn remedy(&self) -> Remedy {
         if let Some(state) = self.sqlstate() {
             return self.of_server(&state);
@@ -86,9 +86,9 @@ mod tests {
     use super::*;
     #[cfg(feature = "outbox")]
     use crate::error::OutboxError;
-    #[cfg(feature = "tls")]
-    use crate::error::TlsError;
     use crate::error::{AuthError, Buffer, Details, DialError, ErrorKind, Fault, ProtocolError};
+    #[cfg(feature = "tls")]
+    use crate::error::{CertificateError, TlsError};
 
     fn server(code: &str, usable: bool) -> Remedy {
         let state = SqlState::from_field(code.as_bytes());
@@ -177,7 +177,7 @@ mod tests {
             | ErrorKind::Column { .. }
             | ErrorKind::Value(_)
             | ErrorKind::Usage(_)
-            | ErrorKind::Dial(DialError::PasswordTooLong)
+            | ErrorKind::Dial(DialError::PasswordTooLong | DialError::NotAnAddress)
             | ErrorKind::Protocol(
                 ProtocolError::NotPostgres | ProtocolError::BadVersion | ProtocolError::Encoding,
             ) => Remedy::Operator,
@@ -192,6 +192,9 @@ mod tests {
                 // internal_error, user_canceled: no question of configuration.
                 | TlsError::Alert(10 | 20 | 22 | 50 | 80 | 90),
             ) => Remedy::Retry,
+            // A board that learns the time from the network does so after its start.
+            #[cfg(feature = "tls")]
+            ErrorKind::Tls(TlsError::Certificate(CertificateError::ClockNotSet)) => Remedy::Retry,
             #[cfg(feature = "tls")]
             ErrorKind::Tls(_) => Remedy::Operator,
             #[cfg(feature = "outbox")]

@@ -308,8 +308,8 @@ fn copy(connection: &mut Conn<'_, '_>, log: &mut Log) -> Result<(), Error> {
 #[test]
 fn unsolicited_copy_is_ended() {
     let played = sweep("copy", &[SqlState::QUERY_CANCELED]);
-    let copy = "the statement asks for COPY; only reading failed, connection usable";
-    let ended = "the statement asks for COPY; refused, connection usable";
+    let copy = "the statement is a COPY for another verb; only reading failed, connection usable";
+    let ended = "the statement is a COPY for another verb; refused, connection usable";
     let refused = "server error 57014; refused, connection usable";
     assert_eq!(played.log, [ended, copy, refused, "()", copy, copy, "()"]);
 }
