@@ -259,8 +259,10 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
             Err(WireError::Full) => {
                 let needed =
                     Writer::measure(&|w: &mut Writer<'_>| values.values(w), &[], Rules::NONE)?;
-                let figure = |n| u32::try_from(n).unwrap_or(u32::MAX);
-                let (have, needed) = (figure(have), figure(needed));
+                // Of the whole buffer, as `longest` has it.
+                let needed = u32::try_from(needed).unwrap_or(u32::MAX >> 1);
+                let needed = Device::<F>::round(needed.wrapping_add(HEAD.wrapping_add(ASIDE)));
+                let have = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
                 let details = Details::capacity(Buffer::Outbox, have, needed);
                 return Err(Error::new(Fault::CAPACITY, details, Outcome::NotSent, true));
             }

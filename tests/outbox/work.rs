@@ -4,7 +4,7 @@ use barepg::host::{FileFlash, SystemPlatform};
 use barepg::outbox::{Full, Options, Outbox, RamFlash};
 use barepg::types::oid;
 use barepg::{
-    Connection, Error, ErrorKind, OutboxError, Remedy, Result, StaticStatement, UsageError,
+    Buffer, Connection, Error, ErrorKind, OutboxError, Remedy, Result, StaticStatement, UsageError,
 };
 use barepg_testkit::flash::Flash;
 use barepg_testkit::pg;
@@ -32,6 +32,26 @@ fn push(outbox: &mut Ram<'_>, values: impl IntoIterator<Item = i32>) {
     for value in values {
         outbox.push(&INSERT, (value, "")).unwrap();
     }
+}
+
+#[test]
+fn a_row_too_large_for_the_buffer_says_how_large_it_must_be() {
+    let text = "x".repeat(300);
+    let push_with = |bytes: usize| {
+        let (mut memory, mut buffer) = ([0; 8192], vec![0; bytes]);
+        let flash = RamFlash::new(&mut memory);
+        let options = options().page(1024);
+        let mut outbox = Outbox::open(flash, &mut buffer, options, &SystemPlatform::new()).unwrap();
+        outbox.push(&INSERT, (1, text.as_str()))
+    };
+    let error = push_with(100).unwrap_err();
+    let ErrorKind::Capacity { buffer: Buffer::Outbox, have: 100, needed } = error.kind() else {
+        panic!("{error}")
+    };
+    assert_eq!(error.remedy(), Remedy::SetAside);
+    push_with(needed as usize).unwrap();
+    let next = push_with(needed as usize - 1).unwrap_err();
+    assert!(matches!(next.kind(), ErrorKind::Capacity { .. }), "{next}");
 }
 
 #[test]
