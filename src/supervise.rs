@@ -262,7 +262,8 @@ impl<'b> Client<'b> {
     /// and after a failure pauses as the policy says and does it again, until one of the two
     /// closures breaks with a value.
     ///
-    /// `session` is called once for each session. It returns
+    /// `session` is called once for each session. It must return when the connection is dead
+    /// ([`Error::is_usable`](crate::Error::is_usable)), for then each verb fails at once. It returns
     /// * `Err`, what a verb returned, where the session is to end: that is most often `?`; a connection
     ///   that is usable ends with Terminate;
     /// * `Ok(Continue(()))` where it is to end without a failure: after the shortest pause there is
