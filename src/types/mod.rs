@@ -220,6 +220,11 @@ impl From<core::num::ParseIntError> for TypeError {
 }
 
 /// A Rust type that can be read from a column.
+#[diagnostic::on_unimplemented(
+    note = "PostgreSQL has no unsigned integers: `i16`, `i32`, `i64` are int2, int4, int8; text is lent as `&str`, \
+            bytes as `&[u8]`; where NULL may come it is an `Option`",
+    note = "all types: https://docs.rs/barepg/latest/barepg/types/"
+)]
 pub trait FromSql<'a>: Sized {
     /// The type named in error messages as the wanted one.
     const OID: Oid;
@@ -266,6 +271,11 @@ pub trait FromSql<'a>: Sized {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    note = "PostgreSQL has no unsigned integers: `i16`, `i32`, `i64` are int2, int4, int8; text goes as `&str`, \
+            bytes as `&[u8]`, an array as a slice",
+    note = "all types: https://docs.rs/barepg/latest/barepg/types/"
+)]
 pub trait ToSql {
     /// The type that is sent to the server. 0 lets it infer one, which is safe only where the binary
     /// layout of the inferred type is what [`to_sql`](Self::to_sql) writes; with [`oid::AS_TEXT`] it

@@ -9,6 +9,9 @@ use crate::wire::{Reader, Rules, WireError, Writer};
 /// `&dyn` [`Parameter`] where their number is only known at run time.
 ///
 /// Tuples are compiled for their types: no table of functions, no copies.
+#[diagnostic::on_unimplemented(
+    note = "parameters are a tuple, one of them too: `(value,)`; `()` for none"
+)]
 pub trait Params {
     /// How many.
     fn count(&self) -> usize;
