@@ -309,6 +309,16 @@ impl<const N: usize> ArrayElement for Numeric<N> {
     const ARRAY_OID: Oid = oid::NUMERIC_ARRAY;
 }
 
+/// Read of object identifiers, sent as `bigint[]`: see [`ToSql`] of `u32`.
+impl ArrayElement for u32 {
+    const ARRAY_OID: Oid = oid::INT8_ARRAY;
+
+    #[inline]
+    fn accepts_array(oid: Oid) -> bool {
+        matches!(oid, oid::OID_ARRAY | oid::OIDVECTOR)
+    }
+}
+
 macro_rules! elements {
     ($($ty:ty: $array:ident $(| $more:ident)*;)*) => {$(
         impl ArrayElement for $ty {
@@ -328,7 +338,6 @@ elements! {
     i32: INT4_ARRAY;
     i64: INT8_ARRAY;
     i128: INT16_ARRAY;
-    u32: OID_ARRAY | OIDVECTOR;
     f32: FLOAT4_ARRAY;
     f64: FLOAT8_ARRAY;
     core::net::IpAddr: INET_ARRAY | CIDR_ARRAY;

@@ -35,7 +35,7 @@ impl ToSql for bool {
 }
 
 /// Integers read their own width in binary, and text of any width that fits.
-macro_rules! integer {
+macro_rules! read_integer {
     ($($rust:ident $oid:path $(| $alias:path)*),* $(,)?) => {$(
         impl<'a> FromSql<'a> for $rust {
             const OID: Oid = $oid;
@@ -56,31 +56,44 @@ macro_rules! integer {
                 Ok($rust::from_be_bytes(bytes))
             }
         }
+    )*};
+}
 
+/// Integers are sent in the width of the type that holds all of their values.
+macro_rules! send_integer {
+    ($($rust:ident as $sent:ident $oid:path),* $(,)?) => {$(
         impl ToSql for $rust {
             const OID: Oid = $oid;
 
             #[inline]
             fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-                out.array(self.to_be_bytes())
+                out.array($sent::from(*self).to_be_bytes())
             }
 
             #[cfg_attr(not(target_os = "none"), inline(always))]
             #[cfg_attr(target_os = "none", inline)]
             fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-                out.fixed(self.to_be_bytes())
+                out.fixed($sent::from(*self).to_be_bytes())
             }
         }
     )*};
 }
 
-integer!(
+read_integer!(
     i16 oid::INT2,
     i32 oid::INT4,
     i64 oid::INT8,
     // What PostgreSQL calls object identifier types, and the counters of the same layout.
     u32 oid::OID | oid::XID | oid::XID32 | oid::CID | oid::REGPROC | oid::REGCLASS | oid::REGTYPE
         | oid::REGNAMESPACE | oid::REGROLE,
+);
+
+send_integer!(
+    i16 as i16 oid::INT2,
+    i32 as i32 oid::INT4,
+    i64 as i64 oid::INT8,
+    // Not `oid`: of one that is assigned to an integer the server makes a negative number from 2^31 on.
+    u32 as i64 oid::INT8,
 );
 
 /// Floats read their own width in binary. Text is refused: parsing it costs 19 KB of flash.

@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `bool` | `bool` | 98 |
 //! | `int2`, `int4`, `int8` | `i16`, `i32`, `i64` (both formats) | |
-//! | `oid`, `reg…`, `xid`, `cid`, openGauss's `xid32` | `u32` (both formats) | |
+//! | `oid`, `reg…`, `xid`, `cid`, openGauss's `xid32` | `u32` (both formats), which is sent as `int8` | |
 //! | `xid8`, `xid` | [`Xid`] | |
 //! | `float4`, `float8` | `f32`, `f64` | |
 //! | `numeric` | [`Scaled`]`<i64, 2>`, [`Numeric`] | 764, 570 |
@@ -272,7 +272,7 @@ pub trait FromSql<'a>: Sized {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    note = "PostgreSQL has no unsigned integers: `i16`, `i32`, `i64` are int2, int4, int8; text goes as `&str`, \
+    note = "PostgreSQL has no unsigned integers: `i16`, `i32`, `i64` are int2, int4, int8, and `u32` goes as int8; text goes as `&str`, \
             bytes as `&[u8]`, an array as a slice",
     note = "all types: https://docs.rs/barepg/latest/barepg/types/"
 )]

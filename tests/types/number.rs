@@ -67,6 +67,32 @@ fn numbers() {
     });
 }
 
+/// A `u32` keeps its value in every column that takes it, or is refused.
+#[test]
+fn unsigned_numbers() {
+    on_each(|server| {
+        let conn = &mut server.first;
+        let table = "create temp table u (a int4, b int8, c float8, d numeric, e oid)";
+        conn.batch_execute(table).unwrap();
+        for value in [0, 7, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
+            conn.execute("insert into u (b, c, d, e) values ($1, $1, $1, $1)", (value,)).unwrap();
+            let found = conn.query_one("select b, c, d, e from u", ()).unwrap();
+            let found = found.decode::<(i64, f64, Scaled<i64, 0>, u32)>().unwrap();
+            let same = i64::from(value);
+            assert_eq!(found, (same, f64::from(value), Scaled(same), value));
+            let sql = "select count(*) from u where e = $1 and e = any($2)";
+            let found = conn.query_one(sql, (value, &[value][..])).unwrap();
+            assert_eq!(found.get::<i64>(0), Ok(1));
+            let small = conn.execute("insert into u (a) values ($1)", (value,));
+            match i32::try_from(value) {
+                Ok(_) => assert_eq!(small, Ok(1)),
+                Err(_) => assert_eq!(small.unwrap_err().sqlstate().unwrap().as_str(), "22003"),
+            }
+            conn.execute("delete from u", ()).unwrap();
+        }
+    });
+}
+
 #[test]
 fn floats() {
     on_each(|server| {
