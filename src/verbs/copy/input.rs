@@ -95,7 +95,8 @@ impl CopyIn<'_, '_> {
 
     /// Appends one row of a binary stream: `copy.send_row((7_i32, 21.5_f32, "on"))`. Header and
     /// trailer of the stream are the driver's. The Rust types must be those of the columns: the
-    /// server does not convert. A value may be [`Streamed`](crate::Streamed).
+    /// server does not convert, and takes the bytes of another type of the same size (`i32` for a
+    /// `real`) as they are. A value may be [`Streamed`](crate::Streamed).
     ///
     /// # Errors
     /// As [`send`](Self::send). With [`Outcome::NotSent`] the row was left out and the COPY goes
