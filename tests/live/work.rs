@@ -17,7 +17,7 @@ fn values_go_both_ways() {
         with_session(cluster.port(), role("scram_user"), |c| {
             let row = c
                 .query_one(
-                    "select $1, $2, $3, $4, $5, $6, $7, $8::text, $9, $10, $11::text",
+                    "select $1, $2, $3, $4, $5::oid, $6, $7, $8::text, $9, $10, $11::text",
                     (
                         true,
                         i16::MIN,
