@@ -155,6 +155,10 @@ impl ToSql for Char {
 /// Text of any type: what the server prints in a simple query, and the types whose binary format
 /// is their text, among them every enum. Use it for types this crate does not know.
 ///
+/// In binary format a type of a user is taken for text where its bytes may be one. Layouts that hold
+/// numbers almost never may, and are a [`TypeError::Mismatch`] as what comes after a version byte
+/// (`ltree`) is; `select path::text` is text for certain.
+///
 /// As a parameter its type is left for the server to infer, which parses the text as that type: the
 /// text is what one would write between quotes in the statement. A binary COPY has no place for it;
 /// there, enums and strings are `&str`.
@@ -180,10 +184,13 @@ impl<'a> FromSql<'a> for AnyText<'a> {
 }
 
 /// Whether a value in binary format is text. Binary layouts of other types of a user hold lengths,
-/// and so zero bytes, which no text of the server does.
+/// and so zero bytes, which no text of the server does, or begin with a version or with flags, which
+/// are below the blank: `ltree`, an empty range.
 #[inline(never)]
 fn is_textual(value: &RawValue<'_>) -> bool {
-    is_text(value.oid) || (value.oid >= oid::FIRST_USER && !has_nul(value.bytes))
+    let begins_as_text =
+        value.bytes.first().is_none_or(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..));
+    is_text(value.oid) || (value.oid >= oid::FIRST_USER && begins_as_text && !has_nul(value.bytes))
 }
 
 impl ToSql for AnyText<'_> {
@@ -265,13 +272,22 @@ impl<'a, T: FromSql<'a> + FromStr<Err: Into<TypeError>>> FromSql<'a> for AnyForm
 }
 
 /// Decodes the text form of `bytea` (`\x` and hexadecimal digits, manual section 8.4.1) or of
-/// openGauss's `blob` and `raw` (digits alone) into `out`, and returns the part that was filled.
+/// openGauss's `blob` and `raw` (digits alone) into `out`, and returns the part that was filled. The
+/// value is what [`Row::raw`](crate::Row::raw) has in a simple query.
 ///
 /// # Errors
-/// [`TypeError::Malformed`] for anything but pairs of digits (`bytea_output = escape`, for
-/// example), [`TypeError::Capacity`] when `out` is too small.
-pub fn bytes_from_text<'o>(text: &[u8], out: &'o mut [u8]) -> Result<&'o [u8], TypeError> {
-    let text = text.strip_prefix(b"\\x").unwrap_or(text);
+/// [`TypeError::Malformed`] for anything but pairs of digits, and for a `bytea` without `\x`
+/// (`bytea_output = escape`), [`TypeError::Capacity`] when `out` is too small,
+/// [`TypeError::Mismatch`] for another type, [`TypeError::Format`] in binary format, which is the
+/// bytes.
+pub fn bytes_from_text<'o>(value: RawValue<'_>, out: &'o mut [u8]) -> Result<&'o [u8], TypeError> {
+    let text = match (value.format, value.oid) {
+        (Format::Binary, _) => return Err(TypeError::Format),
+        // What `escape` prints may be digits too.
+        (_, oid::BYTEA) => value.bytes.strip_prefix(b"\\x").ok_or(TypeError::Malformed)?,
+        (_, oid::BLOB | oid::RAW) => value.bytes,
+        _ => return Err(TypeError::Mismatch),
+    };
     let (pairs, []) = text.as_chunks::<2>() else { return Err(TypeError::Malformed) };
     let out = out.get_mut(..pairs.len()).ok_or(TypeError::Capacity)?;
     for (byte, pair) in out.iter_mut().zip(pairs) {
@@ -353,6 +369,14 @@ mod tests {
         assert_eq!(AnyText::from_sql(enumeration), Ok(AnyText("happy")));
         let hstore = raw(16_401, Format::Binary, &[0, 0, 0, 0]);
         assert_eq!(AnyText::from_sql(hstore), Err(TypeError::Mismatch));
+        // A version before the text, the flags of a range.
+        for bytes in [&b"\x01Top.Science"[..], b"\x01", b"\x18"] {
+            let value = raw(16_402, Format::Binary, bytes);
+            assert_eq!(AnyText::from_sql(value), Err(TypeError::Mismatch));
+        }
+        let citext = raw(16_403, Format::Binary, b"\tA");
+        assert_eq!(AnyText::from_sql(citext), Ok(AnyText("\tA")));
+        assert_eq!(AnyText::from_sql(raw(16_403, Format::Binary, b"")), Ok(AnyText("")));
         let int = raw(23, Format::Binary, b"abcd");
         assert_eq!(AnyText::from_sql(int), Err(TypeError::Mismatch));
         assert_eq!(AnyText::from_sql(raw(23, Format::Text, b"17")), Ok(AnyText("17")));
@@ -361,12 +385,20 @@ mod tests {
     #[test]
     fn bytes_from_both_servers_text() {
         let mut out = [0; 3];
-        assert_eq!(bytes_from_text(b"\\x00fFa5", &mut out), Ok(&[0, 255, 0xA5][..]));
-        assert_eq!(bytes_from_text(b"00FFA5", &mut out), Ok(&[0, 255, 0xA5][..]));
-        assert_eq!(bytes_from_text(b"\\x", &mut out), Ok(&[][..]));
-        assert_eq!(bytes_from_text(b"\\x0", &mut out), Err(TypeError::Malformed));
-        assert_eq!(bytes_from_text(b"\\x0g", &mut out), Err(TypeError::Malformed));
-        assert_eq!(bytes_from_text(b"00000000", &mut out), Err(TypeError::Capacity));
+        let mut read =
+            |oid, text| bytes_from_text(raw(oid, Format::Text, text), &mut out).map(<[u8]>::to_vec);
+        assert_eq!(read(oid::BYTEA, b"\\x00fFa5"), Ok([0, 255, 0xA5].to_vec()));
+        assert_eq!(read(oid::BLOB, b"00FFA5"), Ok([0, 255, 0xA5].to_vec()));
+        assert_eq!(read(oid::RAW, b""), Ok([].to_vec()));
+        assert_eq!(read(oid::BYTEA, b"\\x"), Ok([].to_vec()));
+        for text in [&b"\\x0"[..], b"\\x0g", b"", b"abcd", b"\\\\x41"] {
+            assert_eq!(read(oid::BYTEA, text), Err(TypeError::Malformed));
+        }
+        assert_eq!(read(oid::RAW, b"\\x41"), Err(TypeError::Malformed));
+        assert_eq!(read(oid::BYTEA, b"\\x00000000"), Err(TypeError::Capacity));
+        assert_eq!(read(oid::TEXT, b"\\x00"), Err(TypeError::Mismatch));
+        let binary = raw(oid::BYTEA, Format::Binary, b"\\x00");
+        assert_eq!(bytes_from_text(binary, &mut out), Err(TypeError::Format));
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn the_recorded_session_is_the_drivers() {
         let row = rows.next().unwrap().unwrap();
         assert_eq!(row.get(0), Ok(AnyText("00FF")));
         let mut room = [0; 4];
-        let digits = row.get::<AnyText<'_>>(1).unwrap().0.as_bytes();
+        let digits = row.raw(1).unwrap().unwrap();
         assert_eq!(barepg::types::bytes_from_text(digits, &mut room), Ok(bytes));
         assert_eq!(row.get(9), Ok(AnyFormat(Scaled::<i64, 2>(5))));
         let less = row.get::<AnyFormat<Numeric>>(10).unwrap();

@@ -86,11 +86,13 @@ fn prepare(cluster: &pg::Cluster) {
         "test",
         "set client_min_messages = error;
          create extension if not exists hstore;
+         create extension if not exists ltree;
          do $$ begin
            if to_regtype('mood') is null then
              create type mood as enum ('sad', 'ok', 'happy');
              create type reading as (at timestamptz, value numeric, note text);
              create domain percent as int check (value between 0 and 100);
+             create type float4_range as range (subtype = float4);
            end if;
          end $$",
     );

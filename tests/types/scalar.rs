@@ -61,6 +61,18 @@ fn enums_and_what_has_no_type_here() {
         assert_eq!(text, "{sad,ok}");
         let text = server.print(&[AnyText("sad"), AnyText("ok")], "$1::mood[]");
         assert_eq!(text, "{sad,ok}");
+        // Types of a user that begin with a version or with flags are no text.
+        if !server.gauss {
+            let sql = "select 'Top.Science'::ltree, 'empty'::float4_range, '(,)'::float4_range";
+            let row = server.first.query_one(sql, ()).unwrap();
+            for column in 0..3 {
+                let error = row.get::<AnyText<'_>>(column).unwrap_err();
+                assert!(
+                    matches!(error.kind(), ErrorKind::Column { reason: TypeError::Mismatch, .. }),
+                    "{column}: {error}"
+                );
+            }
+        }
         let row = server.first.query_one("select 'a & b'::tsquery, 1", ()).unwrap();
         let raw: RawValue<'_> = row.get(0).unwrap();
         assert_eq!(raw.oid, 3615);
@@ -85,9 +97,20 @@ fn bytes() {
         let mut rows = server.first.simple_query("select '\\x0102ff'::bytea").unwrap();
         let row = rows.next().unwrap().unwrap();
         let mut out = [0; 4];
-        let text = row.raw(0).unwrap().unwrap().bytes;
+        let text = row.raw(0).unwrap().unwrap();
         assert_eq!(bytes_from_text(text, &mut out), Ok(&[1, 2, 255][..]));
         rows.finish().unwrap();
+        // The other way to print bytes: `abcd` is four of them, and no two.
+        server.first.batch_execute("set bytea_output = escape").unwrap();
+        for printed in ["abcd", "1234", "\\x5c78", ""] {
+            let sql = format!("select '{printed}'::bytea");
+            let mut rows = server.first.simple_query(&sql).unwrap();
+            let row = rows.next().unwrap().unwrap();
+            let text = row.raw(0).unwrap().unwrap();
+            assert_eq!(bytes_from_text(text, &mut out), Err(TypeError::Malformed), "{printed}");
+            rows.finish().unwrap();
+        }
+        server.first.batch_execute("reset bytea_output").unwrap();
         for literal in ["", "0", "1", "10101010", "101010101", &"10".repeat(100)] {
             let sql = format!("select '{literal}'::varbit, b'{literal}'");
             let row = server.first.query_one(sql.as_str(), ()).unwrap();

@@ -29,7 +29,8 @@ use crate::wire::{WireError, Writer};
 fn hex(digits: &str) -> Vec<u8> {
     let digits: Vec<u8> = digits.bytes().filter(|b| *b != b' ').collect();
     let mut out = std::vec![0; digits.len() / 2];
-    super::bytes_from_text(&digits, &mut out).unwrap();
+    let value = RawValue { oid: super::oid::RAW, format: Format::Text, bytes: &digits };
+    super::bytes_from_text(value, &mut out).unwrap();
     out
 }
 
