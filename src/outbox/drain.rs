@@ -301,7 +301,8 @@ impl<F: NorFlash> Params for Row<'_, '_, F> {
         loop {
             match reading.next(now.device, &mut chunk) {
                 #[cfg(feature = "opengauss")]
-                Ok(Some(bytes)) if out.rules().is_gauss() => pieces.write(bytes, out)?,
+                Ok(Some(bytes)) => pieces.write(bytes, out)?,
+                #[cfg(not(feature = "opengauss"))]
                 Ok(Some(bytes)) => out.bytes(bytes)?,
                 Ok(None) => return Ok(()),
                 Err(error) => {

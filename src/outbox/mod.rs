@@ -253,12 +253,12 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         let have = to_usize(self.longest());
         let (from, most) = (to_usize(HEAD), to_usize(HEAD).saturating_add(have));
         let content = self.buffer.get_mut(from..most).unwrap_or_default();
-        let mut writer = Writer::new(content);
+        let mut writer = Writer::new_under(content, Rules::LATER);
         let length = match values.values(&mut writer) {
             Ok(()) => writer.len(),
             Err(WireError::Full) => {
                 let needed =
-                    Writer::measure(&|w: &mut Writer<'_>| values.values(w), &[], Rules::NONE)?;
+                    Writer::measure(&|w: &mut Writer<'_>| values.values(w), &[], Rules::LATER)?;
                 // Of the whole buffer, as `longest` has it.
                 let needed = u32::try_from(needed).unwrap_or(u32::MAX >> 1);
                 let needed = Device::<F>::round(needed.wrapping_add(HEAD.wrapping_add(ASIDE)));

@@ -145,11 +145,13 @@ macro_rules! tuples {
                 #[expect(non_snake_case)]
                 let ($($field,)*) = &self.0;
                 out.u32($count)?;
-                $(
-                    out.u32(super::declared($field::OID, out.rules()))?;
-                    $field.param(out)?;
-                )*
-                Ok(())
+                out.within(|out| {
+                    $(
+                        out.u32(super::declared($field::OID, out.rules()))?;
+                        $field.param(out)?;
+                    )*
+                    Ok(())
+                })
             }
         }
     )*};
@@ -250,10 +252,12 @@ impl ToSql for Hstore<'_> {
 
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         out.i32(i32::try_from(self.len()).map_err(|_| WireError::TooLong)?)?;
-        self.iter().try_for_each(|pair| {
-            let (key, value) = pair.map_err(|_| WireError::Value)?;
-            super::ExactText(key).param(out)?;
-            value.map(super::ExactText).param(out)
+        out.within(|out| {
+            self.iter().try_for_each(|pair| {
+                let (key, value) = pair.map_err(|_| WireError::Value)?;
+                super::ExactText(key).param(out)?;
+                value.map(super::ExactText).param(out)
+            })
         })
     }
 }

@@ -16,7 +16,7 @@ use crate::types::{Oid, declared, is_text, oid};
 use crate::verbs::params::Params;
 use crate::verbs::sql::{Run, Source, Sql};
 use crate::wire::backend::tag;
-use crate::wire::{Empty, Reader, Rules, WireError, Writer, frontend};
+use crate::wire::{EXACTLY_EMPTY, Empty, Reader, Rules, WireError, Writer, frontend};
 
 /// Types for bytes, by their number in [`Rules`].
 const BYTES: [Oid; 3] = [oid::BYTEA, oid::BLOB, oid::RAW];
@@ -182,40 +182,77 @@ pub(crate) fn encoded(types: &[Oid], block: &[u8], out: &mut Writer<'_>) -> Resu
     let mut values = Reader::new(block);
     let mut types = types.iter();
     while !values.is_empty() {
-        let (value, oid) = (values.value()?, types.next().copied().unwrap_or(0));
+        let (value, oid) = (kept_value(&mut values)?, types.next().copied().unwrap_or(0));
         match value {
             None => out.i32(-1)?,
-            Some([]) if is_text(oid) => out.counted_text(&[])?,
-            Some(bytes) => self::value(oid, bytes, out)?,
+            Some(Kept::Exact) => out.i32(0)?,
+            Some(Kept::Bytes([])) if is_text(oid) => out.counted_text(&[])?,
+            Some(Kept::Bytes(bytes)) => self::value(oid, bytes, out)?,
         }
     }
     Ok(())
 }
 
+/// A value of a block that was kept.
+pub(crate) enum Kept<'a> {
+    Bytes(&'a [u8]),
+    /// A string without characters that is never NULL.
+    Exact,
+}
+
+/// The next value of a block; `None` is NULL.
+pub(crate) fn kept_value<'a>(block: &mut Reader<'a>) -> Result<Option<Kept<'a>>, WireError> {
+    match block.rest().strip_prefix(&EXACTLY_EMPTY.to_be_bytes()) {
+        Some(rest) => {
+            *block = Reader::new(rest);
+            Ok(Some(Kept::Exact))
+        }
+        None => Ok(block.value()?.map(Kept::Bytes)),
+    }
+}
+
 /// Writes a value as it was encoded for PostgreSQL.
 pub(crate) fn value(oid: Oid, bytes: &[u8], out: &mut Writer<'_>) -> Result<(), WireError> {
     match *bytes {
-        [a, b, c, d, e, f, g, h] if oid == oid::XID8 => out.fixed([e, f, g, h, a, b, c, d]),
+        [a, b, c, d, e, f, g, h] if is_turned(oid, out.rules()) => {
+            out.fixed([e, f, g, h, a, b, c, d])
+        }
         _ => out.counted(bytes),
     }
 }
 
-/// Writes encoded values that come in pieces, cut anywhere: a string without characters is NULL where
-/// `''` is.
+/// Whether the halves of a value go in the other order.
+const fn is_turned(oid: Oid, rules: Rules) -> bool {
+    oid == oid::XID8 && rules.is_gauss()
+}
+
+/// Writes encoded values that come in pieces, cut anywhere, as [`encoded`] does.
 #[cfg(feature = "outbox")]
 pub(crate) struct InPieces<'t> {
     types: core::slice::Iter<'t, Oid>,
-    /// The length that is being read, and how much of it is there.
+    /// What is gathered: a length, or the first half of a value, and how much of it is there.
     field: [u8; 4],
     filled: usize,
     /// Bytes of the value that are still to come.
     left: usize,
+    turn: Turn,
+}
+
+/// Where a value stands whose halves go in the other order.
+#[cfg(feature = "outbox")]
+#[derive(PartialEq, Eq)]
+enum Turn {
+    No,
+    /// The first half is gathered.
+    First,
+    /// The second half is written, and the first one follows.
+    Second,
 }
 
 #[cfg(feature = "outbox")]
 impl<'t> InPieces<'t> {
     pub(crate) fn new(types: &'t [Oid]) -> Self {
-        Self { types: types.iter(), field: [0; 4], filled: 0, left: 0 }
+        Self { types: types.iter(), field: [0; 4], filled: 0, left: 0, turn: Turn::No }
     }
 
     /// Writes a piece.
@@ -227,6 +264,10 @@ impl<'t> InPieces<'t> {
                 out.bytes(now)?;
                 self.left = self.left.saturating_sub(now.len());
                 rest = later;
+                if self.left == 0 && self.turn == Turn::Second {
+                    self.turn = Turn::No;
+                    out.bytes(&self.field)?;
+                }
                 continue;
             }
             let Some((byte, later)) = rest.split_first() else { break };
@@ -235,19 +276,29 @@ impl<'t> InPieces<'t> {
                 *place = *byte;
             }
             self.filled = self.filled.saturating_add(1);
-            if self.filled < self.field.len() {
-                continue;
-            }
-            self.filled = 0;
-            let oid = self.types.next().copied().unwrap_or(0);
-            let length = i32::from_be_bytes(self.field);
-            self.left = usize::try_from(length).unwrap_or(0);
-            match length {
-                0 if is_text(oid) => out.counted_text(&[])?,
-                _ => out.bytes(&self.field)?,
+            if self.filled == self.field.len() {
+                self.filled = 0;
+                self.gathered(out)?;
             }
         }
         Ok(())
+    }
+
+    fn gathered(&mut self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        if self.turn == Turn::First {
+            (self.turn, self.left) = (Turn::Second, self.field.len());
+            return Ok(());
+        }
+        let oid = self.types.next().copied().unwrap_or(0);
+        let length = i32::from_be_bytes(self.field);
+        self.left = usize::try_from(length).unwrap_or(0);
+        match length {
+            0 if is_text(oid) => return out.counted_text(&[]),
+            EXACTLY_EMPTY => return out.i32(0),
+            8 if is_turned(oid, out.rules()) => (self.turn, self.left) = (Turn::First, 0),
+            _ => {}
+        }
+        out.bytes(&self.field)
     }
 }
 
@@ -258,8 +309,8 @@ mod tests {
 
     #[test]
     fn encoded_parameters_follow_the_servers_rules() {
-        let block = b"\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x05\xff\xff\xff\xff";
-        let types = [oid::TEXT, oid::BYTEA, oid::XID8, oid::TEXT];
+        let block = b"\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x05\xff\xff\xff\xff\xff\xff\xff\xfe";
+        let types = [oid::TEXT, oid::BYTEA, oid::XID8, oid::TEXT, oid::TEXT];
         let written = |empty| -> Result<Vec<u8>, WireError> {
             let mut rules = Rules::NONE;
             rules.enter();
@@ -270,7 +321,7 @@ mod tests {
             let len = out.len();
             Ok(buf[..len].to_vec())
         };
-        let rest = b"\0\0\0\0\0\0\0\x08\0\0\0\x05\0\0\0\0\xff\xff\xff\xff";
+        let rest = b"\0\0\0\0\0\0\0\x08\0\0\0\x05\0\0\0\0\xff\xff\xff\xff\0\0\0\0";
         assert_eq!(written(Empty::Null), Ok([&b"\xff\xff\xff\xff"[..], rest].concat()));
         assert_eq!(written(Empty::Kept), Ok([&b"\0\0\0\0"[..], rest].concat()));
         assert_eq!(written(Empty::Unknown), Err(WireError::Empty));
@@ -279,22 +330,39 @@ mod tests {
     #[cfg(feature = "outbox")]
     #[test]
     fn pieces_are_cut_anywhere() {
-        let block = b"\0\0\0\0\0\0\0\0\0\0\0\x03abc\xff\xff\xff\xff\0\0\0\0";
-        let types = [oid::TEXT, oid::BYTEA, oid::TEXT, oid::TEXT, oid::VARCHAR];
+        let first = b"\0\0\0\0\0\0\0\0\0\0\0\x03abc\xff\xff\xff\xff\0\0\0\0";
+        let block = [&first[..], b"\xff\xff\xff\xfe\0\0\0\x08ABCDabcd\0\0\0\x01x"].concat();
+        let types = [
+            oid::TEXT,
+            oid::BYTEA,
+            oid::TEXT,
+            oid::TEXT,
+            oid::VARCHAR,
+            oid::TEXT,
+            oid::XID8,
+            oid::TEXT,
+        ];
         let null = b"\xff\xff\xff\xff";
-        let expected = [null, &block[4..19], null].concat();
-        for size in 1..=block.len() {
-            let mut rules = Rules::NONE;
-            rules.enter();
-            rules.set_empty(Empty::Null);
-            let mut buf = [0; 64];
-            let mut out = Writer::new_under(&mut buf, rules);
-            let mut pieces = InPieces::new(&types);
-            for piece in block.chunks(size) {
-                pieces.write(piece, &mut out).unwrap();
+        let end = b"\0\0\0\0\0\0\0\x08abcdABCD\0\0\0\x01x";
+        let at_gauss = [null, &first[4..19], null, end].concat();
+        let mut elsewhere = block.clone();
+        elsewhere[23..27].fill(0);
+        for (is_gauss, expected) in [(true, at_gauss), (false, elsewhere)] {
+            for size in 1..=block.len() {
+                let mut rules = Rules::NONE;
+                if is_gauss {
+                    rules.enter();
+                    rules.set_empty(Empty::Null);
+                }
+                let mut buf = [0; 64];
+                let mut out = Writer::new_under(&mut buf, rules);
+                let mut pieces = InPieces::new(&types);
+                for piece in block.chunks(size) {
+                    pieces.write(piece, &mut out).unwrap();
+                }
+                let len = out.len();
+                assert_eq!(&buf[..len], expected, "{size}");
             }
-            let len = out.len();
-            assert_eq!(&buf[..len], expected, "{size}");
         }
     }
 

@@ -76,7 +76,8 @@ impl Parameter for RawValue<'_> {
 }
 
 /// Parameters that are encoded already, as they travel: for each a 32-bit length, −1 for NULL, and
-/// the value in binary format. What a queue kept, say.
+/// the value in binary format. What a queue kept, say. The length −2 is that of
+/// [`ExactText("")`](crate::types::ExactText), which an openGauss would have told from `""`.
 ///
 /// ```no_run
 /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
@@ -104,6 +105,9 @@ impl<'a> EncodedParams<'a> {
     pub fn new(types: &'a [Oid], block: &'a [u8]) -> Result<Self, WireError> {
         let (mut reader, mut count) = (Reader::new(block), 0_u16);
         while !reader.is_empty() {
+            #[cfg(feature = "opengauss")]
+            super::gauss::kept_value(&mut reader)?;
+            #[cfg(not(feature = "opengauss"))]
             reader.value()?;
             count = count.checked_add(1).ok_or(WireError::TooLong)?;
         }
@@ -119,7 +123,7 @@ impl<'a> EncodedParams<'a> {
         if params.has_text() {
             return Err(WireError::Value);
         }
-        let mut writer = Writer::new(buf);
+        let mut writer = Writer::new_under(buf, Rules::LATER);
         params.values(&mut writer)?;
         Ok(writer.len())
     }
@@ -136,9 +140,8 @@ impl Params for EncodedParams<'_> {
 
     fn values(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
         #[cfg(feature = "opengauss")]
-        if out.rules().is_gauss() {
-            return super::gauss::encoded(self.types, self.block, out);
-        }
+        return super::gauss::encoded(self.types, self.block, out);
+        #[cfg(not(feature = "opengauss"))]
         out.bytes(self.block)
     }
 }

@@ -23,6 +23,8 @@ pub use encode::Body;
 pub(crate) use encode::{Drain, Encode, Part};
 pub(crate) use nul::{first_nul, has_byte, has_nul};
 #[cfg(feature = "opengauss")]
+pub(crate) use rules::EXACTLY_EMPTY;
+#[cfg(feature = "opengauss")]
 pub(crate) use rules::Empty;
 pub(crate) use rules::Rules;
 pub(crate) use writer::Beyond;

@@ -36,6 +36,13 @@ const NULL: u8 = 4;
 /// `behavior_compat_options` has `accept_empty_str`.
 #[cfg(feature = "opengauss")]
 const ACCEPTS: u8 = 8;
+/// Values are kept, and the server that they go to is not known.
+#[cfg(feature = "opengauss")]
+const LATER: u8 = 16;
+
+/// The length, in a block that is kept, of a string without characters that is never NULL.
+#[cfg(feature = "opengauss")]
+pub(crate) const EXACTLY_EMPTY: i32 = -2;
 
 impl Rules {
     /// PostgreSQL's.
@@ -44,6 +51,14 @@ impl Rules {
         bytes: 0,
         #[cfg(feature = "opengauss")]
         state: 0,
+    };
+
+    /// Of values that are kept.
+    pub(crate) const LATER: Self = Self {
+        #[cfg(feature = "opengauss")]
+        bytes: 0,
+        #[cfg(feature = "opengauss")]
+        state: LATER,
     };
 
     /// Whether the server is openGauss.
@@ -68,6 +83,16 @@ impl Rules {
         Empty::Kept
     }
 
+    /// Those of values within a value.
+    pub(crate) const fn within(self) -> Self {
+        Self {
+            #[cfg(feature = "opengauss")]
+            bytes: self.bytes,
+            #[cfg(feature = "opengauss")]
+            state: self.state & !LATER,
+        }
+    }
+
     /// A link ends. What is known of the database stays known: the next session may be with it.
     pub(crate) const fn leave(&mut self) {
         #[cfg(feature = "opengauss")]
@@ -80,6 +105,11 @@ impl Rules {
 
 #[cfg(feature = "opengauss")]
 impl Rules {
+    /// Whether a value is one of a block that is kept, and not within another.
+    pub(crate) const fn are_for_later(self) -> bool {
+        self.state & LATER != 0
+    }
+
     /// A session with an openGauss begins.
     pub(crate) const fn enter(&mut self) {
         self.state |= GAUSS;

@@ -195,7 +195,7 @@ fn a_string_without_characters_has_one_meaning() {
         assert_eq!(copy.finish(), Ok(1));
         let empty = Streamed::text(0, &b""[..]);
         assert_eq!(c.execute("insert into t (x) values ($1)", (empty,)), Ok(1));
-        let mut block = [0; 16];
+        let mut block = [0; 64];
         let length = EncodedParams::encode(&("", ""), &mut block).unwrap();
         let kept = EncodedParams::new(&[oid::TEXT, oid::VARCHAR], &block[..length]).unwrap();
         assert_eq!(c.execute("insert into t (x, v) values ($1, $2)", kept), Ok(1));
@@ -206,7 +206,32 @@ fn a_string_without_characters_has_one_meaning() {
             .unwrap();
         assert_eq!(row.get(0), Ok(true));
         // The other.
-        every_way(c, "x", ExactText(""), "x is not null and length(x) = 0");
+        let other = "x is not null and length(x) = 0";
+        every_way(c, "x", ExactText(""), other);
+        let mut copy = c.copy_in("copy t (x) from stdin with (format binary)").unwrap();
+        copy.send_row((ExactText(""),)).unwrap();
+        assert_eq!(copy.finish(), Ok(1));
+        let length = EncodedParams::encode(&(ExactText(""),), &mut block).unwrap();
+        let kept = EncodedParams::new(&[oid::TEXT], &block[..length]).unwrap();
+        assert_eq!(c.execute("insert into t (x) values ($1)", kept), Ok(1));
+        let row =
+            c.query_one(format!("select count(*) from t where {other}").as_str(), ()).unwrap();
+        assert_eq!(row.get::<i64>(0), Ok(10));
+        // Of a varchar without characters the server makes NULL, whatever the driver sent it as; text
+        // goes into such a column as it is.
+        let insert = "insert into t (v) values ($1)";
+        for (types, stored) in [(&[][..], 0), (&[oid::VARCHAR], 0), (&[oid::TEXT], 1)] {
+            c.batch_execute("delete from t").unwrap();
+            let statement = c.prepare(insert, types).unwrap();
+            assert_eq!(c.execute(&statement, (ExactText(""),)), Ok(1));
+            let row = c.query_one("select count(v) from t", ()).unwrap();
+            assert_eq!(row.get::<i64>(0), Ok(stored), "{types:?}");
+        }
+        // Elements and fields that are kept stay as they were.
+        let length = EncodedParams::encode(&(&["a", ""][..],), &mut block).unwrap();
+        let kept = EncodedParams::new(&[oid::TEXT_ARRAY], &block[..length]).unwrap();
+        let row = c.query_one("select $1::text", kept).unwrap();
+        assert_eq!(row.get::<&str>(0), Ok("{a,\"\"}"));
     });
     // Where '' is an empty string, so is "".
     with(&front_with(|options| options.empty_is_null = false), |c| {

@@ -118,6 +118,21 @@ impl<'w> Writer<'w> {
         written
     }
 
+    /// Writes values that are parts of a value.
+    ///
+    /// # Errors
+    /// Whatever `body` returns.
+    pub(crate) fn within(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<(), WireError>,
+    ) -> Result<(), WireError> {
+        let rules = self.rules;
+        self.rules = rules.within();
+        let written = body(self);
+        self.rules = rules;
+        written
+    }
+
     #[cold]
     #[inline(never)]
     fn message_by_counting(&mut self, tag: u8, body: Part<'_>) -> Result<(), WireError> {
