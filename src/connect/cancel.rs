@@ -50,7 +50,7 @@ impl CancelToken {
         platform: &dyn Platform,
         timeout_ms: u32,
     ) -> Result<()> {
-        self.send(&mut lent(transport), platform, timeout_ms)
+        self.send(&mut lent(transport), platform, Countdown::start(platform, timeout_ms))
             .map_err(|fault| Error::of(fault, Outcome::Unknown, false))
     }
 
@@ -59,9 +59,8 @@ impl CancelToken {
         &self,
         io: &mut Lent<'_>,
         platform: &dyn Platform,
-        timeout_ms: u32,
+        mut countdown: Countdown,
     ) -> core::result::Result<(), Fault> {
-        let mut countdown = Countdown::start(platform, timeout_ms);
         let mut buf = [0; REQUEST];
         let mut w = Writer::new(&mut buf);
         frontend::cancel_request(&mut w, self.server.pid, self.server.cancel_key().unwrap_or(&[]))?;
@@ -145,8 +144,9 @@ fn send_cancel<'b, D: Dial>(
         negotiate(session, &mut loan, &config, host, is_local, &mut lent(&mut transport))?;
     let mut channel = channel(session, &mut loan, over_tls, transport);
     protect(session, &loan, &config, host, &mut channel)?;
-    let platform = session.link.platform();
-    Ok(token.send(&mut lent(&mut channel), platform, config.connect_timeout_ms))
+    // What is left of the time that it took to get here.
+    let (platform, left) = (session.link.platform(), session.link.countdown());
+    Ok(token.send(&mut lent(&mut channel), platform, left))
 }
 
 impl core::fmt::Debug for CancelToken {

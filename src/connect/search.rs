@@ -262,9 +262,14 @@ impl Session<'_> {
 }
 
 impl Session<'_> {
+    /// Within the deadline of the login.
     fn begin_and_ask(&mut self, io: &mut Lent<'_>, question: &str, yes: &[u8]) -> Outcome<bool> {
-        self.begin(io)?;
-        self.ask(io, question, yes)
+        self.link.tick()?;
+        let left_ms = self.link.countdown().left_ms();
+        let timeout_ms = core::mem::replace(&mut self.timeout_ms, left_ms);
+        let answer = self.begin(io).and_then(|()| self.ask(io, question, yes));
+        self.timeout_ms = timeout_ms;
+        answer
     }
 }
 

@@ -195,7 +195,6 @@ impl<'b> Framed<'b> {
     }
 
     /// What the operation has left.
-    #[cfg(feature = "tls")]
     pub(crate) const fn countdown(&self) -> Countdown {
         self.countdown
     }

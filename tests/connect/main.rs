@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod deadlines;
 mod guess;
 mod hosts;
 mod pooler;
