@@ -85,22 +85,35 @@ impl Session<'_> {
     #[cfg_attr(not(target_os = "none"), inline(always))]
     pub(crate) fn expect_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.expect(io, tag::READY_FOR_QUERY)?;
-        self.take_ready()
+        self.take_ready(io)
     }
 
     /// Takes ReadyForQuery, whose header was taken.
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.link.body(io)?;
-        self.take_ready()
+        self.take_ready(io)
     }
 
     #[cfg_attr(not(target_os = "none"), inline(always))]
-    pub(crate) fn take_ready(&mut self) -> Result<(), Fault> {
+    pub(crate) fn take_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let ready = ReadyForQuery::decode(self.link.taken())?;
-        self.ledger.ready(ready.into());
         self.exchange.ready();
-        Ok(())
+        self.ledger.ready(ready.into()).map_err(|fault| self.leave(io, fault))
+    }
+
+    /// Sends Terminate, so that what opened a transaction by itself can put its session in order for the
+    /// next one, which will not meet it again.
+    #[cold]
+    #[inline(never)]
+    fn leave(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
+        let sent = self.link.has_sent();
+        let left = self.stage(io, &frontend::terminate);
+        let _ = left.and_then(|()| self.link.flush_last(io));
+        if !sent {
+            self.link.forget_sent();
+        }
+        fault
     }
 
     /// Takes CommandComplete, whose header was taken.

@@ -31,6 +31,8 @@ pub(crate) struct Ledger {
     rolled_back: bool,
     /// ROLLBACK was acknowledged in this verb.
     rollback_seen: bool,
+    /// BEGIN was.
+    begin_seen: bool,
     /// Something of this verb was committed for good.
     committed: bool,
     /// How something that was sent may end the open transaction, or commit.
@@ -52,6 +54,7 @@ impl Ledger {
             status: TransactionStatus::Idle,
             rolled_back: false,
             rollback_seen: false,
+            begin_seen: false,
             committed: false,
             ending: Ending::No,
             aborted: false,
@@ -66,6 +69,7 @@ impl Ledger {
     #[inline]
     pub(super) const fn begin(&mut self) {
         self.rollback_seen = false;
+        self.begin_seen = false;
         self.committed = false;
         self.ending = Ending::No;
         self.aborted = false;
@@ -111,25 +115,34 @@ impl Ledger {
                     self.transaction_ends(true);
                 }
             }
-            // ROLLBACK alone may have been one to a savepoint.
-            CommandKind::Begin if self.rollback_seen => self.transaction_ends(true),
-            CommandKind::Begin | CommandKind::Other => {}
+            CommandKind::Begin => {
+                self.begin_seen = true;
+                // ROLLBACK alone may have been one to a savepoint.
+                if self.rollback_seen {
+                    self.transaction_ends(true);
+                }
+            }
+            CommandKind::Other => {}
         }
     }
 
     /// ReadyForQuery.
     #[inline]
-    pub(super) fn ready(&mut self, status: TransactionStatus) {
-        if status != self.status {
-            self.change(status);
-        }
+    pub(super) fn ready(&mut self, status: TransactionStatus) -> Result<(), Fault> {
+        if status != self.status { self.change(status) } else { Ok(()) }
     }
 
-    fn change(&mut self, status: TransactionStatus) {
+    fn change(&mut self, status: TransactionStatus) -> Result<(), Fault> {
+        if self.status == TransactionStatus::Idle && !self.begin_seen {
+            // What is in a transaction that has failed is undone, whoever began it.
+            self.confirmed = status == TransactionStatus::Failed;
+            return Err(ProtocolError::UnsolicitedTransaction.into());
+        }
         if status == TransactionStatus::Idle && !self.committed {
             self.transaction_ends(true);
         }
         self.status = status;
+        Ok(())
     }
 
     fn transaction_ends(&mut self, rolled_back: bool) {

@@ -152,6 +152,7 @@ texts! {
         BadVersion "a protocol version that was not offered"
         Encoding "client_encoding is not UTF8 any more"
         NotPostgres "the peer is not a PostgreSQL server"
+        UnsolicitedTransaction "a transaction that nothing here has begun"
     }
     UsageError {
         StaleStatement "the prepared statement belongs to another session"

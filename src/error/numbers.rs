@@ -215,7 +215,8 @@ numbered!(usage USAGE 16 UsageError:
     StaleStatement ParameterCount ParameterType NoRows TooManyRows Copy NotCopy
     CopyFormat PipelineFull InTransaction RolledBack NotInTransaction NoColumn ColumnCount);
 numbered!(protocol PROTOCOL 16 ProtocolError:
-    UnexpectedMessage BadLength Malformed Unsolicited BadTlsAnswer BadVersion Encoding NotPostgres);
+    UnexpectedMessage BadLength Malformed Unsolicited BadTlsAnswer BadVersion Encoding NotPostgres
+    UnsolicitedTransaction);
 numbered!(auth AUTH 16 AuthError:
     MethodNotAllowed UnknownMethod NoEntropy Iterations ServerSignature Nonce
     Malformed Dialect GaussMd5Sha256 StaleKeys ChannelBinding Rejected HashHardware);

@@ -122,6 +122,10 @@ pub enum ProtocolError {
     Encoding,
     /// The peer is not a PostgreSQL server of protocol 3.
     NotPostgres,
+    /// The session is in a transaction that no statement from here has begun: what was acknowledged is
+    /// not committed. Pgpool-II in its mode `raw` opens one with the first statement in each of its
+    /// processes. The connection is dead, the outcome unknown: connect again.
+    UnsolicitedTransaction,
 }
 
 /// A call that does not fit the moment, the statement or its result. The connection stays as usable as it

@@ -210,7 +210,7 @@ impl<'r, 'b> Rows<'r, 'b> {
         session.forget_description();
         if !cfg!(target_os = "none") {
             if seen && session.link.try_take(tag::READY_FOR_QUERY) {
-                session.take_ready()?;
+                session.take_ready(io)?;
                 return Ok(false);
             }
             if session.describe_at_once(crate::engine::NameHash::NONE)? {

@@ -4,9 +4,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use barepg::{Connection, Error, Outcome, Result};
+use barepg::{Connection, Error, ErrorKind, Outcome, ProtocolError, Result};
 use barepg_testkit::pg::{self, Cluster};
 use barepg_testkit::pgbouncer::{Options, PgBouncer};
+use barepg_testkit::pgpool::Pgpool;
 
 use crate::session::with_session;
 use crate::verbs::SCHEMA;
@@ -261,4 +262,45 @@ fn a_pooler_without_a_free_server() {
     });
     assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
     assert_eq!(pooled.count(1), 0);
+}
+
+/// Pgpool-II in its mode `raw` opens a transaction before the first Parse in each of its processes, and leaves it
+/// open: what it acknowledges then is not committed, and gone with the session.
+#[test]
+fn a_pooler_that_opens_transactions_by_itself() {
+    let pooled = Pooled::new("pgpool", 1, &[]);
+    let pgpool = Pgpool::start(pooled.cluster);
+    let (mut acknowledged, mut unsolicited, mut refused) = (Vec::new(), 0, 0);
+    for session in 0..12 {
+        pooled.session_at(pgpool.port(), |c| {
+            // In every third one a statement fails first, and what was opened with it.
+            let key = "insert into parent values ($1)";
+            if session % 3 == 0
+                && let Err(error) = c.execute_many(key, [(session,), (session,)])
+            {
+                assert_eq!(error.outcome(), Outcome::Refused, "{error}");
+                refused += i32::from(!error.is_usable());
+            }
+            for key in 10 * i64::from(session)..10 * i64::from(session) + 3 {
+                let error = match c.execute(INSERT, (key,)) {
+                    Ok(_) => {
+                        acknowledged.push(key);
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                assert!(!c.is_usable(), "{error}");
+                if error.outcome() == Outcome::Unknown {
+                    let kind = ErrorKind::Protocol(ProtocolError::UnsolicitedTransaction);
+                    assert_eq!(error.kind(), kind);
+                    unsolicited += 1;
+                }
+            }
+        });
+    }
+    pooled.settle();
+    let lost: Vec<_> = acknowledged.iter().filter(|key| pooled.count(**key) == 0).collect();
+    assert!(lost.is_empty(), "acknowledged, and not there: {lost:?}");
+    assert!(unsolicited > 0 && refused > 0, "{unsolicited}, {refused}: what is tested here?");
+    assert!(acknowledged.len() > 9, "{acknowledged:?}");
 }

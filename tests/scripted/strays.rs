@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use barepg::{Client, Error, ErrorKind, NoReadReady, Outcome, Storage};
+use barepg::{Client, Error, ErrorKind, NoReadReady, Outcome, ProtocolError, Storage};
 use embedded_io::{ErrorType, Read, Write};
 
 use super::model::{At, Damage, Server, error};
@@ -327,5 +327,43 @@ fn waiting_for_a_notification_finds_strays() {
             // Only looking takes what has been received already.
             assert!(found || timeout == 0);
         });
+    }
+}
+
+/// What opens a transaction by itself has committed nothing: no verb is `Ok` then, and the link is given up
+/// in order.
+#[test]
+fn a_transaction_that_no_statement_has_begun() {
+    // A COPY that is aborted is `Refused` in any case.
+    let skipped = ["transaction", "copy_in, aborted"];
+    for verb in VERBS.iter().filter(|verb| !verb.own && !skipped.contains(&verb.name)) {
+        let machine = Machine::default();
+        let server = Server::new(&machine);
+        session(&server, &machine, |conn| run(verb, Within::Nothing, conn, &server));
+        let last = server.facts().sent - 1;
+        for (status, sqlstate) in [("Z 'T'", None), ("Z 'E'", None), ("Z 'E'", Some("23505"))] {
+            let machine = Machine::default();
+            let mut bytes = sqlstate.map_or(vec![], |state| error("ERROR", state));
+            bytes.extend(message(status));
+            let server = Server::damaged(&machine, At::Message(last), Damage::Bytes(bytes));
+            session(&server, &machine, |conn| {
+                let calls = run(verb, Within::Nothing, conn, &server);
+                let failure = calls.error().unwrap_or_else(|| panic!("{} {status}", verb.name));
+                let unsolicited = ErrorKind::Protocol(ProtocolError::UnsolicitedTransaction);
+                match sqlstate {
+                    None => {
+                        assert_eq!(failure.kind(), unsolicited, "{} {status}", verb.name);
+                        assert_eq!(failure.outcome(), Outcome::Unknown, "{} {status}", verb.name);
+                    }
+                    Some(state) => {
+                        let found = failure.sqlstate().map(|state| state.as_str().to_owned());
+                        assert_eq!(found.as_deref(), Some(state), "{}: {failure}", verb.name);
+                        assert_eq!(failure.outcome(), Outcome::Refused, "{}", verb.name);
+                    }
+                }
+                assert!(!conn.is_usable(), "{} {status}: {failure}", verb.name);
+                assert_eq!(server.facts().tags.last(), Some(&b'X'), "{} {status}", verb.name);
+            });
+        }
     }
 }
