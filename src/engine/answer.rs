@@ -96,24 +96,16 @@ impl Session<'_> {
     }
 
     #[cfg_attr(not(target_os = "none"), inline(always))]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn take_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let ready = ReadyForQuery::decode(self.link.taken())?;
         self.exchange.ready();
-        self.ledger.ready(ready.into()).map_err(|fault| self.leave(io, fault))
-    }
-
-    /// Sends Terminate, so that what opened a transaction by itself can put its session in order for the
-    /// next one, which will not meet it again.
-    #[cold]
-    #[inline(never)]
-    fn leave(&mut self, io: &mut Lent<'_>, fault: Fault) -> Fault {
-        let sent = self.link.has_sent();
-        let left = self.stage(io, &frontend::terminate);
-        let _ = left.and_then(|()| self.link.flush_last(io));
-        if !sent {
-            self.link.forget_sent();
+        let result = self.ledger.ready(ready.into());
+        if result.is_err() {
+            // What opened a transaction by itself can put its session in order for the next one.
+            let _ = self.terminate(io);
         }
-        fault
+        result
     }
 
     /// Takes CommandComplete, whose header was taken.

@@ -23,16 +23,18 @@ use crate::transport::Lent;
 use crate::wire::backend::{CommandKind, tag};
 use crate::wire::{WireError, frontend};
 
+/// Commands that were acknowledged.
+const ROLLBACK: u8 = 1;
+const BEGIN: u8 = 2;
+
 /// What is known of a verb's work.
 pub(crate) struct Ledger {
     /// The server's view of the transaction at the last ReadyForQuery.
     status: TransactionStatus,
     /// Each transaction that has ended since the last guard's began was rolled back.
     rolled_back: bool,
-    /// ROLLBACK was acknowledged in this verb.
-    rollback_seen: bool,
-    /// BEGIN was.
-    begin_seen: bool,
+    /// What was acknowledged in this verb: [`ROLLBACK`], [`BEGIN`].
+    seen: u8,
     /// Something of this verb was committed for good.
     committed: bool,
     /// How something that was sent may end the open transaction, or commit.
@@ -53,8 +55,7 @@ impl Ledger {
         Self {
             status: TransactionStatus::Idle,
             rolled_back: false,
-            rollback_seen: false,
-            begin_seen: false,
+            seen: 0,
             committed: false,
             ending: Ending::No,
             aborted: false,
@@ -68,8 +69,7 @@ impl Ledger {
     /// A verb begins.
     #[inline]
     pub(super) const fn begin(&mut self) {
-        self.rollback_seen = false;
-        self.begin_seen = false;
+        self.seen = 0;
         self.committed = false;
         self.ending = Ending::No;
         self.aborted = false;
@@ -103,22 +103,22 @@ impl Ledger {
             CommandKind::MayCommit
                 if self.status != TransactionStatus::Idle
                     && !self.committed
-                    && !self.rollback_seen => {}
+                    && self.seen & ROLLBACK == 0 => {}
             CommandKind::Commits | CommandKind::MayCommit => {
                 self.committed = true;
                 self.transaction_ends(false);
             }
             CommandKind::Rollback => {
-                self.rollback_seen = true;
+                self.seen |= ROLLBACK;
                 // AND CHAIN has no tag of its own.
                 if self.ending == Ending::Chained {
                     self.transaction_ends(true);
                 }
             }
             CommandKind::Begin => {
-                self.begin_seen = true;
+                self.seen |= BEGIN;
                 // ROLLBACK alone may have been one to a savepoint.
-                if self.rollback_seen {
+                if self.is_rolled_back() {
                     self.transaction_ends(true);
                 }
             }
@@ -133,7 +133,7 @@ impl Ledger {
     }
 
     fn change(&mut self, status: TransactionStatus) -> Result<(), Fault> {
-        if self.status == TransactionStatus::Idle && !self.begin_seen {
+        if self.status == TransactionStatus::Idle && self.seen & BEGIN == 0 {
             // What is in a transaction that has failed is undone, whoever began it.
             self.confirmed = status == TransactionStatus::Failed;
             return Err(ProtocolError::UnsolicitedTransaction.into());
@@ -171,7 +171,7 @@ impl Ledger {
 
     /// ROLLBACK was acknowledged in this verb.
     pub(crate) const fn is_rolled_back(&self) -> bool {
-        self.rollback_seen
+        self.seen & ROLLBACK != 0
     }
 
     /// The server was made to abort the batch, and did.

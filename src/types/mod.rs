@@ -53,6 +53,7 @@ mod basic;
 mod bits;
 mod composite;
 mod datetime;
+mod exact;
 mod gauss;
 pub mod geo;
 mod json;
@@ -68,6 +69,7 @@ pub use array::{Array, ArrayElement, Dimension, Dimensioned, Elements};
 pub use bits::Bits;
 pub use composite::{Composite, Fields, Hstore, Pair, Pairs, Record};
 pub use datetime::{Date, Interval, Time, TimeTz, Timestamp, TimestampTz};
+pub use exact::ExactText;
 pub(crate) use gauss::declared;
 pub use gauss::{Blob, Int1, Raw, Xid32};
 pub use json::{Json, JsonPath, Jsonb};
@@ -76,7 +78,7 @@ pub use net::{Cidr, Inet, MacAddr, MacAddr8};
 pub use numeric::{Numeric, Scaled};
 pub use range::{Multirange, Range, RangeElement, Ranges};
 pub(crate) use text::is_text;
-pub use text::{AnyFormat, AnyText, Char, ExactText, bytes_from_text};
+pub use text::{AnyFormat, AnyText, Char, bytes_from_text};
 #[cfg(feature = "with-serde-json-core")]
 pub use with::JsonError;
 
