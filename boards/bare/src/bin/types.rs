@@ -147,5 +147,5 @@ fn all(value: RawValue<'_>) {
         send(&numbers);
     }
     let mut out = [0; 16];
-    show_bytes(bytes_from_text(*value, &mut out).unwrap_or(&[]));
+    show_bytes(bytes_from_text(value, &mut out).unwrap_or(&[]));
 }
