@@ -39,7 +39,7 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// A table of its own.
-struct Table {
+pub struct Table {
     cluster: &'static Cluster,
     name: &'static str,
 }
@@ -52,7 +52,7 @@ impl Table {
     }
 
     /// The same table, empty.
-    fn again(major: u16, name: &'static str) -> Self {
+    pub fn again(major: u16, name: &'static str) -> Self {
         let table = Self { cluster: pg::shared(major), name };
         table.psql(&format!("drop table if exists {name}"));
         Self::new(major, name)
@@ -71,7 +71,7 @@ impl Table {
         ));
     }
 
-    fn insert(&self, number: i32) -> String {
+    pub fn insert(&self, number: i32) -> String {
         format!("insert into {} values ({number})", self.name)
     }
 
@@ -81,7 +81,7 @@ impl Table {
             .unwrap()
     }
 
-    fn session<R>(&self, f: impl FnOnce(&mut Connection) -> R) -> R {
+    pub fn session<R>(&self, f: impl FnOnce(&mut Connection) -> R) -> R {
         with_session(self.cluster.port(), "test", f)
     }
 
@@ -92,7 +92,7 @@ impl Table {
     }
 
     /// Whether what was said of the rows with a number is so.
-    fn holds(&self, number: i32, said: &Result<()>) -> bool {
+    pub fn holds(&self, number: i32, said: &Result<()>) -> bool {
         match said.as_ref().map_err(|error| error.outcome()) {
             Ok(()) => self.count(number) == 1,
             Err(Outcome::Unknown) => true,

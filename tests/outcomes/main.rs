@@ -1,6 +1,7 @@
 //! What the driver says became of the work, held against the table: on links that are cut
 //! anywhere, and behind poolers.
 
+mod begun;
 mod changed;
 mod cuts;
 mod ended;

@@ -61,9 +61,11 @@ impl Session<'_> {
                 Ok(response)
             }
             // The next verb discards the rest.
-            tag::COMMAND_COMPLETE | tag::ROW_DESCRIPTION | tag::EMPTY_QUERY_RESPONSE => {
+            tag::COMMAND_COMPLETE => {
+                self.command_complete(io)?;
                 Err(UsageError::NotCopy.into())
             }
+            tag::ROW_DESCRIPTION | tag::EMPTY_QUERY_RESPONSE => Err(UsageError::NotCopy.into()),
             _ => Err(self.no_result(io)),
         }
     }
