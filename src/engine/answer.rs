@@ -100,12 +100,12 @@ impl Session<'_> {
     pub(crate) fn take_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         let ready = ReadyForQuery::decode(self.link.taken())?;
         self.exchange.ready();
-        let result = self.ledger.ready(ready.into());
-        if result.is_err() {
-            // What opened a transaction by itself can put its session in order for the next one.
-            let _ = self.terminate(io);
+        if self.ledger.ready(ready.into()) {
+            return Ok(());
         }
-        result
+        // What opened a transaction by itself can put its session in order for the next one.
+        let _ = self.terminate(io);
+        Err(ProtocolError::UnsolicitedTransaction.into())
     }
 
     /// Takes CommandComplete, whose header was taken.

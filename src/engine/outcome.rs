@@ -15,9 +15,7 @@
 
 use super::ending::Ending;
 use super::{ResultState, Session, TransactionStatus};
-use crate::error::{
-    Details, Error, Fault, Outcome, ProtocolError, ServerError, SqlState, UsageError,
-};
+use crate::error::{Details, Error, Fault, Outcome, ServerError, SqlState, UsageError};
 use crate::limits;
 use crate::transport::Lent;
 use crate::wire::backend::{CommandKind, tag};
@@ -98,12 +96,10 @@ impl Ledger {
     /// CommandComplete without a count of rows.
     #[cold]
     pub(super) fn command(&mut self, kind: CommandKind) {
+        let open = self.status != TransactionStatus::Idle;
         match kind {
             // Within the transaction that was open when the verb began.
-            CommandKind::MayCommit
-                if self.status != TransactionStatus::Idle
-                    && !self.committed
-                    && self.seen & ROLLBACK == 0 => {}
+            CommandKind::MayCommit if open && !self.committed && !self.is_rolled_back() => {}
             CommandKind::Commits | CommandKind::MayCommit => {
                 self.committed = true;
                 self.transaction_ends(false);
@@ -126,23 +122,23 @@ impl Ledger {
         }
     }
 
-    /// ReadyForQuery.
+    /// ReadyForQuery. `false`: nothing from here has begun that transaction.
     #[inline]
-    pub(super) fn ready(&mut self, status: TransactionStatus) -> Result<(), Fault> {
-        if status != self.status { self.change(status) } else { Ok(()) }
+    pub(super) fn ready(&mut self, status: TransactionStatus) -> bool {
+        status == self.status || self.change(status)
     }
 
-    fn change(&mut self, status: TransactionStatus) -> Result<(), Fault> {
+    fn change(&mut self, status: TransactionStatus) -> bool {
         if self.status == TransactionStatus::Idle && self.seen & BEGIN == 0 {
             // What is in a transaction that has failed is undone, whoever began it.
             self.confirmed = status == TransactionStatus::Failed;
-            return Err(ProtocolError::UnsolicitedTransaction.into());
+            return false;
         }
         if status == TransactionStatus::Idle && !self.committed {
             self.transaction_ends(true);
         }
         self.status = status;
-        Ok(())
+        true
     }
 
     fn transaction_ends(&mut self, rolled_back: bool) {
@@ -284,7 +280,7 @@ impl Session<'_> {
                     self.forget_error();
                     self.take_error(io)?;
                 }
-                _ => return Err(ProtocolError::UnexpectedMessage.into()),
+                _ => return Err(crate::error::ProtocolError::UnexpectedMessage.into()),
             }
         }
     }

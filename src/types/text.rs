@@ -21,7 +21,7 @@ impl<'a> FromSql<'a> for &'a str {
 }
 
 /// Sent as `text`, which every string type of the server accepts by assignment. At openGauss, in a
-/// database to which `''` is NULL (compatibility A), `""` is sent as NULL; [`ExactText`] is not.
+/// database to which `''` is NULL (compatibility A), `""` is sent as NULL; [`ExactText`](super::ExactText) is not.
 impl ToSql for str {
     const OID: Oid = oid::TEXT;
 
