@@ -104,7 +104,7 @@ impl Session<'_> {
             return Ok(());
         }
         // What opened a transaction by itself can put its session in order for the next one.
-        let _ = self.terminate(io);
+        let _ = self.stage(io, &frontend::terminate).and_then(|()| self.send(io));
         Err(ProtocolError::UnsolicitedTransaction.into())
     }
 
