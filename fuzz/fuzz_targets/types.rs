@@ -130,5 +130,5 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let mut out = [0; 64];
-    let _ = bytes_from_text(bytes, &mut out);
+    let _ = bytes_from_text(value, &mut out);
 });
