@@ -1,12 +1,13 @@
 //! The stack and its streams over a simulated wire, in simulated time.
 
+mod addresses;
+mod starts;
+#[path = "../world/mod.rs"]
 mod world;
-
-use std::net::Ipv4Addr;
 
 use barepg::Platform;
 use barepg_smoltcp::{
-    ConnectError, Ipv4, SLICE_MS, Setup, SetupError, Sockets, Stack, StreamError, TcpBuffers,
+    ConnectError, Ipv4, SLICE_MS, Setup, Sockets, Stack, StreamError, TcpBuffers,
 };
 use embedded_io::{Read, ReadReady, Write};
 use world::{End, Faults, Manner, OWN, OWN_MAC, PEER, PORT, World};
@@ -282,199 +283,11 @@ fn two_connections_at_once() {
 }
 
 #[test]
-fn the_address_comes_by_dhcp() {
-    run(Setup::new(OWN_MAC), 1, Faults::default(), |world, stack| {
-        assert_eq!(stack.ipv4_addr(), None);
-        echo(world, stack, 100);
-        assert_eq!(stack.ipv4_addr(), Some(OWN));
-        // The name server came with it.
-        assert_eq!(all(stack.resolve("db.test", 1000)), ["10.0.0.1"]);
-    });
-    for seed in 0..8 {
-        run(Setup::new(OWN_MAC), seed, Faults { loss: 20, ..Faults::default() }, |w, stack| {
-            echo(w, stack, 100);
-        });
-    }
-    run(Setup::new(OWN_MAC), 1, Faults::default(), |world, stack| {
-        world.peer.borrow_mut().answers_dhcp = false;
-        let start = now(world);
-        assert_eq!(stack.connect("10.0.0.1", PORT, 3000).err(), Some(ConnectError::NoAddress));
-        assert!((3000..3050).contains(&(now(world) - start)));
-        world.peer.borrow_mut().answers_dhcp = true;
-        echo(world, stack, 100);
-    });
-}
-
-#[test]
-fn names_are_looked_up() {
-    run(fixed(), 1, Faults::default(), |world, stack| {
-        assert_eq!(all(stack.resolve("192.0.2.7", 0)), ["192.0.2.7"]);
-        assert_eq!(all(stack.resolve("db.test", 1000)), ["10.0.0.1"]);
-        assert_eq!(all(stack.resolve("db.test.", 1000)), ["10.0.0.1"]);
-        assert_eq!(stack.resolve("nothing.test", 5000), Err(ConnectError::NameNotFound));
-        for bad in ["", "a..b", &"x".repeat(64), &"abcdefgh.".repeat(20)] {
-            assert_eq!(stack.resolve(bad, 1000), Err(ConnectError::NameNotFound), "{bad}");
-        }
-        world.peer.borrow_mut().answers_dns = false;
-        // More often than there are query slots.
-        for _ in 0..3 {
-            assert_eq!(stack.resolve("db.test", 700), Err(ConnectError::NameTimedOut));
-        }
-        world.peer.borrow_mut().answers_dns = true;
-        let mut stream = stack.connect("db.test", PORT, 1000).unwrap();
-        retry(world, 1000, || stream.write(b"x")).unwrap();
-    });
-    let ipv4 = Ipv4::Static { address: OWN, prefix: 24, router: None };
-    run(Setup::new(OWN_MAC).ipv4(ipv4), 1, Faults::default(), |_, stack| {
-        assert_eq!(stack.resolve("db.test", 100), Err(ConnectError::NameTimedOut));
-    });
-}
-
-#[test]
-fn the_driver_dials_through_it() {
-    use barepg::{Config, Dial, DialError, HostSpec, Keepalives, Target};
-    run(fixed(), 1, Faults::default(), |world, stack| {
-        let config = Config::new();
-        let mut target =
-            Target::new(HostSpec { host: "db.test", hostaddr: "", port: PORT }, &config);
-        let mut dialler = stack;
-        drop(dialler.dial(&target).unwrap());
-        target.address = 1;
-        assert_eq!(dialler.dial(&target).err(), Some(DialError::NoMoreAddresses));
-        target.address = 0;
-        target.host.host = "nobody.test";
-        assert_eq!(dialler.dial(&target).err(), Some(DialError::UnknownHost));
-        // The address counts, not the name, and a name in its place is not looked up.
-        target.host.hostaddr = "db.test";
-        assert_eq!(dialler.dial(&target).err(), Some(DialError::NotAnAddress));
-        target.host.hostaddr = "10.0.0.1";
-        target.keepalives = Keepalives { on: true, idle_s: 2, interval_s: 0, count: 0 };
-        target.tcp_user_timeout_ms = 6000;
-        let mut stream = dialler.dial(&target).unwrap();
-        world.peer.borrow_mut().manner = Manner::Gone;
-        let start = now(world);
-        assert_eq!(retry(world, 60_000, || stream.read(&mut [0; 8])), Err(StreamError::Reset));
-        let found = now(world) - start;
-        assert!((4000..12_000).contains(&found), "{found} ms");
-        target.host.port = 9;
-        let refused = DialError::Failed(embedded_io::ErrorKind::ConnectionRefused);
-        drop(stream);
-        world.peer.borrow_mut().manner = Manner::Echo;
-        assert_eq!(dialler.dial(&target).err(), Some(refused));
-    });
-}
-
-#[test]
 fn error_kinds_are_what_the_driver_looks_at() {
     use embedded_io::{Error, ErrorKind};
     assert_eq!(StreamError::TimedOut.kind(), ErrorKind::TimedOut);
     assert_eq!(StreamError::Reset.kind(), ErrorKind::ConnectionReset);
     assert_ne!(StreamError::Closed.kind(), ErrorKind::TimedOut);
-}
-
-#[test]
-fn all_addresses_of_a_name_are_dialled() {
-    use barepg::{Config, Dial, DialError, HostSpec, Target};
-    let dead = Ipv4Addr::new(10, 0, 0, 99);
-    run(fixed(), 1, Faults::default(), |world, stack| {
-        world.peer.borrow_mut().names = vec![dead.into(), PEER.into()];
-        assert_eq!(all(stack.resolve("db.test", 1000)), ["10.0.0.99", "10.0.0.1"]);
-        drop(stack.connect("db.test", PORT, 4000).unwrap());
-
-        let config = Config::new().connect_timeout_ms(1000);
-        let mut target =
-            Target::new(HostSpec { host: "db.test", hostaddr: "", port: PORT }, &config);
-        let mut dialler = stack;
-        assert_eq!(dialler.dial(&target).err(), Some(DialError::TimedOut));
-        let asked = world.peer.borrow().asked;
-        target.address = 1;
-        drop(dialler.dial(&target).unwrap());
-        target.address = 2;
-        assert_eq!(dialler.dial(&target).err(), Some(DialError::NoMoreAddresses));
-        // With a random number to begin with, the other is the first.
-        (target.address, target.rotation) = (1, 7);
-        assert_eq!(dialler.dial(&target).err(), Some(DialError::TimedOut));
-        assert_eq!(world.peer.borrow().asked, asked, "one lookup for all addresses of a host");
-        // A host that was not the last one is looked up, whatever its address.
-        target.host.host = "nobody.test";
-        assert_eq!(dialler.dial(&target).err(), Some(DialError::UnknownHost));
-        (target.host.host, target.rotation) = ("db.test", 0);
-        drop(dialler.dial(&target).unwrap());
-    });
-}
-
-#[test]
-fn no_two_starts_are_alike() {
-    let begun = |entropy: u64| {
-        let (world, end) = World::new(1, Faults::default());
-        world.entropy.set(Some(entropy));
-        let mut buffers: TcpBuffers<512, 512> = TcpBuffers::new();
-        let mut sockets = Sockets::new();
-        let stack = Stack::new(end, &world, fixed(), &mut buffers, &mut sockets).unwrap();
-        drop(stack.connect("10.0.0.1", PORT, 1000).unwrap());
-        world.wire.borrow().begun.first().copied().unwrap()
-    };
-    for entropy in [1, 0x0123_4567_89ab_cdef] {
-        let (first, second) = (begun(entropy), begun(entropy + 1));
-        assert_ne!(first.0, second.0, "ports");
-        assert_ne!(first.1, second.1, "sequence numbers");
-    }
-    // Without entropy there is no start, unless the board has a number of its own.
-    let (world, end) = World::new(1, Faults::default());
-    world.entropy.set(None);
-    let mut buffers: TcpBuffers<512, 512> = TcpBuffers::new();
-    let mut sockets = Sockets::new();
-    let failed = Stack::new(end, &world, fixed(), &mut buffers, &mut sockets);
-    assert_eq!(failed.err(), Some(SetupError::NoEntropy));
-    let (world, end) = World::new(1, Faults::default());
-    world.entropy.set(None);
-    let mut buffers: TcpBuffers<512, 512> = TcpBuffers::new();
-    let mut sockets = Sockets::new();
-    Stack::new(end, &world, fixed().seed(4711), &mut buffers, &mut sockets).unwrap();
-}
-
-/// The device lost its power in the middle of a session that the server still holds.
-#[test]
-fn a_session_after_a_power_loss_is_a_new_one() {
-    for entropy in 0..20 {
-        let (world, end) = World::new(1, Faults::default());
-        let world: &World = Box::leak(Box::new(world));
-        world.peer.borrow_mut().listen_twice();
-        let start = |end, entropy| {
-            world.entropy.set(Some(entropy));
-            let buffers = Box::leak(Box::new(TcpBuffers::<512, 512>::new()));
-            let sockets = Box::leak(Box::new(Sockets::new()));
-            // As a counter in flash would have it, and as a generator would.
-            let setup = if entropy % 2 == 0 { fixed() } else { fixed().seed(entropy) };
-            Stack::new(end, world, setup, buffers, sockets).unwrap()
-        };
-        let again = end.twin();
-        let stack = start(end, entropy);
-        std::mem::forget(stack.connect("10.0.0.1", PORT, 1000).unwrap());
-        let stack = start(again, 2 + entropy);
-        let begun = now(world);
-        let stream = stack.connect("10.0.0.1", PORT, 1000);
-        let took = now(world) - begun;
-        assert!(stream.is_ok() && took < 100, "the server took it for the old session: {took} ms");
-    }
-}
-
-#[test]
-fn setups_that_cannot_work_are_refused() {
-    let refused = |setup: Setup| {
-        let (world, end) = World::new(1, Faults::default());
-        let mut buffers: TcpBuffers<512, 512> = TcpBuffers::new();
-        let mut sockets = Sockets::new();
-        let result = Stack::new(end, &world, setup, &mut buffers, &mut sockets);
-        result.err()
-    };
-    for mac in [[0; 6], [0xff; 6], [1, 0, 0x5e, 0, 0, 1]] {
-        assert_eq!(refused(Setup::new(mac)), Some(SetupError::HardwareAddress));
-    }
-    for address in [Ipv4Addr::BROADCAST, Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(224, 0, 0, 1)] {
-        let ipv4 = Ipv4::Static { address, prefix: 24, router: None };
-        assert_eq!(refused(Setup::new(OWN_MAC).ipv4(ipv4)), Some(SetupError::Address));
-    }
 }
 
 /// A watchdog is fed in `idle`, and connecting may take half a minute.
@@ -485,17 +298,6 @@ fn the_board_idles_while_it_waits() {
         assert_eq!(stack.connect("10.0.0.99", PORT, 5000).err(), Some(ConnectError::TimedOut));
         let turns = u64::from(world.idles.get() - idles);
         assert!(turns >= (now(world) - begun) / SLICE_MS, "{turns} times in 5 s");
-    });
-}
-
-#[cfg(not(feature = "ipv6"))]
-#[test]
-fn addresses_of_the_other_family_are_unreachable() {
-    run(fixed(), 1, Faults::default(), |_, stack| {
-        for host in ["::1", "fd00::1", "::ffff:10.0.0.1"] {
-            assert_eq!(stack.resolve(host, 100), Err(ConnectError::Unreachable), "{host}");
-            assert_eq!(stack.connect(host, PORT, 100).err(), Some(ConnectError::Unreachable));
-        }
     });
 }
 
