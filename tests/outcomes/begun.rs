@@ -3,7 +3,7 @@
 
 use barepg::{Connection, Result, TransactionStatus};
 
-use crate::ended::Table;
+use crate::table::Table;
 
 type Way = (&'static str, fn(&mut Connection) -> Result<()>);
 

@@ -10,4 +10,5 @@ mod names;
 mod poolers;
 mod session;
 mod statements;
+mod table;
 mod verbs;
