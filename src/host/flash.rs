@@ -1,6 +1,6 @@
 //! A file as a flash.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -25,15 +25,20 @@ pub struct FileFlash {
 
 impl FileFlash {
     /// Opens a file, or makes it, with this size: a multiple of 4096 bytes. A new one takes its space on
-    /// the disk at once, so that rows find it there when the disk is full. No other process may use it
-    /// meanwhile.
+    /// the disk at once, so that rows find it there when the disk is full. It is locked until the flash
+    /// is dropped or the process ends: two that write one log would destroy each other's rows.
     ///
     /// # Errors
-    /// What the system says; `InvalidInput` for a size that is no multiple of 4096 bytes, or another than
-    /// the file has.
+    /// What the system says; `ResourceBusy` while another process has the file open as a flash, or this
+    /// one has; `InvalidInput` for a size that is no multiple of 4096 bytes, or another than the file
+    /// has.
     pub fn open(path: impl AsRef<Path>, size: usize) -> io::Result<Self> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::ErrorKind::ResourceBusy.into(),
+            TryLockError::Error(error) => error,
+        })?;
         let length = file.metadata()?.len();
         let wanted = u64::try_from(size).unwrap_or(u64::MAX);
         if !size.is_multiple_of(PAGE) || (length != 0 && length != wanted) {

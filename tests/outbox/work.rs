@@ -303,6 +303,17 @@ fn the_last_rows_are_sent_again_to_another_server() {
 }
 
 #[test]
+fn a_file_is_one_outbox_at_a_time() {
+    let scratch = Scratch::new("barepg-outbox", "").unwrap();
+    let path = scratch.path().join("outbox");
+    let open = || FileFlash::open(&path, 32 * 1024);
+    let first = open().unwrap();
+    assert_eq!(open().unwrap_err().kind(), std::io::ErrorKind::ResourceBusy);
+    drop(first);
+    open().unwrap();
+}
+
+#[test]
 fn rows_in_a_file_are_there_when_it_is_opened_again() {
     let port = database("file").port();
     let scratch = Scratch::new("barepg-outbox", "").unwrap();
