@@ -63,19 +63,12 @@ impl Session<'_> {
         part: Part<'_>,
         way: &Way,
     ) -> Result<(), Fault> {
-        if !cfg!(feature = "pieces") {
-            let needed = self.link.measure(part)?.saturating_add(way.head);
-            let (_, size) = self.link.sizes();
-            if needed > size {
-                return Err(self.link.lacks(needed));
-            }
-        }
         let mut staged = Err(Fault::FULL);
         if self.link.staged() > way.head {
             staged = self.send_out(io, way).and_then(|()| self.link.fill(way.head, part));
         }
         // A streamed value always.
-        if cfg!(feature = "pieces") && staged == Err(Fault::FULL) {
+        if staged == Err(Fault::FULL) {
             staged = self.stage_in_pieces(io, part, way);
         }
         staged.map_err(|fault| self.salvage(io, fault))
@@ -161,8 +154,6 @@ impl Drain for Sender<'_, '_, '_, '_> {
 mod tests {
     use super::*;
     use crate::engine::Framed;
-    #[cfg(not(feature = "pieces"))]
-    use crate::error::{Buffer, Details};
     use crate::platform::Platform;
     use crate::transport::lent;
     use crate::wire::frontend;
@@ -196,26 +187,6 @@ mod tests {
             assert_eq!(link.write_whole(io, &part), Err(expected));
             assert_eq!(link.sizes(), (64, 16));
         }
-    }
-
-    /// What is staged makes room for a message; one that is larger than the buffer is refused with
-    /// what it would have taken, and what was staged stays.
-    #[cfg(not(feature = "pieces"))]
-    #[test]
-    fn without_pieces_a_message_fits_or_is_refused() {
-        let (mut rx, mut tx) = ([0; 16], [0; 16]);
-        let mut session = Session::new(Framed::new(&mut rx, &mut tx, &Board));
-        let mut sent = std::io::Cursor::new(std::vec::Vec::<u8>::new());
-        let mut port = crate::NoReadReady(Port(&mut sent));
-        let io = &mut lent(&mut port);
-        assert_eq!(session.stage(io, &|w| frontend::query(w, "12345")), Ok(()));
-        assert_eq!(session.stage(io, &frontend::sync), Ok(()));
-        assert_eq!(session.stage(io, &|w| frontend::query(w, "12345678901")), Err(Fault::CAPACITY));
-        let capacity = Details::capacity(Buffer::Tx, 16, 17);
-        assert_eq!((session.link.capacity(), session.link.staged()), (capacity, 16));
-        assert_eq!(session.stage(io, &frontend::sync), Ok(()));
-        assert_eq!(session.link.staged(), 5);
-        assert_eq!(sent.get_ref().len(), 16);
     }
 
     struct Port<'p>(&'p mut std::io::Cursor<std::vec::Vec<u8>>);

@@ -165,7 +165,7 @@ pub enum ErrorKind {
     Broken,
     /// A buffer is too small: give it `needed` bytes, or make the value smaller. The connection stays
     /// usable, but where it is a record buffer of TLS. A row of a result was skipped, and the statement
-    /// goes on ([`Outcome::Local`]); a message without feature `pieces`, or a row of an outbox, was not sent.
+    /// goes on ([`Outcome::Local`]); a row of an outbox was not sent.
     Capacity {
         /// Which buffer.
         buffer: Buffer,

@@ -47,7 +47,7 @@ fn the_start_up_packet_leaves_in_one_write() {
     }
 }
 
-/// Items that fit one by one: what is staged goes out first. Also in a build without `pieces`.
+/// Items that fit one by one: what is staged goes out first.
 #[test]
 fn many_items_need_no_larger_buffer_than_one() {
     for size in [96, 128, 200, 256, 512] {

@@ -28,7 +28,7 @@ Lists what is in a firmware image: flash by crate, by module of the driver, the 
 static RAM. Without --board and --elf that of the driver alone, a program of boards/bare.
 
   --program NAME      which of them; set is what most firmware uses
-  --features F        features of the driver, or of the board; without: pieces
+  --features F        features of the driver, or of the board; without: none
   --board NAME        a board's firmware; then it is run as in the demo, and what logins, queries,
                       stack and traffic cost is listed too, and each verb on a Cortex-M3: logins cold, with
                       kept keys (a reconnect) and with provisioned ones, statements, rows, COPY
@@ -104,7 +104,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         print!("{}", verbs(&counted::figures(&compiler)?));
         return Ok(());
     }
-    let features = features.unwrap_or("pieces");
+    let features = features.unwrap_or_default();
     let image = bare(&compiler, &provision::root(), &boards::target(), features, &options.program)?;
     if let Some(commit) = &options.since {
         print!("{}", growth::since(&compiler, commit, features, &options.program, &image)?);

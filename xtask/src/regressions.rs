@@ -186,7 +186,7 @@ impl Copy {
                 Ok(counted::compare(&counted).map(|_| ()))
             }
             Meter::Flash => {
-                let mut build = boards::bare(compiler, sources, &self.target, "pieces");
+                let mut build = boards::bare(compiler, sources, &self.target, "");
                 run(build.args(["--bin", "empty", "--bin", "set"]))?;
                 let flash = |name| Image::read(&programs.join(name)).map(|image| image.flash());
                 let set = flash("set")?.saturating_sub(flash("empty")?);

@@ -4,9 +4,6 @@ use super::Writer;
 use crate::wire::WireError;
 use crate::wire::encode::Drain;
 
-/// Whether there are drains at all.
-pub(super) const PIECES: bool = cfg!(any(feature = "pieces", test));
-
 /// Where bytes go that have no room in a slice.
 pub(crate) enum Beyond<'w> {
     /// Nowhere: they are counted.
@@ -117,7 +114,7 @@ fn empty(
     (used, head): (&mut usize, usize),
     drain: &mut dyn Drain,
 ) -> Result<(), WireError> {
-    if !PIECES || buf.len() <= head {
+    if buf.len() <= head {
         return Err(WireError::Full);
     }
     *used = head;

@@ -3,7 +3,7 @@
 use core::mem::take;
 
 use super::Writer;
-use super::beyond::{Beyond, PIECES, checked_length, length_field, overflow};
+use super::beyond::{Beyond, checked_length, length_field, overflow};
 use crate::wire::WireError;
 use crate::wire::encode::{Body, Part};
 
@@ -192,7 +192,7 @@ impl<'w> Writer<'w> {
             overflow(self.beyond.as_deref_mut(), &[tag])?;
         }
         let field = match &self.beyond {
-            Some(Beyond::Drain { .. }) if PIECES => {
+            Some(Beyond::Drain { .. }) => {
                 length_field(Writer::measure(body, &[], self.rules)?, extra)?
             }
             _ => [0; 4],

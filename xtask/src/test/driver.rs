@@ -46,10 +46,10 @@ pub fn alone(context: &Context) -> Checked {
 /// Features that the driver alone is measured with, what that is called in `budgets.toml` after
 /// `driver`, and the programs.
 pub const DRIVER_KINDS: [(&str, &str, &[&str]); 4] = [
-    ("small-sha256,pieces", "_small", PROGRAMS),
-    ("outbox,provision,small-sha256,pieces", "_survive", SURVIVE),
-    ("pieces", "", PROGRAMS),
-    ("opengauss,sm3,pieces", "_opengauss", PROGRAMS),
+    ("small-sha256", "_small", PROGRAMS),
+    ("outbox,provision,small-sha256", "_survive", SURVIVE),
+    ("", "", PROGRAMS),
+    ("opengauss,sm3", "_opengauss", PROGRAMS),
 ];
 
 /// Flash of the driver in each program of `boards/bare`.

@@ -178,12 +178,9 @@ fn packaged(name: &str, list: &str) -> Result<(), String> {
     }
 }
 
-/// Every test with the default features, and those of the driver's own that a build without
-/// pieces has.
+/// Every test with the default features.
 pub fn tests_default(context: &Context) -> Checked {
-    let whole = ["--package", "barepg", "--lib", "--no-default-features"];
-    let whole = tests(context, &[&whole[..], &["--features", "md5,opengauss"]].concat())?;
-    Ok(whole.saturating_add(tests(context, &["--package", "barepg"])?))
+    tests(context, &["--package", "barepg"])
 }
 
 /// Every test with all features, those of the testkit and of xtask among them. `--quick` runs the
