@@ -3,7 +3,7 @@
 use super::{Count, ResultState, Session};
 use crate::error::{Fault, ProtocolError, UsageError};
 use crate::transport::Lent;
-use crate::wire::backend::{CommandTag, ReadyForQuery, legal, tag};
+use crate::wire::backend::{CommandTag, TransactionStatus, legal, tag};
 use crate::wire::{Reader, frontend};
 
 impl Session<'_> {
@@ -98,15 +98,16 @@ impl Session<'_> {
     #[cfg_attr(not(target_os = "none"), inline(always))]
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn take_ready(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
-        let ready = ReadyForQuery::decode(self.link.taken())?;
+        let status = TransactionStatus::decode(self.link.taken())?;
         self.exchange.ready();
-        if self.ledger.ready(ready.into()) {
-            return Ok(());
+        let read = self.ledger.ready(status);
+        if read != Err(ProtocolError::UnsolicitedTransaction.into()) {
+            return read;
         }
         // What opened a transaction by itself can put its session in order for the next one. By
         // `terminate`, which then is not in line in `close`, it would take 70 bytes more.
         let _ = self.stage(io, &frontend::terminate).and_then(|()| self.send(io));
-        Err(ProtocolError::UnsolicitedTransaction.into())
+        read
     }
 
     /// Takes CommandComplete, whose header was taken.
@@ -178,7 +179,8 @@ impl Session<'_> {
     }
 
     /// Reads and discards what is left of an answer. [`Fault::EARLIER`], with the error pinned: the
-    /// statement that it belongs to failed, and not because this side made it.
+    /// statement that it belongs to failed, and not because this side made it; or it was a COMMIT of a
+    /// transaction that had failed, with that error's SQLSTATE.
     #[inline(never)]
     pub(crate) fn discard(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         if !self.exchange.owes() {
@@ -193,7 +195,10 @@ impl Session<'_> {
         while self.exchange.owes() {
             self.next(io)?;
             match self.link.tag {
-                tag::READY_FOR_QUERY => self.ready(io)?,
+                tag::READY_FOR_QUERY => match self.ready(io) {
+                    Err(fault) if fault == UsageError::RolledBack.into() => failed = true,
+                    ready => ready?,
+                },
                 tag::ERROR_RESPONSE => {
                     let expected = self.exchange.is_aborted();
                     self.take_error(io)?;

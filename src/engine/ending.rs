@@ -8,8 +8,13 @@ use super::Session;
 pub(crate) enum Ending {
     /// Not.
     No,
-    /// As COMMIT does.
+    /// As COMMIT or ROLLBACK do.
     Possible,
+    /// As COMMIT, END or PREPARE TRANSACTION do: it begins as they do, and nothing else that does is
+    /// answered with ROLLBACK.
+    Commit,
+    /// So, and something else may come after it, that is committed.
+    CommitAndMore,
     /// With another one opened in its place: `AND CHAIN`.
     Chained,
 }
@@ -27,6 +32,7 @@ impl Ending {
             Some(b'd') if alone && lower(1) != Some(b'e') => Self::Possible,
             Some(b'v') if alone => Self::Possible,
             Some(b'b' | b'd' | b'f'..=b'o' | b'q' | b's'..=b'z') => Self::No,
+            Some(b'c' | b'e' | b'p') => Self::in_words(sql).max(Self::Commit),
             _ => Self::in_words(sql),
         }
     }
@@ -35,10 +41,17 @@ impl Ending {
     pub(crate) fn of_many(sql: &str) -> Self {
         let one = sql.trim_ascii_end();
         let one = one.strip_suffix(';').unwrap_or(one);
-        match Self::of(one, false) {
-            Self::No if one.bytes().any(|byte| byte == b';') => Self::in_words(one.as_bytes()),
-            ending => ending,
+        let ending = Self::of(one, false);
+        match ending {
+            _ if one.bytes().all(|byte| byte != b';') => ending,
+            Self::No => Self::in_words(one.as_bytes()),
+            _ => ending.and_more(),
         }
+    }
+
+    /// Of one of several statements.
+    pub(crate) fn and_more(self) -> Self {
+        if self == Self::Commit { Self::CommitAndMore } else { self }
     }
 
     /// With the letters of CHAIN in it, but for the first, it may chain.
@@ -77,11 +90,12 @@ mod tests {
     #[test]
     fn what_may_end_a_transaction_is_found_by_its_first_word() {
         let is = |sql, ending| (Ending::of(sql, false), Ending::of_many(sql)) == (ending, ending);
-        for sql in ["commit", " COMMIT;", "end", "rollback", "abort", "prepare transaction 'x'"] {
+        for sql in ["rollback", "abort", "/* */ select 1", "(select 1)", ""] {
             assert!(is(sql, Ending::Possible), "{sql}");
         }
-        for sql in ["call p()", "/* */ select 1", "(select 1)", "", "execute x"] {
-            assert!(is(sql, Ending::Possible), "{sql}");
+        for sql in ["commit", " COMMIT;", "end", "prepare transaction 'x'", "call p()", "execute x"]
+        {
+            assert!(is(sql, Ending::Commit), "{sql}");
         }
         for sql in ["insert into t values (1)", "\n select 1", "copy t from stdin", "with x as (…)"]
         {
@@ -94,13 +108,14 @@ mod tests {
         assert_eq!(Ending::of_many("insert into t values (1); "), Ending::No);
         assert_eq!(Ending::of_many("insert into t values (1); commit"), Ending::Possible);
         assert_eq!(Ending::of_many("insert into t values (';')"), Ending::Possible);
+        assert_eq!(Ending::of_many("commit; insert into t values (1)"), Ending::CommitAndMore);
         assert_eq!(Ending::of_many("select 1; rollback and chain; select 2"), Ending::Chained);
     }
 
     #[test]
     fn what_may_commit_by_itself_is_found_by_its_first_word() {
         for sql in ["do 'x'", " DROP DATABASE x", "discard all", "vacuum", "call p()", "analyze"] {
-            assert_eq!(Ending::of(sql, true), Ending::Possible, "{sql}");
+            assert!(Ending::of(sql, true) >= Ending::Possible, "{sql}");
         }
         for sql in
             ["delete from t", "insert into t values (1)", "select 1", "deallocate x", "with x"]

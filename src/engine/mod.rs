@@ -11,7 +11,7 @@
 //! | `answer` | reading answers: next message, expected message, end, discarding |
 //! | `quick` | answers that have arrived whole |
 //! | `description` | RowDescription, packed and pinned |
-//! | `outcome` | the ledger: what became of the work; errors |
+//! | `ledger`, `outcome` | the facts about a verb's work; what became of it, and its error |
 //! | `ending` | what a statement may do to the open transaction, by its text |
 //! | `asynchronous` | messages that may arrive at any time |
 //! | `names` | prepared statements: whose they are, which are known |
@@ -28,6 +28,7 @@ mod description;
 mod ending;
 mod exchange;
 mod framed;
+mod ledger;
 mod names;
 mod notifications;
 mod outcome;
@@ -50,40 +51,16 @@ pub use notifications::{Event, NotificationQueue};
 pub(crate) use server::{Fact, Place, ServerInfo};
 pub(crate) use stage::Way;
 
+pub use crate::wire::backend::TransactionStatus;
+
 use crate::auth::KeyStore;
 use crate::error::{Fault, SqlState};
 use crate::limits;
 use crate::transport::Lent;
-use crate::wire::backend::ReadyForQuery;
 use crate::wire::frontend;
 use exchange::Exchange;
+use ledger::Ledger;
 use notifications::Events;
-use outcome::Ledger;
-
-/// The server's view of the transaction, from ReadyForQuery.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[repr(u8)]
-pub enum TransactionStatus {
-    /// No transaction is open.
-    #[default]
-    Idle = b'I',
-    /// A transaction is open.
-    InTransaction = b'T',
-    /// The open transaction has failed: only ROLLBACK is accepted.
-    Failed = b'E',
-}
-
-impl From<ReadyForQuery> for TransactionStatus {
-    #[inline]
-    fn from(ReadyForQuery(status): ReadyForQuery) -> Self {
-        match status {
-            b'T' => Self::InTransaction,
-            b'E' => Self::Failed,
-            _ => Self::Idle,
-        }
-    }
-}
 
 /// A session with a server, over whichever link it has at the moment.
 // In this order: what is used everywhere is reached by the short instructions, and there are no gaps.
@@ -289,6 +266,7 @@ impl<'b> Session<'b> {
         if let Some(undo) = self.exchange.take_undo() {
             // An answer that belongs to another client must not be taken for that of the rollback.
             self.take_unsolicited(io)?;
+            self.ledger.forget_ending();
             undo(self, io)?;
             // The transaction is given up, if it was still open: so is what failed in it.
             if self.exchange.owes() {

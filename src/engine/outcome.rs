@@ -1,4 +1,5 @@
-//! The ledger of outcomes: what became of a verb's work, from facts recorded here and nowhere else.
+//! What became of a verb's work, from the facts in its [`ledger`](super::ledger), and the error that says
+//! so.
 //!
 //! The rules:
 //! * **`NotSent`**: no byte of the verb left. Never from a guard whose statement was sent.
@@ -14,194 +15,12 @@
 //! guard.
 
 use super::ending::Ending;
-use super::{ResultState, Session, TransactionStatus};
+use super::{ResultState, Session};
 use crate::error::{Details, Error, Fault, Outcome, ServerError, SqlState, UsageError};
 use crate::limits;
 use crate::transport::Lent;
-use crate::wire::backend::{CommandKind, tag};
+use crate::wire::backend::tag;
 use crate::wire::{WireError, frontend};
-
-/// Commands that were acknowledged.
-const ROLLBACK: u8 = 1;
-const BEGIN: u8 = 2;
-
-/// What is known of a verb's work.
-pub(crate) struct Ledger {
-    /// The server's view of the transaction at the last ReadyForQuery.
-    status: TransactionStatus,
-    /// Each transaction that has ended since the last guard's began was rolled back.
-    rolled_back: bool,
-    /// What was acknowledged in this verb: [`ROLLBACK`], [`BEGIN`].
-    seen: u8,
-    /// Something of this verb was committed for good.
-    committed: bool,
-    /// How something that was sent may end the open transaction, or commit.
-    ending: Ending,
-    /// The server aborted a batch of this verb, as it was made to.
-    aborted: bool,
-    /// The server's error was followed by ReadyForQuery.
-    confirmed: bool,
-    /// What the verb's answer ended with, and what became of its work.
-    ended: Option<Fault>,
-    outcome: Outcome,
-    /// Transactions that have ended: which one is open.
-    transactions: u32,
-}
-
-impl Ledger {
-    pub(super) const fn new() -> Self {
-        Self {
-            status: TransactionStatus::Idle,
-            rolled_back: false,
-            seen: 0,
-            committed: false,
-            ending: Ending::No,
-            aborted: false,
-            confirmed: false,
-            ended: None,
-            outcome: Outcome::NotSent,
-            transactions: 0,
-        }
-    }
-
-    /// A verb begins.
-    #[inline]
-    pub(super) const fn begin(&mut self) {
-        self.seen = 0;
-        self.committed = false;
-        self.ending = Ending::No;
-        self.aborted = false;
-        self.confirmed = false;
-        self.ended = None;
-    }
-
-    /// A statement is about to be sent, that may end the open transaction in this way.
-    #[inline]
-    pub(crate) fn sending(&mut self, ending: Ending) {
-        if ending != Ending::No {
-            self.sending_end(ending);
-        }
-    }
-
-    /// How what was sent in this verb may end the open transaction.
-    pub(crate) const fn ending(&self) -> Ending {
-        self.ending
-    }
-
-    #[cold]
-    fn sending_end(&mut self, ending: Ending) {
-        self.ending = self.ending.max(ending);
-    }
-
-    /// CommandComplete without a count of rows.
-    #[cold]
-    pub(super) fn command(&mut self, kind: CommandKind) {
-        let open = self.status != TransactionStatus::Idle;
-        match kind {
-            // Within the transaction that was open when the verb began.
-            CommandKind::MayCommit if open && !self.committed && !self.is_rolled_back() => {}
-            CommandKind::Commits | CommandKind::MayCommit => {
-                self.committed = true;
-                self.transaction_ends(false);
-            }
-            CommandKind::Rollback => {
-                self.seen |= ROLLBACK;
-                // AND CHAIN has no tag of its own.
-                if self.ending == Ending::Chained {
-                    self.transaction_ends(true);
-                }
-            }
-            CommandKind::Begin => {
-                self.seen |= BEGIN;
-                // ROLLBACK alone may have been one to a savepoint.
-                if self.is_rolled_back() {
-                    self.transaction_ends(true);
-                }
-            }
-            CommandKind::Other => {}
-        }
-    }
-
-    /// ReadyForQuery. `false`: nothing from here has begun that transaction.
-    #[inline]
-    pub(super) fn ready(&mut self, status: TransactionStatus) -> bool {
-        status == self.status || self.change(status)
-    }
-
-    fn change(&mut self, status: TransactionStatus) -> bool {
-        if self.status == TransactionStatus::Idle && self.seen & BEGIN == 0 {
-            // What is in a transaction that has failed is undone, whoever began it.
-            self.confirmed = status == TransactionStatus::Failed;
-            return false;
-        }
-        if status == TransactionStatus::Idle && !self.committed {
-            self.transaction_ends(true);
-        }
-        self.status = status;
-        true
-    }
-
-    fn transaction_ends(&mut self, rolled_back: bool) {
-        self.transactions = self.transactions.wrapping_add(1);
-        self.rolled_back &= rolled_back;
-    }
-
-    /// The guard of a transaction begins: what became of others before does not count.
-    pub(crate) const fn guard_begins(&mut self) {
-        self.rolled_back = true;
-    }
-
-    pub(crate) const fn status(&self) -> TransactionStatus {
-        self.status
-    }
-
-    /// Which transaction is open, to be compared.
-    pub(crate) const fn transaction(&self) -> u32 {
-        self.transactions
-    }
-
-    /// The transaction ended by COMMIT within this verb.
-    pub(crate) fn is_committed(&self) -> bool {
-        self.committed && self.status == TransactionStatus::Idle
-    }
-
-    /// ROLLBACK was acknowledged in this verb.
-    pub(crate) const fn is_rolled_back(&self) -> bool {
-        self.seen & ROLLBACK != 0
-    }
-
-    /// The server was made to abort the batch, and did.
-    pub(crate) const fn batch_aborted(&mut self) {
-        self.aborted = true;
-    }
-
-    /// The error that ended the verb's answer, if one did.
-    pub(crate) const fn ended(&self) -> Option<(Fault, Outcome)> {
-        match self.ended {
-            Some(fault) => Some((fault, self.outcome)),
-            None => None,
-        }
-    }
-
-    fn end(&mut self, fault: Fault, outcome: Outcome) {
-        (self.ended, self.outcome) = (Some(fault), outcome);
-    }
-
-    /// Of work that was taken back: what was committed within it before stays.
-    const fn undone(&self) -> Outcome {
-        if self.committed { Outcome::Unknown } else { Outcome::Refused }
-    }
-
-    /// What is left once the link is lost.
-    fn lost(&self) -> Outcome {
-        let open = self.status != TransactionStatus::Idle;
-        if open && self.ending == Ending::No && !self.committed {
-            Outcome::Refused
-        } else {
-            Outcome::Unknown
-        }
-    }
-}
 
 impl Session<'_> {
     /// Takes ErrorResponse and pins it; what does not fit is cut. Keeps its SQLSTATE.
@@ -249,7 +68,7 @@ impl Session<'_> {
             Ok(()) => {
                 let ready = self.synchronize(io).and_then(|()| self.until_ready(io));
                 match ready {
-                    Ok(()) => self.ledger.confirmed = true,
+                    Ok(()) => self.ledger.confirm(),
                     // The error is what the user wants to see; the link is lost all the same.
                     Err(_) => self.exchange.die(),
                 }
@@ -351,15 +170,18 @@ impl Session<'_> {
                 let harmless = fault.is_harmless() || fault == Fault::EARLIER;
                 (Outcome::NotSent, harmless || fault == Fault::SERVER)
             }
-            Fault::SERVER if ledger.confirmed => {
-                let open = ledger.committed || self.sqlstate.leaves_outcome_open();
+            Fault::SERVER if ledger.is_confirmed() => {
+                let open = ledger.has_committed() || self.sqlstate.leaves_outcome_open();
                 (if open { Outcome::Unknown } else { Outcome::Refused }, true)
             }
-            fault if fault == UsageError::RolledBack.into() => (Outcome::Refused, true),
-            fault if fault.is_unsent() && ledger.aborted => (ledger.undone(), true),
+            fault if fault == UsageError::RolledBack.into() => match ledger.ending() {
+                Ending::CommitAndMore => (Outcome::Unknown, true),
+                _ => (Outcome::Refused, true),
+            },
+            fault if fault.is_unsent() && ledger.is_aborted() => (ledger.undone(), true),
             fault if fault.is_local_usage() => (Outcome::Local, true),
             // The server does nothing with a part of a message.
-            Fault::TRUNCATED if ledger.ending == Ending::No => (ledger.undone(), false),
+            Fault::TRUNCATED if ledger.ending() == Ending::No => (ledger.undone(), false),
             _ => (ledger.lost(), false),
         };
         if !recoverable {
@@ -395,6 +217,6 @@ impl Session<'_> {
     /// What became of the guard's transaction, which has ended: it was rolled back, as all those that
     /// text has opened in its place were, or that is not known.
     pub(crate) const fn fate(&self) -> Outcome {
-        if self.ledger.rolled_back { Outcome::Refused } else { Outcome::Unknown }
+        if self.ledger.was_rolled_back() { Outcome::Refused } else { Outcome::Unknown }
     }
 }

@@ -163,7 +163,7 @@ pub enum UsageError {
     /// A transaction is open already: a part of it is a [`Savepoint`](crate::Savepoint).
     InTransaction,
     /// COMMIT was sent, and answered with ROLLBACK: the transaction had failed before. Nothing of it
-    /// stays.
+    /// stays. With [`Outcome::Unknown`](crate::Outcome::Unknown) other statements came with the COMMIT.
     RolledBack,
     /// The transaction of this guard has ended already, by the text of a statement (`commit`,
     /// `rollback`): nothing was sent. With [`Outcome::Refused`](crate::Outcome::Refused) it was

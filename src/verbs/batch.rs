@@ -232,7 +232,8 @@ impl Session<'_> {
     #[cfg_attr(not(target_os = "none"), inline)]
     #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn note_part_of_batch(&mut self, sql: &str) {
-        self.note_ending(Ending::of(sql, self.ledger.status() == TransactionStatus::Idle));
+        let alone = self.ledger.status() == TransactionStatus::Idle;
+        self.note_ending(Ending::of(sql, alone).and_more());
     }
 
     /// Sends what is staged and asks for the answers so far.

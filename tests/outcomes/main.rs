@@ -8,6 +8,7 @@ mod ended;
 mod ledger;
 mod names;
 mod poolers;
+mod rolled_back;
 mod session;
 mod statements;
 mod table;

@@ -4,21 +4,32 @@
 
 use crate::wire::{Reader, WireError};
 
-/// ReadyForQuery: `I`, `T` or `E`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadyForQuery(pub u8);
+/// The server's view of the transaction, from ReadyForQuery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum TransactionStatus {
+    /// No transaction is open.
+    #[default]
+    Idle = b'I',
+    /// A transaction is open.
+    InTransaction = b'T',
+    /// The open transaction has failed: only ROLLBACK is accepted.
+    Failed = b'E',
+}
 
-impl ReadyForQuery {
-    /// Reads a body. openGauss may send a second byte.
+impl TransactionStatus {
+    /// Reads the body of ReadyForQuery. openGauss may send a second byte.
     ///
     /// # Errors
     /// [`WireError::Malformed`], as for all the decoders below.
     #[inline]
-    pub const fn decode(body: &[u8]) -> Result<Self, WireError> {
-        match body {
-            [status @ (b'I' | b'T' | b'E')] | [status @ (b'I' | b'T' | b'E'), _] => {
-                Ok(Self(*status))
-            }
+    pub(crate) const fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let ([status] | [status, _]) = body else { return Err(WireError::Malformed) };
+        match *status {
+            b'I' => Ok(Self::Idle),
+            b'T' => Ok(Self::InTransaction),
+            b'E' => Ok(Self::Failed),
             _ => Err(WireError::Malformed),
         }
     }

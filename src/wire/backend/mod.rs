@@ -11,7 +11,7 @@ mod walk;
 pub use command::{CommandKind, CommandTag};
 pub use messages::{
     BackendKeyData, CopyResponse, FIELD_TAIL, FieldTail, NegotiateProtocolVersion,
-    NotificationResponse, ParameterStatus, ReadyForQuery,
+    NotificationResponse, ParameterStatus, TransactionStatus,
 };
 pub use walk::Messages;
 

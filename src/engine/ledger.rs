@@ -1,0 +1,226 @@
+//! The ledger: facts about what became of a verb's work, recorded here and nowhere else. What they mean
+//! is said in [`outcome`](super::outcome).
+
+use super::TransactionStatus;
+use super::ending::Ending;
+use crate::error::{Fault, Outcome, ProtocolError, UsageError};
+use crate::wire::backend::CommandKind;
+
+/// Commands that were acknowledged.
+const ROLLBACK: u8 = 1;
+const BEGIN: u8 = 2;
+
+/// What is known of a verb's work.
+pub(crate) struct Ledger {
+    /// The server's view of the transaction at the last ReadyForQuery.
+    status: TransactionStatus,
+    /// Each transaction that has ended since the last guard's began was rolled back.
+    rolled_back: bool,
+    /// What was acknowledged in this verb: [`ROLLBACK`], [`BEGIN`].
+    seen: u8,
+    /// Something of this verb was committed for good.
+    committed: bool,
+    /// How something that was sent may end the open transaction, or commit.
+    ending: Ending,
+    /// The server aborted a batch of this verb, as it was made to.
+    aborted: bool,
+    /// The server's error was followed by ReadyForQuery.
+    confirmed: bool,
+    /// What the verb's answer ended with, and what became of its work.
+    ended: Option<Fault>,
+    outcome: Outcome,
+    /// Transactions that have ended: which one is open.
+    transactions: u32,
+}
+
+impl Ledger {
+    pub(super) const fn new() -> Self {
+        Self {
+            status: TransactionStatus::Idle,
+            rolled_back: false,
+            seen: 0,
+            committed: false,
+            ending: Ending::No,
+            aborted: false,
+            confirmed: false,
+            ended: None,
+            outcome: Outcome::NotSent,
+            transactions: 0,
+        }
+    }
+
+    /// A verb begins.
+    #[inline]
+    pub(super) const fn begin(&mut self) {
+        self.seen = 0;
+        self.committed = false;
+        self.ending = Ending::No;
+        self.aborted = false;
+        self.confirmed = false;
+        self.ended = None;
+    }
+
+    /// A statement is about to be sent, that may end the open transaction in this way.
+    #[inline]
+    pub(crate) fn sending(&mut self, ending: Ending) {
+        if ending != Ending::No {
+            self.sending_end(ending);
+        }
+    }
+
+    /// What is sent now is the driver's own.
+    pub(super) const fn forget_ending(&mut self) {
+        self.ending = Ending::No;
+    }
+
+    /// How what was sent in this verb may end the open transaction.
+    pub(crate) const fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    #[cold]
+    fn sending_end(&mut self, ending: Ending) {
+        self.ending = self.ending.max(ending);
+    }
+
+    /// CommandComplete without a count of rows.
+    #[cold]
+    pub(super) fn command(&mut self, kind: CommandKind) {
+        let open = self.status != TransactionStatus::Idle;
+        match kind {
+            // Within the transaction that was open when the verb began.
+            CommandKind::MayCommit if open && !self.committed && !self.is_rolled_back() => {}
+            CommandKind::Commits | CommandKind::MayCommit => {
+                self.committed = true;
+                self.transaction_ends(false);
+            }
+            CommandKind::Rollback => {
+                self.seen |= ROLLBACK;
+                // AND CHAIN has no tag of its own.
+                if self.ending == Ending::Chained {
+                    self.transaction_ends(true);
+                }
+            }
+            CommandKind::Begin => {
+                self.seen |= BEGIN;
+                // ROLLBACK alone may have been one to a savepoint.
+                if self.is_rolled_back() {
+                    self.transaction_ends(true);
+                }
+            }
+            CommandKind::Other => {}
+        }
+    }
+
+    /// ReadyForQuery.
+    ///
+    /// # Errors
+    /// [`ProtocolError::UnsolicitedTransaction`]: nothing from here has begun that transaction.
+    /// [`UsageError::RolledBack`]: a COMMIT has ended the one that had failed.
+    #[inline]
+    pub(super) fn ready(&mut self, status: TransactionStatus) -> Result<(), Fault> {
+        if status == self.status { Ok(()) } else { self.change(status) }
+    }
+
+    fn change(&mut self, status: TransactionStatus) -> Result<(), Fault> {
+        if self.status == TransactionStatus::Idle && self.seen & BEGIN == 0 {
+            // What is in a transaction that has failed is undone, whoever began it.
+            self.confirmed = status == TransactionStatus::Failed;
+            return Err(ProtocolError::UnsolicitedTransaction.into());
+        }
+        let before = core::mem::replace(&mut self.status, status);
+        if status == TransactionStatus::Idle && !self.committed {
+            self.transaction_ends(true);
+            if before == TransactionStatus::Failed
+                && matches!(self.ending, Ending::Commit | Ending::CommitAndMore)
+            {
+                return Err(UsageError::RolledBack.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn transaction_ends(&mut self, rolled_back: bool) {
+        self.transactions = self.transactions.wrapping_add(1);
+        self.rolled_back &= rolled_back;
+    }
+
+    /// The guard of a transaction begins: what became of others before does not count.
+    pub(crate) const fn guard_begins(&mut self) {
+        self.rolled_back = true;
+    }
+
+    pub(crate) const fn status(&self) -> TransactionStatus {
+        self.status
+    }
+
+    /// Which transaction is open, to be compared.
+    pub(crate) const fn transaction(&self) -> u32 {
+        self.transactions
+    }
+
+    /// The transaction ended by COMMIT within this verb.
+    pub(crate) fn is_committed(&self) -> bool {
+        self.committed && self.status == TransactionStatus::Idle
+    }
+
+    /// ROLLBACK was acknowledged in this verb.
+    pub(crate) const fn is_rolled_back(&self) -> bool {
+        self.seen & ROLLBACK != 0
+    }
+
+    /// ReadyForQuery came after the server's error.
+    pub(super) const fn confirm(&mut self) {
+        self.confirmed = true;
+    }
+
+    pub(super) const fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    /// Something of this verb was committed for good.
+    pub(super) const fn has_committed(&self) -> bool {
+        self.committed
+    }
+
+    /// Each transaction that has ended since the last guard's began was rolled back.
+    pub(super) const fn was_rolled_back(&self) -> bool {
+        self.rolled_back
+    }
+
+    pub(super) const fn is_aborted(&self) -> bool {
+        self.aborted
+    }
+
+    /// The server was made to abort the batch, and did.
+    pub(crate) const fn batch_aborted(&mut self) {
+        self.aborted = true;
+    }
+
+    /// The error that ended the verb's answer, if one did.
+    pub(crate) const fn ended(&self) -> Option<(Fault, Outcome)> {
+        match self.ended {
+            Some(fault) => Some((fault, self.outcome)),
+            None => None,
+        }
+    }
+
+    pub(super) fn end(&mut self, fault: Fault, outcome: Outcome) {
+        (self.ended, self.outcome) = (Some(fault), outcome);
+    }
+
+    /// Of work that was taken back: what was committed within it before stays.
+    pub(super) const fn undone(&self) -> Outcome {
+        if self.committed { Outcome::Unknown } else { Outcome::Refused }
+    }
+
+    /// What is left once the link is lost.
+    pub(super) fn lost(&self) -> Outcome {
+        let open = self.status != TransactionStatus::Idle;
+        if open && self.ending == Ending::No && !self.committed {
+            Outcome::Refused
+        } else {
+            Outcome::Unknown
+        }
+    }
+}
