@@ -213,7 +213,8 @@ const fn wire(payload: u32) -> Option<WireError> {
 
 numbered!(usage USAGE 16 UsageError:
     StaleStatement ParameterCount ParameterType NoRows TooManyRows Copy NotCopy
-    CopyFormat PipelineFull InTransaction RolledBack NotInTransaction NoColumn ColumnCount);
+    CopyFormat PipelineFull InTransaction RolledBack NotInTransaction NoColumn ColumnCount
+    PartlyRead);
 numbered!(protocol PROTOCOL 16 ProtocolError:
     UnexpectedMessage BadLength Malformed Unsolicited BadTlsAnswer BadVersion Encoding NotPostgres
     UnsolicitedTransaction);

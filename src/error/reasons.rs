@@ -174,6 +174,9 @@ pub enum UsageError {
     NoColumn,
     /// The row, which stays as it is, has more columns than the type it should become.
     ColumnCount,
+    /// Bytes of this [`StreamedColumn`](crate::StreamedColumn) were read before: the rest is no value. It can
+    /// be read on as bytes, or left for the next column.
+    PartlyRead,
 }
 
 /// Why a link could not be opened.

@@ -200,12 +200,12 @@ impl StreamedColumn<'_, '_, '_> {
         columns.nth(index).ok_or(Error::local(UsageError::NoColumn.into()))
     }
 
-    /// The value as a whole, for columns that fit the receive buffer. Call it before anything was
-    /// read of the column.
+    /// The value as a whole, for columns that fit the receive buffer.
     ///
     /// # Errors
     /// As [`Row::get`](crate::Row::get); [`ErrorKind::Capacity`](crate::ErrorKind::Capacity) when
-    /// it does not fit.
+    /// it does not fit, and can be read in parts; [`UsageError::PartlyRead`] when bytes of it were read
+    /// before, here too. The connection stays usable. After every other error it is dead.
     pub fn get<'v, T: FromSql<'v>>(&'v mut self) -> Result<T> {
         let (oid, format) = self.column().map(|column| (column.oid, column.format))?;
         let column = self.row.index.saturating_sub(1);
@@ -217,16 +217,17 @@ impl StreamedColumn<'_, '_, '_> {
             return T::from_null().map_err(error);
         }
         let StreamedRow { session, io, left, .. } = &mut *self.row;
-        let n = core::mem::take(left);
-        match session.link.take(io, n) {
+        session.check_ended()?;
+        if self.length != Some(*left) {
+            return Err(Error::local(UsageError::PartlyRead.into()));
+        }
+        match session.link.take(io, *left) {
             Ok(()) => {
+                *left = 0;
                 let bytes = session.link.taken();
                 T::from_sql(RawValue { oid, format, bytes }).map_err(error)
             }
-            Err(fault) => {
-                *left = n;
-                Err(session.into_error(fault))
-            }
+            Err(fault) => Err(session.into_error(fault)),
         }
     }
 }

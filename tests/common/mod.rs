@@ -27,6 +27,12 @@ pub fn tcp(port: u16) -> Tcp {
 #[derive(Debug)]
 pub struct IoError(std::io::Error);
 
+impl From<std::io::ErrorKind> for IoError {
+    fn from(kind: std::io::ErrorKind) -> Self {
+        Self(kind.into())
+    }
+}
+
 impl std::fmt::Display for IoError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)

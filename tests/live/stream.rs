@@ -1,11 +1,16 @@
 //! Values larger than every buffer, both ways, and what happens when their source fails.
 
-use barepg::wire::WireError;
-use barepg::{Client, Config, ErrorKind, Outcome, SqlState, Storage, Streamed};
-use embedded_io::Read;
+use std::cell::Cell;
+use std::time::Duration;
 
-use crate::common::{Host, role, tcp, with_session};
-use crate::on_each;
+use barepg::wire::WireError;
+use barepg::{
+    Client, Config, ErrorKind, NoReadReady, Outcome, SqlState, Storage, Streamed, UsageError,
+};
+use embedded_io::{Read, Write};
+
+use crate::common::{Host, IoError, Tcp, role, tcp, with_session};
+use crate::{on_each, usual};
 
 const MANY: usize = 10 << 20;
 
@@ -155,9 +160,11 @@ fn rows_read_in_part_and_in_turn() {
                     continue;
                 }
                 let mut long = row.next_column().unwrap().unwrap();
-                assert_eq!(long.read(&mut buf[..1]), Ok(1));
                 let error = long.get::<&str>().unwrap_err();
                 assert!(matches!(error.kind(), ErrorKind::Capacity { .. }), "{error}");
+                assert_eq!(long.read(&mut buf[..1]), Ok(1));
+                let error = long.get::<&str>().unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Usage(UsageError::PartlyRead));
                 assert!(long.read(&mut buf).unwrap() > 0);
                 let mut text = row.next_column().unwrap().unwrap();
                 assert_eq!(text.get::<&str>().unwrap(), n.to_string());
@@ -274,5 +281,97 @@ fn the_server_refuses_a_value_in_the_middle() {
             let row = c.query_one("select length($1)", value).unwrap();
             assert_eq!(row.get::<i32>(0), Ok(i32::try_from(MANY).unwrap()));
         });
+    });
+}
+
+/// A transport that gives so many bytes, and then no more until it may.
+struct Held<'h>(Tcp, &'h Cell<usize>);
+
+impl embedded_io::ErrorType for Held<'_> {
+    type Error = IoError;
+}
+
+impl Read for Held<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, IoError> {
+        let most = buf.len().min(self.1.get());
+        if most == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+            return Err(IoError::from(std::io::ErrorKind::TimedOut));
+        }
+        let n = self.0.read(&mut buf[..most])?;
+        self.1.set(self.1.get() - n);
+        Ok(n)
+    }
+}
+
+impl Write for Held<'_> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, IoError> {
+        self.0.write(buf)
+    }
+
+    fn flush(&mut self) -> Result<(), IoError> {
+        self.0.flush()
+    }
+}
+
+/// A value that came too late is not read from a link that has been given up.
+#[test]
+fn a_column_repeats_the_error_that_ended_it() {
+    let left = Cell::new(usize::MAX);
+    let config = role("trust_user");
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), &config, &Host);
+    let transport = NoReadReady(Held(tcp(usual().port()), &left));
+    let mut c = client.connect(transport).unwrap();
+    c.set_timeout_ms(60);
+    left.set(250);
+    let mut rows = c.query("select repeat('x', 400)", ()).unwrap();
+    let mut row = rows.next_streamed().unwrap().unwrap();
+    let mut column = row.next_column().unwrap().unwrap();
+    let error = column.get::<&str>().unwrap_err();
+    assert_eq!((error.kind(), error.is_usable()), (ErrorKind::TimedOut, false));
+    left.set(usize::MAX);
+    assert_eq!(column.get::<&str>(), Err(error));
+    assert_eq!(column.read(&mut [0; 9]), Err(error));
+    assert_eq!(row.next_column().map(|_| ()), Err(error));
+}
+
+/// What is left of a value is not the value.
+#[test]
+fn a_value_that_was_read_in_part_is_none() {
+    with_session(usual().port(), role("trust_user"), |c| {
+        let mut rows = c.query("select 'abcdefgh', 'abcd', ''", ()).unwrap();
+        let mut row = rows.next_streamed().unwrap().unwrap();
+        let mut column = row.next_column().unwrap().unwrap();
+        assert_eq!(column.read(&mut [0; 3]), Ok(3));
+        let error = column.get::<&str>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage(UsageError::PartlyRead));
+        assert_eq!((error.outcome(), error.is_usable()), (Outcome::Local, true));
+        let mut rest = [0; 9];
+        assert_eq!((column.read(&mut rest), &rest[..5]), (Ok(5), &b"defgh"[..]));
+        let mut column = row.next_column().unwrap().unwrap();
+        assert_eq!(column.get::<&str>(), Ok("abcd"));
+        assert!(column.get::<&str>().is_err());
+        let mut column = row.next_column().unwrap().unwrap();
+        assert_eq!(column.get::<&str>(), Ok(""));
+        assert_eq!(rows.finish(), Ok(1));
+        // Too large as a whole: nothing of it was read.
+        let mut rows = c.query("select repeat('x', 9000)", ()).unwrap();
+        let mut row = rows.next_streamed().unwrap().unwrap();
+        let mut column = row.next_column().unwrap().unwrap();
+        for _ in 0..2 {
+            let error = column.get::<&str>().unwrap_err();
+            assert!(
+                matches!(error.kind(), ErrorKind::Capacity { .. }) && error.is_usable(),
+                "{error}"
+            );
+        }
+        let (mut length, mut part) = (0, [0; 200]);
+        while let Ok(n @ 1..) = column.read(&mut part) {
+            length += n;
+        }
+        assert_eq!(length, 9000);
+        assert!(column.get::<&str>().is_err());
+        assert_eq!(rows.finish(), Ok(1));
     });
 }
