@@ -15,6 +15,14 @@ use barepg::{Connection, SqlState};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let conninfo = std::env::args().nth(1).unwrap_or_default();
+    if conninfo.starts_with('-') {
+        println!("usage: common_operations [CONNECTION-STRING]");
+        return if matches!(&*conninfo, "--help" | "-h") {
+            Ok(())
+        } else {
+            Err("no such option".into())
+        };
+    }
     let mut host = Host::new();
     let mut client = host.client(&conninfo)?;
 

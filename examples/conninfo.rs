@@ -11,15 +11,24 @@ use std::process::ExitCode;
 
 use barepg::{Config, host};
 
+const USAGE: &str = "usage: conninfo [--pure] CONNECTION-STRING";
+
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let pure = arguments.first().is_some_and(|argument| argument == "--pure");
     if pure {
         arguments.remove(0);
     }
-    let [text] = &arguments[..] else {
-        eprintln!("usage: conninfo [--pure] CONNECTION-STRING");
-        return ExitCode::from(2);
+    let text = match &arguments[..] {
+        [text] if !text.starts_with('-') => text,
+        [word] if matches!(&**word, "--help" | "-h") => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
     };
     let mut scratch = [0; 8192];
     let config =

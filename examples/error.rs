@@ -12,12 +12,15 @@ use std::process::ExitCode;
 use barepg::Error;
 
 fn main() -> ExitCode {
-    let mut failed = std::env::args().len() < 2;
-    if failed {
-        eprintln!("usage: error HEXADECIMAL-DIGITS...");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_none_or(|word| word.starts_with('-')) {
+        println!("usage: error HEXADECIMAL-DIGITS...");
+        let is_help = arguments.iter().any(|word| matches!(&**word, "--help" | "-h"));
+        return if is_help { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    for digits in std::env::args().skip(1) {
-        match bytes(&digits).and_then(Error::from_bytes) {
+    let mut failed = false;
+    for digits in &arguments {
+        match bytes(digits).and_then(Error::from_bytes) {
             Some(error) => println!("{error}"),
             None => {
                 eprintln!("{digits}: no error of this build");

@@ -25,6 +25,9 @@ use barepg::host::{Host, SystemPlatform, parse};
 use barepg::{GaussKeys, GaussMethod, KeyCache, Platform, ScramKeys};
 use sha2::{Digest, Sha256};
 
+const USAGE: &str =
+    "usage: keys [--stored ROLPASSWORD] CONNECTION-STRING | keys - | keys --new ROLE";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -35,10 +38,9 @@ fn main() -> ExitCode {
         [conninfo] if !conninfo.starts_with('-') => from_login(conninfo),
         ["--new", role] => of_new_password(role),
         ["--stored", stored, conninfo] => from_stored(stored, conninfo),
+        ["--help" | "-h"] => Ok(USAGE.into()),
         _ => {
-            eprintln!(
-                "usage: keys [--stored ROLPASSWORD] CONNECTION-STRING | keys - | keys --new ROLE"
-            );
+            eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -116,7 +118,8 @@ fn from_stored(stored: &str, conninfo: &str) -> Result<String, String> {
     // Salt, ServerKey and StoredKey, an MD5 password for combined users, the iteration count.
     let piece = |at: usize| from_hex(text.get(at..at + 64)?);
     let (salt, stored_key) = (piece(0).ok_or_else(layout)?, piece(128).ok_or_else(layout)?);
-    let count = iterations(&text[text.len() - 11..]).ok_or_else(layout)?;
+    let count = text.len().checked_sub(11).and_then(|at| iterations(text.get(at..)?));
+    let count = count.ok_or_else(layout)?;
     let keys = GaussKeys::derive(method, password.as_bytes(), salt, count, &|| {})
         .map_err(|error| format!("{error:?} (SM3 needs the feature sm3)"))?;
     if *keys.stored_key() != stored_key {

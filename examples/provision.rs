@@ -11,12 +11,17 @@
 //!
 //! Exit status 1: a line was refused; nothing was written.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::process::ExitCode;
 
 use barepg::provision::{Console, ProvisionError, Provisioned, RamFlash, Request, Store};
+
+const USAGE: &str = "usage: provision --place BYTES --room BYTES IMAGE < LINES";
+
+/// No flash of a microcontroller is larger.
+const MOST: usize = 1 << 28;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,7 +33,11 @@ fn main() -> ExitCode {
         _ => None,
     };
     let Some((place, room, file)) = sizes else {
-        eprintln!("usage: provision --place BYTES --room BYTES IMAGE < LINES");
+        if let ["--help" | "-h"] = arguments[..] {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
     match image(place, room).and_then(|image| write(file, &image)) {
@@ -67,6 +76,9 @@ fn image(place: usize, room: usize) -> Result<Vec<u8>, String> {
         let error = ProvisionError::Capacity { needed: figure(needed), have: figure(room) };
         return Err(format!("the device's memory: {error}"));
     }
+    if place > MOST {
+        return Err("the place is too large".into());
+    }
     let mut memory = vec![0xff; 2 * place];
     let size = u32::try_from(memory.len()).map_err(|_| "the place is too large")?;
     let store = Store::new(RamFlash::new(&mut memory), 0, size);
@@ -77,5 +89,10 @@ fn image(place: usize, room: usize) -> Result<Vec<u8>, String> {
 /// For its owner only: it holds the device's keys.
 fn write(path: &str, image: &[u8]) -> Result<(), String> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(image)).map_err(|error| format!("{path}: {error}"))
+    let written = file.and_then(|mut file| {
+        // Of a file that was there before, too.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(image)
+    });
+    written.map_err(|error| format!("{path}: {error}"))
 }

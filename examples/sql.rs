@@ -32,6 +32,10 @@ fn main() -> ExitCode {
         arguments.drain(..2);
     }
     match &arguments[..] {
+        [word] if matches!(&**word, "--help" | "-h") => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
         [conninfo, statements @ ..] if !statements.is_empty() => {
             run(conninfo, statements, timeout_ms)
         }

@@ -112,3 +112,27 @@ fn sql_says_why_there_is_no_session() {
     let (status, _, err) = sql(&["CONNINFO", "select 1"]);
     assert_eq!((status, &*err), (Some(0), ""));
 }
+
+#[test]
+fn each_says_how_it_is_used() {
+    for name in ["common_operations", "conninfo", "error", "keys", "provision", "sql"] {
+        for word in ["--help", "-h"] {
+            let (status, out, err) = run(example(name).arg(word));
+            assert_eq!((status, &*err), (Some(0), ""), "{name} {word}: {out}");
+            assert!(out.starts_with(&format!("usage: {name}")), "{name} {word}: {out}");
+        }
+        let (status, out, err) = run(example(name).arg("--nosuch"));
+        assert!(status != Some(0) && (out + &err).contains("usage: "), "{name}: {err}");
+    }
+}
+
+/// What is as long as a stored password is none for that.
+#[test]
+fn stored_passwords_are_looked_at() {
+    for end in ["\u{e9}1234567890", "\u{e9}", "", "ecdfdcefadf", "eeeeeeeeeee"] {
+        let stored = format!("sha256{}{end}", "a".repeat(192));
+        let (status, out, err) = run(example("keys").args(["--stored", &stored, "password=p"]));
+        assert_eq!((status, &*out), (Some(1), ""), "{end}");
+        assert!(err.starts_with("keys: this is n"), "{end}: {err}");
+    }
+}

@@ -14,7 +14,7 @@ use barepg_testkit::pg::{self, Cluster};
 use crate::boards::Link;
 use crate::demo::digits;
 use crate::measure::host_of;
-use crate::provisioning::{self, Keys, Root};
+use crate::provisioning::{self, Keys, Roles, Root};
 use crate::{setup, test};
 use machine::Machine;
 pub use machine::Totals;
@@ -122,7 +122,7 @@ fn lines(cluster: &Cluster, port: u16) -> Result<String, String> {
     let conninfo = format!("{} hostaddr=127.0.0.1 {more}", cluster.conninfo("scram_user"));
     let device = provisioning::Device::parse("logger7", &conninfo)?;
     let root = Root::read(&cluster.authority().path("ca.crt").display().to_string())?;
-    let made = provisioning::made(&device, Keys::Login, Some(&root))?.lines;
+    let made = provisioning::made(&device, Keys::Login, Some(&root), &mut Roles::default())?;
     // As the board reaches it.
     let kept = made.lines().filter(|line| !["hostaddr", "port"].contains(&keyword(line)));
     let kept: String = kept.map(|line| format!("{line}\n")).collect();

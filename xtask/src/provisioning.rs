@@ -1,14 +1,18 @@
 //! `cargo xtask provision`: for one device or a list of them, the lines for its console and the image for its
 //! flash, with login keys in place of a password.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use barepg_testkit::provision::root;
 
 use crate::existing::{example, in_der, keys_of_login};
+
+mod roles;
+
+pub use roles::Roles;
 
 /// The help.
 pub const USAGE: &str = "\
@@ -147,6 +151,10 @@ impl Device {
         self.words.iter().find(|(known, _)| known == keyword).map(|(_, value)| value.as_str())
     }
 
+    fn user(&self) -> &str {
+        self.get("user").unwrap_or_default()
+    }
+
     fn set(&mut self, keyword: &str, value: &str) {
         self.words.retain(|(known, _)| known != keyword);
         self.words.push((keyword.to_string(), value.to_string()));
@@ -164,24 +172,27 @@ pub fn run(options: &Options) -> Result<(), String> {
     let root = options.root.as_deref().map(Root::read).transpose()?;
     let failed = |error| format!("{}: {error}", options.out.display());
     DirBuilder::new().recursive(true).mode(0o700).create(&options.out).map_err(failed)?;
-    let mut roles = String::new();
+    let sql = options.out.join("roles.sql");
+    if options.keys == Keys::New {
+        roles::check_left(&sql, &devices)?;
+    }
+    let mut roles = Roles::default();
     for device in &devices {
         let named = |error| format!("{}: {error}", device.name);
-        let made = made(device, options.keys, root.as_ref()).map_err(named)?;
+        let lines = made(device, options.keys, root.as_ref(), &mut roles).map_err(named)?;
         let file = |end: &str| options.out.join(format!("{}.{end}", device.name));
-        let lines = format!("clear\n{}commit\n", made.lines);
+        let lines = format!("clear\n{lines}commit\n");
         // First the image: its program finds what is wrong.
         image(&lines, options.place, options.room, &file("bin")).map_err(named)?;
         secret(&file("txt"), &lines)?;
-        if !made.role.is_empty() {
-            roles.push_str(&made.role);
+        if !roles.is_empty() {
             // After each: should the next one fail, those that are done are whole.
-            secret(&options.out.join("roles.sql"), &roles)?;
+            secret(&sql, &roles.statements())?;
         }
         println!("{}: {} and .bin", device.name, file("txt").display());
     }
     if !roles.is_empty() {
-        println!("for the server, by psql -f: {}", options.out.join("roles.sql").display());
+        println!("for the server, by psql -f: {}", sql.display());
     }
     Ok(())
 }
@@ -191,15 +202,6 @@ pub fn image(lines: &str, place: u32, room: u32, path: &Path) -> Result<(), Stri
     let (place, room, path) = (place.to_string(), room.to_string(), path.display().to_string());
     let arguments = ["--place", &place, "--room", &room, &path];
     example("provision", &arguments, lines.as_bytes()).map(drop)
-}
-
-/// What is made for a device.
-#[derive(Debug)]
-pub struct Made {
-    /// The lines for its console, but for `commit`.
-    pub lines: String,
-    /// The statement for its role, if there is one.
-    pub role: String,
 }
 
 /// A root certificate, read once for all devices.
@@ -216,15 +218,19 @@ impl Root {
     }
 }
 
-/// Makes the lines for a device's console.
-pub fn made(device: &Device, keys: Keys, root: Option<&Root>) -> Result<Made, String> {
+/// Makes the lines for a device's console, but for `commit`.
+pub fn made(
+    device: &Device,
+    keys: Keys,
+    root: Option<&Root>,
+    roles: &mut Roles,
+) -> Result<String, String> {
     let mut words: Vec<String> = device
         .words
         .iter()
         .filter(|(keyword, _)| !["password", "sslrootcert"].contains(&keyword.as_str()))
         .map(|(keyword, value)| format!("{keyword}={value}"))
         .collect();
-    let mut role = String::new();
     let has_keys = ["scram_client_key", "gauss_keys"].iter().any(|k| device.get(k).is_some());
     match keys {
         _ if has_keys => {}
@@ -240,11 +246,8 @@ pub fn made(device: &Device, keys: Keys, root: Option<&Root>) -> Result<Made, St
             return Err("a password does not go to a device; --login makes keys of it".to_string());
         }
         Keys::New => {
-            let user = device.get("user").unwrap_or_default();
-            let printed = example("keys", &["--new", user], b"")?;
-            let (keys, statement) = printed.split_once('\n').ok_or("no keys")?;
+            let keys = roles.keys(device.user())?;
             words.extend(keys.split_whitespace().map(str::to_string));
-            role = statement.to_string();
         }
     }
     if let Some(root) = root {
@@ -253,14 +256,17 @@ pub fn made(device: &Device, keys: Keys, root: Option<&Root>) -> Result<Made, St
         words.push("root=".to_string());
         words.extend(root.der.chunks(48).map(|piece| format!("root={}", base64(piece))));
     }
-    let lines = words.iter().map(|word| format!("{word}\n")).collect();
-    Ok(Made { lines, role })
+    Ok(words.iter().map(|word| format!("{word}\n")).collect())
 }
 
 /// Writes what only its owner may read.
 fn secret(path: &Path, text: &str) -> Result<(), String> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = file.and_then(|mut file| {
+        // Of a file that was there before, too.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())
+    });
     written.map_err(|error| format!("{}: {error}", path.display()))
 }
 
@@ -304,7 +310,8 @@ mod tests {
         assert!(error(&["--device", "a", "--server", "host"]).contains("keyword=value"));
         assert!(error(&["--device"]).contains("--device what?"));
         let device = Device::parse("a", "host=h password=p").unwrap();
-        assert!(made(&device, Keys::New, None).unwrap_err().contains("--login"));
+        let made = made(&device, Keys::New, None, &mut Roles::default());
+        assert!(made.unwrap_err().contains("--login"));
     }
 
     /// What follows the commit was not saved.

@@ -16,7 +16,7 @@ use crate::budgets::Budgets;
 use crate::measure::{Costs, host_of};
 use crate::plugs::device::Device;
 use crate::plugs::terminal::Terminal;
-use crate::provisioning::{self, Keys};
+use crate::provisioning::{self, Keys, Roles};
 use crate::qemu::{self, Outcome, Request};
 
 const FEATURES: &[&str] = &["provision"];
@@ -55,7 +55,7 @@ pub fn boards(context: &Context) -> Checked {
     cluster.wait_until("select current_setting('log_connections') = 'on'");
     // What `cargo xtask provision --login` does: the password ends here.
     let device = provisioning::Device::parse("scram_user", &cluster.conninfo("scram_user"))?;
-    let given = provisioning::made(&device, Keys::Login, None)?.lines;
+    let given = provisioning::made(&device, Keys::Login, None, &mut Roles::default())?;
     if given.contains("scram_user_pw") || !given.contains("\nscram_client_key=") {
         return Err(format!("no login keys, or a password: {given}"));
     }
@@ -84,7 +84,7 @@ fn with_root(context: &Context, cluster: &Cluster) -> Result<(), String> {
     );
     let device = provisioning::Device::parse("scram_user", &conninfo)?;
     let root = provisioning::Root::read(&cluster.authority().path("ca.crt").display().to_string())?;
-    let given = provisioning::made(&device, Keys::Login, Some(&root))?.lines;
+    let given = provisioning::made(&device, Keys::Login, Some(&root), &mut Roles::default())?;
     cluster.try_psql("test", "drop table if exists student")?;
     let outcome = with_lines(board, &image, &format!("{given}commit\n"))?;
     match outcome.value("tls") {
