@@ -12,7 +12,7 @@ pub(crate) mod base64;
 pub(crate) mod digits;
 mod encode;
 pub(crate) mod frontend;
-mod nul;
+mod nul_byte;
 mod reader;
 mod rules;
 mod writer;
@@ -21,7 +21,7 @@ pub use reader::Reader;
 
 pub use encode::Body;
 pub(crate) use encode::{Drain, Encode, Part};
-pub(crate) use nul::{first_nul, has_byte, has_nul};
+pub(crate) use nul_byte::{first_nul, has_byte, has_nul};
 #[cfg(feature = "opengauss")]
 pub(crate) use rules::EXACTLY_EMPTY;
 #[cfg(feature = "opengauss")]

@@ -1,7 +1,7 @@
 //! Reading big-endian integers and strings from a slice.
 
 use super::WireError;
-use super::nul::first_nul;
+use super::nul_byte::first_nul;
 
 /// A cursor over bytes that a peer sent. Every method checks what is left.
 #[derive(Clone, Debug)]

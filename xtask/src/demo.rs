@@ -8,7 +8,7 @@ use barepg_testkit::pg::{self, Cluster};
 
 use crate::boards::{self, BOARDS, Board};
 use crate::existing::{self, Access};
-use crate::measure::{self, Costs, Plan, Server};
+use crate::measure::{self, Costs, Plan, Server, Words};
 use crate::plugs::{self, Event};
 use crate::proxy::Traffic;
 use crate::setup;
@@ -102,7 +102,11 @@ impl Options {
             let mut value = || words.next().map(|v| v.to_string()).ok_or(format!("{word} what?"));
             match *word {
                 "--board" => board = Some(boards::find(&value()?)?),
-                "--server" => options.server = Some(value()?),
+                "--server" => {
+                    let conninfo = value()?;
+                    Words::of(&conninfo).map_err(|error| format!("--server: {error}"))?;
+                    options.server = Some(conninfo);
+                }
                 "--show" => options.show = shows::find(&value()?)?,
                 "--tls" => {
                     options.features.extend(["tls", "depth"]);
@@ -135,6 +139,10 @@ impl Options {
 /// Does all that is needed to show the session and the costs.
 pub fn run(options: &Options) -> Result<(), String> {
     let Options { board, show, features, .. } = options;
+    // One that is not there is found before minutes of building.
+    let access = Access { tls: options.tls, keys: options.keys };
+    let existing = options.server.as_ref().map(|conninfo| existing::server(conninfo, access));
+    let existing = existing.transpose()?;
     let compiler = setup::all()?;
     println!("building {}: {}", board.name, board.about);
     let flash_without_tls = measure::flash_without_tls(board, &compiler, features)?;
@@ -143,10 +151,8 @@ pub fn run(options: &Options) -> Result<(), String> {
         return survive(board, &image);
     }
     let (mut cluster, mut front) = (None, None);
-    let mut server = match &options.server {
-        Some(conninfo) => {
-            existing::server(conninfo, Access { tls: options.tls, keys: options.keys })?
-        }
+    let mut server = match existing {
+        Some(server) => server,
         None => {
             let begun = Instant::now();
             let started = cluster.insert(Cluster::try_start(pg::Options::default())?);
@@ -314,10 +320,16 @@ mod tests {
             (&["--show", "faults", "--server", "host=h"], "private server"),
             (&["--show", "faults", "--tls"], "without TLS"),
             (&["--show", "hosts", "--opengauss"], "without TLS"),
+            (&["--server", "garbage"], "keyword=value"),
+            (&["--server", "postgresql://u@localhost/x"], "keyword=value"),
+            (&["--server", "host=h port=99999"], "not a port: 99999"),
         ] {
             let error = Options::parse(arguments).unwrap_err();
             assert!(error.contains(words), "{arguments:?}: {error}");
         }
+        // Nothing of what may be half of a password.
+        let error = Options::parse(&["--server", "host=h password=half secret"]).unwrap_err();
+        assert!(!error.contains("secret"), "{error}");
         assert_eq!(Options::parse(&["--show", "faults"]).unwrap().features, ["faults"]);
         // The first board that can.
         for (show, board) in [("faults", "qemu-lm3s6965"), ("survive", "qemu-riscv32-virt")] {

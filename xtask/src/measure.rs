@@ -131,17 +131,7 @@ impl Server {
 
     /// A server by a connection string of `keyword=value` pairs without spaces in the values.
     pub fn parse(conninfo: &str) -> Result<Server, String> {
-        let (mut host, mut port, mut rest) = ("localhost", 5432, Vec::new());
-        for word in conninfo.split_whitespace() {
-            match word.split_once('=') {
-                Some(("host" | "hostaddr", value)) => host = value,
-                Some(("port", value)) => {
-                    port = value.parse().map_err(|_| format!("not a port: {value}"))?;
-                }
-                Some(_) => rest.push(word),
-                None => return Err(format!("not keyword=value: {word}")),
-            }
-        }
+        let Words { host, port, rest } = Words::of(conninfo)?;
         let mut found =
             (host, port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
         let address =
@@ -181,6 +171,35 @@ impl Server {
                  sslmode=verify-full sslrootcert=root channel_binding=require"
             ),
         }
+    }
+}
+
+/// What a connection string says of where the server is, before anything is looked up.
+#[derive(Debug)]
+pub struct Words<'c> {
+    host: &'c str,
+    port: u16,
+    rest: Vec<&'c str>,
+}
+
+impl<'c> Words<'c> {
+    /// Reads it. Wherever they stand, `hostaddr` is dialled and `host` is its name, as in libpq.
+    pub fn of(conninfo: &'c str) -> Result<Self, String> {
+        let (mut host, mut addr, mut port, mut rest) = (None, None, 5432, Vec::new());
+        for word in conninfo.split_whitespace() {
+            match word.split_once('=') {
+                Some((_, "")) => {}
+                Some(("host", value)) => host = Some(value),
+                Some(("hostaddr", value)) => addr = Some(value),
+                Some(("port", value)) => {
+                    port = value.parse().map_err(|_| format!("not a port: {value}"))?;
+                }
+                Some(_) => rest.push(word),
+                // What is no keyword=value may be half of a password.
+                None => return Err("keyword=value, without spaces in the values".to_string()),
+            }
+        }
+        Ok(Words { host: addr.or(host).unwrap_or("localhost"), port, rest })
     }
 }
 
@@ -312,6 +331,12 @@ mod tests {
         let inside = server.conninfo(Link::Ethernet, 9);
         assert_eq!(inside, "host=10.0.2.2 port=9 dbname=d user=u password=p");
         assert!(server.conninfo(Link::Host, 9).starts_with("host=127.0.0.1 port=9 "));
+        for words in
+            ["host=nosuch.invalid hostaddr=127.0.0.1", "hostaddr=127.0.0.1 host=nosuch.invalid"]
+        {
+            let server = Server::parse(&format!("{words} port=7 host=")).unwrap();
+            assert_eq!(server.address, SocketAddr::from(([127, 0, 0, 1], 7)), "{words}");
+        }
         assert!(Server::parse("nonsense").is_err());
         assert!(Server::parse("port=many").is_err());
     }

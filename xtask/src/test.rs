@@ -138,7 +138,10 @@ impl Options {
                 "--verbose" => options.verbose = true,
                 "--list" => options.list = true,
                 "--only" => {
-                    let name = words.next().ok_or("--only which stage?")?;
+                    let name = words
+                        .next()
+                        .filter(|name| !name.is_empty())
+                        .ok_or("--only which stage?")?;
                     if !STAGES.iter().any(|stage| stage.name.contains(name)) {
                         let names: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
                         return Err(format!("no stage {name}; there are: {}", names.join("; ")));

@@ -20,8 +20,8 @@ use core::mem::take;
 use super::WireError;
 use super::encode::Part;
 #[cfg(target_os = "none")]
-use super::nul;
-use super::nul::has_nul;
+use super::nul_byte;
+use super::nul_byte::has_nul;
 use super::rules::{Empty, Rules};
 
 mod beyond;
@@ -116,7 +116,7 @@ impl<'w> Writer<'w> {
     #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), WireError> {
         #[cfg(target_os = "none")]
-        return self.copied(bytes, nul::NOTHING);
+        return self.copied(bytes, nul_byte::NOTHING);
         #[cfg(not(target_os = "none"))]
         match take(&mut self.rest).split_at_mut_checked(bytes.len()) {
             Some((room, rest)) => {
@@ -135,7 +135,7 @@ impl<'w> Writer<'w> {
     #[inline]
     pub(crate) fn text(&mut self, text: &[u8]) -> Result<(), WireError> {
         #[cfg(target_os = "none")]
-        return self.copied(text, nul::NUL);
+        return self.copied(text, nul_byte::NUL);
         #[cfg(not(target_os = "none"))]
         if has_nul(text) { Err(WireError::Nul) } else { self.bytes(text) }
     }
@@ -145,7 +145,7 @@ impl<'w> Writer<'w> {
     #[inline(never)]
     fn copied(&mut self, bytes: &[u8], refused: u32) -> Result<(), WireError> {
         if self.rest.len() < bytes.len() {
-            if refused != nul::NOTHING && has_nul(bytes) {
+            if refused != nul_byte::NOTHING && has_nul(bytes) {
                 return Err(WireError::Nul);
             }
             return overflow(self.beyond.as_deref_mut(), bytes);
@@ -154,7 +154,7 @@ impl<'w> Writer<'w> {
             return Ok(());
         };
         self.rest = rest;
-        if nul::copy(room, bytes, refused) { Ok(()) } else { Err(WireError::Nul) }
+        if nul_byte::copy(room, bytes, refused) { Ok(()) } else { Err(WireError::Nul) }
     }
 
     /// Bytes that are known when compiling: one check and one store; on bare targets more than four

@@ -61,8 +61,9 @@ pub fn layers(_: &Context) -> Checked {
     Ok(checked)
 }
 
-/// No file of the driver or of xtask is longer than a reader's patience.
-pub fn sizes(_: &Context) -> Checked {
+/// No file of the driver or of xtask is longer than a reader's patience, and no name is one that some
+/// system refuses.
+pub fn sizes(context: &Context) -> Checked {
     let mut checked = 0;
     let root = provision::root();
     let mut files = sources(&root.join("src"))?;
@@ -74,7 +75,34 @@ pub fn sizes(_: &Context) -> Checked {
         }
         checked += 1;
     }
-    Ok(checked)
+    let mut git = std::process::Command::new("git");
+    let listed = context.run(git.arg("ls-files").current_dir(&root))?;
+    Ok(checked + portable(&listed)?)
+}
+
+/// Windows can make all of these files: who builds for a microcontroller often does so there.
+fn portable(listed: &str) -> Checked {
+    let is_device = |part: &str| {
+        let name = part.split('.').next().unwrap_or("").to_ascii_lowercase();
+        let port = name.strip_prefix("com").or(name.strip_prefix("lpt"));
+        matches!(&*name, "con" | "prn" | "aux" | "nul")
+            || port.is_some_and(|port| matches!(port.as_bytes(), [b'0'..=b'9']))
+    };
+    let is_bad = |part: &str| {
+        is_device(part)
+            || part.contains(['<', '>', ':', '"', '|', '?', '*', '\\'])
+            || part.ends_with(['.', ' '])
+    };
+    let mut seen = std::collections::HashSet::new();
+    for file in listed.lines() {
+        if file.split('/').any(is_bad) {
+            return Err(format!("{file}: no file of Windows may have this name"));
+        }
+        if !seen.insert(file.to_lowercase()) {
+            return Err(format!("{file}: another file has this name but for capitals"));
+        }
+    }
+    u32::try_from(seen.len()).map_err(|error| error.to_string())
 }
 
 /// One version of each hash: two SHA-256 in one flash would be one too many.
@@ -173,6 +201,14 @@ mod tests {
     fn the_core_is_told_from_what_is_around_it() {
         assert_eq!(outward("use crate::wire::Reader;\n// use embedded_io::Read;\n"), None);
         assert_eq!(outward("\nuse embedded_io::Read;\n").map(|found| found.0), Some(2));
+    }
+
+    #[test]
+    fn names_are_for_every_system() {
+        assert_eq!(portable("src/lib.rs\nsrc/nul_byte.rs\nsrc/com.rs\nsrc/com10.rs\n"), Ok(4));
+        for name in ["src/wire/nul.rs", "Aux", "a/com1.txt", "a:b", "a/b./c", "src/LIB.rs"] {
+            assert!(portable(&format!("src/lib.rs\n{name}\n")).is_err(), "{name}");
+        }
     }
 
     #[test]
