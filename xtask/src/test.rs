@@ -21,7 +21,7 @@ pub use driver::{DRIVER_KINDS, driver_flash};
 
 use std::collections::VecDeque;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -172,9 +172,16 @@ pub fn every_pair() -> Result<(), String> {
 fn context(options: &Options) -> Result<Context, String> {
     let Options { quick, verbose, .. } = *options;
     let compiler = setup::all()?;
-    let log = provision::root().join("target").join("xtask-test.log");
-    let _ = fs::remove_file(&log);
+    let log = new_log(&provision::root().join("target"))?;
     Ok(Context { compiler, features: rules::features()?, quick, verbose, log })
+}
+
+/// Where the log goes, in a folder that cargo may not have made: `CARGO_TARGET_DIR` names another.
+fn new_log(folder: &Path) -> Result<PathBuf, String> {
+    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let log = folder.join("xtask-test.log");
+    let _ = fs::remove_file(&log);
+    Ok(log)
 }
 
 /// Runs the stages in order and stops at the first that fails.
@@ -286,6 +293,21 @@ fn tail(output: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_has_a_folder() {
+        let scratch = barepg_testkit::scratch::Scratch::new("barepg-log", "").unwrap();
+        let log = new_log(&scratch.path().join("target")).unwrap();
+        fs::write(&log, "of an earlier run").unwrap();
+        assert_eq!(new_log(&scratch.path().join("target")), Ok(log.clone()));
+        assert!(!log.exists());
+    }
+
+    #[test]
+    fn a_stage_without_a_name_is_not_all_of_them() {
+        assert!(Options::parse(&["--only", ""]).unwrap_err().contains("which stage"));
+        assert!(Options::parse(&["--only", "layers"]).is_ok());
+    }
 
     /// The workflow names its jobs by stages: each is one, and none is left out.
     #[test]
