@@ -32,7 +32,9 @@ impl<'a> FromSql<'a> for Json<'a> {
     }
 
     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
-        if value.oid == oid::JSONB { versioned(value) } else { utf8(value.bytes) }.map(Self)
+        // A binary COPY does not say which it is, and no text of JSON begins with the version.
+        let has_version = value.oid == oid::JSONB || value.bytes.first() == Some(&VERSION);
+        if has_version { versioned(value) } else { utf8(value.bytes) }.map(Self)
     }
 }
 

@@ -119,7 +119,8 @@ impl<const N: usize> ArrayElement for [u8; N] {
 }
 
 /// `"char"`, one byte (manual, section 8.3), not to be confused with `char(n)`. The server
-/// shows 0 as the empty string and bytes above 127 as `\ooo`.
+/// shows 0 as the empty string and bytes above 127 as `\ooo`, before PostgreSQL 16 as they are, which is
+/// no UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Char(pub u8);
@@ -222,6 +223,10 @@ impl ArrayElement for AnyText<'_> {
 /// [`TypeError::Format`], so that the parsers (19 KB for `f64`, 0.5 to 2 KB for the others) are
 /// linked only where they are asked for. Integers, `bool`, strings and JSON read both by
 /// themselves.
+///
+/// A float is what the text says. Where `extra_float_digits` is below 1 the server rounds it, to 15 and 6
+/// digits where it is 0, the default before PostgreSQL 12 and of openGauss: set it to 3, or read in binary
+/// format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AnyFormat<T>(pub T);

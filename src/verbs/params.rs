@@ -97,7 +97,8 @@ pub struct EncodedParams<'a> {
 }
 
 impl<'a> EncodedParams<'a> {
-    /// Parameters in a block. `types` are theirs; those not given, or 0, the server infers.
+    /// Parameters in a block. `types` are theirs; those not given, or 0, the server infers, and takes the
+    /// bytes for it, those of an `i64` for a `float8`: give all of them.
     ///
     /// # Errors
     /// [`WireError::Malformed`] where the block is not a sequence of such values,

@@ -5,6 +5,7 @@
 mod common;
 
 mod compound;
+mod copied;
 mod datetime;
 mod number;
 mod rows;
@@ -31,7 +32,12 @@ pub struct Server<'s, 'c, 'b> {
 
 /// Runs `test` on each server, with types of its own made; then at an openGauss.
 fn on_each(test: impl Fn(&mut Server<'_, '_, '_>)) {
-    for major in MAJORS {
+    on_majors(&MAJORS, test);
+}
+
+/// The same on servers of these versions.
+fn on_majors(majors: &[u16], test: impl Fn(&mut Server<'_, '_, '_>)) {
+    for &major in majors {
         println!("PostgreSQL {major}");
         let cluster = pg::shared(major);
         prepare(cluster);

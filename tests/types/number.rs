@@ -3,7 +3,7 @@
 use barepg::ErrorKind;
 use barepg::types::{AnyFormat, Numeric, Scaled, TypeError};
 
-use crate::{echo, echo_array, on_each};
+use crate::{echo, echo_array, on_each, on_majors};
 
 const NUMERICS: &[&str] = &[
     "0",
@@ -125,5 +125,29 @@ fn floats() {
         echo!(server, "float4", f32, &floats);
         echo_array!(server, "float4", f32, &floats);
         echo_array!(server, "float8", f64, &["0", "NaN", "-Infinity"]);
+    });
+}
+
+/// The text of a float is all that a simple query has, and the server may round it.
+#[test]
+fn floats_as_text_are_as_the_server_prints_them() {
+    on_majors(&[10, 18], |server| {
+        let is_rounded = server.major == 10;
+        let sql = "select 0.1::float8 + 0.2::float8";
+        let exact = server.first.query_one(sql, ()).unwrap().get::<f64>(0);
+        assert_eq!(exact, Ok(0.1 + 0.2));
+        for (digits, expected) in [("3", 0.1 + 0.2), ("0", 0.3), ("-15", 0.3)] {
+            if digits == "3" && is_rounded {
+                let mut rows = server.first.simple_query(sql).unwrap();
+                assert_eq!(rows.next().unwrap().unwrap().get(0), Ok(AnyFormat(0.3)));
+                rows.finish().unwrap();
+            }
+            server.first.batch_execute(&format!("set extra_float_digits = {digits}")).unwrap();
+            let mut rows = server.first.simple_query(sql).unwrap();
+            assert_eq!(rows.next().unwrap().unwrap().get(0), Ok(AnyFormat(expected)), "{digits}");
+            rows.finish().unwrap();
+            assert_eq!(server.first.query_one(sql, ()).unwrap().get(0), exact);
+        }
+        server.first.batch_execute("reset extra_float_digits").unwrap();
     });
 }

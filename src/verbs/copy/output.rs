@@ -103,8 +103,8 @@ impl CopyOut<'_, '_> {
         self.session.check_ended()?;
         match self.row() {
             Ok(Some((count, span))) => {
-                let fields = self.session.link.get(span);
-                R::from_copy(&mut CopyFields::new(count, fields)).map(Some)
+                let link = &self.session.link;
+                R::from_copy(&mut CopyFields::new(count, link.get(span), link.rules)).map(Some)
             }
             Ok(None) => Ok(None),
             Err(fault) => Err(self.report(fault)),

@@ -1,8 +1,8 @@
 //! Rows of a binary COPY as tuples.
 
 use crate::error::{Error, Result, UsageError};
-use crate::types::{Format, FromSql, RawValue, TypeError};
-use crate::wire::Reader;
+use crate::types::{Format, FromSql, RawValue, TypeError, declared};
+use crate::wire::{Reader, Rules};
 
 /// A type made of a row of a binary COPY: tuples of up to 16 columns, or your own.
 pub trait CopyRow<'r>: Sized {
@@ -18,11 +18,13 @@ pub struct CopyFields<'r> {
     fields: Reader<'r>,
     count: u16,
     index: u16,
+    /// What the server calls a type, which is not in the stream.
+    rules: Rules,
 }
 
 impl<'r> CopyFields<'r> {
-    pub(super) const fn new(count: u16, fields: &'r [u8]) -> Self {
-        Self { fields: Reader::new(fields), count, index: 0 }
+    pub(super) const fn new(count: u16, fields: &'r [u8], rules: Rules) -> Self {
+        Self { fields: Reader::new(fields), count, index: 0, rules }
     }
 
     /// The next field.
@@ -33,7 +35,10 @@ impl<'r> CopyFields<'r> {
     #[inline]
     pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
         let result = match self.step() {
-            Ok(Some(bytes)) => T::from_sql(RawValue { oid: T::OID, format: Format::Binary, bytes }),
+            Ok(Some(bytes)) => {
+                let oid = declared(T::OID, self.rules);
+                T::from_sql(RawValue { oid, format: Format::Binary, bytes })
+            }
             Ok(None) => T::from_null(),
             Err(reason) => Err(reason),
         };
