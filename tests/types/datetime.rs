@@ -106,3 +106,45 @@ fn intervals() {
         echo_array!(server, "interval", Interval, &literals);
     });
 }
+
+/// A session that prints dates in another style is not misread: its texts are an error, or what they say.
+#[test]
+fn dates_of_another_style_are_none() {
+    on_each(|server| {
+        for style in ["ISO", "SQL", "Postgres", "German"] {
+            for order in ["MDY", "DMY", "YMD"] {
+                let set = format!("set datestyle = '{style}, {order}'");
+                server.first.batch_execute(&set).unwrap();
+                for literal in
+                    ["0012-03-05", "0004-02-03 BC", "2024-02-03", "10203-04-05", "infinity"]
+                {
+                    let value: Date = match literal.strip_suffix(" BC") {
+                        Some(_) => Date::new(-3, 2, 3).unwrap(),
+                        None => literal.parse().unwrap(),
+                    };
+                    let sql = format!(
+                        "select '{literal}'::date, '{literal}'::timestamp, '{literal}'::timestamptz"
+                    );
+                    let mut rows = server.first.simple_query(&sql).unwrap();
+                    let row = rows.next().unwrap().unwrap();
+                    let (date, at) = (row.get(0), row.get(1));
+                    let zoned = row.get::<AnyFormat<TimestampTz>>(2);
+                    let is_printed = style == "ISO" || literal == "infinity";
+                    assert_eq!(date.is_ok(), is_printed, "{set}: {literal} {date:?}");
+                    assert_eq!(
+                        (at.is_ok(), zoned.is_ok()),
+                        (is_printed, is_printed),
+                        "{set}: {literal}"
+                    );
+                    if is_printed {
+                        let AnyFormat::<Timestamp>(at) = at.unwrap();
+                        let day = at.date_time().map_or(Date::INFINITY, |(day, _)| day);
+                        assert_eq!((date, day), (Ok(AnyFormat(value)), value), "{set}");
+                    }
+                    rows.finish().unwrap();
+                }
+            }
+        }
+        server.first.batch_execute("reset datestyle").unwrap();
+    });
+}

@@ -80,9 +80,14 @@ impl<'a> Scan<'a> {
         Self { rest: text }
     }
 
-    /// `year-month-day`; the year is as printed, the era follows later.
+    /// `year-month-day`; the year is as printed, the era follows later. It has four digits or more: what
+    /// begins with fewer is in another order.
     pub(super) fn date(&mut self) -> Result<(i32, u8, u8), TypeError> {
+        let before = self.rest.len();
         let year = i32::try_from(self.number()?).map_err(|_| TypeError::Range)?;
+        if before.saturating_sub(self.rest.len()) < 4 {
+            return Err(TypeError::Malformed);
+        }
         self.expect(b'-')?;
         let month = self.small()?;
         self.expect(b'-')?;
