@@ -104,7 +104,7 @@ impl CopyOut<'_, '_> {
         match self.row() {
             Ok(Some((count, span))) => {
                 let link = &self.session.link;
-                R::from_copy(&mut CopyFields::new(count, link.get(span), link.rules)).map(Some)
+                R::from_copy(&mut CopyFields::new(count, span, link)).map(Some)
             }
             Ok(None) => Ok(None),
             Err(fault) => Err(self.report(fault)),

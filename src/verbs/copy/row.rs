@@ -1,8 +1,9 @@
 //! Rows of a binary COPY as tuples.
 
+use crate::engine::{Framed, Span};
 use crate::error::{Error, Result, UsageError};
 use crate::types::{Format, FromSql, RawValue, TypeError, declared};
-use crate::wire::{Reader, Rules};
+use crate::wire::Reader;
 
 /// A type made of a row of a binary COPY: tuples of up to 16 columns, or your own.
 pub trait CopyRow<'r>: Sized {
@@ -18,13 +19,13 @@ pub struct CopyFields<'r> {
     fields: Reader<'r>,
     count: u16,
     index: u16,
-    /// What the server calls a type, which is not in the stream.
-    rules: Rules,
+    /// It knows what the server calls a type, which is not in the stream.
+    link: &'r Framed<'r>,
 }
 
 impl<'r> CopyFields<'r> {
-    pub(super) const fn new(count: u16, fields: &'r [u8], rules: Rules) -> Self {
-        Self { fields: Reader::new(fields), count, index: 0, rules }
+    pub(super) fn new(count: u16, span: Span, link: &'r Framed<'r>) -> Self {
+        Self { fields: Reader::new(link.get(span)), count, index: 0, link }
     }
 
     /// The next field.
@@ -36,7 +37,7 @@ impl<'r> CopyFields<'r> {
     pub fn next_value<T: FromSql<'r>>(&mut self) -> Result<T> {
         let result = match self.step() {
             Ok(Some(bytes)) => {
-                let oid = declared(T::OID, self.rules);
+                let oid = declared(T::OID, self.link.rules);
                 T::from_sql(RawValue { oid, format: Format::Binary, bytes })
             }
             Ok(None) => T::from_null(),
