@@ -54,6 +54,9 @@ pub(crate) enum Fact {
     MinorRefused = 256,
     /// A dialler opens the links: another attempt can follow in the same call.
     Redials = 512,
+    /// What a forgotten statement was to be sent with could be sent once: statements go out with their
+    /// Parse from then on.
+    ParsesAlways = 1024,
 }
 
 impl Fact {

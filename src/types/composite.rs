@@ -8,7 +8,8 @@ use crate::wire::{Reader, WireError, Writer};
 /// A composite value: of a row type (`create type … as`, or a table), or `row(…)`.
 ///
 /// Its fields are read one after another with [`field`](Self::field), or as a tuple with
-/// [`decode`](Self::decode). Count, lengths and end were checked when it was made.
+/// [`decode`](Self::decode). Count, lengths and end were checked when it was made. A field of a domain
+/// comes under the domain's OID: cast it where the value is made.
 ///
 /// Layout (`record_send`, `src/backend/utils/adt/rowtypes.c`): number of fields; of each its type
 /// OID, length and bytes.

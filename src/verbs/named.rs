@@ -126,8 +126,9 @@ impl Session<'_> {
     #[cold]
     fn run_where_mixed(&mut self, run: Run) -> Run {
         self.forget_description();
+        let parses = self.server.is(Fact::ParsesAlways);
         match run {
-            Run::Named if self.ledger.status() != TransactionStatus::Idle => Run::Anew,
+            Run::Named if parses || self.ledger.status() != TransactionStatus::Idle => Run::Anew,
             run => run,
         }
     }
@@ -149,7 +150,11 @@ impl Session<'_> {
         *run = Run::Anew;
         self.begin_again();
         self.note_statement(&sql);
-        self.send_statement(io, &Execution { sql, params: given!(params), run: Run::Anew, rows })?;
+        let execution = Execution { sql, params: given!(params), run: Run::Anew, rows };
+        self.send_statement(io, &execution).inspect_err(|_| {
+            // A value from a reader, which has no more of it.
+            self.server.set(Fact::ParsesAlways, true);
+        })?;
         self.bound(io, &sql, Run::Anew)
     }
 }

@@ -1,6 +1,6 @@
 //! Values of any size: columns read while they arrive, parameters sent from a reader.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use embedded_io::{BufRead, Read};
 
@@ -17,7 +17,11 @@ use crate::wire::{WireError, Writer};
 /// `Streamed::text(length, reader)` is `text`.
 ///
 /// The length goes out before the bytes, so exactly that many are read, once, while the message is
-/// being sent: a value can be sent only once. When the reader fails or ends early, the message
+/// being sent. A value whose bytes were read is not sent again: that is
+/// [`ErrorKind::Encode`](crate::ErrorKind::Encode) with [`WireError::Source`] before anything leaves
+/// ([`Outcome::NotSent`](crate::Outcome::NotSent), connection usable), also where a server has forgotten
+/// a prepared statement, which the driver would else run again by itself. Make another from the beginning of
+/// the source. When the reader fails or ends early, the message
 /// cannot be completed. As a parameter this costs the connection
 /// ([`ErrorKind::Encode`](crate::ErrorKind::Encode) with [`WireError::Source`],
 /// [`Outcome::Refused`](crate::Outcome::Refused): the server does nothing with half a message). In
@@ -29,6 +33,8 @@ use crate::wire::{WireError, Writer};
 pub struct Streamed<R, const OID: Oid = { oid::BYTEA }> {
     length: usize,
     reader: RefCell<R>,
+    /// Bytes were taken from the reader, which has none of them any more.
+    is_read: Cell<bool>,
 }
 
 impl<R: Read> Streamed<R> {
@@ -48,7 +54,7 @@ impl<R: Read> Streamed<R, { oid::TEXT }> {
 impl<R: Read, const OID: Oid> Streamed<R, OID> {
     /// `length` bytes of `reader` as a value of type `OID` in its binary format.
     pub const fn typed(length: usize, reader: R) -> Self {
-        Self { length, reader: RefCell::new(reader) }
+        Self { length, reader: RefCell::new(reader), is_read: Cell::new(false) }
     }
 }
 
@@ -56,7 +62,11 @@ impl<R: Read, const OID: Oid> ToSql for Streamed<R, OID> {
     const OID: Oid = OID;
 
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
+        if self.is_read.get() {
+            return Err(WireError::Source);
+        }
         out.source(self.length, &mut |room| {
+            self.is_read.set(true);
             let mut reader = self.reader.try_borrow_mut().map_err(|_| WireError::Source)?;
             reader.read(room).map_err(|_| WireError::Source)
         })

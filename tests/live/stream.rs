@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use barepg::types::oid;
 use barepg::wire::WireError;
 use barepg::{
     Client, Config, ErrorKind, NoReadReady, Outcome, SqlState, Storage, Streamed, UsageError,
@@ -373,5 +374,55 @@ fn a_value_that_was_read_in_part_is_none() {
         assert_eq!(length, 9000);
         assert!(column.get::<&str>().is_err());
         assert_eq!(rows.finish(), Ok(1));
+    });
+}
+
+/// A reader that never ends: each byte is one more than the one before.
+struct Endless(u8);
+
+impl embedded_io::ErrorType for Endless {
+    type Error = std::convert::Infallible;
+}
+
+impl Read for Endless {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+        for byte in buf.iter_mut() {
+            *byte = self.0;
+            self.0 = self.0.wrapping_add(1);
+        }
+        Ok(buf.len())
+    }
+}
+
+/// A statement that the server has forgotten is prepared and run again by the driver; what was read for
+/// the first time is not there for the second, and what comes after it is another value.
+#[test]
+fn what_was_read_is_not_sent_again() {
+    let long = format!("insert into kept values ($1) -- {}", "x".repeat(900));
+    on_each(|cluster| {
+        for (sql, length) in [("insert into kept values ($1)", 4), (&long, 4), (&long, 2000)] {
+            with_session(cluster.port(), role("trust_user"), |c| {
+                c.batch_execute("create temp table kept (b bytea)").unwrap();
+                let insert = c.prepare(sql, &[oid::BYTEA]).unwrap();
+                let value = Streamed::new(length, Endless(0));
+                assert_eq!(c.execute(&insert, (&value,)), Ok(1));
+                let is_refused = |result: barepg::Result<u64>| {
+                    let error = result.unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::Encode(WireError::Source));
+                    assert_eq!((error.outcome(), error.is_usable()), (Outcome::NotSent, true));
+                };
+                is_refused(c.execute(&insert, (&value,)));
+                c.batch_execute("deallocate all").unwrap();
+                is_refused(c.execute(&insert, (Streamed::new(length, Endless(0)),)));
+                // From the beginning, and from then on whatever the server forgets.
+                for _ in 0..2 {
+                    let value = Streamed::new(length, Endless(0));
+                    assert_eq!(c.execute(&insert, (&value,)), Ok(1));
+                    c.batch_execute("deallocate all").unwrap();
+                }
+                let sql = "select count(*) from kept where substr(b, 1, 4) = '\\x00010203'";
+                assert_eq!(c.query_one(sql, ()).unwrap().get::<i64>(0), Ok(3));
+            });
+        }
     });
 }
