@@ -1,6 +1,6 @@
 //! Values of any size: columns read while they arrive, parameters sent from a reader.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 
 use embedded_io::{BufRead, Read};
 
@@ -32,9 +32,8 @@ use crate::wire::{WireError, Writer};
 /// [`set_timeout_ms`](crate::Connection::set_timeout_ms).
 pub struct Streamed<R, const OID: Oid = { oid::BYTEA }> {
     length: usize,
+    /// Once bytes were taken from it, it is borrowed for ever: it has none of them any more.
     reader: RefCell<R>,
-    /// Bytes were taken from the reader, which has none of them any more.
-    is_read: Cell<bool>,
 }
 
 impl<R: Read> Streamed<R> {
@@ -54,7 +53,7 @@ impl<R: Read> Streamed<R, { oid::TEXT }> {
 impl<R: Read, const OID: Oid> Streamed<R, OID> {
     /// `length` bytes of `reader` as a value of type `OID` in its binary format.
     pub const fn typed(length: usize, reader: R) -> Self {
-        Self { length, reader: RefCell::new(reader), is_read: Cell::new(false) }
+        Self { length, reader: RefCell::new(reader) }
     }
 }
 
@@ -62,14 +61,16 @@ impl<R: Read, const OID: Oid> ToSql for Streamed<R, OID> {
     const OID: Oid = OID;
 
     fn to_sql(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
-        if self.is_read.get() {
-            return Err(WireError::Source);
-        }
-        out.source(self.length, &mut |room| {
-            self.is_read.set(true);
-            let mut reader = self.reader.try_borrow_mut().map_err(|_| WireError::Source)?;
+        let mut reader = self.reader.try_borrow_mut().map_err(|_| WireError::Source)?;
+        let mut is_read = false;
+        let written = out.source(self.length, &mut |room| {
+            is_read = true;
             reader.read(room).map_err(|_| WireError::Source)
-        })
+        });
+        if is_read {
+            core::mem::forget(reader);
+        }
+        written
     }
 
     fn param(&self, out: &mut Writer<'_>) -> Result<(), WireError> {
