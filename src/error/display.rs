@@ -155,7 +155,7 @@ texts! {
         UnsolicitedTransaction "a transaction that nothing here has begun"
     }
     UsageError {
-        StaleStatement "made in another session"
+        StaleStatement "the prepared statement belongs to another session"
         ParameterCount "wrong number of parameters"
         ParameterType "wrong type of a parameter"
         NoRows "no rows"
@@ -169,7 +169,7 @@ texts! {
         NotInTransaction "the transaction has ended already"
         NoColumn "no such column"
         ColumnCount "the row has more columns"
-        PartlyRead "read in part"
+        PartlyRead "the column was read in part"
     }
 }
 
