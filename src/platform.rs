@@ -39,7 +39,7 @@ pub trait Platform {
     ///
     /// A clock that wraps around, or jumps back, is survived: the time that passed between the two
     /// looks is lost, a wait of the transport (50 ms at the most). One that stands still while the
-    /// driver waits is found out: [`ErrorKind::ClockStopped`](crate::ErrorKind::ClockStopped).
+    /// driver waits, or counts down, is found out: [`ErrorKind::ClockStopped`](crate::ErrorKind::ClockStopped).
     fn now_ms(&self) -> u64;
 
     /// Called once for every verb and in every turn of a loop that waits, reads on or hashes: feed
@@ -165,9 +165,11 @@ impl Countdown {
         self.still = 0;
         for _ in 0..limits::STILL_LOOKS {
             platform.idle();
-            if low(platform.now_ms()) != self.last {
+            let now = low(platform.now_ms());
+            if now > self.last {
                 return Ok(());
             }
+            self.last = now;
         }
         Err(Fault::CLOCK_STOPPED)
     }
@@ -302,6 +304,8 @@ mod tests {
         // Back and forth, forward in the long run.
         assert_eq!(turns(|n| if n % 2 == 0 { n } else { n / 2 }).1, Fault::TIMED_OUT);
         assert_eq!(turns(|_| 7).1, Fault::CLOCK_STOPPED);
+        // A timer that counts down.
+        assert_eq!(turns(|n| 9_000_000 - n).1, Fault::CLOCK_STOPPED);
         // A coarse clock, polled fast.
         assert_eq!(turns(|n| n / 100_000 * 100).1, Fault::TIMED_OUT);
     }
