@@ -6,6 +6,7 @@
 use crate::connection::Connection;
 use crate::engine::{Session, Span};
 use crate::error::{Fault, ProtocolError, Result};
+use crate::platform::Countdown;
 use crate::transport::{Lent, lent};
 use crate::wire::WireError;
 use crate::wire::backend::{NotificationResponse, tag};
@@ -41,7 +42,9 @@ fn valid(text: &[u8]) -> &str {
 impl Connection<'_, '_> {
     /// Waits for a notification of a channel that was subscribed to
     /// (`batch_execute("listen commands")`), at most `timeout_ms`. `None`: nothing yet, the
-    /// connection stays usable. 0 only looks whether one has arrived.
+    /// connection stays usable. 0 only looks whether one has arrived. What has begun to arrive, and what
+    /// an earlier call left to do, has the connection's deadline
+    /// ([`set_timeout_ms`](Self::set_timeout_ms)).
     ///
     /// Those that arrived during other verbs come first, if they were kept
     /// ([`Client::set_notification_queue`](crate::Client::set_notification_queue)). Within an open
@@ -100,8 +103,7 @@ impl Session<'_> {
         timeout_ms: u32,
     ) -> Result<Option<Found>, Fault> {
         self.begin_listening(io)?;
-        self.link.limit(timeout_ms);
-        let mut tried = false;
+        let (mut wait, mut tried) = (Countdown::from_first_turn(timeout_ms), false);
         loop {
             if self.events.queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
                 return Ok(Some(Found::Queued));
@@ -122,10 +124,12 @@ impl Session<'_> {
                 }
                 _ => return Err(ProtocolError::Unsolicited.into()),
             }
-            if self.link.tick().is_err() && tried {
+            if wait.wait(self.link.platform()).is_err() && tried {
                 return Ok(None);
             }
             tried = true;
+            // What has begun to arrive is received to its end, a record of TLS too.
+            self.link.limit(self.timeout_ms);
             self.link.read_once(io)?;
         }
     }
@@ -140,7 +144,6 @@ impl Session<'_> {
         if !whole {
             // It is larger than the receive buffer.
             let needed = self.link.left().saturating_add(5);
-            self.link.limit(self.timeout_ms);
             self.link.skip(io)?;
             return Err(self.link.too_small(needed));
         }
