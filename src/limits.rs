@@ -151,7 +151,7 @@ pub const CONSOLE_LINE: usize = 256;
 
 /// How long a COPY waits for the server to take data before it looks whether the server waits for
 /// its notices to be taken, in milliseconds. Looking may cost a slice of waiting, 50 ms.
-pub const LISTEN_AFTER_MS: u64 = 100;
+pub const LISTEN_AFTER_MS: u32 = 100;
 
 /// How long the driver looks for the server's last message after a write failed, in milliseconds.
 pub const SALVAGE_MS: u32 = 500;

@@ -11,6 +11,7 @@
 //! * [`dropped`]: statements that fail after their guard was dropped.
 //! * [`strays`]: what arrives while nothing was asked for.
 //! * [`liveness`]: floods, deadlines, clocks.
+//! * [`waits`]: deadlines of calls that follow one another.
 //! * [`identity`]: statements and portals of other sessions, and their names.
 //! * [`staged`]: what leaves in one write.
 //! * [`guards`]: that they must be used.
@@ -42,3 +43,4 @@ mod startup;
 mod strays;
 mod transcript;
 mod verbs;
+mod waits;

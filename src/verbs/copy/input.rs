@@ -5,6 +5,7 @@ use crate::connection::Connection;
 use crate::engine::{Session, Way};
 use crate::error::{Error, Fault, Outcome, Result, UsageError};
 use crate::limits;
+use crate::platform::low;
 use crate::transport::{Lent, lent};
 use crate::verbs::in_line;
 use crate::verbs::params::{Params, erased};
@@ -120,7 +121,9 @@ impl CopyIn<'_, '_> {
     /// As [`send`](Self::send).
     pub fn check(&mut self) -> Result<()> {
         self.live()?;
-        let looked = self.session.listen(&mut self.io).and_then(|()| self.look());
+        let session = &mut *self.session;
+        session.link.limit(session.timeout_ms);
+        let looked = session.listen(&mut self.io).and_then(|()| self.look());
         looked.map_err(|fault| self.report(fault))
     }
 
@@ -339,7 +342,7 @@ impl Session<'_> {
     /// side waits for the other.
     fn send_listening(&mut self, io: &mut Lent<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
         let platform = self.link.platform();
-        let mut since = platform.now_ms();
+        let mut since = low(platform.now_ms());
         while !bytes.is_empty() {
             let sent = self.link.write_once(io, bytes);
             sent.map_err(|fault| self.salvage(io, fault))?;
@@ -349,8 +352,9 @@ impl Session<'_> {
             }
             let stuck = io.moved == 0;
             self.link.tick()?;
-            let now = platform.now_ms();
-            if stuck && now.saturating_sub(since) < limits::LISTEN_AFTER_MS {
+            let now = low(platform.now_ms());
+            // After a clock that went back it looks at once.
+            if stuck && now.wrapping_sub(since) < limits::LISTEN_AFTER_MS {
                 continue;
             }
             if stuck {

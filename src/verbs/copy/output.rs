@@ -121,9 +121,7 @@ impl CopyOut<'_, '_> {
     fn advance(&mut self) -> Result<bool, Fault> {
         let (session, io) = (&mut *self.session, &mut self.io);
         session.exchange.check()?;
-        if !session.link.has_unread() {
-            session.link.limit(session.timeout_ms);
-        }
+        session.link.limit(session.timeout_ms);
         while !self.done && session.link.left() == 0 {
             session.next(io)?;
             match session.link.tag {
