@@ -29,7 +29,7 @@ impl SqlState {
     /// | 22 data, 23 constraints, 44 view's check | [`SetAside`](Remedy::SetAside) |
     /// | all others, 08P01 too | [`Operator`](Remedy::Operator) |
     ///
-    /// 08P01 says two things: see [`Error::remedy`], which knows more.
+    /// 08P01 and class XX say two things: see [`Error::remedy`], which knows more.
     pub const fn remedy(&self) -> Remedy {
         if self.is(b"08P01") {
             return Remedy::Operator;
@@ -52,7 +52,9 @@ impl Error {
     /// * what ended the session is never [`SetAside`](Remedy::SetAside): it was no answer to the
     ///   row;
     /// * 08P01 on a connection that stays usable is: so the server refuses a parameter that is
-    ///   malformed. On one that is dead it was a pooler's way of giving up: [`Retry`](Remedy::Retry).
+    ///   malformed. On one that is dead it was a pooler's way of giving up: [`Retry`](Remedy::Retry);
+    /// * so is class XX, internal errors, on a connection that is dead: Pgpool-II says XX000 whenever its
+    ///   server is lost or down, and a server that has crashed is started again.
     ///
     /// A value that cannot be encoded or does not fit the buffers is `SetAside` where the connection
     /// stays usable; a login or a session that ended because of a buffer, and a streamed value whose source
@@ -73,8 +75,10 @@ impl Error {
 
     const fn of_server(&self, state: &SqlState) -> Remedy {
         match (state.remedy(), self.is_usable()) {
+            (Remedy::Operator, false) if matches!(state.class(), [b'0', b'8'] | [b'X', b'X']) => {
+                Remedy::Retry
+            }
             (Remedy::Operator, true) if state.is(b"08P01") => Remedy::SetAside,
-            (Remedy::Operator, false) if state.is(b"08P01") => Remedy::Retry,
             (Remedy::SetAside, false) => Remedy::Retry,
             (remedy, _) => remedy,
         }
@@ -112,10 +116,18 @@ mod tests {
         for code in [
             "0A000", "21000", "25001", "26000", "28000", "28P01", "34000", "3D000", "3F000",
             "42501", "42601", "42703", "42P01", "42P10", "54000", "54001", "F0000", "P0001",
-            "XX000", "XX001", "?????", "",
         ] {
             assert_eq!(server(code, true), Remedy::Operator, "{code}");
             assert_eq!(server(code, false), Remedy::Operator, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_internal_error_that_ends_the_session_passes() {
+        // Without a code, or with one that is none, it is XX000 as well.
+        for code in ["XX000", "XX001", "XX002", "?????", ""] {
+            assert_eq!(server(code, true), Remedy::Operator, "{code}");
+            assert_eq!(server(code, false), Remedy::Retry, "{code}");
         }
     }
 

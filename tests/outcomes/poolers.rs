@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use barepg::{Connection, Error, ErrorKind, Outcome, ProtocolError, Result};
+use barepg::{Connection, Error, ErrorKind, Outcome, ProtocolError, Remedy, Result};
 use barepg_testkit::pg::{self, Cluster};
 use barepg_testkit::pgbouncer::{Options, PgBouncer};
 use barepg_testkit::pgpool::Pgpool;
@@ -303,4 +303,20 @@ fn a_pooler_that_opens_transactions_by_itself() {
     assert!(lost.is_empty(), "acknowledged, and not there: {lost:?}");
     assert!(unsolicited > 0 && refused > 0, "{unsolicited}, {refused}: what is tested here?");
     assert!(acknowledged.len() > 9, "{acknowledged:?}");
+}
+
+/// Pgpool-II says XX000 of a server that it has lost. The next session works.
+#[test]
+fn a_pooler_that_calls_a_lost_server_an_internal_error() {
+    let pooled = Pooled::new("pgpool_lost", 1, &[]);
+    let pgpool = Pgpool::start(pooled.cluster);
+    let error = pooled.session_at(pgpool.port(), |c| {
+        c.ping().unwrap();
+        let idle = pooled.backends("state = 'idle'");
+        pooled.cluster.psql("test", &format!("select pg_terminate_backend(pid) {idle}"));
+        // The pooler has noticed by the second one at the latest.
+        c.ping().and_then(|()| c.ping()).unwrap_err()
+    });
+    assert_eq!((error.is_usable(), error.remedy()), (false, Remedy::Retry), "{error}");
+    pooled.session_at(pgpool.port(), |c| c.ping().unwrap());
 }
