@@ -72,8 +72,10 @@ impl Connection<'_, '_> {
 
     /// Deadline of each verb from now on, in milliseconds. Default:
     /// [`limits::DEFAULT_TIMEOUT_MS`](crate::limits::DEFAULT_TIMEOUT_MS). For
-    /// [`Rows`](crate::Rows) it counts from the statement on and holds for all of its rows. 0 leaves no
-    /// time, it does not mean none: a verb whose answer is not there at once then ends the connection.
+    /// [`Rows`](crate::Rows) it counts from the statement on and holds for all of its rows, for a
+    /// [`Pipeline`](crate::Pipeline) from the first answer that is asked for on. Each call of a COPY has it for
+    /// itself, and each that reads a streamed row ([`Rows::next_streamed`](crate::Rows::next_streamed)). 0 leaves
+    /// no time, it does not mean none: a verb whose answer is not there at once then ends the connection.
     pub const fn set_timeout_ms(&mut self, timeout_ms: u32) {
         self.session.timeout_ms = timeout_ms;
     }

@@ -107,6 +107,7 @@ impl<'b> Rows<'_, 'b> {
     /// As [`next`](Self::next), but no row is too large.
     pub fn next_streamed(&mut self) -> Result<Option<StreamedRow<'_, 'b>>> {
         self.session.check_ended()?;
+        self.session.link.limit(self.session.timeout_ms);
         match self.head().and_then(|found| if found { self.count() } else { Ok(false) }) {
             Ok(true) => {
                 let (session, io) = (&mut *self.session, self.io.again());
@@ -232,6 +233,7 @@ impl StreamedColumn<'_, '_, '_> {
         if self.length != Some(*left) {
             return Err(Error::local(UsageError::PartlyRead.into()));
         }
+        session.link.limit(session.timeout_ms);
         match session.link.take(io, *left) {
             Ok(()) => {
                 *left = 0;

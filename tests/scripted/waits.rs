@@ -57,6 +57,32 @@ fn a_copy_may_be_checked_at_any_time() {
     });
 }
 
+/// Values that are written to flash while they arrive. The second row comes when the first was dealt
+/// with, or that has the time for itself too.
+#[test]
+fn the_time_that_streamed_rows_take_here_is_no_deadlines() {
+    for late_ms in [15_400, 400] {
+        let machine = Machine::default();
+        let server = Server::damaged(&machine, At::Message(4), Damage::Late(late_ms));
+        session_of(256, &server, &machine, |conn| {
+            conn.set_timeout_ms(1000);
+            server.arm();
+            let clock = machine.clock();
+            let mut rows = conn.query("select 2", ()).expect("rows");
+            let mut found = 0;
+            while let Some(mut row) = rows.next_streamed().expect("another row") {
+                clock.set(clock.get() + 5000);
+                let mut column = row.next_column().expect("a column").expect("one");
+                clock.set(clock.get() + 5000);
+                column.get::<i32>().expect("a value");
+                clock.set(clock.get() + 5000);
+                found += 1;
+            }
+            assert_eq!(found, 2, "{late_ms}");
+        });
+    }
+}
+
 /// A notice that does not fit the receive buffer, in two parts: the wait ends between them.
 #[test]
 fn a_wait_for_notifications_loses_nothing_that_has_begun() {
