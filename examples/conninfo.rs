@@ -111,7 +111,7 @@ fn show(config: &Config<'_>) {
     // The lists were checked when they were read.
     for host in config.hosts().into_iter().flatten() {
         let place = match (host.host, host.hostaddr) {
-            ("", "") => String::from("UNIX socket in the usual directories"),
+            ("", "") => String::from("UNIX socket in the usual directory"),
             (name, "") if host.is_unix() => format!("UNIX socket in {name}"),
             ("", address) => format!("address {address}"),
             (name, "") => name.to_string(),

@@ -8,7 +8,7 @@ use super::{DEFAULT_PORT, number};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HostSpec<'a> {
     /// Host name, address, or directory of the UNIX socket (begins with `/` or `@`). Empty: the
-    /// default, which on a host is the UNIX socket in the usual directories.
+    /// default, which on a host is the UNIX socket in the usual directory.
     pub host: &'a str,
     /// Numeric address to dial instead of looking up `host`. Empty where there is none.
     pub hostaddr: &'a str,

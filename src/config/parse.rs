@@ -113,6 +113,12 @@ impl<'a> Sink<'a> {
         keyword::find(name).is_some_and(|keyword| self.parsed.named.includes(keyword))
     }
 
+    /// Whether there is no user, or an empty one, which is none to libpq either.
+    #[cfg(feature = "std")]
+    pub(crate) fn lacks_user(&self) -> bool {
+        self.parsed.config.credentials.user.is_none_or(str::is_empty)
+    }
+
     /// As [`set`](Self::set) for a value that is not part of the text: it is copied.
     #[cfg(feature = "std")]
     pub(crate) fn set_copy(&mut self, name: &str, value: &[u8]) -> Result<(), ParseError> {

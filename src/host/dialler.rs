@@ -2,6 +2,7 @@
 
 use core::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr, ToSocketAddrs};
+use std::path::Path;
 
 use socket2::SockAddr;
 
@@ -13,9 +14,13 @@ use super::files::PathBuffer;
 use super::link::Link;
 use super::passfile::{self, PASSWORD, PassfileProblem};
 
-/// Where the UNIX socket is looked for when no host is given: Debian's directory, then the one
-/// of PostgreSQL as its authors ship it.
-pub(super) const SOCKET_DIRS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+/// Where the UNIX socket is when no host is given: Debian's directory where there is one, else that of
+/// PostgreSQL as its authors ship it. Never both, as no libpq has both: in `/tmp` every user can listen, and
+/// would be given the password while the server in the other directory is down.
+pub(super) fn socket_dir() -> &'static str {
+    const DEBIAN: &str = "/var/run/postgresql";
+    if Path::new(DEBIAN).is_dir() { DEBIAN } else { "/tmp" }
+}
 
 /// The operating system's sockets and resolver as a [`Dial`].
 ///
@@ -63,15 +68,11 @@ impl Dial for Dialler {
 
     fn dial(&mut self, target: &Target<'_>) -> Result<Link, DialError> {
         let HostSpec { host, hostaddr, port } = target.host;
-        if hostaddr.is_empty() && host.is_empty() {
-            let dir = SOCKET_DIRS.get(usize::from(target.address));
-            return unix(dir.ok_or(DialError::NoMoreAddresses)?, target);
-        }
-        if target.host.is_unix() {
-            return if target.address == 0 {
-                unix(host, target)
-            } else {
-                Err(DialError::NoMoreAddresses)
+        if target.host.is_unix() || hostaddr.is_empty() && host.is_empty() {
+            return match target.address {
+                0 if host.is_empty() => unix(socket_dir(), target),
+                0 => unix(host, target),
+                _ => Err(DialError::NoMoreAddresses),
             };
         }
         if !hostaddr.is_empty() && !is_numeric(hostaddr) {
@@ -101,9 +102,13 @@ impl Dial for Dialler {
         config: &Config<'_>,
     ) -> Result<Option<&str>, DialError> {
         let found = passfile::look_up(&target.host, config, &mut self.password, &mut self.problem)?;
-        let bytes = found.and_then(|length| self.password.get(..length));
+        let bytes = found.and_then(|length| self.password.get(..length)).unwrap_or(&[]);
         // Passwords are UTF-8 to the server too.
-        Ok(bytes.and_then(|bytes| str::from_utf8(bytes).ok()).filter(|text| !text.is_empty()))
+        let text = str::from_utf8(bytes).unwrap_or_else(|_| {
+            self.problem = Some(PassfileProblem::NotText);
+            ""
+        });
+        Ok(Some(text).filter(|text| !text.is_empty()))
     }
 }
 

@@ -67,7 +67,7 @@ pub fn parse<'a>(text: &'a str, scratch: &'a mut [u8]) -> Result<Config<'a>, Par
                 stored?;
             }
         }
-        if !sink.names("user") {
+        if sink.lacks_user() {
             let named = files::passwd(|fields| Some(sink.set_copy("user", fields.next()?)));
             if let Some(named) = named {
                 named?;

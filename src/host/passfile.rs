@@ -23,7 +23,7 @@ pub enum PassfileProblem {
     Permissions,
     /// It could not be read.
     Unreadable,
-    /// It has a NUL byte.
+    /// It has a NUL byte, or the password that was found in it is not UTF-8.
     NotText,
 }
 
@@ -35,7 +35,7 @@ impl core::fmt::Display for PassfileProblem {
                 "password file has group or world access; permissions should be u=rw (0600) or less"
             }
             Self::Unreadable => "password file could not be read",
-            Self::NotText => "password file has a NUL byte",
+            Self::NotText => "password file has a NUL byte, or a password that is not UTF-8",
         })
     }
 }
@@ -90,8 +90,8 @@ struct Key<'k>([&'k [u8]; 4]);
 impl<'k> Key<'k> {
     fn new(host: &HostSpec<'k>, config: &Config<'k>, port: &'k mut [u8; digits::DECIMAL]) -> Self {
         let name = if host.host.is_empty() { host.hostaddr } else { host.host };
-        // The socket in a usual directory goes by the name of localhost.
-        let usual = name.is_empty() || super::dialler::SOCKET_DIRS.contains(&name);
+        // The socket in the usual directory goes by the name of localhost.
+        let usual = name.is_empty() || name == super::dialler::socket_dir();
         let text = config.port_text(host);
         Self([
             if usual { "localhost" } else { name }.as_bytes(),

@@ -65,5 +65,10 @@ fn the_user_comes_from_the_operating_system_at_last() {
     let whoami = String::from_utf8_lossy(&whoami.stdout).trim().to_string();
     let shown = conninfo(&[("USER", "someone_else")], "").unwrap();
     assert_eq!(value(&shown, "user"), Some(whoami.clone()));
-    assert_eq!(value(&shown, "dbname"), Some(whoami));
+    assert_eq!(value(&shown, "dbname").as_ref(), Some(&whoami));
+    // An empty one is none.
+    for (variable, text) in [("", ""), ("", "user=''"), ("someone_else", "user=''")] {
+        let shown = conninfo(&[("PGUSER", variable)], text).unwrap();
+        assert_eq!(value(&shown, "user").as_ref(), Some(&whoami), "{variable:?} {text:?}");
+    }
 }

@@ -60,7 +60,7 @@ impl Outcome {
 
 pub struct World {
     cluster: Cluster,
-    /// Without TLS.
+    /// Without TLS, and with a UNIX socket in `/tmp`, but in no directory of a system's.
     plain: Cluster,
     /// With TLS, and asks for no client certificate.
     unasking: Cluster,
@@ -80,6 +80,9 @@ impl World {
         cluster.append_conf(&format!("unix_socket_directories = '{sockets}'")).expect("a setting");
         cluster.restart(StopMode::Fast);
         let plain = Cluster::start(Options { ssl: false, ..Options::major(15) });
+        let sockets = format!("{}, /tmp", plain.socket_dir().display());
+        plain.append_conf(&format!("unix_socket_directories = '{sockets}'")).expect("a setting");
+        plain.restart(StopMode::Fast);
         let unasking = Cluster::start(Options {
             extra_conf: vec![String::from("ssl_ca_file = ''")],
             ..Options::major(15)

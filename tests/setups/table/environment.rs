@@ -14,6 +14,14 @@ pub fn all() -> Vec<Setup> {
             .variable("PGUSER", "scram_user"),
         setup("PGUSER", "{to} password=scram_user_pw").variable("PGUSER", "scram_user").wants(TLS),
         setup("PGUSER is empty", "{to} password=scram_user_pw").variable("PGUSER", ""),
+        setup("user is empty, the system's", "host=/tmp port={P} dbname=test user=''"),
+        setup("PGUSER is empty, the system's", "host=/tmp port={P} dbname=test")
+            .variable("PGUSER", ""),
+        setup(
+            "user is empty beside PGUSER, the system's",
+            "host=/tmp port={P} dbname=test user=''",
+        )
+        .variable("PGUSER", "scram_user"),
         setup("PGDATABASE", "host=localhost port={P} user=scram_user password=scram_user_pw")
             .variable("PGDATABASE", "test")
             .wants(TLS),

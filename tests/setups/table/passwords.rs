@@ -1,7 +1,7 @@
 //! The password file.
 
 use super::Content::{self, Bytes, Copy, Directory, Fifo, Link, Text};
-use super::{Setup, setup};
+use super::{Setup, Versions, setup};
 
 const PASS: &str = ".pgpass";
 const OK: &str = "scram_user test tls";
@@ -76,6 +76,24 @@ pub fn all() -> Vec<Setup> {
             .wants("scram_user test plain"),
         setup("a UNIX socket by the name of localhost", "host=/tmp/ port={P} dbname=test user=scram_user")
             .file(PASS, Text(LINE)),
+        // Where the socket is when no host is given was decided when libpq was built: here as for Debian.
+        setup("a UNIX socket in /tmp", "host=/tmp port={P} dbname=test user=scram_user")
+            .file(PASS, Text("/tmp:*:*:*:scram_user_pw\n"))
+            .only(Versions::Only15)
+            .wants("scram_user test plain"),
+        setup("a UNIX socket in /tmp by the name of localhost", "host=/tmp port={P} dbname=test user=scram_user")
+            .only(Versions::Only15)
+            .file(PASS, Text(LINE)),
+        setup("the usual directory by the name of localhost", "host=/var/run/postgresql port={P} dbname=test user=scram_user")
+            .file(PASS, Text(LINE))
+            .only(Versions::Only15)
+            .wants("scram_user test plain"),
+        setup("no host, a socket in /tmp alone", "port={Q} dbname=test user=scram_user")
+            .only(Versions::Only15)
+            .file(PASS, Text("*:*:*:*:scram_user_pw\n")),
+        setup("a socket in /tmp alone", "host=/tmp port={Q} dbname=test user=scram_user")
+            .file(PASS, Text("*:*:*:*:scram_user_pw\n"))
+            .wants("scram_user test plain"),
         setup("no database but the user's", "host=localhost port={P} user=scram_user")
             .file(PASS, Text("*:*:test:*:x\n*:*:scram_user:*:scram_user_pw\n")),
         setup("an empty dbname", "host=localhost port={P} dbname='' user=scram_user")
@@ -122,7 +140,7 @@ pub fn all() -> Vec<Setup> {
         file("a long line that would fit", Copy(&["wide", "blank", "anyone"])),
         file("a NUL in another line", Bytes(b"x\0y\n*:*:*:*:scram_user_pw\n")),
         file("a NUL in the password", Bytes(b"*:*:*:*:scram_user_pw\0\n")),
-        file("a password that is not UTF-8", Bytes(b"*:*:*:*:\xff\xfe\n")),
+        file("a password that is not UTF-8", Bytes(b"*:*:*:*:\xff\xfe\n")).says("UTF-8"),
         setup("the port with a zero", "host=localhost port=0{P} dbname=test user=scram_user")
             .file(PASS, Text(LINE)),
         setup("the port with a zero, and so in the file", "host=localhost port=0{P} dbname=test user=scram_user")
