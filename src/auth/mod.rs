@@ -56,9 +56,11 @@ pub(crate) enum Request {
     /// Code 5, with its salt.
     #[cfg(feature = "md5")]
     Md5([u8; 4]),
-    /// Code 10 with a list of mechanisms that holds SCRAM-SHA-256.
+    /// Code 10 with a list of mechanisms, of which one at least is known here.
     Sasl {
-        /// It holds SCRAM-SHA-256-PLUS too, as far as a build with TLS looks.
+        /// It holds SCRAM-SHA-256.
+        scram: bool,
+        /// It holds SCRAM-SHA-256-PLUS, as far as a build with TLS looks.
         plus: bool,
     },
     /// Code 11.
@@ -133,7 +135,7 @@ fn sasl_mechanisms(body: &[u8]) -> Result<Request, AuthError> {
             }
         }
     }
-    if scram { Ok(Request::Sasl { plus }) } else { Err(AuthError::UnknownMethod) }
+    if scram || plus { Ok(Request::Sasl { scram, plus }) } else { Err(AuthError::UnknownMethod) }
 }
 
 #[cfg(test)]
@@ -144,8 +146,19 @@ mod tests {
     fn requests_are_told_apart() {
         let sasl = b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
         let decode = |code, body: &[u8]| Request::decode(code, body, false);
-        assert_eq!(decode(10, sasl), Ok(Request::Sasl { plus: cfg!(feature = "tls") }));
-        assert_eq!(decode(10, b"SCRAM-SHA-256\0\0"), Ok(Request::Sasl { plus: false }));
+        assert_eq!(
+            decode(10, sasl),
+            Ok(Request::Sasl { scram: true, plus: cfg!(feature = "tls") })
+        );
+        assert_eq!(
+            decode(10, b"SCRAM-SHA-256\0\0"),
+            Ok(Request::Sasl { scram: true, plus: false })
+        );
+        let bound = decode(10, b"SCRAM-SHA-256-PLUS\0\0");
+        match cfg!(feature = "tls") {
+            true => assert_eq!(bound, Ok(Request::Sasl { scram: false, plus: true })),
+            false => assert_eq!(bound, Err(AuthError::UnknownMethod)),
+        }
         assert_eq!(decode(10, b"OAUTHBEARER\0\0"), Err(AuthError::UnknownMethod));
         assert_eq!(decode(10, b"SCRAM-SHA-256\0"), Err(AuthError::Malformed));
         assert!(decode(10, b"\0\0").is_err());
@@ -172,7 +185,7 @@ mod tests {
         let request = Request::decode(10, &body, false).unwrap();
         assert_eq!(request.family(), Family::OpenGauss);
         assert_eq!(request.method(), AuthMethods::GAUSS_SHA256);
-        assert_eq!(Request::Sasl { plus: false }.family(), Family::PostgreSql);
+        assert_eq!(Request::Sasl { scram: true, plus: false }.family(), Family::PostgreSql);
         let mut code_11 = [b'7'; 68].to_vec();
         assert_eq!(Request::decode(11, &code_11, false), Err(AuthError::GaussMd5Sha256));
         code_11.pop();

@@ -77,7 +77,7 @@ impl Binding<'_> {
         }
     }
 
-    const fn is_bound(self) -> bool {
+    pub(crate) const fn is_bound(self) -> bool {
         match self {
             #[cfg(feature = "tls")]
             Self::EndPoint(_) => true,

@@ -200,8 +200,12 @@ impl Session<'_> {
                 Request::Md5(salt) => self.answer_md5(io, config, salt)?,
                 #[cfg(feature = "opengauss")]
                 Request::Gauss(_) => self.answer_gauss(io, config, code)?,
-                Request::Sasl { plus } => {
+                Request::Sasl { scram, plus } => {
                     let binding = binding(config.channel_binding, protection, plus)?;
+                    // The server takes no other login than one that is bound.
+                    if cfg!(feature = "tls") && !scram && !binding.is_bound() {
+                        return Err(Fault::from(AuthError::ChannelBinding));
+                    }
                     self.begin_scram(io, config, binding, &mut exchange)?;
                 }
             }

@@ -91,7 +91,8 @@ pub enum AuthError {
     /// does not offer it or asks for another method, or its certificate has no hash for it in this
     /// build. With `prefer`: the server offers it, its certificate has no hash, and it is not known
     /// to be the host's (`sslmode` below `verify-full`). With any: the server offers it over a link without TLS,
-    /// so that something between must have removed it. No password or proof of it was sent.
+    /// so that something between must have removed it; or it offers nothing else, and `channel_binding=disable`. No
+    /// password or proof of it was sent.
     ChannelBinding,
     /// The server ended the SCRAM exchange with an error (`e=…`).
     Rejected,

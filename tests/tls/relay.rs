@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use barepg::{ChannelBinding, SslMode};
+use barepg::{AuthError, ChannelBinding, ErrorKind, SslMode};
 use barepg_testkit::libpq::Libpq;
 use barepg_testkit::pki::{Spec, Workshop};
 
@@ -43,6 +43,8 @@ pub enum Way {
     Tls,
     /// The same, and the server's offer of channel binding is taken out.
     Stripped,
+    /// The same, and the offer of SCRAM without channel binding is taken out.
+    BoundAlone,
     /// TLS with the client only.
     PlainServer,
     /// No TLS: it says that the server has none.
@@ -205,6 +207,30 @@ fn what_a_relay_gets_through_is_what_the_table_says() {
     }
 }
 
+/// A server that lets no one in without the binding offers nothing else.
+#[test]
+fn a_server_may_offer_the_bound_mechanism_alone() {
+    let w = Workshop::new();
+    w.make(&Spec::root("root", "/CN=Root"));
+    w.make(&Spec::leaf("server", "root"));
+    let server = Server::start(15, &[]);
+    server.present(&w, "server", "server");
+    let files = Table::default().with_pem("root.crt", &w.path("root", "crt"));
+    let login = |mode: SslMode, binding| {
+        // With the server's own certificate and key: it stands for a server.
+        let relay = Relay::start(server.port(), &w, "server", Way::BoundAlone);
+        let config = role("scram_user").host("localhost").sslmode(mode).channel_binding(binding);
+        let login = Setup::new(config.sslrootcert("root.crt"), &files).login(relay.port);
+        relay.stop();
+        login
+    };
+    for binding in [ChannelBinding::Prefer, ChannelBinding::Require] {
+        assert_eq!(login(SslMode::VerifyFull, binding), Ok(true), "{binding:?}");
+    }
+    let refused = login(SslMode::VerifyFull, ChannelBinding::Disable).unwrap_err();
+    assert_eq!(refused.0, ErrorKind::Auth(AuthError::ChannelBinding));
+}
+
 /// Serves one connection.
 pub struct Relay {
     pub port: u16,
@@ -288,11 +314,8 @@ fn relay(
     let front = (wants_tls || is_direct) && !says_no;
     // Towards the server.
     let (from_server, mut to_server): (Box<dyn Read + Send>, Box<dyn Write + Send>) = match way {
-        Way::Tls | Way::Stripped | Way::PlainClient if front || way == Way::PlainClient => {
-            let to = format!("127.0.0.1:{server}");
-            let args = ["s_client", "-quiet", "-starttls", "postgres", "-connect", &to];
-            program(&args, children)
-        }
+        Way::PlainClient => through_tls(server, children),
+        Way::Tls | Way::Stripped | Way::BoundAlone if front => through_tls(server, children),
         _ => {
             let stream = TcpStream::connect(("127.0.0.1", server))?;
             stream.set_nodelay(true)?;
@@ -300,7 +323,12 @@ fn relay(
             (Box::new(stream.try_clone()?), Box::new(stream))
         }
     };
-    let from_server = Rewritten { inner: from_server, strip: way == Way::Stripped, begun: false };
+    let strip = match way {
+        Way::Stripped => Some(PLUS),
+        Way::BoundAlone => Some(ALONE),
+        _ => None,
+    };
+    let from_server = Rewritten { inner: from_server, strip, begun: false };
     if !front {
         if !wants_tls {
             to_server.write_all(&first)?;
@@ -339,6 +367,11 @@ fn relay(
     let (tls_read, tls_write) = (tls.try_clone()?, tls);
     std::thread::spawn(move || pump(from_client, to_server, from_server, to_client));
     pump(read, tls_write, tls_read, write)
+}
+
+fn through_tls(server: u16, children: &Children) -> Pipes {
+    let to = format!("127.0.0.1:{server}");
+    program(&["s_client", "-quiet", "-starttls", "postgres", "-connect", &to], children)
 }
 
 type Pipes = (Box<dyn Read + Send>, Box<dyn Write + Send>);
@@ -385,27 +418,27 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> std::io::Result<()> {
     }
 }
 
-/// Takes SCRAM-SHA-256-PLUS out of the server's first message.
+const PLUS: &[u8] = b"SCRAM-SHA-256-PLUS\0";
+const ALONE: &[u8] = b"SCRAM-SHA-256\0";
+
+/// Takes a mechanism out of the server's first message.
 struct Rewritten<R> {
     inner: R,
-    strip: bool,
+    strip: Option<&'static [u8]>,
     begun: bool,
 }
 
 impl<R: Read> Read for Rewritten<R> {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        const PLUS: &[u8] = b"SCRAM-SHA-256-PLUS\0";
         let length = self.inner.read(buf)?;
-        if !self.strip || std::mem::replace(&mut self.begun, true) {
-            return Ok(length);
-        }
+        let strip = self.strip.filter(|_| !std::mem::replace(&mut self.begun, true));
         let message = buf[..length].to_vec();
-        let Some(at) = message.windows(PLUS.len()).position(|w| w == PLUS) else {
-            return Ok(length);
-        };
-        let mut less = [&message[..at], &message[at + PLUS.len()..]].concat();
+        let find = |name: &[u8]| message.windows(name.len()).position(|window| window == name);
+        let (Some(name), Some(list)) = (strip, find(PLUS)) else { return Ok(length) };
+        let Some(at) = find(name) else { return Ok(length) };
+        let mut less = [&message[..at], &message[at + name.len()..]].concat();
         // The message's length, before its code. NegotiateProtocolVersion may have come before it.
-        less[at - 5] -= u8::try_from(PLUS.len()).unwrap();
+        less[list - 5] -= u8::try_from(name.len()).unwrap();
         buf[..less.len()].copy_from_slice(&less);
         Ok(less.len())
     }
