@@ -15,8 +15,8 @@ pub enum TlsError {
     NoTls13,
     /// The server ended the handshake, or the session after it, with this alert (RFC 8446
     /// section 6.2): 40 means that it
-    /// has nothing in common with TLS_AES_128_GCM_SHA256, P-256 and this build's signatures, 120
-    /// that it refuses the protocol `postgresql` (ALPN).
+    /// has nothing in common with TLS_AES_128_GCM_SHA256, P-256 and this build's signatures (a key of
+    /// P-521, Ed448 or RSASSA-PSS alone has not), 120 that it refuses the protocol `postgresql` (ALPN).
     Alert(u8),
     /// The server's certificate is not to be trusted, for this reason.
     Certificate(CertificateError),
@@ -71,7 +71,7 @@ pub enum CertificateError {
     BadKey,
     /// A key or signature algorithm that this build does not have. Features `tls-sha512`,
     /// `tls-p384` and `tls-ed25519` add some; RSA below 2048 bits, SHA-1 and MD5 are never
-    /// accepted.
+    /// accepted, nor are keys for RSASSA-PSS alone (`openssl genpkey -algorithm RSA-PSS`).
     UnsupportedAlgorithm,
     /// A certificate of the chain has expired: renew it, or look at this machine's clock.
     Expired,

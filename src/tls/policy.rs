@@ -10,7 +10,6 @@ use super::chain::{self, Trust};
 use super::files::Role;
 #[cfg(feature = "tls-client-cert")]
 use super::identity::{ClientKey, Identity};
-use super::name::IpBytes;
 use super::stream::Handshake;
 use super::{Settings, Validity};
 use crate::Platform;
@@ -55,9 +54,7 @@ pub(crate) fn plan<'h>(
     } else {
         None
     };
-    let server_name = host.filter(|host| {
-        config.sslsni && host.is_ascii() && IpBytes::parse(host.as_bytes()).is_none()
-    });
+    let server_name = host.filter(|host| config.sslsni && is_name(host));
     #[cfg(not(feature = "tls-client-cert"))]
     if settings.files.get(Role::Certificate, config)?.is_some() {
         return Err(Fault::from(ConfigError::ClientCertificate));
@@ -69,6 +66,13 @@ pub(crate) fn plan<'h>(
         #[cfg(feature = "tls-client-cert")]
         identity: identity(settings, config)?,
     })
+}
+
+/// Whether SNI may name the host. As to libpq, what has a colon or consists of digits and dots is an address, also
+/// one with a zone or not written in full.
+fn is_name(host: &str) -> bool {
+    let is_part = |byte: u8| byte == b'.' || byte.is_ascii_digit();
+    host.bytes().all(|byte| byte.is_ascii() && byte != b':') && !host.bytes().all(is_part)
 }
 
 /// The range in which "now" lies, for the dates in certificates.
@@ -150,5 +154,33 @@ pub(super) const fn buffer_for(message: usize) -> Option<u16> {
         2049..=4096 => Some(4113),
         4097..=16_384 => Some(16_640),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_named_to_no_server_however_it_is_written() {
+        for host in [
+            "127.0.0.1",
+            "127.1",
+            "0177.0.0.1",
+            "2130706433",
+            "1.2.3.4.5",
+            ".",
+            "::1",
+            "::ffff:1.2.3.4",
+            "fe80::1%eth0",
+            "[::1]",
+            "a:b",
+            "\u{fc}.test",
+        ] {
+            assert!(!is_name(host), "{host}");
+        }
+        for host in ["localhost", "db.test", "3com.test", "0x7f.1", "a_b", "LOCALHOST."] {
+            assert!(is_name(host), "{host}");
+        }
     }
 }

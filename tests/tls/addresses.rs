@@ -39,6 +39,9 @@ pub fn make(w: &Workshop) {
     key("via-ed448", "P-256", "int-ed448", "");
     w.make(&Spec { extensions: "", issuer: Some("root"), ..Spec::root("int-v1", "/CN=Int V1") });
     key("via-v1", "P-256", "int-v1", "-sha256");
+    key("pss-key", "rsa-pss:2048", "root", "-sha256");
+    ca("int-pss", "/CN=PSS", "rsa-pss:2048", "root", "-sha256");
+    key("via-pss", "P-256", "int-pss", "-sha256");
 }
 
 const ROOT: &[&str] = &["root"];
@@ -73,6 +76,14 @@ pub fn all() -> Vec<Case> {
         differs(
             case("intermediate with Ed448", &["via-ed448", "int-ed448"], ROOT, L, UNKNOWN),
             algorithm,
+        ),
+        differs(
+            case("a key for RSASSA-PSS alone", &["pss-key"], ROOT, L, Err("Alert")),
+            "barepg: keys of id-RSASSA-PSS are not served",
+        ),
+        differs(
+            case("intermediate with such a key", &["via-pss", "int-pss"], ROOT, L, UNKNOWN),
+            "barepg: keys of id-RSASSA-PSS are not served",
         ),
         case("intermediate of version 1", &["via-v1", "int-v1"], ROOT, L, Err("NotCa")),
     ]

@@ -25,7 +25,7 @@ pub struct Spec<'a> {
     pub subject: &'a str,
     /// Name of the issuer's files; `None` signs with its own key.
     pub issuer: Option<&'a str>,
-    /// `P-256`, `P-384`, `P-521`, `ed25519`, `ed448`, `rsa:2048` (options of `openssl genpkey` may follow), or `=other` to share the key of `other`.
+    /// `P-256`, `P-384`, `P-521`, `ed25519`, `ed448`, `rsa:2048` or `rsa-pss:2048` (options of `openssl genpkey` may follow), or `=other` to share the key of `other`.
     pub key: &'a str,
     /// Extensions, one `name=value` a line, as in a configuration file of OpenSSL. None at all
     /// makes an X.509 version 1 certificate.
@@ -170,10 +170,10 @@ impl Workshop {
         let out = format!("{name}.key");
         let options = match kind {
             "ed25519" | "ed448" => kind.to_string(),
-            kind if kind.starts_with("rsa:") => {
-                let options = kind.replace("rsa:", "rsa_keygen_bits:");
-                let options = options.split(' ').map(|option| format!(" -pkeyopt {option}"));
-                format!("RSA{}", options.collect::<String>())
+            kind if kind.starts_with("rsa") => {
+                let (kind, options) = kind.split_once(':').expect("bits of the key");
+                let options = options.replace(' ', " -pkeyopt ");
+                format!("{} -pkeyopt rsa_keygen_bits:{options}", kind.to_uppercase())
             }
             curve => format!("EC -pkeyopt ec_paramgen_curve:{curve}"),
         };
