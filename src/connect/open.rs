@@ -61,8 +61,10 @@ pub(crate) fn negotiate(
         return Ok(false);
     }
     let direct = config.sslnegotiation == SslNegotiation::Direct;
-    if direct && !mode.demands_tls() {
-        return Err(Fault::from(ConfigError::DirectTls));
+    // The parser says so of connection strings; a configuration may be made otherwise.
+    let everyones = cfg!(feature = "std") && config.sslrootcert == Some("system");
+    if direct && !mode.demands_tls() || everyones && mode != SslMode::VerifyFull {
+        return Err(Fault::from(ConfigError::WeakSslMode));
     }
     let plaintext_first = mode == SslMode::Allow && !session.server.plaintext_refused;
     if mode == SslMode::Disable || plaintext_first {

@@ -118,7 +118,7 @@ texts! {
         ClientCertificate "sslcert or sslkey is missing or unusable"
         #[cfg(feature = "tls-client-cert")]
         ClientKey "sslkey is of a kind that this build does not sign with, or is encrypted"
-        DirectTls "sslnegotiation=direct needs sslmode=require or stronger"
+        WeakSslMode "sslmode is too weak for sslnegotiation=direct, or sslrootcert=system"
         BufferTooSmall "a buffer is below its minimum"
         Nul "a parameter holds a NUL byte"
         BadKey "a SCRAM key is not 32 bytes in base64"

@@ -223,7 +223,7 @@ numbered!(auth AUTH 16 AuthError:
     Malformed Dialect GaussMd5Sha256 StaleKeys ChannelBinding Rejected HashHardware);
 numbered!(config CONFIG 16 ConfigError:
     NoUser NoPassword TlsUnavailable NoRootCertificate RootCertificate NoHost
-    ClientCertificate DirectTls BufferTooSmall Nul BadKey Hosts ConnectionString PasswordForm
+    ClientCertificate WeakSslMode BufferTooSmall Nul BadKey Hosts ConnectionString PasswordForm
     #[cfg(feature = "std")] RevocationList
     #[cfg(feature = "tls-client-cert")] ClientKey);
 numbered!(transport TRANSPORT 256 IoKind:

@@ -33,8 +33,9 @@ pub enum ConfigError {
     /// `openssl pkey`; a host opens it with `sslpassword`, in PEM.
     #[cfg(feature = "tls-client-cert")]
     ClientKey,
-    /// `sslnegotiation=direct` needs an `sslmode` of `require` or stronger.
-    DirectTls,
+    /// `sslmode` is too weak: `sslnegotiation=direct` needs `require` or stronger, `sslrootcert=system` on a
+    /// host `verify-full`, for its authorities certify everyone.
+    WeakSslMode,
     /// The receive or send buffer is below [`limits::MIN_RX`](crate::limits::MIN_RX) or
     /// [`limits::MIN_TX`](crate::limits::MIN_TX).
     BufferTooSmall,

@@ -91,7 +91,7 @@ fn mistakes_in_the_configuration_cost_no_connection() {
         .with("empty.crt", Vec::new())
         .with("bad.key", vec![0x30, 0]);
     let config = || role("scram_user").host("localhost");
-    use ConfigError::{ClientCertificate, DirectTls, NoHost, NoRootCertificate, RootCertificate};
+    use ConfigError::{ClientCertificate, NoHost, NoRootCertificate, RootCertificate, WeakSslMode};
     for (config, want) in [
         (config().sslmode(SslMode::VerifyFull), NoRootCertificate),
         (config().sslmode(SslMode::VerifyCa), NoRootCertificate),
@@ -106,9 +106,16 @@ fn mistakes_in_the_configuration_cost_no_connection() {
             config().sslmode(SslMode::Require).sslcert("client.crt").sslkey("bad.key"),
             ClientCertificate,
         ),
-        (config().sslmode(SslMode::Disable).sslnegotiation(SslNegotiation::Direct), DirectTls),
-        (config().sslmode(SslMode::Allow).sslnegotiation(SslNegotiation::Direct), DirectTls),
-        (config().sslmode(SslMode::Prefer).sslnegotiation(SslNegotiation::Direct), DirectTls),
+        (config().sslmode(SslMode::Disable).sslnegotiation(SslNegotiation::Direct), WeakSslMode),
+        (config().sslmode(SslMode::Allow).sslnegotiation(SslNegotiation::Direct), WeakSslMode),
+        (config().sslmode(SslMode::Prefer).sslnegotiation(SslNegotiation::Direct), WeakSslMode),
+        // The system's authorities certify everyone: their word counts for the host's name alone.
+        (config().sslrootcert("system"), WeakSslMode),
+        (config().sslmode(SslMode::Disable).sslrootcert("system"), WeakSslMode),
+        (config().sslmode(SslMode::Allow).sslrootcert("system"), WeakSslMode),
+        (config().sslmode(SslMode::Require).sslrootcert("system"), WeakSslMode),
+        (config().sslmode(SslMode::VerifyCa).sslrootcert("system"), WeakSslMode),
+        (config().sslmode(SslMode::VerifyFull).sslrootcert("system"), NoRootCertificate),
     ] {
         let setup = Setup::new(config, &files);
         let mut storage = Storage::<512, 512>::new();
