@@ -186,8 +186,8 @@ impl Keyword {
     #[cfg(feature = "provision")]
     pub(crate) fn is_secret(self) -> bool {
         let secret = |serve: &Serve| {
-            use Serve::{GaussKeys, Password, ScramClientKey, ScramServerKey};
-            matches!(serve, Password | ScramClientKey | ScramServerKey | GaussKeys)
+            use Serve::{GaussKeys, Password, ScramClientKey, ScramServerKey, SslPassword};
+            matches!(serve, Password | SslPassword | ScramClientKey | ScramServerKey | GaussKeys)
         };
         // What is not served is not known either.
         TABLE.get(usize::from(self.0)).is_none_or(|(_, serve)| secret(serve))

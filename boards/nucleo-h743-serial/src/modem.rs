@@ -1,6 +1,7 @@
 //! A cellular modem at the end of the line, as barepg's dialler. It holds the TCP connection itself: AT commands
 //! set it up, then its transparent mode hands bytes through.
 
+use barepg::transport::ip_literal;
 use barepg::{Dial, DialError, Target};
 use embedded_io::ErrorKind;
 
@@ -115,7 +116,9 @@ impl<'l, W: Wire, const N: usize> Dial for Modem<'l, W, N> {
         }
         let host = match target.host.hostaddr {
             "" => target.host.host,
-            address => address,
+            address if ip_literal(address).is_some() => address,
+            // Never looked up, as in libpq.
+            _ => return Err(DialError::NotAnAddress),
         };
         // A quotation mark would end the text, a line feed the command: what is left would be another one.
         if host.is_empty()

@@ -98,6 +98,9 @@ fn no_secret_is_ever_shown() {
     if cfg!(feature = "opengauss") {
         lines.push(format!("gauss_keys=sha256:10000:{hex}:{hex}:{hex}"));
     }
+    if cfg!(feature = "sslpassword") {
+        lines.push(format!("sslpassword={SECRET}"));
+    }
     let text = lines.join("\nshow\n") + "\nshow\ncommit\nshow\nhelp\n";
     let (mut out, _) = said(&mut parameters, &text);
     out += &format!("{:?}", Console::new(&mut parameters));
