@@ -262,13 +262,13 @@ impl<'a> Secrets<'a, '_> {
         keys: &mut SaltedKeys,
     ) -> Result<(), Fault> {
         let credentials = self.credentials;
-        if let (Some(client), Some(server), Some(decode)) = (
-            credentials.scram_client_key,
-            credentials.scram_server_key,
-            credentials.scram_key_decoder,
-        ) {
-            let decoded = decode(client.as_str(), &mut keys.client)
-                .and_then(|()| decode(server.as_str(), &mut keys.server));
+        // Either key brings the decoder.
+        if let Some(decode) = credentials.scram_key_decoder {
+            let decoded = credentials
+                .scram_client_key
+                .and_then(|key| decode(key.as_str(), &mut keys.client))
+                .and(credentials.scram_server_key)
+                .and_then(|key| decode(key.as_str(), &mut keys.server));
             return decoded.ok_or(ConfigError::BadKey.into());
         }
         if let Some(cache) = &mut self.cache {

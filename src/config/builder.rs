@@ -127,7 +127,8 @@ impl<'a> Config<'a> {
     }
 
     /// SCRAM's ClientKey in base64 (44 characters), instead of a password. It is good for one
-    /// salt and iteration count, those of the role when the key was made.
+    /// salt and iteration count, those of the role when the key was made, and goes with
+    /// [`scram_server_key`](Self::scram_server_key).
     #[must_use]
     pub const fn scram_client_key(mut self, value: &'a str) -> Self {
         self.credentials.scram_client_key = Some(Secret::new(value));

@@ -264,7 +264,7 @@ impl Session<'_> {
         binding: Binding<'p>,
         exchange: &mut Scram<'p>,
     ) -> Result<(), Fault> {
-        if !config.has_scram_keys() {
+        if config.credentials.scram_key_decoder.is_none() {
             Secrets { credentials: &config.credentials, cache: None }.password()?;
         }
         let mut entropy = [0; NONCE];

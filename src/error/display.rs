@@ -118,10 +118,10 @@ texts! {
         ClientCertificate "sslcert or sslkey is missing or unusable"
         #[cfg(feature = "tls-client-cert")]
         ClientKey "sslkey is of a kind that this build does not sign with, or is encrypted"
-        WeakSslMode "sslmode is too weak for sslnegotiation=direct, or sslrootcert=system"
+        WeakSslMode "sslmode is too weak for sslnegotiation=direct or sslrootcert=system"
         BufferTooSmall "a buffer is below its minimum"
         Nul "a parameter holds a NUL byte"
-        BadKey "a SCRAM key is not 32 bytes in base64"
+        BadKey "a SCRAM key is not 32 bytes in base64, or alone"
         #[cfg(feature = "std")]
         RevocationList "a list of revoked certificates is given, and none are checked"
         PasswordForm "the password may not be in SASLprep's form"

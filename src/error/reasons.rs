@@ -41,7 +41,7 @@ pub enum ConfigError {
     BufferTooSmall,
     /// A parameter holds a NUL byte.
     Nul,
-    /// `scram_client_key` or `scram_server_key` is not 32 bytes in base64.
+    /// `scram_client_key` or `scram_server_key` is not 32 bytes in base64, or is given without the other.
     BadKey,
     /// The lists of `host`, `hostaddr` and `port` do not match, or a port is no port.
     Hosts,

@@ -346,6 +346,15 @@ fn scram_keys_log_in_without_a_password() {
         assert_eq!(error.kind(), ErrorKind::Server(SqlState::INVALID_PASSWORD));
         let (error, _) = refused(port, config.scram_client_key("AAAA"));
         assert_eq!(error.kind(), ErrorKind::Config(barepg::ConfigError::BadKey));
+        // One without the other is not left aside, also beside the password.
+        for config in [
+            crate::common::role("scram_user").scram_server_key(&server_key),
+            crate::common::role("scram_user").scram_client_key(&client_key),
+            barepg::Config::new().user("scram_user").scram_client_key(&client_key),
+        ] {
+            let (error, _) = refused(port, config);
+            assert_eq!(error.kind(), ErrorKind::Config(barepg::ConfigError::BadKey));
+        }
     }
 }
 

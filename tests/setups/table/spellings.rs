@@ -314,6 +314,9 @@ pub fn all() -> Vec<Setup> {
         "min_protocol_version=3.2 max_protocol_version=3.0",
         "scram_client_key=x",
         "scram_client_key=AAAA",
+        // One that is not the server's, beside the right password.
+        "scram_client_key=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        "scram_server_key=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
         "scram_server_key=''",
         "sslkeylogfile=''",
         "servicefile=''",
