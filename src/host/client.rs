@@ -107,6 +107,7 @@ impl<const RX: usize, const TX: usize, const CERTS: usize> Host<RX, TX, CERTS> {
     ) -> core::result::Result<HostClient<'h>, ParseError> {
         let Self { scratch, .. } = self;
         let config = super::parse(conninfo, scratch.as_mut_slice())?;
+        self.dialler.set_defaults(true);
         #[cfg(feature = "tls")]
         self.certificates.set_defaults(true);
         let client = Client::owning(self.storage.buffers(), config, &self.platform);
@@ -116,8 +117,9 @@ impl<const RX: usize, const TX: usize, const CERTS: usize> Host<RX, TX, CERTS> {
         Ok(HostClient { client, dialler: &mut self.dialler })
     }
 
-    /// A client for a configuration as it is, without the environment and the default files.
+    /// A client for a configuration as it is, without the environment and the default files, `~/.pgpass` among them.
     pub fn client_for<'h>(&'h mut self, config: Config<'h>) -> HostClient<'h> {
+        self.dialler.set_defaults(false);
         #[cfg(feature = "tls")]
         self.certificates.set_defaults(false);
         let client = Client::owning(self.storage.buffers(), config, &self.platform);

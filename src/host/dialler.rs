@@ -30,13 +30,20 @@ pub(super) fn socket_dir() -> &'static str {
 #[derive(Clone)]
 pub struct Dialler {
     password: [u8; PASSWORD],
+    /// Whether `~/.pgpass` counts.
+    defaults: bool,
     problem: Option<PassfileProblem>,
 }
 
 impl Dialler {
     /// A dialler.
     pub const fn new() -> Self {
-        Self { password: [0; PASSWORD], problem: None }
+        Self { password: [0; PASSWORD], defaults: true, problem: None }
+    }
+
+    /// Whether `~/.pgpass` counts, from now on.
+    pub(super) const fn set_defaults(&mut self, defaults: bool) {
+        self.defaults = defaults;
     }
 
     /// Why the password file was not used at the last login, where it could not be.
@@ -101,7 +108,8 @@ impl Dial for Dialler {
         target: &Target<'_>,
         config: &Config<'_>,
     ) -> Result<Option<&str>, DialError> {
-        let found = passfile::look_up(&target.host, config, &mut self.password, &mut self.problem)?;
+        let how = (config, self.defaults);
+        let found = passfile::look_up(&target.host, how, &mut self.password, &mut self.problem)?;
         let bytes = found.and_then(|length| self.password.get(..length)).unwrap_or(&[]);
         // Passwords are UTF-8 to the server too.
         let text = str::from_utf8(bytes).unwrap_or_else(|_| {

@@ -41,16 +41,17 @@ impl core::fmt::Display for PassfileProblem {
 }
 
 /// Looks a password up and unescapes it into `password`. Answers with its length; `Ok(None)`
-/// where there is none. A file that is not there is no problem; one that must not be used is.
+/// where there is none. A file that is not there is no problem; one that must not be used is. `default`: where none is
+/// named, `~/.pgpass` counts.
 pub(super) fn look_up(
     host: &HostSpec<'_>,
-    config: &Config<'_>,
+    (config, default): (&Config<'_>, bool),
     password: &mut [u8; PASSWORD],
     problem: &mut Option<PassfileProblem>,
 ) -> Result<Option<usize>, DialError> {
     let found = match config.passfile.filter(|path| !path.is_empty()) {
         Some(path) => files::look(Path::new(path)),
-        None => match PathBuffer::in_home(".pgpass") {
+        None => match PathBuffer::in_home(".pgpass").filter(|_| default) {
             Some(path) => files::look(path.as_path()),
             None => Found::Nothing,
         },

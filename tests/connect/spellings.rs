@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use barepg::{AuthError, Config, ErrorKind};
 use barepg_testkit::pg::{self, Cluster};
+use barepg_testkit::scratch::Scratch;
 
 use crate::{ask, ask_built};
 
@@ -166,6 +168,30 @@ fn passwords_come_from_a_file_that_only_the_owner_can_read() {
     let error = client.connect().map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config(barepg::ConfigError::NoPassword));
     assert_eq!(client.passfile_problem(), Some(barepg::host::PassfileProblem::Permissions));
+}
+
+#[test]
+fn a_configuration_as_it_is_gets_no_password_from_the_home_directory() {
+    const PORT: &str = "BAREPG_TEST_PORT";
+    let Ok(port) = std::env::var(PORT) else {
+        // Variables are those of a whole process: this test runs itself in another one.
+        let home = Scratch::new("barepg-home", "").unwrap();
+        let file = home.path().join(".pgpass");
+        fs::write(&file, "*:*:*:*:scram_user_pw\n").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let name = "spellings::a_configuration_as_it_is_gets_no_password_from_the_home_directory";
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", name]).env("HOME", home.path());
+        let output = child.env(PORT, pg::shared(15).port().to_string()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        return;
+    };
+    let config = Config::new().host("127.0.0.1").port(&port).dbname("test").user("scram_user");
+    let mut host = barepg::host::Host::new();
+    let error = host.client_for(config).connect().map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config(barepg::ConfigError::NoPassword));
+    let text = format!("host=127.0.0.1 port={port} dbname=test user=scram_user");
+    assert_eq!(host.client(&text).unwrap().connect().map(drop), Ok(()));
 }
 
 #[test]
