@@ -99,6 +99,8 @@ struct Candidates<'a> {
     /// What the server was known to refuse when the current attempt began.
     minor_refused: bool,
     plaintext_refused: bool,
+    /// The server's message before the current attempt.
+    said: (Option<bool>, usize),
     /// How often the current address was asked again for another protocol version.
     again: u8,
     last: Fault,
@@ -116,6 +118,7 @@ impl<'a> Candidates<'a> {
             wanted: config.target_session_attrs,
             minor_refused: false,
             plaintext_refused: false,
+            said: (None, 0),
             again: 0,
             last: Fault::NO_SUITABLE_HOST,
         })
@@ -149,6 +152,7 @@ impl<'a> Candidates<'a> {
             }
         }
         session.place = self.place;
+        self.said = session.said();
         self.minor_refused = session.server.is(Fact::MinorRefused);
         self.plaintext_refused = session.server.plaintext_refused;
         self.host.map(|host| (host, self.wanted))
@@ -173,6 +177,9 @@ impl<'a> Candidates<'a> {
             Some(DialError::NoMoreAddresses) => {
                 if self.place.is_first() {
                     self.last = DialError::UnknownHost.into();
+                } else {
+                    // What the server said at the last address is still the answer.
+                    session.say_again(self.said);
                 }
                 self.host = None;
                 return Ok(());

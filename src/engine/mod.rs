@@ -155,6 +155,16 @@ impl<'b> Session<'b> {
         self.server.forget();
     }
 
+    /// What it takes to [say](Self::say_again) the pinned error again, while nothing new is received.
+    pub(crate) const fn said(&self) -> (Option<bool>, usize) {
+        (self.error, self.link.pinned())
+    }
+
+    /// The error that was pinned when this was taken is the server's message again.
+    pub(crate) const fn say_again(&mut self, said: (Option<bool>, usize)) {
+        (self.error, self.link.pinned) = said;
+    }
+
     /// The next session may be with another database.
     pub(crate) fn forget_database(&mut self) {
         self.server.set(Fact::MinorRefused, false);

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use barepg::host::Host;
-use barepg::{Client, Config, Dial, DialError, ErrorKind, Storage, Target};
+use barepg::{Client, Config, Dial, DialError, ErrorKind, SqlState, Storage, Target};
 use barepg_testkit::{faults, pg};
 
 use crate::ask;
@@ -279,6 +279,24 @@ fn a_server_that_starts_up_is_passed_over() {
     let base = "dbname=test user=scram_user password=scram_user_pw";
     let alone = ask(&format!("host=127.0.0.1 port={port} {base}"), "select 1::text").unwrap_err();
     assert_eq!(alone.sqlstate().unwrap().as_str(), "57P03");
+    // The search went on to another address, of which there is none: the server's message stays.
+    let message = |hosts: &str| {
+        let (text, mut host) = (format!("{hosts} {base}"), Host::new());
+        let mut client = host.client(&text).unwrap();
+        let kind = client.connect().map(drop).unwrap_err().kind();
+        (kind, client.server_error().map(|error| error.message().to_string()))
+    };
+    let (kind, said) = message(&format!("host=127.0.0.1 port={port}"));
+    assert_eq!(kind, ErrorKind::Server(SqlState::CANNOT_CONNECT_NOW));
+    assert_eq!(said.as_deref(), Some("the database system is starting up"));
+    // It is not that of another host's error.
+    for (next, kind) in [
+        ("127.0.0.1", DialError::Failed(embedded_io::ErrorKind::ConnectionRefused)),
+        ("no-such-host.invalid", DialError::UnknownHost),
+    ] {
+        let hosts = format!("host=127.0.0.1,{next} port={port},{}", dead());
+        assert_eq!(message(&hosts), (ErrorKind::Dial(kind), None), "{next}");
+    }
     let text = format!("host=127.0.0.1,127.0.0.1 port={port},{} {base}", server.port());
     assert_eq!(ask(&text, "select current_user::text").unwrap(), "scram_user");
 }
