@@ -313,7 +313,7 @@ fn a_host_that_is_no_name_is_not_said() {
     let answers =
         &[("ATH", "OK\n"), ("AT+M=1", "OK\n"), ("AT+C=\"192.0.2.7\",1", "CONNECT 9600\n")];
     // An address is never looked up, by the modem neither.
-    for hostaddr in ["db.plant.example", "192.0.2", "192.0.2.7,", "fe80::1%0"] {
+    for hostaddr in ["db.plant.example", "cafe.de", "192.0.2.7,"] {
         let host = HostSpec { host: "db", hostaddr, port: 5432 };
         assert_eq!(call(SHORT, &[], host).0, Err(DialError::NotAnAddress), "{hostaddr}");
     }

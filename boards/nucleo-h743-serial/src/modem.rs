@@ -1,7 +1,6 @@
 //! A cellular modem at the end of the line, as barepg's dialler. It holds the TCP connection itself: AT commands
 //! set it up, then its transparent mode hands bytes through.
 
-use barepg::transport::ip_literal;
 use barepg::{Dial, DialError, Target};
 use embedded_io::ErrorKind;
 
@@ -105,6 +104,11 @@ impl<W: Wire, const N: usize> Modem<'_, W, N> {
     }
 }
 
+/// Whether a modem looks up no name for it: digits and dots, or a colon. Whether it is a whole address, the modem says.
+fn is_address(host: &[u8]) -> bool {
+    host.contains(&b':') || host.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.'))
+}
+
 impl<'l, W: Wire, const N: usize> Dial for Modem<'l, W, N> {
     type Transport = Line<'l, W, N>;
 
@@ -116,7 +120,7 @@ impl<'l, W: Wire, const N: usize> Dial for Modem<'l, W, N> {
         }
         let host = match target.host.hostaddr {
             "" => target.host.host,
-            address if ip_literal(address).is_some() => address,
+            address if is_address(address.as_bytes()) => address,
             // Never looked up, as in libpq.
             _ => return Err(DialError::NotAnAddress),
         };
