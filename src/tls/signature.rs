@@ -92,8 +92,8 @@ impl Scheme {
             [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, n @ 2..=4] => Self::Ecdsa(hash_number(*n, 2)?),
             [0x2b, 0x65, 0x70] => Self::Ed25519,
             [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, n @ 11..=13] => {
-                // RFC 4055 section 5: the parameters are NULL.
-                if fields.any()?.whole != [5, 0] {
+                // RFC 4055 section 5: the parameters are NULL, and may be left out.
+                if fields.optional(der::NULL)?.is_some_and(|null| !null.is_empty()) {
                     return Err(CertificateError::Malformed);
                 }
                 Self::RsaPkcs1(hash_number(*n, 11)?)
@@ -101,9 +101,7 @@ impl Scheme {
             [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10] => pss(fields.nested(der::SEQUENCE)?)?,
             _ => return Err(CertificateError::UnsupportedAlgorithm),
         };
-        if !matches!(scheme, Self::RsaPss { .. } | Self::RsaPkcs1(_)) {
-            fields.finish()?;
-        }
+        fields.finish()?;
         Ok(scheme)
     }
 
@@ -275,4 +273,22 @@ fn ed25519_verify(key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Ce
     let key = VerifyingKey::from_bytes(key).map_err(|_| CertificateError::BadKey)?;
     let signature = Signature::from_slice(signature).map_err(|_| CertificateError::BadSignature)?;
     key.verify_strict(message, &signature).map_err(|_| CertificateError::BadSignature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4055 section 5: who makes it writes NULL, who reads it takes nothing as well, as OpenSSL does.
+    #[test]
+    fn the_parameters_of_rsa_are_null_or_nothing() {
+        const RSA_SHA256: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 11];
+        let read = |parameters: &[u8]| Scheme::from_algorithm(&[&RSA_SHA256, parameters].concat());
+        for parameters in [&[][..], &[5, 0]] {
+            assert_eq!(read(parameters), Ok(Scheme::RsaPkcs1(Hash::Sha256)), "{parameters:?}");
+        }
+        for parameters in [&[5, 1, 0][..], &[5, 0, 5, 0], &[4, 0], &[5], &[0x30, 0]] {
+            assert_eq!(read(parameters), Err(CertificateError::Malformed), "{parameters:?}");
+        }
+    }
 }
