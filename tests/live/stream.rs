@@ -318,11 +318,11 @@ impl Write for Held<'_> {
 /// A value that came too late is not read from a link that has been given up.
 #[test]
 fn a_column_repeats_the_error_that_ended_it() {
-    let left = Cell::new(usize::MAX);
+    let (left, server) = (Cell::new(usize::MAX), usual());
     let config = role("trust_user");
     let mut storage = Storage::<512, 512>::new();
     let mut client = Client::new(storage.buffers(), &config, &Host);
-    let transport = NoReadReady(Held(tcp(usual().port()), &left));
+    let transport = NoReadReady(Held(tcp(server.port()), &left));
     let mut c = client.connect(transport).unwrap();
     c.set_timeout_ms(60);
     left.set(250);
@@ -402,6 +402,8 @@ fn what_was_read_is_not_sent_again() {
     on_each(|cluster| {
         for (sql, length) in [("insert into kept values ($1)", 4), (&long, 4), (&long, 2000)] {
             with_session(cluster.port(), role("trust_user"), |c| {
+                // A pooler's server connection has the last one still.
+                c.batch_execute("drop table if exists kept").unwrap();
                 c.batch_execute("create temp table kept (b bytea)").unwrap();
                 let insert = c.prepare(sql, &[oid::BYTEA]).unwrap();
                 let value = Streamed::new(length, Endless(0));
