@@ -71,6 +71,14 @@ fn identifier(value: RawValue<'_>) {
     assert_eq!(again.get(), Ok(i64::from(first)));
 }
 
+/// As [`lent`], but for the version in front of a `jsonb`, which nothing else begins with.
+fn json(value: RawValue<'_>) {
+    let text = value.bytes.strip_prefix(&[1]).unwrap_or(value.bytes);
+    if let (Some(first), Format::Binary) = (read::<Json>(value), value.format) {
+        assert!(sent(&first).is_none_or(|bytes| bytes == text));
+    }
+}
+
 /// A value lent from the bytes is sent as exactly these bytes.
 fn lent<'a, T: FromSql<'a> + ToSql>(value: RawValue<'a>) {
     if let (Some(first), Format::Binary) = (read::<T>(value), value.format) {
@@ -95,7 +103,7 @@ fuzz_target!(|data: &[u8]| {
     lent::<&[u8]>(value);
     read::<AnyText>(value);
     echo::<Char>(value);
-    lent::<Json>(value);
+    json(value);
     lent::<Jsonb>(value);
     lent::<JsonPath>(value);
     print::<Date>(value);
