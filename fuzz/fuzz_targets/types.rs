@@ -71,18 +71,19 @@ fn identifier(value: RawValue<'_>) {
     assert_eq!(again.get(), Ok(i64::from(first)));
 }
 
-/// As [`lent`], but for the version in front of a `jsonb`, which nothing else begins with.
-fn json(value: RawValue<'_>) {
-    let text = value.bytes.strip_prefix(&[1]).unwrap_or(value.bytes);
-    if let (Some(first), Format::Binary) = (read::<Json>(value), value.format) {
-        assert!(sent(&first).is_none_or(|bytes| bytes == text));
-    }
-}
-
 /// A value lent from the bytes is sent as exactly these bytes.
 fn lent<'a, T: FromSql<'a> + ToSql>(value: RawValue<'a>) {
+    sent_as::<T>(value, value.bytes);
+}
+
+/// As [`lent`], but for the version in front of a `jsonb`, which nothing else begins with.
+fn json(value: RawValue<'_>) {
+    sent_as::<Json>(value, value.bytes.strip_prefix(&[1]).unwrap_or(value.bytes));
+}
+
+fn sent_as<'a, T: FromSql<'a> + ToSql>(value: RawValue<'a>, expected: &[u8]) {
     if let (Some(first), Format::Binary) = (read::<T>(value), value.format) {
-        assert!(sent(&first).is_none_or(|bytes| bytes == value.bytes));
+        assert!(sent(&first).is_none_or(|bytes| bytes == expected));
     }
 }
 

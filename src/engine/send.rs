@@ -103,7 +103,7 @@ impl Framed<'_> {
         Ok(Writer::measure(part, self.rx, self.rules)?)
     }
 
-    pub(super) fn lacks(&mut self, needed: usize) -> Fault {
+    fn lacks(&mut self, needed: usize) -> Fault {
         (self.lacking, self.lacks_tx) = (needed, true);
         Fault::CAPACITY
     }

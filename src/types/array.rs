@@ -30,8 +30,8 @@ pub trait ArrayElement {
 ///
 /// Its shape, all lengths and the end were checked when it was made. Use `Option<T>` as element
 /// type where the array may hold NULLs. Elements of a domain come under the domain's OID, where a column of
-/// one comes under that of the type it is made of: cast the array (`a::int4[]`). To send an array, pass a slice (one dimension, first
-/// index 1) or a [`Dimensioned`].
+/// one comes under that of the type it is made of: cast the array (`a::int4[]`). To send an array, pass a
+/// slice (one dimension, first index 1) or a [`Dimensioned`].
 #[derive(Clone, Copy, Debug)]
 pub struct Array<'a, T> {
     dimensions: &'a [[u8; 8]],

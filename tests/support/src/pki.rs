@@ -25,7 +25,8 @@ pub struct Spec<'a> {
     pub subject: &'a str,
     /// Name of the issuer's files; `None` signs with its own key.
     pub issuer: Option<&'a str>,
-    /// `P-256`, `P-384`, `P-521`, `ed25519`, `ed448`, `rsa:2048` or `rsa-pss:2048` (options of `openssl genpkey` may follow), or `=other` to share the key of `other`.
+    /// `P-256`, `P-384`, `P-521`, `ed25519`, `ed448`, `rsa:2048` or `rsa-pss:2048` (options of
+    /// `openssl genpkey` may follow), or `=other` to share the key of `other`.
     pub key: &'a str,
     /// Extensions, one `name=value` a line, as in a configuration file of OpenSSL. None at all
     /// makes an X.509 version 1 certificate.
