@@ -222,13 +222,24 @@ fn slopes(runs: &[Run], counted: &[Counted]) -> Costs {
 fn callgrind(run: &Run, port: u16, directory: &Path) -> Result<Counted, String> {
     let (client, work, n) = (run.program.client.name(), run.work.name, run.n);
     let out = directory.join(format!("{work}-{client}-{n}.out"));
-    let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--cache-sim=no", "--branch-sim=no", "--quiet"]);
-    command.arg(format!("--callgrind-out-file={}", out.display()));
-    let said = finish(run, command, port)?;
-    let text = fs::read_to_string(&out).map_err(|error| format!("{}: {error}", out.display()))?;
-    let count = total(&text).ok_or(format!("{}: no total", out.display()))?;
-    Ok(Counted { count, said })
+    let once = || -> Result<Counted, String> {
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--cache-sim=no", "--branch-sim=no", "--quiet"]);
+        command.arg(format!("--callgrind-out-file={}", out.display()));
+        let said = finish(run, command, port)?;
+        let text =
+            fs::read_to_string(&out).map_err(|error| format!("{}: {error}", out.display()))?;
+        let count = total(&text).ok_or(format!("{}: no total", out.display()))?;
+        Ok(Counted { count, said })
+    };
+    let mut least = once()?;
+    for _ in 1..run.work.times {
+        let again = once()?;
+        if again.count < least.count {
+            least = again;
+        }
+    }
+    Ok(least)
 }
 
 fn strace(run: &Run, port: u16) -> Result<Counted, String> {
