@@ -10,10 +10,18 @@ use crate::wire::backend::CommandKind;
 const ROLLBACK: u8 = 1;
 const BEGIN: u8 = 2;
 
-/// What is known of a verb's work.
+/// What is known of a verb's work. The order of the fields is our own: with the compiler's a new client
+/// is copied from an image in part, 100 bytes of flash.
+#[repr(C)]
 pub(crate) struct Ledger {
+    /// Transactions that have ended: which one is open.
+    transactions: u32,
+    /// What the verb's answer ended with.
+    ended: Option<Fault>,
     /// The server's view of the transaction at the last ReadyForQuery.
     status: TransactionStatus,
+    /// What became of its work then.
+    outcome: Outcome,
     /// Each transaction that has ended since the last guard's began was rolled back.
     rolled_back: bool,
     /// What was acknowledged in this verb: [`ROLLBACK`], [`BEGIN`].
@@ -26,11 +34,6 @@ pub(crate) struct Ledger {
     aborted: bool,
     /// The server's error was followed by ReadyForQuery.
     confirmed: bool,
-    /// What the verb's answer ended with, and what became of its work.
-    ended: Option<Fault>,
-    outcome: Outcome,
-    /// Transactions that have ended: which one is open.
-    transactions: u32,
 }
 
 impl Ledger {
@@ -40,7 +43,7 @@ impl Ledger {
             rolled_back: false,
             seen: 0,
             committed: false,
-            ending: Ending::No,
+            ending: Ending::NO,
             aborted: false,
             confirmed: false,
             ended: None,
@@ -54,7 +57,7 @@ impl Ledger {
     pub(super) const fn begin(&mut self) {
         self.seen = 0;
         self.committed = false;
-        self.ending = Ending::No;
+        self.ending = Ending::NO;
         self.aborted = false;
         self.confirmed = false;
         self.ended = None;
@@ -63,14 +66,14 @@ impl Ledger {
     /// A statement is about to be sent, that may end the open transaction in this way.
     #[inline]
     pub(crate) fn sending(&mut self, ending: Ending) {
-        if ending != Ending::No {
+        if ending != Ending::NO {
             self.sending_end(ending);
         }
     }
 
     /// What is sent now is the driver's own.
     pub(super) const fn forget_ending(&mut self) {
-        self.ending = Ending::No;
+        self.ending = Ending::NO;
     }
 
     /// How what was sent in this verb may end the open transaction.
@@ -80,7 +83,7 @@ impl Ledger {
 
     #[cold]
     fn sending_end(&mut self, ending: Ending) {
-        self.ending = self.ending.max(ending);
+        self.ending = self.ending.then(ending);
     }
 
     /// CommandComplete without a count of rows.
@@ -97,7 +100,7 @@ impl Ledger {
             CommandKind::Rollback => {
                 self.seen |= ROLLBACK;
                 // AND CHAIN has no tag of its own.
-                if self.ending == Ending::Chained {
+                if self.ending.may_chain() {
                     self.transaction_ends(true);
                 }
             }
@@ -131,11 +134,10 @@ impl Ledger {
         let before = core::mem::replace(&mut self.status, status);
         if status == TransactionStatus::Idle && !self.committed {
             self.transaction_ends(true);
-            if before == TransactionStatus::Failed
-                && matches!(self.ending, Ending::Commit | Ending::CommitAndMore)
-            {
-                return Err(UsageError::RolledBack.into());
-            }
+        }
+        // It was the first that the server did, whatever came after it.
+        if before == TransactionStatus::Failed && self.ending.is_commit() {
+            return Err(UsageError::RolledBack.into());
         }
         Ok(())
     }
@@ -217,7 +219,7 @@ impl Ledger {
     /// What is left once the link is lost.
     pub(super) fn lost(&self) -> Outcome {
         let open = self.status != TransactionStatus::Idle;
-        if open && self.ending == Ending::No && !self.committed {
+        if open && self.ending == Ending::NO && !self.committed {
             Outcome::Refused
         } else {
             Outcome::Unknown

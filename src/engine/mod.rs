@@ -308,7 +308,7 @@ impl<'b> Session<'b> {
         sql: &[&str],
         may_end: bool,
     ) -> Result<(), Fault> {
-        self.ledger.sending(Ending::No.or_possible(may_end));
+        self.ledger.sending(Ending::NO.or_possible(may_end));
         self.send_query(io, sql)?;
         self.read_answer(io, sql == [""])
     }

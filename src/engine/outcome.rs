@@ -69,6 +69,7 @@ impl Session<'_> {
                 let ready = self.synchronize(io).and_then(|()| self.until_ready(io));
                 match ready {
                     Ok(()) => self.ledger.confirm(),
+                    Err(fault) if fault == UsageError::RolledBack.into() => self.ledger.confirm(),
                     // The error is what the user wants to see; the link is lost all the same.
                     Err(_) => self.exchange.die(),
                 }
@@ -174,14 +175,14 @@ impl Session<'_> {
                 let open = ledger.has_committed() || self.sqlstate.leaves_outcome_open();
                 (if open { Outcome::Unknown } else { Outcome::Refused }, true)
             }
-            fault if fault == UsageError::RolledBack.into() => match ledger.ending() {
-                Ending::CommitAndMore => (Outcome::Unknown, true),
-                _ => (Outcome::Refused, true),
-            },
+            fault if fault == UsageError::RolledBack.into() => {
+                let open = ledger.ending().is_of_many();
+                (if open { Outcome::Unknown } else { Outcome::Refused }, true)
+            }
             fault if fault.is_unsent() && ledger.is_aborted() => (ledger.undone(), true),
             fault if fault.is_local_usage() => (Outcome::Local, true),
             // The server does nothing with a part of a message.
-            Fault::TRUNCATED if ledger.ending() == Ending::No => (ledger.undone(), false),
+            Fault::TRUNCATED if ledger.ending() == Ending::NO => (ledger.undone(), false),
             _ => (ledger.lost(), false),
         };
         if !recoverable {

@@ -32,16 +32,26 @@ fn failed(c: &mut Connection, insert: &str) {
 #[test]
 fn a_commit_that_was_answered_with_rollback_is_no_success() {
     let table = Table::again(15, "rolled_back");
-    let ends = ["commit", " COMMIT work", "end", "\nEnd transaction", "prepare transaction 'x'"];
+    let ends = [
+        ("commit", TransactionStatus::Idle),
+        (" COMMIT work", TransactionStatus::Idle),
+        ("end", TransactionStatus::Idle),
+        ("\nEnd transaction", TransactionStatus::Idle),
+        ("prepare transaction 'x'", TransactionStatus::Idle),
+        ("commit and chain", TransactionStatus::InTransaction),
+        ("END AND\nCHAIN", TransactionStatus::InTransaction),
+        ("/* device 17 */ commit", TransactionStatus::Idle),
+        ("-- rollback?\r\t--\n/* a /* of a */ */end", TransactionStatus::Idle),
+    ];
     for (number, (way, run)) in (1..).zip(WAYS) {
-        for end in ends {
+        for (end, status) in ends {
             table.session(|c| {
                 failed(c, &table.insert(number));
                 let said = run(c, end);
                 let told = said.map_err(|e| (e.kind(), e.outcome(), e.is_usable()));
                 let expected = (ErrorKind::Usage(UsageError::RolledBack), Outcome::Refused, true);
                 assert_eq!(told, Err(expected), "{way}: {end}");
-                assert_eq!(c.transaction_status(), TransactionStatus::Idle);
+                assert_eq!(c.transaction_status(), status, "{way}: {end}");
                 // Said once.
                 c.ping().unwrap();
             });
@@ -82,12 +92,12 @@ fn of_a_commit_among_others_the_outcome_is_open() {
     let ways: &[Way] = &[
         ("text", |c, insert| c.batch_execute(&format!("commit; {insert}"))),
         ("rows", |c, insert| c.simple_query(&format!("end; {insert}"))?.finish().map(|_| ())),
-        ("pipeline", |c, insert| {
-            let mut pipeline = c.pipeline()?;
-            pipeline.execute("commit", ())?;
-            pipeline.execute(insert, ())?;
-            pipeline.finish().map(|_| ())
+        ("pipeline", |c, insert| pipeline(c, &["commit", insert])),
+        ("a commit of its own", |c, insert| {
+            c.batch_execute(&format!("/**/ commit; begin; {insert}; end"))
         }),
+        ("in a pipeline", |c, insert| pipeline(c, &["end", "begin", insert, "commit"])),
+        ("a chain", |c, insert| c.batch_execute(&format!("end and chain; {insert}; commit"))),
     ];
     for (number, (way, run)) in (1..).zip(ways) {
         let before = 100 + number;
@@ -99,6 +109,57 @@ fn of_a_commit_among_others_the_outcome_is_open() {
             c.ping().unwrap();
         });
         assert_eq!([before, number].map(|number| table.count(number)), [0, 1], "{way}");
+    }
+}
+
+fn pipeline(c: &mut Connection, statements: &[&str]) -> Result<()> {
+    let mut pipeline = c.pipeline()?;
+    for statement in statements {
+        pipeline.execute(*statement, ())?;
+    }
+    pipeline.finish().map(|_| ())
+}
+
+/// Another transaction, that is open: nothing of the first is in it.
+#[test]
+fn a_commit_before_another_begins_is_no_success() {
+    let table = Table::again(15, "rolled_back_begun");
+    for text in ["commit; begin", ";end;begin;", "-- \ncommit; begin; select 1"] {
+        table.session(|c| {
+            failed(c, &table.insert(1));
+            let told = c.batch_execute(text).map_err(|e| (e.kind(), e.outcome(), e.is_usable()));
+            let expected = (ErrorKind::Usage(UsageError::RolledBack), Outcome::Unknown, true);
+            assert_eq!(told, Err(expected), "{text}");
+            assert_eq!(c.transaction_status(), TransactionStatus::InTransaction);
+            c.execute("rollback", ()).unwrap();
+        });
+    }
+    assert_eq!(table.count(1), 0);
+}
+
+/// The error is what the user wants to see, and the connection goes on.
+#[test]
+fn an_error_after_such_a_commit_is_the_one_reported() {
+    let table = Table::again(15, "rolled_back_error");
+    let ways: &[Way] = &[
+        ("text", |c, insert| c.batch_execute(&format!("commit; {insert}; select 1 / 0"))),
+        ("rows", |c, insert| {
+            let mut rows = c.simple_query(&format!("commit; {insert}; select 1 / 0"))?;
+            while rows.next_result()? {}
+            Ok(())
+        }),
+        ("pipeline", |c, insert| pipeline(c, &["commit", insert, "select 1 / 0"])),
+    ];
+    for (number, (way, run)) in (1..).zip(ways) {
+        table.session(|c| {
+            failed(c, &table.insert(number));
+            let error = run(c, &table.insert(100 + number)).unwrap_err();
+            let told = (error.sqlstate().map(|s| s.as_str().to_owned()), error.is_usable());
+            assert_eq!(told, (Some("22012".to_owned()), true), "{way}: {error:?}");
+            assert_eq!(error.outcome(), Outcome::Refused, "{way}");
+            c.ping().unwrap();
+        });
+        assert_eq!([number, 100 + number].map(|number| table.count(number)), [0, 0], "{way}");
     }
 }
 
@@ -132,7 +193,15 @@ fn a_guard_is_rolled_back_after_whatever_failed() {
 fn a_rollback_of_a_failed_transaction_is_a_success() {
     let table = Table::again(15, "rolled_back_asked");
     for (number, (way, run)) in (1..).zip(WAYS) {
-        for end in ["rollback", " ROLLBACK", "abort", "Abort work", "/* */ rollback"] {
+        for end in [
+            "rollback",
+            " ROLLBACK",
+            "abort",
+            "Abort work",
+            "/* */ rollback",
+            "--commit\nabort",
+            "/*end*/rollback",
+        ] {
             table.session(|c| {
                 failed(c, &table.insert(number));
                 run(c, end).unwrap_or_else(|error| panic!("{way}: {end}: {error:?}"));
@@ -147,9 +216,12 @@ fn a_rollback_of_a_failed_transaction_is_a_success() {
         c.execute("rollback to s", ()).unwrap();
         c.execute(&*table.insert(50), ()).unwrap();
         c.execute("commit", ()).unwrap();
+        c.batch_execute("begin; savepoint s").unwrap();
+        c.execute("select 1 / 0", ()).unwrap_err();
+        pipeline(c, &["rollback to s", &table.insert(53), "commit"]).unwrap();
         // One that commits after the other was given up.
         failed(c, &table.insert(51));
         c.batch_execute(&format!("rollback; begin; {}; commit", table.insert(52))).unwrap();
     });
-    assert_eq!([50, 51, 52].map(|number| table.count(number)), [1, 0, 1]);
+    assert_eq!([50, 51, 52, 53].map(|number| table.count(number)), [1, 0, 1, 1]);
 }
