@@ -75,8 +75,13 @@ pub mod provision;
 
 // What the firmware holds; and the same for machines with an operating system.
 mod client;
-#[cfg(feature = "std")]
+#[cfg(all(feature = "std", unix))]
 pub mod host;
+#[cfg(all(feature = "std", not(unix)))]
+compile_error!(
+    "feature `std` needs UNIX sockets and the owners and modes of files (Linux, macOS, BSD). On other \
+     systems leave it out, and give the client a transport and a Platform of your own"
+);
 mod supervise;
 
 pub use auth::{

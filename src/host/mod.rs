@@ -1,8 +1,8 @@
 //! The driver on a machine with an operating system: TCP and UNIX sockets, the system's clock and
 //! random numbers, `PG*` variables, password and certificate files.
 //!
-//! Feature `std`. The driver's own code keeps no heap here either; what the standard library
-//! needs for looking up names and variables is its own.
+//! Feature `std`, on systems with UNIX sockets (Linux, macOS, BSD). The driver's own code keeps no heap
+//! here either; what the standard library needs for looking up names and variables is its own.
 
 #[cfg(feature = "tls")]
 mod certificates;
