@@ -1,9 +1,9 @@
 //! Reading answers: the next message, the one that is expected, the end.
 
-use super::{Count, ResultState, Session};
+use super::{Count, Fact, ResultState, Session};
 use crate::error::{Fault, ProtocolError, UsageError};
 use crate::transport::Lent;
-use crate::wire::backend::{CommandTag, TransactionStatus, legal, tag};
+use crate::wire::backend::{CommandKind, CommandTag, TransactionStatus, legal, tag};
 use crate::wire::{Reader, frontend};
 
 impl Session<'_> {
@@ -122,6 +122,9 @@ impl Session<'_> {
         self.rows = Count(tag.rows);
         if let Some(kind) = tag.kind(self.exchange.is_simple()) {
             self.ledger.command(kind);
+            if kind == CommandKind::Forgets {
+                self.server.set(Fact::Forgot, true);
+            }
         }
         Ok(())
     }

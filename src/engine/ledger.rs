@@ -92,8 +92,9 @@ impl Ledger {
         let open = self.status != TransactionStatus::Idle;
         match kind {
             // Within the transaction that was open when the verb began.
-            CommandKind::MayCommit if open && !self.committed && !self.is_rolled_back() => {}
-            CommandKind::Commits | CommandKind::MayCommit => {
+            CommandKind::MayCommit | CommandKind::Forgets
+                if open && !self.committed && !self.is_rolled_back() => {}
+            CommandKind::Commits | CommandKind::MayCommit | CommandKind::Forgets => {
                 self.committed = true;
                 self.transaction_ends(false);
             }

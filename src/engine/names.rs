@@ -154,8 +154,8 @@ impl Session<'_> {
     /// Whether the server said, where BindComplete was due, that it does not know the statement
     /// (any more), outside of a transaction: it was not run. Something stands in between that
     /// mixes sessions, or the statement was forgotten or outdated; from now on the driver expects
-    /// it.
-    pub(crate) fn lost_statement(&mut self, fault: Fault) -> bool {
+    /// it. `anew`: it was prepared in the same round trip, and is outdated all the same.
+    pub(crate) fn lost_statement(&mut self, fault: Fault, anew: bool) -> bool {
         let state = self.sqlstate();
         let lost = fault == Fault::SERVER
             && self.exchange.is_alive()
@@ -164,6 +164,9 @@ impl Session<'_> {
             return false;
         }
         self.server.set(super::Fact::Mixed, true);
+        if anew {
+            self.server.set(super::Fact::ParsesAlways, true);
+        }
         self.ledger.status() == super::TransactionStatus::Idle
     }
 }

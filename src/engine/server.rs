@@ -54,9 +54,11 @@ pub(crate) enum Fact {
     MinorRefused = 256,
     /// A dialler opens the links: another attempt can follow in the same call.
     Redials = 512,
-    /// What a forgotten statement was to be sent with could be sent once: statements go out with their
-    /// Parse from then on.
+    /// Statements go out with their Parse from now on, as the unnamed one: what a forgotten statement was
+    /// to be sent with could be sent once; a pooler has forgotten their names, or keeps an outdated one.
     ParsesAlways = 1024,
+    /// The server has forgotten prepared statements in this session, as it was told to.
+    Forgot = 2048,
 }
 
 impl Fact {

@@ -122,18 +122,27 @@ fn encode(w: &mut Writer<'_>, execution: &Execution<'_, dyn Params + '_>) -> Res
 }
 
 impl Session<'_> {
+    /// Whether statements go out with their Parse. A pooler may end the session where it is asked for a
+    /// statement that was forgotten (PgBouncer from 1.21 on).
+    pub(crate) fn parses_always(&self) -> bool {
+        self.server.is(Fact::ParsesAlways)
+            || self.server.is(Fact::Mixed) && self.server.is(Fact::Forgot)
+    }
+
     /// Another server connection may serve this transaction, and an error would end it.
     #[cold]
     fn run_where_mixed(&mut self, run: Run) -> Run {
         self.forget_description();
-        let parses = self.server.is(Fact::ParsesAlways);
+        let parses = self.parses_always();
         match run {
-            Run::Named if parses || self.ledger.status() != TransactionStatus::Idle => Run::Anew,
+            _ if parses => Run::Text,
+            Run::Named if self.ledger.status() != TransactionStatus::Idle => Run::Text,
             run => run,
         }
     }
 
-    /// Prepares and runs a statement again that the server did not know.
+    /// Prepares and runs a statement again that the server did not know. What it still does not take then
+    /// is kept outdated by a pooler, under a name of its own: without a name it has none.
     #[cold]
     #[inline(never)]
     fn run_again(
@@ -144,17 +153,21 @@ impl Session<'_> {
         (run, rows): (&mut Run, bool),
         fault: Fault,
     ) -> Result<(), Fault> {
-        if !run.is_known() || !self.lost_statement(fault) {
-            return Err(fault);
+        let mut bound = Err(fault);
+        while let Err(fault) = bound
+            && *run != Run::Text
+            && self.lost_statement(fault, *run == Run::Anew)
+        {
+            *run = if run.is_known() { Run::Anew } else { Run::Text };
+            self.begin_again();
+            self.note_statement(&sql);
+            let execution = Execution { sql, params: given!(params), run: *run, rows };
+            self.send_statement(io, &execution).inspect_err(|_| {
+                // A value from a reader, which has no more of it.
+                self.server.set(Fact::ParsesAlways, true);
+            })?;
+            bound = self.bound(io, &sql, *run);
         }
-        *run = Run::Anew;
-        self.begin_again();
-        self.note_statement(&sql);
-        let execution = Execution { sql, params: given!(params), run: Run::Anew, rows };
-        self.send_statement(io, &execution).inspect_err(|_| {
-            // A value from a reader, which has no more of it.
-            self.server.set(Fact::ParsesAlways, true);
-        })?;
-        self.bound(io, &sql, Run::Anew)
+        bound
     }
 }

@@ -113,7 +113,10 @@ impl Session<'_> {
             frontend::describe_named_portal(w, &portal)
         })?;
         self.send_sync(io)?;
-        self.bound(io, &sql, run)?;
+        self.bound(io, &sql, run).inspect_err(|fault| {
+            // The transaction has failed with it; the next one knows.
+            self.lost_statement(*fault, run == Run::Anew);
+        })?;
         self.next(io)?;
         let fitting = match self.link.tag {
             tag::ROW_DESCRIPTION => self.rows_that_fit(io)?,

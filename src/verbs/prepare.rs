@@ -1,13 +1,13 @@
 //! Preparing statements, and making the server forget them.
 
 use crate::connection::Connection;
-use crate::engine::{Name, NameHash, Session};
+use crate::engine::{Fact, Name, NameHash, Session};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
 use crate::types::Oid;
 use crate::verbs::named::Named;
-use crate::verbs::statement::Statement;
+use crate::verbs::statement::{Statement, parse};
 use crate::wire::backend::tag;
 use crate::wire::{Body, WireError, frontend};
 
@@ -55,19 +55,42 @@ impl Session<'_> {
         types: &'s [Oid],
     ) -> Result<Statement<'s>, Fault> {
         let hash = NameHash::new(sql, types);
+        let name = hash.name();
         let mut statement = Statement {
             sql,
             given: types,
             hash,
-            name: hash.name(),
+            name,
             identity: self.identity(),
             count: 0,
             types: [0; limits::STATEMENT_PARAMETERS],
         };
         self.begin(io)?;
+        let mut named = !self.parses_always();
+        while let Err(fault) = self.describe_statement(io, named, &mut statement) {
+            if !named || !self.lost_statement(fault, true) {
+                return Err(fault);
+            }
+            self.begin_again();
+            named = false;
+        }
+        if named && statement.name != name {
+            self.rename(io, &name, &statement)?;
+        }
+        Ok(statement)
+    }
+
+    /// Prepares a statement by its name or by none, and takes what the server says of it.
+    fn describe_statement(
+        &mut self,
+        io: &mut Lent<'_>,
+        named: bool,
+        statement: &mut Statement<'_>,
+    ) -> Result<(), Fault> {
         self.stage(io, &|w| {
-            statement.parse(w)?;
-            frontend::describe_statement(w, &statement.name)
+            let name: &[u8] = if named { &statement.name } else { frontend::UNNAMED };
+            parse(w, name, statement.sql, statement.given)?;
+            frontend::describe_statement(w, name)
         })?;
         self.send_sync(io)?;
         self.expect_empty(io, tag::CLOSE_COMPLETE)?;
@@ -76,10 +99,9 @@ impl Session<'_> {
         if self.link.tag != tag::PARAMETER_DESCRIPTION {
             return Err(self.unexpected(io));
         }
-        self.parameter_description(io, &mut statement)?;
-        let first = statement.name;
+        self.parameter_description(io, statement)?;
         if statement.is_inferred() {
-            statement.hash = NameHash::new(sql, statement.told());
+            statement.hash = NameHash::new(statement.sql, statement.told());
             statement.name = statement.hash.name();
         }
         // Kept for the first execution, if nothing else is run before; where it does not fit, that
@@ -91,11 +113,7 @@ impl Session<'_> {
             }
             result => result?,
         }
-        self.expect_ready(io)?;
-        if first != statement.name {
-            self.rename(io, &first, &statement)?;
-        }
-        Ok(statement)
+        self.expect_ready(io)
     }
 
     /// Gives a statement whose types the server chose a name that these are a part of: after `ALTER
@@ -143,6 +161,7 @@ impl Session<'_> {
         if statement.identity != self.identity() {
             return Err(UsageError::StaleStatement.into());
         }
+        self.server.set(Fact::Forgot, true);
         self.close(io, &|w| frontend::close_statement(w, &statement.name))
     }
 

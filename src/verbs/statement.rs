@@ -253,7 +253,12 @@ impl Named for StaticStatement {
 }
 
 /// Close and Parse of a statement with a name, for the types given.
-fn parse(w: &mut Writer<'_>, name: &Name, sql: &str, types: &[Oid]) -> Result<(), WireError> {
+pub(super) fn parse(
+    w: &mut Writer<'_>,
+    name: &[u8],
+    sql: &str,
+    types: &[Oid],
+) -> Result<(), WireError> {
     frontend::close_statement(w, name)?;
     frontend::parse(w, name, sql, move |w: &mut Writer<'_>| {
         w.count(types.len())?;

@@ -12,4 +12,6 @@ mod rolled_back;
 mod session;
 mod statements;
 mod table;
+mod tracked;
+mod tracker;
 mod verbs;

@@ -22,6 +22,8 @@ pub enum CommandKind {
     Rollback,
     /// BEGIN or START TRANSACTION.
     Begin,
+    /// DEALLOCATE or DISCARD: prepared statements are gone. The latter may have committed too.
+    Forgets,
     /// Anything else.
     Other,
 }
@@ -92,7 +94,7 @@ impl<'a> CommandTag<'a> {
 fn kind(text: &[u8], simple: bool) -> CommandKind {
     // By their first three letters, and what that says: `m` for may commit, `d` for what defines an
     // object. Of databases, tablespaces, subscriptions and, concurrently, indexes the latter commits.
-    static KNOWN: [u32; 15] = [
+    static KNOWN: [u32; 16] = [
         word(b"ROLr"),
         word(b"BEGb"),
         word(b"STAb"),
@@ -107,21 +109,24 @@ fn kind(text: &[u8], simple: bool) -> CommandKind {
         word(b"DROd"),
         word(b"ALTd"),
         word(b"ANAd"),
-        word(b"DISd"),
+        word(b"DISf"),
+        word(b"DEAf"),
     ];
     let mut letters = [0; 4];
     letters.iter_mut().zip(text.iter().take(3)).for_each(|(to, from)| *to = *from);
     let letters = word(&letters);
     let known = KNOWN.iter().find(|known| **known & 0x00ff_ffff == letters);
     match known.map_or(0, |known| known.to_le_bytes()[3]) {
-        b'r' if text.starts_with(b"ROLLBACK P") => CommandKind::MayCommit,
+        // ROLLBACK PREPARED.
+        b'r' if text.get(9) == Some(&b'P') => CommandKind::MayCommit,
         b'r' => CommandKind::Rollback,
         b'b' => CommandKind::Begin,
         // COMMENT and PREPARE begin as they do.
-        b'c' if text.starts_with(b"COMMIT") => CommandKind::Commits,
+        b'c' if text.get(4) == Some(&b'I') => CommandKind::Commits,
         b'p' if text.len() > b"PREPARE".len() => CommandKind::Commits,
         b'm' => CommandKind::MayCommit,
         b'd' if !simple => CommandKind::MayCommit,
+        b'f' => CommandKind::Forgets,
         _ => CommandKind::Other,
     }
 }
@@ -199,6 +204,9 @@ mod tests {
             assert_eq!(kind(b"ROLLBACK\0", simple), Some(CommandKind::Rollback));
             assert_eq!(kind(b"BEGIN\0", simple), Some(CommandKind::Begin));
             assert_eq!(kind(b"START TRANSACTION\0", simple), Some(CommandKind::Begin));
+            assert_eq!(kind(b"DISCARD ALL\0", simple), Some(CommandKind::Forgets));
+            assert_eq!(kind(b"DEALLOCATE ALL\0", simple), Some(CommandKind::Forgets));
+            assert_eq!(kind(b"DECLARE CURSOR\0", simple), Some(CommandKind::Other));
             assert_eq!(kind(b"SET\0", simple), Some(CommandKind::Other));
             assert_eq!(kind(b"\0", simple), Some(CommandKind::Other));
         }
