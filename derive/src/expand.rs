@@ -32,7 +32,7 @@ pub fn from_row(input: &DeriveInput) -> Result<TokenStream> {
         #[automatically_derived]
         impl #impl_generics ::barepg::FromRow<#row> for #name #ty_generics #where_clause {
             fn from_row(
-                row: &::barepg::Row<#row>,
+                __row: &::barepg::Row<#row>,
             ) -> ::core::result::Result<Self, ::barepg::Error> {
                 #body
             }
@@ -60,8 +60,8 @@ fn named<'f>(fields: impl Iterator<Item = &'f Field>) -> Result<TokenStream> {
     }
     Ok(quote! {
         #(let mut #slots: ::core::option::Option<#types> = ::core::option::Option::None;)*
-        let mut __values = row.values();
-        for __column in row.columns() {
+        let mut __values = __row.values();
+        for __column in __row.columns() {
             match __column.name {
                 #(#columns if #slots.is_none() => {
                     #slots = ::core::option::Option::Some(__values.next_value::<#types>()?);
@@ -73,9 +73,9 @@ fn named<'f>(fields: impl Iterator<Item = &'f Field>) -> Result<TokenStream> {
         }
         ::core::result::Result::Ok(Self {
             #(#idents: match #slots {
-                ::core::option::Option::Some(value) => value,
+                ::core::option::Option::Some(__value) => __value,
                 // There is none: this makes the error that says so.
-                ::core::option::Option::None => row.get(#columns)?,
+                ::core::option::Option::None => __row.get(#columns)?,
             },)*
         })
     })
@@ -94,12 +94,12 @@ fn positional<'f>(fields: impl Iterator<Item = &'f Field>) -> Result<TokenStream
     // A tuple of as many elements is read with one look at the types for all rows.
     if slots.len() <= TUPLE {
         return Ok(quote! {
-            let (#(#slots,)*): (#(#types,)*) = row.decode()?;
+            let (#(#slots,)*): (#(#types,)*) = __row.decode()?;
             ::core::result::Result::Ok(Self(#(#slots),*))
         });
     }
     Ok(quote! {
-        let mut __values = row.values();
+        let mut __values = __row.values();
         #(let #slots = __values.next_value::<#types>()?;)*
         __values.finish()?;
         ::core::result::Result::Ok(Self(#(#slots),*))

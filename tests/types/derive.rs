@@ -29,6 +29,31 @@ where
     value: T,
 }
 
+/// Names that hide those of the prelude, and constants named like the variables of expanded code.
+#[allow(non_upper_case_globals, dead_code)]
+mod hidden {
+    type Result = u8;
+    enum Option {
+        None,
+        Some,
+    }
+    struct Ok;
+    mod core {}
+    pub const row: i32 = 1;
+    pub const value: i32 = 2;
+    pub static values: i32 = 3;
+
+    #[derive(Debug, PartialEq, barepg::FromRow)]
+    pub struct ByName<'a> {
+        pub größe: i32,
+        #[barepg(rename = "a \"b\"")]
+        pub text: ::core::option::Option<&'a str>,
+    }
+
+    #[derive(Debug, PartialEq, barepg::FromRow)]
+    pub struct ByPosition(pub i32, pub i32);
+}
+
 fn with<R>(f: impl FnOnce(&mut barepg::Connection<'_, '_>) -> R) -> R {
     with_session(pg::shared(15).port(), role("trust_user"), f)
 }
@@ -99,5 +124,16 @@ fn rows_of_structs() {
             sum += value;
         }
         assert_eq!(sum, 6);
+    });
+}
+
+#[test]
+fn names_of_the_module_are_not_taken_for_those_of_the_derive() {
+    with(|c| {
+        let sql = "select 'x' as \"a \"\"b\"\"\", 7 as größe";
+        let row = c.query_one(sql, ()).unwrap();
+        assert_eq!(row.decode(), Ok(hidden::ByName { größe: 7, text: Some("x") }));
+        let row = c.query_one("select 1, 2", ()).unwrap();
+        assert_eq!(row.decode(), Ok(hidden::ByPosition(1, 2)));
     });
 }
