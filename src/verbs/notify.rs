@@ -124,8 +124,10 @@ impl Session<'_> {
                 }
                 _ => return Err(ProtocolError::Unsolicited.into()),
             }
-            if wait.wait(self.link.platform()).is_err() && tried {
-                return Ok(None);
+            match wait.wait(self.link.platform()) {
+                Err(fault) if fault != Fault::TIMED_OUT => return Err(fault),
+                Err(_) if tried => return Ok(None),
+                _ => {}
             }
             tried = true;
             // What has begun to arrive is received to its end, a record of TLS too.
