@@ -191,8 +191,7 @@ impl Supervisor {
         health.host = host;
         self.began = platform.now_ms();
         if let Some(since) = self.since {
-            let gap = u32::try_from(self.began.saturating_sub(since)).unwrap_or(u32::MAX);
-            health.longest_gap_ms = health.longest_gap_ms.max(gap);
+            health.longest_gap_ms = health.longest_gap_ms.max(passed(self.began, since));
         }
     }
 
@@ -201,8 +200,8 @@ impl Supervisor {
     /// `reported`: the server has given the reason.
     fn is_no_refusal(&self, platform: &dyn Platform, error: Error, reported: bool) -> bool {
         let kind = Kind::of(Some(error));
-        let lasted = platform.now_ms().saturating_sub(self.began);
-        !reported && kind == Kind::Lost || lasted >= u64::from(self.policy.of(kind).longest_ms)
+        let lasted = passed(platform.now_ms(), self.began);
+        !reported && kind == Kind::Lost || lasted >= self.policy.of(kind).longest_ms
     }
 
     /// A session or an attempt has ended. Returns how long to pause.
@@ -230,6 +229,15 @@ impl Supervisor {
             health.last = Some(error);
         }
         self.policy.of(kind).pause_ms(health.failures, random)
+    }
+}
+
+/// The time since then, in milliseconds. A clock of 32 bits may have wrapped; one that went
+/// backwards says nothing of the time that passed.
+fn passed(now: u64, since: u64) -> u32 {
+    match now.checked_sub(since) {
+        Some(passed) => u32::try_from(passed).unwrap_or(u32::MAX),
+        None => u32::try_from(low(now).wrapping_sub(low(since)).cast_signed()).unwrap_or(0),
     }
 }
 
@@ -369,24 +377,4 @@ impl<'b> Client<'b> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_as_the_policy_says() {
-        let Policy { lost, overloaded, hopeless, .. } = Policy::DEFAULT;
-        let range = |backoff: Backoff, failures| {
-            let pauses = (0..5000).map(|random| backoff.pause_ms(failures, random * 7919));
-            (pauses.clone().min().unwrap(), pauses.max().unwrap())
-        };
-        assert_eq!([1, 2, 3].map(|n| range(lost, n)), [(500, 1500), (1000, 1000), (1000, 1000)]);
-        assert_eq!(
-            [4, 5, 9].map(|n| range(lost, n)).map(|(least, most)| (least / 10, most / 10)),
-            [(100, 200), (200, 400), (500, 1000)]
-        );
-        assert!(range(lost, u32::MAX).1 <= 10_000);
-        assert_eq!(range(overloaded, 1), (500, 1500));
-        assert!(range(overloaded, 20).0 >= 30_000 && range(overloaded, 20).1 <= 60_000);
-        assert!(range(hopeless, 1).0 >= 30_000 && range(hopeless, 50).1 <= 900_000);
-    }
-}
+mod tests;
