@@ -244,4 +244,16 @@ mod tests {
         assert!(run(&["layers", "--now"]).unwrap_err().contains("--now"));
         assert!(run(&["tset"]).unwrap_err().contains("  demo "));
     }
+
+    /// These folders are workspaces of their own, without a package named xtask.
+    #[test]
+    fn runs_from_the_folders_that_are_worked_in() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for folder in ["boards", "bench", "fuzz", "xtask", "src/types"] {
+            let mut cargo = std::process::Command::new(env!("CARGO"));
+            let output = cargo.args(["xtask", "help"]).current_dir(root.join(folder)).output();
+            let output = output.expect("cargo runs");
+            assert!(output.stdout.starts_with(b"cargo xtask <command>"), "{folder}: {output:?}");
+        }
+    }
 }
