@@ -108,7 +108,8 @@ fn rows_that_have_other_columns_are_read() {
 #[test]
 fn nobody_asks_for_a_statement_that_was_given_up() {
     let (table, _turn) = table();
-    let ways: [(&str, fn(&mut Connection) -> Result<()>); 5] = [
+    type Forget = fn(&mut Connection) -> Result<()>;
+    let ways: [(&str, Forget); 5] = [
         ("reset", |c| c.reset()),
         ("deallocate all", |c| c.batch_execute("deallocate all")),
         ("discard all", |c| c.execute("discard all", ()).map(|_| ())),
