@@ -332,8 +332,9 @@ impl<'b> Client<'b> {
         self.session.keys.as_deref().map(|keys| keys.cache())
     }
 
-    /// Deadline of each verb of all sessions to come, in milliseconds, as
-    /// [`Connection::set_timeout_ms`](crate::Connection::set_timeout_ms) sets it for one. Default:
+    /// Deadline of each verb, in milliseconds: the same as
+    /// [`Connection::set_timeout_ms`](crate::Connection::set_timeout_ms), for when there is no session. A client
+    /// has one deadline: what was set last holds, in later sessions too. Default:
     /// [`limits::DEFAULT_TIMEOUT_MS`]. The login has `connect_timeout`.
     pub const fn set_timeout_ms(&mut self, timeout_ms: u32) {
         self.session.timeout_ms = timeout_ms;

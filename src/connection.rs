@@ -71,11 +71,17 @@ impl Connection<'_, '_> {
     }
 
     /// Deadline of each verb from now on, in milliseconds. Default:
-    /// [`limits::DEFAULT_TIMEOUT_MS`](crate::limits::DEFAULT_TIMEOUT_MS). For
-    /// [`Rows`](crate::Rows) it counts from the statement on and holds for all of its rows, for a
-    /// [`Pipeline`](crate::Pipeline) from the first answer that is asked for on. Each call of a COPY has it for
-    /// itself, and each that reads a streamed row ([`Rows::next_streamed`](crate::Rows::next_streamed)). 0 leaves
-    /// no time, it does not mean none: a verb whose answer is not there at once then ends the connection.
+    /// [`limits::DEFAULT_TIMEOUT_MS`](crate::limits::DEFAULT_TIMEOUT_MS). It is the client's, and stays for its
+    /// later sessions: one that was raised for a long statement is to be set back, or set at the beginning of each
+    /// session.
+    ///
+    /// | of | it counts |
+    /// |---|---|
+    /// | [`Rows`](crate::Rows) | from the statement to the last row, what the caller does between two rows included |
+    /// | [`Pipeline`](crate::Pipeline) | from the first answer that is asked for to the last |
+    /// | a COPY; a row read by [`Rows::next_streamed`](crate::Rows::next_streamed) | for each call anew |
+    ///
+    /// 0 leaves no time, it does not mean none: a verb whose answer is not there at once then ends the connection.
     pub const fn set_timeout_ms(&mut self, timeout_ms: u32) {
         self.session.timeout_ms = timeout_ms;
     }

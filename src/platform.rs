@@ -48,13 +48,15 @@ pub trait Platform {
     /// default does nothing.
     fn idle(&self) {}
 
-    /// Fills `buf` with unpredictable bytes. Asked once per login, for 18 to 48 bytes: the
-    /// SCRAM nonce and the seed of TLS.
+    /// Fills all of `buf` with unpredictable bytes. A login asks for 18 (the nonce of SCRAM), one over TLS for 48 more
+    /// before that. A new outbox asks for 18. [`Client::supervise`](crate::Client::supervise) once, and
+    /// `load_balance_hosts=random` at each search, ask for 4, and take the clock where there are none.
     ///
     /// # Errors
     /// [`NoEntropy`] where there is no source, or its health check failed. Bytes that repeat
     /// themselves count as none. The login then fails
-    /// with [`AuthError::NoEntropy`](crate::AuthError::NoEntropy); nothing weaker is used instead.
+    /// with [`AuthError::NoEntropy`](crate::AuthError::NoEntropy), the outbox is not made; nothing weaker is used
+    /// instead.
     fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy>;
 
     /// Seconds since 1970-01-01 00:00:00 UTC, or `None` while the clock is not set. Only TLS

@@ -50,8 +50,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// `lost`: one second three times, then longer ones up to ten. `overloaded`: one second up to a minute.
-    /// `hopeless`: one minute up to fifteen. What was left running is cancelled.
+    /// `lost`: some second three times, then longer ones up to ten. `overloaded`: some second up to a minute.
+    /// `hopeless`: half a minute up to fifteen. What was left running is cancelled.
     pub const DEFAULT: Self = Self {
         lost: Backoff { first_ms: 1000, spread_ms: 1000, steady: 3, longest_ms: 10_000 },
         overloaded: Backoff { first_ms: 1000, spread_ms: 1000, steady: 1, longest_ms: 60_000 },
@@ -281,7 +281,8 @@ impl<'b> Client<'b> {
     /// `pause` is called all the time while no session is there and nothing is being dialled: the
     /// place to take samples, to report [`Pause::error`], to sleep for some milliseconds where the
     /// processor can, and to stop. [`Platform::idle`] is called beside it. While a link is dialled
-    /// and a login waits there is only `idle`, up to `connect_timeout`; a dialler or transport that is
+    /// and a login waits there is only `idle`: up to `connect_timeout` for each address of each host, and before that
+    /// up to [`CANCEL_MS`](crate::limits::CANCEL_MS) to cancel what was left running. A dialler or transport that is
     /// asked to stop returns an error, and `pause` is called next.
     ///
     /// Both get `state`, which is what they have in common: an outbox, a sampler.

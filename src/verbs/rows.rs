@@ -13,6 +13,10 @@ use crate::wire::backend::tag;
 /// Dropping it early is fine: the next verb discards the rest, and when the statement turns out to
 /// have failed says so ([`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement)). An
 /// error that ended the result is repeated by every further call.
+///
+/// The statement's deadline ([`set_timeout_ms`](crate::Connection::set_timeout_ms)) holds for all of its rows, and the
+/// time that the caller takes for each counts. Many rows that are worked on slowly are read by a
+/// [`Portal`](crate::Portal), each slice with a deadline of its own.
 #[must_use = "whether the statement succeeded is known at the end of its rows: call finish()"]
 pub struct Rows<'r, 'b> {
     pub(crate) session: &'r mut Session<'b>,

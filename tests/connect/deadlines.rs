@@ -88,3 +88,20 @@ fn a_cancel_request_has_one_deadline() {
     client.cancel_interrupted(&mut dialler).unwrap_err();
     one_second(start);
 }
+
+#[test]
+fn a_client_has_one_deadline_and_keeps_it() {
+    let port = silent_after_login().to_string();
+    let config = config(&port);
+    let platform = SystemPlatform::new();
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), &config, &platform);
+    let mut dialler = Dialler::new();
+    client.connect_with(&mut dialler).unwrap().set_timeout_ms(1000);
+    let start = Instant::now();
+    client.connect_with(&mut dialler).unwrap().ping().unwrap_err();
+    one_second(start);
+    client.set_timeout_ms(20);
+    client.connect_with(&mut dialler).unwrap().ping().unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(2));
+}

@@ -17,7 +17,8 @@ pub static AT_OPENGAUSS: &[&StaticStatement] = &[&INSERT.opengauss];
 /// Seconds since 1970, degrees.
 pub type Sample = (u32, f32);
 
-/// As many samples as may be due while the program is away: it may wait 30 s for a login. A power of two.
+/// As many samples as may be due while the program is away, 35 s and more: see "While a call waits". A power of
+/// two.
 const PLACES: u32 = 32;
 
 /// Samples on their way to the outbox, which is too slow to be filled by whoever samples: a page of
