@@ -1,6 +1,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
-#![deny(missing_docs, unused_must_use)]
+#![deny(missing_debug_implementations, missing_docs, unused_must_use)]
 #![cfg_attr(
     not(test),
     deny(

@@ -68,6 +68,12 @@ impl Policy {
     }
 }
 
+impl Default for Policy {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
 /// Kinds of failures, as far as pauses go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

@@ -75,6 +75,13 @@ impl Queue for NotificationQueue<'_> {
     }
 }
 
+impl core::fmt::Debug for NotificationQueue<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let used = self.end.saturating_sub(self.start);
+        write!(f, "NotificationQueue({used} of {})", self.memory.len())
+    }
+}
+
 /// What a server sends unsolicited, shown to the handler of
 /// [`Client::set_event_handler`](crate::Client::set_event_handler).
 #[derive(Clone, Copy, Debug)]

@@ -328,3 +328,9 @@ fn read_key(file: &mut File, password: Option<&str>, out: &mut [u8]) -> Result<u
     .map_err(|_| FileProblem::Unreadable)?;
     if length > rest.len() { Err(FileProblem::TooLarge) } else { Ok(length.saturating_add(1)) }
 }
+
+impl<const N: usize> core::fmt::Debug for CertificateFiles<N> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("CertificateFiles").field("problem", &self.problem).finish_non_exhaustive()
+    }
+}

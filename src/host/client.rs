@@ -217,3 +217,17 @@ impl<'h> DerefMut for HostClient<'h> {
         &mut self.client
     }
 }
+
+impl<const RX: usize, const TX: usize, const CERTS: usize> core::fmt::Debug
+    for Host<RX, TX, CERTS>
+{
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Host").field("buffers", &self.storage).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for HostClient<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("HostClient").field("client", &self.client).finish_non_exhaustive()
+    }
+}

@@ -27,6 +27,8 @@ pub enum PassfileProblem {
     NotText,
 }
 
+impl core::error::Error for PassfileProblem {}
+
 impl core::fmt::Display for PassfileProblem {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {

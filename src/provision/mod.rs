@@ -63,7 +63,8 @@ pub enum ProvisionError {
     NoUser,
     /// The root certificate is not whole, or not in DER: a piece is missing, or there twice.
     Root,
-    /// A root certificate without `sslrootcert=root`, or `sslrootcert=root` without one.
+    /// A root certificate without `sslrootcert=root`, or `sslrootcert=root` without one; or `sslmode` is `verify-ca`
+    /// or `verify-full`, and there is no `sslrootcert`.
     RootName,
     /// It does not fit. Nothing was cut, all is as before.
     Capacity {
@@ -88,7 +89,9 @@ impl core::fmt::Display for ProvisionError {
             Self::SeveralParameters => f.write_str("more than one parameter"),
             Self::NoUser => f.write_str("user is missing"),
             Self::Root => f.write_str("the root certificate is not whole, or not in DER"),
-            Self::RootName => f.write_str("a root certificate and sslrootcert=root go together"),
+            Self::RootName => f.write_str(
+                "a root certificate and sslrootcert=root go together; verify-ca and verify-full need sslrootcert",
+            ),
             Self::Capacity { needed, have } => {
                 let more = needed.saturating_sub(*have);
                 write!(

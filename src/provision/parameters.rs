@@ -5,7 +5,7 @@ use core::ops::{Deref, DerefMut};
 use zeroize::Zeroize;
 
 use super::{ProvisionError, capacity};
-use crate::config::{Config, halves, single};
+use crate::config::{Config, SslMode, halves, single};
 use crate::limits;
 
 /// What `sslrootcert` calls the root certificate: the name to give it in the table of
@@ -149,15 +149,18 @@ impl Provisioned {
     pub fn check(&self) -> Result<(), ProvisionError> {
         let mut scratch = [0; limits::PROVISIONED_SCRATCH];
         let checked = self.config(&mut scratch).map(|config| {
-            let named = config.get_sslrootcert() == Some(ROOT);
-            (config.get_user().is_some(), named)
+            let name = config.get_sslrootcert();
+            // Only a host has a file of roots that no parameter names.
+            let verifies = matches!(config.get_sslmode(), SslMode::VerifyCa | SslMode::VerifyFull);
+            let fits = (name == Some(ROOT)) == (self.root > 0) && !(verifies && name.is_none());
+            (config.get_user().is_some(), fits)
         });
         scratch.zeroize();
-        let (has_user, names_root) = checked?;
+        let (has_user, fits) = checked?;
         if !has_user {
             return Err(ProvisionError::NoUser);
         }
-        if names_root != (self.root > 0) {
+        if !fits {
             return Err(ProvisionError::RootName);
         }
         if !is_der(self.root()) {

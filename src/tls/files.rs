@@ -161,6 +161,9 @@ pub enum FileProblem {
 }
 
 #[cfg(feature = "std")]
+impl core::error::Error for FileProblem {}
+
+#[cfg(feature = "std")]
 impl core::fmt::Display for FileProblem {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {

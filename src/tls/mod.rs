@@ -291,3 +291,15 @@ impl<const RX: usize, const TX: usize> Default for TlsStorage<RX, TX> {
         Self::new()
     }
 }
+
+impl core::fmt::Debug for Tls<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Tls({} + {})", self.records.rx.len(), self.records.tx.len())
+    }
+}
+
+impl<const RX: usize, const TX: usize> core::fmt::Debug for TlsStorage<RX, TX> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "TlsStorage({RX} + {TX})")
+    }
+}

@@ -11,6 +11,13 @@ use crate::wire::{Encode, WireError, Writer, frontend};
 #[derive(Clone, Copy)]
 pub struct Sql<'q>(pub(crate) Source<'q>);
 
+/// The text is the statement's, which may hold values: not shown.
+impl core::fmt::Debug for Sql<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Sql").finish_non_exhaustive()
+    }
+}
+
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'q> {
     /// Text, parsed by the server each time (on the unnamed statement: it also works through a

@@ -53,7 +53,10 @@ fn the_console_answers_each_line() {
     let (out, _) = said(&mut parameters, &format!("options={}\n", "x".repeat(150)));
     assert_eq!(out, "error: does not fit: 316 bytes are needed, there are 256: 60 too many\n");
     let (out, requests) = said(&mut parameters, "root=MAIH\nroot=Bw==\ncommit\n");
-    assert_eq!(out, "ok\nok\nerror: a root certificate and sslrootcert=root go together\n");
+    assert_eq!(
+        out,
+        "ok\nok\nerror: a root certificate and sslrootcert=root go together; verify-ca and verify-full need sslrootcert\n"
+    );
     assert_eq!(requests, []);
     let (out, _) = said(&mut parameters, "sslrootcert=root\nshow\nroot=\nsslrootcert=\n");
     assert!(out.contains("root: 4 bytes, CRC-32 "), "{out}");

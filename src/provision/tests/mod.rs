@@ -109,7 +109,13 @@ fn refusals_are_the_parsers() {
     parameters.set("sslnegotiation=direct").unwrap();
     let refused = parameters.check().unwrap_err();
     assert!(refused.to_string().contains("sslmode: sslnegotiation=direct asks"), "{refused}");
-    parameters.set("sslmode=verify-full").unwrap();
+    // There is no default file of roots on a device: every login would fail.
+    for mode in ["verify-ca", "verify-full"] {
+        parameters.set(&format!("sslmode={mode}")).unwrap();
+        assert_eq!(parameters.check(), Err(ProvisionError::RootName), "{mode}");
+    }
+    parameters.set("sslrootcert=image").unwrap();
+    parameters.check().unwrap();
     parameters.set("sslrootcert=root").unwrap();
     assert_eq!(parameters.check(), Err(ProvisionError::RootName));
     parameters.push_root(&[0x30, 3, 1, 2]).unwrap();

@@ -1,7 +1,7 @@
 //! Walking over messages that have arrived whole.
 
 /// Messages in sequence. Nothing is taken where something is unusual: then the long way is gone.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Messages<'a>(&'a [u8]);
 
 impl<'a> Messages<'a> {

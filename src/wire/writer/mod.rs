@@ -346,3 +346,9 @@ integers!(
     i64 "64-bit signed integer",
     u64 "64-bit unsigned integer"
 );
+
+impl core::fmt::Debug for Writer<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Writer").field("length", &self.len()).finish_non_exhaustive()
+    }
+}
