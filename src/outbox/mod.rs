@@ -73,7 +73,7 @@ use crate::error::{
     Buffer, Details, Error, Fault, OutboxError, Outcome, Result, SqlState, UsageError,
 };
 use crate::flash::FlashError;
-use crate::platform::{Platform, draw};
+use crate::platform::Platform;
 use crate::verbs::{Params, StaticStatement};
 use crate::wire::{Rules, WireError, Writer};
 
@@ -145,7 +145,7 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// Opens the outbox in a flash, and makes one where there is none. Reads all of it once.
     ///
     /// `buffer` holds the largest row as it travels (4 bytes and the value for each) and 56 bytes
-    /// more. `platform` is asked for 18 random bytes where an outbox is made.
+    /// more. `platform` is asked for 8 random bytes where an outbox is made.
     ///
     /// # Errors
     /// [`OutboxError::Region`], [`OutboxError::Foreign`], [`OutboxError::SameStatement`],
@@ -169,12 +169,15 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         let (mut ring, mut ring_aside) = (Ring::NONE, Ring::NONE);
         ring.open(&mut device, rows, longest)?;
         if ring.sequence == 0 {
-            // More than it takes, to see that they are no constant.
-            let mut random = [0; 18];
-            draw(platform, &mut random).map_err(|_| OutboxError::NoEntropy)?;
-            let [a, b, c, d, ..] = random;
+            let mut random = [0; 8];
+            platform.entropy(&mut random).map_err(|_| OutboxError::NoEntropy)?;
+            let random = u64::from_le_bytes(random);
+            // The same word twice: a generator that is not switched on, or read faster than it fills.
+            if random == random.rotate_left(32) {
+                return Err(OutboxError::NoEntropy.into());
+            }
             // Positive as a bigint.
-            ring.begin(u64::from(u32::from_le_bytes([a, b, c, d]) >> 1) << 32);
+            ring.begin(random >> 33 << 32);
         }
         if let Some(place) = aside {
             ring_aside.open(&mut device, place, longest)?;

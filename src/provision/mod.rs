@@ -89,9 +89,9 @@ impl core::fmt::Display for ProvisionError {
             Self::SeveralParameters => f.write_str("more than one parameter"),
             Self::NoUser => f.write_str("user is missing"),
             Self::Root => f.write_str("the root certificate is not whole, or not in DER"),
-            Self::RootName => f.write_str(
-                "a root certificate and sslrootcert=root go together; verify-ca and verify-full need sslrootcert",
-            ),
+            Self::RootName => {
+                f.write_str("sslmode, sslrootcert and the root certificate do not fit each other")
+            }
             Self::Capacity { needed, have } => {
                 let more = needed.saturating_sub(*have);
                 write!(

@@ -149,10 +149,14 @@ impl Provisioned {
     pub fn check(&self) -> Result<(), ProvisionError> {
         let mut scratch = [0; limits::PROVISIONED_SCRATCH];
         let checked = self.config(&mut scratch).map(|config| {
-            let name = config.get_sslrootcert();
-            // Only a host has a file of roots that no parameter names.
-            let verifies = matches!(config.get_sslmode(), SslMode::VerifyCa | SslMode::VerifyFull);
-            let fits = (name == Some(ROOT)) == (self.root > 0) && !(verifies && name.is_none());
+            let fits = match config.get_sslrootcert() {
+                Some(name) => (name == ROOT) == (self.root > 0),
+                // Only a host has roots that no parameter names.
+                None => {
+                    self.root == 0
+                        && !matches!(config.get_sslmode(), SslMode::VerifyCa | SslMode::VerifyFull)
+                }
+            };
             (config.get_user().is_some(), fits)
         });
         scratch.zeroize();

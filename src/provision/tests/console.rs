@@ -55,7 +55,7 @@ fn the_console_answers_each_line() {
     let (out, requests) = said(&mut parameters, "root=MAIH\nroot=Bw==\ncommit\n");
     assert_eq!(
         out,
-        "ok\nok\nerror: a root certificate and sslrootcert=root go together; verify-ca and verify-full need sslrootcert\n"
+        "ok\nok\nerror: sslmode, sslrootcert and the root certificate do not fit each other\n"
     );
     assert_eq!(requests, []);
     let (out, _) = said(&mut parameters, "sslrootcert=root\nshow\nroot=\nsslrootcert=\n");
