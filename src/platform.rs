@@ -49,7 +49,7 @@ pub trait Platform {
     fn idle(&self) {}
 
     /// Fills all of `buf` with unpredictable bytes. A login asks for 18 (the nonce of SCRAM), one over TLS for 48 more
-    /// before that. A new outbox asks for 8. [`Client::supervise`](crate::Client::supervise) once, and
+    /// before that. A new outbox asks for 8, so does `barepg-smoltcp` at its start. [`Client::supervise`](crate::Client::supervise) once, and
     /// `load_balance_hosts=random` at each search, ask for 4, and take the clock where there are none.
     ///
     /// # Errors

@@ -107,7 +107,8 @@ impl Setup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// The board has no entropy at this moment, and [`Setup::seed`] was not given.
+    /// The board has no entropy at this moment, or the same four bytes again and again, and [`Setup::seed`] was not
+    /// given.
     NoEntropy,
     /// The hardware address is a multicast address, or all zeros.
     HardwareAddress,

@@ -67,7 +67,12 @@ impl<'a, D: Device> Stack<'a, D> {
             None => {
                 let mut seed = [0; 8];
                 board.entropy(&mut seed).map_err(|_| SetupError::NoEntropy)?;
-                u64::from_le_bytes(seed)
+                let seed = u64::from_le_bytes(seed);
+                // The same word twice: a generator that is not switched on, or read faster than it fills.
+                if seed == seed.rotate_left(32) {
+                    return Err(SetupError::NoEntropy);
+                }
+                seed
             }
         };
         // Neighbours, as counters are, must not look alike.

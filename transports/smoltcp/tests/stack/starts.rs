@@ -24,12 +24,15 @@ fn no_two_starts_are_alike() {
         assert_ne!(first.1, second.1, "sequence numbers");
     }
     // Without entropy there is no start, unless the board has a number of its own.
-    let (world, end) = World::new(1, Faults::default());
-    world.entropy.set(None);
-    let mut buffers: TcpBuffers<512, 512> = TcpBuffers::new();
-    let mut sockets = Sockets::new();
-    let failed = Stack::new(end, &world, fixed(), &mut buffers, &mut sockets);
-    assert_eq!(failed.err(), Some(SetupError::NoEntropy));
+    // Nor with that of a generator that is not switched on: each start would be like the last.
+    for entropy in [None, Some(0), Some(u64::MAX), Some(0x0123_4567_0123_4567)] {
+        let (world, end) = World::new(1, Faults::default());
+        world.entropy.set(entropy);
+        let mut buffers: TcpBuffers<512, 512> = TcpBuffers::new();
+        let mut sockets = Sockets::new();
+        let failed = Stack::new(end, &world, fixed(), &mut buffers, &mut sockets);
+        assert_eq!(failed.err(), Some(SetupError::NoEntropy), "{entropy:?}");
+    }
     let (world, end) = World::new(1, Faults::default());
     world.entropy.set(None);
     let mut buffers: TcpBuffers<512, 512> = TcpBuffers::new();
@@ -40,7 +43,7 @@ fn no_two_starts_are_alike() {
 /// The device lost its power in the middle of a session that the server still holds.
 #[test]
 fn a_session_after_a_power_loss_is_a_new_one() {
-    for entropy in 0..20 {
+    for entropy in 1..21 {
         let (world, end) = World::new(1, Faults::default());
         let world: &World = Box::leak(Box::new(world));
         world.peer.borrow_mut().listen_twice();

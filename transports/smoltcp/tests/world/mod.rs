@@ -101,7 +101,7 @@ impl World {
         let (wire, peer, own) = Wire::new(seed, faults);
         let peer = Peer::new(peer, buffer);
         let (sleeps, idles) = (Cell::new(0), Cell::new(0));
-        let entropy = Cell::new(Some(seed));
+        let entropy = Cell::new(Some(seed | 1 << 63));
         (Self { wire, peer: RefCell::new(peer), sleeps, idles, entropy }, own)
     }
 
