@@ -66,13 +66,14 @@ impl<'a, D: Device> Stack<'a, D> {
             Some(seed) => seed,
             None => {
                 let mut seed = [0; 8];
-                board.entropy(&mut seed).map_err(|_| SetupError::NoEntropy)?;
-                let seed = u64::from_le_bytes(seed);
+                let drawn = board.entropy(&mut seed);
+                let [a, b, c, d, e, f, g, h] = seed;
+                let [low, high] = [[a, b, c, d], [e, f, g, h]].map(u32::from_le_bytes);
                 // The same word twice: a generator that is not switched on, or read faster than it fills.
-                if seed == seed.rotate_left(32) {
+                if drawn.is_err() || low == high {
                     return Err(SetupError::NoEntropy);
                 }
-                seed
+                u64::from(high) << 32 | u64::from(low)
             }
         };
         // Neighbours, as counters are, must not look alike.
