@@ -22,8 +22,8 @@ use crate::transport::Transport;
 /// }
 /// ```
 ///
-/// Statements run in autocommit mode unless a [`transaction`](Self::transaction) is open. Each
-/// verb takes one round trip and ends within the deadline
+/// Statements run in autocommit mode unless a [`transaction`](Self::transaction) is open. Most
+/// verbs take one round trip. Each ends within the deadline
 /// ([`set_timeout_ms`](Self::set_timeout_ms)), what an earlier verb left to do included. Dropping a
 /// connection sends nothing; the server notices when the transport closes. `close` sends Terminate.
 pub struct Connection<'c, 'b, T: ?Sized + 'c = dyn Transport + 'c> {

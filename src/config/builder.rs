@@ -42,7 +42,8 @@ setters! {
     password_prepared(value: bool) credentials.password_prepared = value;
 
     /// Host name, address or directory of the UNIX socket; several separated by commas. Used by
-    /// whoever dials, and by TLS.
+    /// whoever dials, and by TLS: of a link that was opened for [`connect`](crate::Client::connect) the first one is
+    /// verified.
     host(value: &'a str) host = Some(value);
 
     /// Numeric address to dial instead of looking up `host`; as many as hosts, separated by

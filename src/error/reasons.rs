@@ -140,7 +140,9 @@ pub enum UsageError {
     /// The statement or portal belongs to another session, of this client or of another: make it
     /// again after each login.
     StaleStatement,
-    /// The number of parameters is not what the statement has; in a COPY, of values and columns.
+    /// The number of parameters is not what the statement has; in a COPY, of values and columns. Of SQL text only the
+    /// server knows the number: it says 08P01, which looks like the row's fault
+    /// ([`Remedy::SetAside`](crate::Remedy::SetAside)).
     ParameterCount,
     /// A parameter's type is not the one that was given for it. (Where the server inferred the type it is no
     /// error: that execution goes as text.)
