@@ -142,7 +142,7 @@ pub struct Health {
 pub struct Pause<'p> {
     /// What ended the last session, or attempt; `None` after a session that ended by itself.
     pub error: Option<Error>,
-    /// The server's message, if it said why.
+    /// The server's message, if the error is one that it said.
     pub message: Option<ServerError<'p>>,
     /// What is left of it, in milliseconds.
     pub left_ms: u32,
@@ -284,14 +284,12 @@ impl<'b> Client<'b> {
     ///   another;
     /// * `Ok(Break(value))` to stop. The session ends with Terminate.
     ///
-    /// `pause` is called all the time while no session is there and nothing is being dialled: the
-    /// place to take samples, to report [`Pause::error`], to sleep for some milliseconds where the
-    /// processor can, and to stop. [`Platform::idle`] is called beside it. While a link is dialled
-    /// and a login waits there is only `idle`: up to `connect_timeout` for each address of each host, and before that
-    /// up to [`CANCEL_MS`](crate::limits::CANCEL_MS) to cancel what was left running. A dialler or transport that is
-    /// asked to stop returns an error, and `pause` is called next.
-    ///
-    /// Both get `state`, which is what they have in common: an outbox, a sampler.
+    /// Both closures get `state`: an outbox, a sampler. `pause` is called all the time while no session is there and
+    /// nothing is being dialled: the place to take samples, to report [`Pause::error`], to sleep for some milliseconds
+    /// where the processor can, and to stop. [`Platform::idle`] is called beside it. While a link is dialled and a login
+    /// waits there is only `idle`: up to `connect_timeout` for each address of each host, and before that up to
+    /// [`CANCEL_MS`](crate::limits::CANCEL_MS) to cancel what was left running. A dialler or transport that is asked to
+    /// stop returns an error, and `pause` is called next.
     ///
     /// Failures count as in a row until work was done: `session` returned `Ok`, or had asked a second
     /// time, so that the first was answered. A login alone proves nothing: a pooler lets everyone in
@@ -368,8 +366,10 @@ impl<'b> Client<'b> {
             };
             let mut left_ms = supervisor.ended(platform, error, end);
             let (mut countdown, mut begins) = (Countdown::start(platform, left_ms), true);
+            let is_said = error.is_some_and(|error| error.is_said());
             loop {
-                let (message, health) = (self.server_error(), &supervisor.health);
+                let message = self.server_error().filter(|_| is_said);
+                let health = &supervisor.health;
                 let now = Pause { error, message, left_ms, begins, health };
                 if let ControlFlow::Break(value) = pause(state, &now) {
                     return value;

@@ -113,6 +113,11 @@ impl Error {
         self.usable != 0
     }
 
+    /// Whether the server said it, of this call or of an earlier one.
+    pub(crate) const fn is_said(&self) -> bool {
+        self.fault.is(Fault::SERVER) || self.fault.is(Fault::EARLIER)
+    }
+
     /// The server's SQLSTATE, when it refused this call. That of
     /// [`ErrorKind::EarlierStatement`], which is about another call, is in the kind alone.
     pub const fn sqlstate(&self) -> Option<SqlState> {

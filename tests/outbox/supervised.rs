@@ -321,3 +321,47 @@ fn pauses_grow_while_the_work_is_refused() {
         assert_eq!((health.logins, health.failures), (6, 6), "{state}: {health:?}");
     }
 }
+
+/// What the server said of a statement whose error the session got over is no reason for the pause.
+#[test]
+fn a_pause_shows_the_message_of_its_own_error() {
+    let port = pg::shared(15).port().to_string();
+    let user = config(&port).dbname("test");
+    let mut host = Host::new();
+    let mut client = host.client_for(user);
+    let pause = Backoff { first_ms: 1, spread_ms: 1, steady: 1, longest_ms: 1 };
+    let policy = Policy { lost: pause, overloaded: pause, hopeless: pause, cancel: false };
+    let (mut turn, seen) = (0, std::cell::RefCell::new(vec![]));
+    let session = |turn: &mut u32, conn: &mut Connection| {
+        *turn += 1;
+        let refused = conn.batch_execute("select 1/0").unwrap_err();
+        match *turn {
+            1 => Ok(ControlFlow::Continue(())),
+            2 => Err(DialError::TimedOut.into()),
+            3 => Err(refused),
+            4 => {
+                let rows = conn.query("select 1/(3-g) from generate_series(1,9000) g", ())?;
+                drop(rows);
+                conn.ping()?;
+                Ok(ControlFlow::Continue(()))
+            }
+            _ => Ok(ControlFlow::Break(())),
+        }
+    };
+    client.supervise(&mut Supervisor::new(policy), &mut turn, session, |_, pause| {
+        if pause.begins {
+            let state = pause.message.map(|message| message.sqlstate().as_str().to_string());
+            seen.borrow_mut().push((pause.error.map(|error| error.kind()), state));
+        }
+        ControlFlow::Continue(())
+    });
+    let said = Some("22012".to_string());
+    let seen = seen.into_inner();
+    assert_eq!(seen[..2], [(None, None), (Some(ErrorKind::Dial(DialError::TimedOut)), None),]);
+    let [(Some(ErrorKind::Server(_)), third), (Some(ErrorKind::EarlierStatement(_)), fourth)] =
+        &seen[2..]
+    else {
+        panic!("{seen:?}")
+    };
+    assert_eq!((third, fourth), (&said, &said));
+}
