@@ -272,6 +272,20 @@ impl<'b> Client<'b> {
 
     /// Shows every notice and every run-time parameter that the server reports to `handler`, at the
     /// login too.
+    ///
+    /// ```
+    /// # fn f(client: &mut barepg::Client<'_>) {
+    /// use barepg::Event;
+    /// fn handle(event: Event<'_>) {
+    ///     match event {
+    ///         Event::Notice(notice) => { /* print it */ }
+    ///         Event::Parameter { name: b"TimeZone", value } => { /* bytes, as the name */ }
+    ///         _ => {}
+    ///     }
+    /// }
+    /// client.set_event_handler(&handle);
+    /// # }
+    /// ```
     pub const fn set_event_handler(&mut self, handler: &'b dyn Fn(Event<'_>)) {
         self.session.events.handler = Some(handler);
     }

@@ -84,7 +84,7 @@ impl core::fmt::Debug for NotificationQueue<'_> {
 
 /// What a server sends unsolicited, shown to the handler of
 /// [`Client::set_event_handler`](crate::Client::set_event_handler).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'e> {
     /// A notice: `RAISE NOTICE`, warnings, at the login too. What does not fit the receive buffer
@@ -98,6 +98,17 @@ pub enum Event<'e> {
         /// Its value, in the client encoding.
         value: &'e [u8],
     },
+}
+
+impl core::fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Notice(notice) => write!(f, "Notice({notice})"),
+            Self::Parameter { name, value } => {
+                write!(f, "Parameter({}={})", name.escape_ascii(), value.escape_ascii())
+            }
+        }
+    }
 }
 
 /// Shows events to the firmware.
