@@ -6,9 +6,15 @@ use super::ending::Ending;
 use crate::error::{Fault, Outcome, ProtocolError, UsageError};
 use crate::wire::backend::CommandKind;
 
-/// Commands that were acknowledged.
+/// Commands that were acknowledged in this verb.
 const ROLLBACK: u8 = 1;
 const BEGIN: u8 = 2;
+/// Something of this verb was committed for good.
+const COMMITTED: u8 = 4;
+/// The server aborted a batch of this verb, as it was made to.
+const ABORTED: u8 = 8;
+/// The server's error was followed by ReadyForQuery.
+const CONFIRMED: u8 = 16;
 
 /// What is known of a verb's work. The order of the fields is our own: with the compiler's a new client
 /// is copied from an image in part, 100 bytes of flash.
@@ -16,39 +22,30 @@ const BEGIN: u8 = 2;
 pub(crate) struct Ledger {
     /// Transactions that have ended: which one is open.
     transactions: u32,
+    /// The same when the last one ended that was not rolled back.
+    kept: u32,
     /// What the verb's answer ended with.
     ended: Option<Fault>,
     /// The server's view of the transaction at the last ReadyForQuery.
     status: TransactionStatus,
     /// What became of its work then.
     outcome: Outcome,
-    /// Each transaction that has ended since the last guard's began was rolled back.
-    rolled_back: bool,
-    /// What was acknowledged in this verb: [`ROLLBACK`], [`BEGIN`].
+    /// [`ROLLBACK`] and the others.
     seen: u8,
-    /// Something of this verb was committed for good.
-    committed: bool,
     /// How something that was sent may end the open transaction, or commit.
     ending: Ending,
-    /// The server aborted a batch of this verb, as it was made to.
-    aborted: bool,
-    /// The server's error was followed by ReadyForQuery.
-    confirmed: bool,
 }
 
 impl Ledger {
     pub(super) const fn new() -> Self {
         Self {
             status: TransactionStatus::Idle,
-            rolled_back: false,
             seen: 0,
-            committed: false,
             ending: Ending::NO,
-            aborted: false,
-            confirmed: false,
             ended: None,
             outcome: Outcome::NotSent,
             transactions: 0,
+            kept: 0,
         }
     }
 
@@ -56,10 +53,7 @@ impl Ledger {
     #[inline]
     pub(super) const fn begin(&mut self) {
         self.seen = 0;
-        self.committed = false;
         self.ending = Ending::NO;
-        self.aborted = false;
-        self.confirmed = false;
         self.ended = None;
     }
 
@@ -93,9 +87,9 @@ impl Ledger {
         match kind {
             // Within the transaction that was open when the verb began.
             CommandKind::MayCommit | CommandKind::Forgets
-                if open && !self.committed && !self.is_rolled_back() => {}
+                if open && !self.has_committed() && !self.is_rolled_back() => {}
             CommandKind::Commits | CommandKind::MayCommit | CommandKind::Forgets => {
-                self.committed = true;
+                self.seen |= COMMITTED;
                 self.transaction_ends(false);
             }
             CommandKind::Rollback => {
@@ -129,11 +123,13 @@ impl Ledger {
     fn change(&mut self, status: TransactionStatus) -> Result<(), Fault> {
         if self.status == TransactionStatus::Idle && self.seen & BEGIN == 0 {
             // What is in a transaction that has failed is undone, whoever began it.
-            self.confirmed = status == TransactionStatus::Failed;
+            if status == TransactionStatus::Failed {
+                self.confirm();
+            }
             return Err(ProtocolError::UnsolicitedTransaction.into());
         }
         let before = core::mem::replace(&mut self.status, status);
-        if status == TransactionStatus::Idle && !self.committed {
+        if status == TransactionStatus::Idle && !self.has_committed() {
             self.transaction_ends(true);
         }
         // It was the first that the server did, whatever came after it.
@@ -145,12 +141,9 @@ impl Ledger {
 
     fn transaction_ends(&mut self, rolled_back: bool) {
         self.transactions = self.transactions.wrapping_add(1);
-        self.rolled_back &= rolled_back;
-    }
-
-    /// The guard of a transaction begins: what became of others before does not count.
-    pub(crate) const fn guard_begins(&mut self) {
-        self.rolled_back = true;
+        if !rolled_back {
+            self.kept = self.transactions;
+        }
     }
 
     pub(crate) const fn status(&self) -> TransactionStatus {
@@ -164,7 +157,7 @@ impl Ledger {
 
     /// The transaction ended by COMMIT within this verb.
     pub(crate) fn is_committed(&self) -> bool {
-        self.committed && self.status == TransactionStatus::Idle
+        self.has_committed() && self.status == TransactionStatus::Idle
     }
 
     /// ROLLBACK was acknowledged in this verb.
@@ -174,30 +167,30 @@ impl Ledger {
 
     /// ReadyForQuery came after the server's error.
     pub(super) const fn confirm(&mut self) {
-        self.confirmed = true;
+        self.seen |= CONFIRMED;
     }
 
     pub(super) const fn is_confirmed(&self) -> bool {
-        self.confirmed
+        self.seen & CONFIRMED != 0
     }
 
     /// Something of this verb was committed for good.
     pub(super) const fn has_committed(&self) -> bool {
-        self.committed
+        self.seen & COMMITTED != 0
     }
 
-    /// Each transaction that has ended since the last guard's began was rolled back.
-    pub(super) const fn was_rolled_back(&self) -> bool {
-        self.rolled_back
+    /// This transaction was rolled back, and each that has ended since. The numbers may wrap.
+    pub(super) const fn was_rolled_back(&self, transaction: u32) -> bool {
+        self.kept.wrapping_sub(transaction).wrapping_sub(1) > u32::MAX / 2
     }
 
     pub(super) const fn is_aborted(&self) -> bool {
-        self.aborted
+        self.seen & ABORTED != 0
     }
 
     /// The server was made to abort the batch, and did.
     pub(crate) const fn batch_aborted(&mut self) {
-        self.aborted = true;
+        self.seen |= ABORTED;
     }
 
     /// The error that ended the verb's answer, if one did.
@@ -214,13 +207,13 @@ impl Ledger {
 
     /// Of work that was taken back: what was committed within it before stays.
     pub(super) const fn undone(&self) -> Outcome {
-        if self.committed { Outcome::Unknown } else { Outcome::Refused }
+        if self.has_committed() { Outcome::Unknown } else { Outcome::Refused }
     }
 
     /// What is left once the link is lost.
     pub(super) fn lost(&self) -> Outcome {
         let open = self.status != TransactionStatus::Idle;
-        if open && self.ending == Ending::NO && !self.committed {
+        if open && self.ending == Ending::NO && !self.has_committed() {
             Outcome::Refused
         } else {
             Outcome::Unknown

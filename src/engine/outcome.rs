@@ -68,10 +68,9 @@ impl Session<'_> {
             Ok(()) => {
                 let ready = self.synchronize(io).and_then(|()| self.until_ready(io));
                 match ready {
-                    Ok(()) => self.ledger.confirm(),
-                    Err(fault) if fault == UsageError::RolledBack.into() => self.ledger.confirm(),
-                    // The error is what the user wants to see; the link is lost all the same.
-                    Err(_) => self.exchange.die(),
+                    // A COMMIT before it in the text may have ended a transaction that had failed.
+                    Err(fault) if fault != UsageError::RolledBack.into() => self.exchange.die(),
+                    _ => self.ledger.confirm(),
                 }
                 Fault::SERVER
             }
@@ -217,7 +216,7 @@ impl Session<'_> {
 
     /// What became of the guard's transaction, which has ended: it was rolled back, as all those that
     /// text has opened in its place were, or that is not known.
-    pub(crate) const fn fate(&self) -> Outcome {
-        if self.ledger.was_rolled_back() { Outcome::Refused } else { Outcome::Unknown }
+    pub(crate) const fn fate(&self, transaction: u32) -> Outcome {
+        if self.ledger.was_rolled_back(transaction) { Outcome::Refused } else { Outcome::Unknown }
     }
 }

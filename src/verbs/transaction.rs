@@ -234,10 +234,11 @@ impl Session<'_> {
     /// verb.
     pub(crate) fn begin_end(&mut self, io: &mut Lent<'_>, number: u32) -> Result<()> {
         let begun = self.begin(io).map_err(|fault| self.into_error(fault));
-        let kept = self.fate() == Outcome::Unknown;
+        let fate = self.fate(number);
+        let kept = fate == Outcome::Unknown;
         if self.ledger.transaction() != number && (begun.is_ok() || kept) {
             let fault = UsageError::NotInTransaction.into();
-            return Err(Error::of(fault, self.fate(), self.is_usable()));
+            return Err(Error::of(fault, fate, self.is_usable()));
         }
         begun
     }
@@ -248,7 +249,6 @@ impl Session<'_> {
             return Err(UsageError::InTransaction.into());
         }
         self.savepoints = 0;
-        self.ledger.guard_begins();
         self.command(io, sql, false)?;
         match self.ledger.status() {
             TransactionStatus::InTransaction => Ok(()),

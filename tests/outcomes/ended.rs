@@ -110,6 +110,31 @@ fn what_ends_in_several_verbs_is_not_the_last_end_alone() {
     }
 }
 
+/// A transaction that is opened on the guard itself, after text has ended the guard's, makes nobody forget
+/// what became of that.
+#[test]
+fn a_guard_on_a_guard_takes_nothing_from_the_outer_ones_fate() {
+    let table = Table::new(15, "ended_nested");
+    for (text, outcome) in [("commit", Outcome::Unknown), ("rollback", Outcome::Refused)] {
+        for commits in [true, false] {
+            table.empty();
+            let said = table.session(|c| {
+                let mut tx = c.transaction()?;
+                tx.execute(&*table.insert(1), ())?;
+                tx.batch_execute(text)?;
+                tx.transaction()?.rollback()?;
+                if commits { tx.commit() } else { tx.rollback() }
+            });
+            let context = format!("{text}, {commits}: {said:?}");
+            match said {
+                Ok(()) => assert!(!commits && table.count(1) == 0, "{context}"),
+                Err(error) => assert_eq!(error.outcome(), outcome, "{context}"),
+            }
+            assert!(said.is_ok() || table.holds(1, &said), "{context}");
+        }
+    }
+}
+
 #[test]
 fn commit_is_a_success_where_text_has_not_ended_the_transaction() {
     let table = Table::new(15, "ended_harmless");

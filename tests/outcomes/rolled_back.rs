@@ -120,21 +120,33 @@ fn pipeline(c: &mut Connection, statements: &[&str]) -> Result<()> {
     pipeline.finish().map(|_| ())
 }
 
-/// Another transaction, that is open: nothing of the first is in it.
+/// Nor is it where the text goes on with another transaction, whatever becomes of that one.
 #[test]
-fn a_commit_before_another_begins_is_no_success() {
-    let table = Table::again(15, "rolled_back_begun");
-    for text in ["commit; begin", ";end;begin;", "-- \ncommit; begin; select 1"] {
-        table.session(|c| {
-            failed(c, &table.insert(1));
-            let told = c.batch_execute(text).map_err(|e| (e.kind(), e.outcome(), e.is_usable()));
-            let expected = (ErrorKind::Usage(UsageError::RolledBack), Outcome::Unknown, true);
-            assert_eq!(told, Err(expected), "{text}");
-            assert_eq!(c.transaction_status(), TransactionStatus::InTransaction);
-            c.execute("rollback", ()).unwrap();
-        });
+fn a_transaction_that_follows_in_the_text_hides_no_such_commit() {
+    let table = Table::again(15, "rolled_back_hidden");
+    let ways: &[Way] = &[
+        ("text", |c, text| c.batch_execute(text)),
+        ("rows", |c, text| c.simple_query(text)?.finish().map(|_| ())),
+        ("pipeline", |c, text| pipeline(c, &text.split("; ").collect::<Vec<_>>())),
+    ];
+    for (number, (way, run)) in (1..).zip(ways) {
+        for (then, status) in [
+            ("begin", TransactionStatus::InTransaction),
+            ("begin; select 1; commit", TransactionStatus::Idle),
+            ("begin; rollback", TransactionStatus::Idle),
+        ] {
+            table.session(|c| {
+                failed(c, &table.insert(number));
+                let told = run(c, &format!("commit; {then}"));
+                let told = told.map_err(|e| (e.kind(), e.outcome(), e.is_usable()));
+                let expected = (ErrorKind::Usage(UsageError::RolledBack), Outcome::Unknown, true);
+                assert_eq!(told, Err(expected), "{way}: {then}");
+                assert_eq!(c.transaction_status(), status, "{way}: {then}");
+                c.ping().unwrap();
+            });
+            assert_eq!(table.count(number), 0, "{way}: {then}");
+        }
     }
-    assert_eq!(table.count(1), 0);
 }
 
 /// The error is what the user wants to see, and the connection goes on.
@@ -161,6 +173,19 @@ fn an_error_after_such_a_commit_is_the_one_reported() {
         });
         assert_eq!([number, 100 + number].map(|number| table.count(number)), [0, 0], "{way}");
     }
+}
+
+/// A pipeline that begins with ROLLBACK has no COMMIT of the transaction that had failed.
+#[test]
+fn a_pipeline_that_rolls_back_first_is_a_success() {
+    let table = Table::again(15, "rolled_back_first");
+    table.session(|c| {
+        for then in ["explain select 1", "prepare p as select 1", "close all", "execute p"] {
+            failed(c, &table.insert(1));
+            pipeline(c, &["rollback", then]).unwrap_or_else(|error| panic!("{then}: {error:?}"));
+            c.ping().unwrap();
+        }
+    });
 }
 
 /// The rollback of a guard that was dropped is none of the text's before it.
