@@ -1,0 +1,254 @@
+//! Random programs of every verb against a model of the server, with another client that looks at the
+//! table after each call.
+//!
+//! `BAREPG_PROGRAMS` is the number of programs of each test, `BAREPG_SEED` the seed of the first.
+
+mod answers;
+mod guards;
+mod odd;
+mod program;
+mod rows;
+mod run;
+mod server;
+mod verbs;
+
+use std::net::TcpStream;
+
+use barepg::host::{Link, SystemPlatform};
+use barepg::{Client, Config, Dialect, StaticStatements};
+use barepg_testkit::cut::{Cut, Direction, Ending, Relay};
+use barepg_testkit::pg::{self, Cluster};
+use barepg_testkit::pgbouncer::{self, PgBouncer, PoolMode};
+use barepg_testkit::random::Random;
+
+use program::{Allowed, Generator, Step, shrink};
+use rows::{Reader, SCHEMA};
+use run::Run;
+use verbs::On;
+
+/// Programs of a test, unless the environment says otherwise.
+const PROGRAMS: u64 = 150;
+
+#[test]
+fn oldest_server() {
+    place(pg::shared(10), "random_oldest", false, None).run();
+}
+
+#[test]
+fn usual_server() {
+    place(pg::shared(15), "random_usual", false, None).run();
+}
+
+#[test]
+fn newest_server() {
+    place(pg::shared(18), "random_newest", false, None).run();
+}
+
+#[test]
+fn bytes_in_pieces() {
+    let mut place = place(pg::shared(15), "random_pieces", false, None);
+    place.pieces = true;
+    place.run();
+}
+
+#[test]
+fn links_that_are_cut() {
+    place(pg::shared(15), "random_cut", true, None).run();
+}
+
+#[test]
+fn pooled_sessions() {
+    place(pg::shared(15), "random_sessions", false, Some(PoolMode::Session)).run();
+}
+
+#[test]
+fn pooled_transactions() {
+    place(pg::shared(15), "random_pooled", false, Some(PoolMode::Transaction)).run();
+}
+
+#[test]
+fn links_behind_a_pooler_that_are_cut() {
+    let mut place = place(pg::shared(15), "random_pooled_cut", true, None);
+    let options = pgbouncer::Options {
+        upstream: place.relay.as_ref().map(Relay::port),
+        // The pause after a failed login of its own; 15 s by default.
+        extra: vec!["server_login_retry = 1".to_string()],
+        ..pgbouncer::Options::default()
+    };
+    place.pooler = Some(PgBouncer::start_with(place.cluster, &options));
+    place.allowed.session = false;
+    place.run();
+}
+
+struct Place {
+    cluster: &'static Cluster,
+    database: &'static str,
+    relay: Option<Relay>,
+    pooler: Option<PgBouncer>,
+    allowed: Allowed,
+    pieces: bool,
+    reader: Reader,
+    first: i64,
+}
+
+fn place(
+    cluster: &'static Cluster,
+    database: &'static str,
+    cut: bool,
+    pool: Option<PoolMode>,
+) -> Place {
+    cluster.psql("postgres", &format!("create database {database}"));
+    cluster.psql(database, SCHEMA);
+    let session = pool != Some(PoolMode::Transaction);
+    Place {
+        cluster,
+        database,
+        relay: cut.then(|| Relay::start(cluster.port()).unwrap()),
+        pooler: pool.map(|mode| {
+            let options = pgbouncer::Options { mode, ..pgbouncer::Options::default() };
+            PgBouncer::start_with(cluster, &options)
+        }),
+        allowed: Allowed { session, chain: cluster.major() >= 12 },
+        pieces: false,
+        reader: Reader::start(cluster, database),
+        first: 0,
+    }
+}
+
+impl Place {
+    fn run(mut self) {
+        let programs = number("BAREPG_PROGRAMS").unwrap_or(PROGRAMS);
+        let seed = number("BAREPG_SEED").unwrap_or(1);
+        let (mut wrong, mut excess) = (Vec::new(), 0);
+        for seed in seed..seed + programs {
+            let (faults, _, unknown) = self.play(seed, None);
+            excess += unknown;
+            if faults.is_empty() {
+                continue;
+            }
+            let program = Generator::new(seed, 0, self.allowed).program();
+            let program = shrink(program, |less| !self.play(seed, Some(less)).0.is_empty());
+            let (faults, log, _) = self.play(seed, Some(&program));
+            wrong.push(format!(
+                "seed {seed}: {program:?}\n  {}\n  {}",
+                log.join("\n  "),
+                faults.join("\n  ")
+            ));
+            if wrong.len() >= 5 {
+                break;
+            }
+        }
+        println!(
+            "{}: {programs} programs from seed {seed}, {excess} times Unknown without need",
+            self.database
+        );
+        assert!(wrong.is_empty(), "{} programs\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    /// Faults, calls, outcomes that were Unknown without need.
+    fn play(&mut self, seed: u64, steps: Option<&[Step]>) -> (Vec<String>, Vec<String>, u32) {
+        self.reader.ask("truncate work, child");
+        let generated = Generator::new(seed, self.first, self.allowed).program();
+        let steps = steps.unwrap_or(&generated);
+        let mut random = Random(seed ^ 0x1234_5678);
+        let sizes = random.pick(&[(512, 512), (512, 512), (200, 100), (256, 700), (4000, 3000)]);
+        let mut known = StaticStatements::new();
+        let mut memory = vec![0; sizes.0 + sizes.1];
+        let platform = SystemPlatform::new();
+        let config =
+            Config::new().user("trust_user").dbname(self.database).dialect(Dialect::PostgreSql);
+        let buffers = barepg::Buffers::split(&mut memory, sizes.0);
+        let mut client = Client::new(buffers, &config, &platform);
+        if random.below(2) == 0 {
+            client.set_static_statements(&mut known);
+        }
+        client.set_timeout_ms(8_000);
+        let port = match (&self.relay, &self.pooler) {
+            (_, Some(pooler)) => pooler.port(),
+            (Some(relay), _) => relay.port(),
+            _ => self.cluster.port(),
+        };
+        let link = Link::from_tcp(TcpStream::connect(("127.0.0.1", port)).unwrap()).unwrap();
+        let transport = Pieces { link, random: self.pieces.then_some(random) };
+        let mut connection = match client.connect(transport) {
+            Ok(connection) => connection,
+            Err(error) => panic!("no session: {error}, seed {seed}"),
+        };
+        // A pooler may still hold a server connection that the last cut has ended.
+        if connection.ping().is_err() {
+            return (Vec::new(), Vec::new(), 0);
+        }
+        let pid = connection.backend_pid();
+        if let Some(relay) = &self.relay {
+            let direction = random.pick(&[Direction::ToServer, Direction::ToClient]);
+            let ending = random.pick(&[Ending::End, Ending::Reset]);
+            relay.arm(Cut { direction, after: random.below(3000), ending });
+        }
+        let pooled = self.pooler.is_some();
+        let mut run = Run::new(&mut self.reader, self.first, self.relay.is_some(), pooled, pid);
+        verbs::steps(&mut run, &mut On::Connection(&mut connection), steps);
+        if !run.has_ended() {
+            verbs::steps(&mut run, &mut On::Connection(&mut connection), &[Step::Ping, Step::Ping]);
+        }
+        drop(connection);
+        if let Some(relay) = &self.relay {
+            relay.disarm();
+        }
+        for _ in 0..3000 {
+            if run.is_gone() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        run.settle();
+        (run.faults, run.log, run.excess)
+    }
+}
+
+/// A transport that moves a few bytes at a time.
+struct Pieces {
+    link: Link,
+    random: Option<Random>,
+}
+
+impl Pieces {
+    fn most(&mut self, length: usize) -> usize {
+        match &mut self.random {
+            Some(random) => length.min(1 + random.below(40) as usize),
+            None => length,
+        }
+    }
+}
+
+impl embedded_io::ErrorType for Pieces {
+    type Error = <Link as embedded_io::ErrorType>::Error;
+}
+
+impl embedded_io::Read for Pieces {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
+        let most = self.most(buf.len());
+        self.link.read(&mut buf[..most])
+    }
+}
+
+impl embedded_io::Write for Pieces {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, Self::Error> {
+        let most = self.most(buf.len());
+        self.link.write(&buf[..most])
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        self.link.flush()
+    }
+}
+
+impl embedded_io::ReadReady for Pieces {
+    fn read_ready(&mut self) -> Result<bool, Self::Error> {
+        self.link.read_ready()
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable} is no number: {value}")))
+}
