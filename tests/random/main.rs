@@ -15,14 +15,14 @@ mod verbs;
 use std::net::TcpStream;
 
 use barepg::host::{Link, SystemPlatform};
-use barepg::{Client, Config, Dialect, StaticStatements};
+use barepg::{Client, Config, Dialect, NotificationQueue, StaticStatements};
 use barepg_testkit::cut::{Cut, Direction, Ending, Relay};
 use barepg_testkit::pg::{self, Cluster};
 use barepg_testkit::pgbouncer::{self, PgBouncer, PoolMode};
 use barepg_testkit::random::Random;
 
 use program::{Allowed, Generator, Step, shrink};
-use rows::{Reader, SCHEMA};
+use rows::{PROCEDURE, Reader, SCHEMA};
 use run::Run;
 use verbs::On;
 
@@ -99,6 +99,9 @@ fn place(
 ) -> Place {
     cluster.psql("postgres", &format!("create database {database}"));
     cluster.psql(database, SCHEMA);
+    if cluster.major() >= 12 {
+        cluster.psql(database, PROCEDURE);
+    }
     let session = pool != Some(PoolMode::Transaction);
     Place {
         cluster,
@@ -162,6 +165,9 @@ impl Place {
         if random.below(2) == 0 {
             client.set_static_statements(&mut known);
         }
+        let mut notes = [0; 400];
+        let mut queue = NotificationQueue::new(&mut notes);
+        client.set_notification_queue(&mut queue);
         client.set_timeout_ms(8_000);
         let port = match (&self.relay, &self.pooler) {
             (_, Some(pooler)) => pooler.port(),

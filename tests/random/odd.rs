@@ -16,6 +16,10 @@ fn plain(key: i64) -> String {
 
 pub fn odd(run: &mut Run, c: &mut Connection, what: String, odd: Odd, key: i64) {
     use Together::{Alone, Batch};
+    if run.has_ended() {
+        return;
+    }
+    run.start();
     let row = plain(key);
     let complete = |()| Ended::Complete;
     match odd {
@@ -188,6 +192,73 @@ pub fn odd(run: &mut Run, c: &mut Connection, what: String, odd: Odd, key: i64) 
                 }
                 Err(error)
             });
+        }
+        Odd::ManyRefused => {
+            let count = 100 + key * 37 % 250;
+            let bad = 1 + key * 31 % (count - 1);
+            run.call(c, what, &[Op::Fail], Batch, |c, faults| {
+                let items = (0..count).map(|n| {
+                    let n = if n == bad { 0 } else { n };
+                    (if n == 0 { -1 } else { key + (n + 1) * 1_000_000 }, "x", None::<&[u8]>)
+                });
+                let result = c.execute_many(INSERT, items);
+                if let Err(error) = &result
+                    && matches!(error.kind(), ErrorKind::Server(state) if state.as_str() == "23505")
+                    && i64::from(c.batch_done()) != bad
+                {
+                    faults.push(format!("{} done of {count}, and {bad} is wrong", c.batch_done()));
+                }
+                result.map(|_| Ended::Complete)
+            });
+        }
+        Odd::CopyRefused => {
+            run.call(c, what, &[Op::Fail], Batch, |c, faults| {
+                let mut copy = c.copy_in("copy work from stdin")?;
+                let mut error = copy.send(b"this is\tno row\n").err();
+                for n in 0..key * 13 % 2000 {
+                    let row = format!("{}\t1\t1\tx\t\\\\x00\n", key + (n + 1) * 1_000_000);
+                    let result = copy.send(row.as_bytes());
+                    if error.is_some() && result.err() != error {
+                        faults.push(format!("first {error:?}, then {result:?}"));
+                    }
+                    error = error.or(result.err());
+                }
+                let result = copy.finish();
+                if error.is_some() && result.err() != error {
+                    faults.push(format!("first {error:?}, then {result:?}"));
+                }
+                result.map(|_| Ended::Complete)
+            });
+        }
+        Odd::Call => {
+            let open = run.server.open().is_some();
+            let op = if open { Op::Fail } else { Op::Insert(key) };
+            run.call(c, what, &[op], Alone, |c, _| {
+                let v = crate::rows::Values::of(key);
+                let params = (v.key, v.n, v.f, v.t.as_deref(), v.b.as_deref());
+                c.execute("call commits($1, $2, $3, $4, $5)", params).map(|_| Ended::Complete)
+            });
+        }
+        Odd::Notify if run.server.open().is_some() => {}
+        Odd::Notify => {
+            let payload = "p".repeat(key as usize % 60);
+            let wait = |c: &mut Connection, faults: &mut Vec<String>| {
+                match c.wait_notification(2_000)? {
+                    Some(told) if told.payload == payload => {}
+                    told => faults.push(format!("{told:?}")),
+                }
+                Ok(Ended::Complete)
+            };
+            let listened = run.call(c, what, &[Op::Select(0)], Batch, |c, _| {
+                let sql = format!("unlisten *; listen c{key}; notify c{key}, '{payload}'");
+                c.batch_execute(&sql).map(complete)
+            });
+            if listened {
+                let rows = "select generate_series(1, 50)";
+                let first = |c: &mut Connection| c.query(rows, ())?.next().map(|_| Ended::Dropped);
+                run.call(c, "rows".into(), &[Op::Select(0)], Alone, |c, _| first(c));
+                run.call(c, "wait".into(), &[], Alone, wait);
+            }
         }
         Odd::Deadline => {
             run.cut = true;

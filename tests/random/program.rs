@@ -51,6 +51,14 @@ pub enum Odd {
     /// A source that ends too early.
     Source,
     SourceInCopy,
+    /// More than a pipeline's window, with a row in it that is there already.
+    ManyRefused,
+    /// A COPY that the server refuses at its first row, of many.
+    CopyRefused,
+    /// A procedure that commits.
+    Call,
+    /// LISTEN and NOTIFY, with rows between that are dropped.
+    Notify,
     Deadline,
 }
 
@@ -69,6 +77,10 @@ pub const ODD: &[Odd] = &[
     Odd::NulInCopy,
     Odd::Source,
     Odd::SourceInCopy,
+    Odd::ManyRefused,
+    Odd::CopyRefused,
+    Odd::Call,
+    Odd::Notify,
     Odd::Deadline,
 ];
 
@@ -162,7 +174,9 @@ impl Generator {
                 let odd = self.random.pick(ODD);
                 // Those that end the session are rarer.
                 let ends = matches!(odd, Odd::Source | Odd::Deadline);
-                let odd = if ends && self.random.below(4) != 0 { Odd::Empty } else { odd };
+                let never = odd == Odd::Call && !self.allowed.chain
+                    || odd == Odd::Notify && !self.allowed.session;
+                let odd = if never || ends && self.random.below(4) != 0 { Odd::Empty } else { odd };
                 Step::Odd(odd, self.key())
             }
             21 => match self.random.below(if self.allowed.session { 3 } else { 1 }) {

@@ -18,6 +18,15 @@ pub const SCHEMA: &str = "
     alter table child owner to trust_user;
 ";
 
+/// Where there are procedures.
+pub const PROCEDURE: &str = "
+    create procedure commits(a bigint, n int, f float8, t text, b bytea) language plpgsql as $$ begin
+        insert into work values (a, n, f, t, b);
+        commit;
+        perform 1;
+    end $$;
+";
+
 pub const INSERT: &str = "insert into work values ($1, $2, $3, $4, $5) returning key, n, f, t, b";
 pub const DEFERRED: &str = "with c as (insert into child values ($1, 77)) \
     insert into work values ($1, $2, $3, $4, $5) returning key, n, f, t, b";

@@ -233,6 +233,7 @@ fn many(run: &mut Run, c: &mut Connection, what: String, keys: &[i64], bad: bool
 }
 
 fn pipeline(run: &mut Run, c: &mut Connection, what: String, ops: &[Op], reading: Reading) {
+    run.start();
     let open = run.server.open().is_some();
     // Dropped before its results were asked for, it is abandoned: how much of it ran is not known.
     let abandoned = reading == Reading::Some(0);
@@ -335,7 +336,7 @@ fn copy_in(run: &mut Run, c: &mut Connection, what: String, keys: &[i64], end: C
     });
 }
 
-fn portal(run: &mut Run, tx: &mut Transaction, what: String, rows: u32, slice: u32) {
+fn portal(run: &mut Run, tx: &mut Transaction, what: String, total: u32, slice: u32) {
     if run.has_ended() {
         return;
     }
@@ -344,17 +345,25 @@ fn portal(run: &mut Run, tx: &mut Transaction, what: String, rows: u32, slice: u
     let mut found = Vec::new();
     let mut ended = || -> Result<Ended> {
         let sql = "select g, 'x' from generate_series(1, $1) g";
-        let portal = tx.portal(sql, (rows as i32,))?;
+        let portal = tx.portal(sql, (total as i32,))?;
+        let drops = slice.is_multiple_of(3);
         let mut at = 0;
         loop {
             let mut rows = tx.fetch(&portal, slice)?;
+            let mut count = 0;
             while let Some(row) = rows.next()? {
-                at += 1;
-                if row.get::<i32>(0)? != at {
-                    found.push(format!("row {at} is {row:?}"));
+                count += 1;
+                if row.get::<i32>(0)? != at + count {
+                    found.push(format!("row {} is {row:?}", at + count));
+                }
+                // The rest of the slice is dropped.
+                if drops && count == 1 && at + slice as i32 <= total as i32 {
+                    break;
                 }
             }
-            if !rows.is_suspended() {
+            let dropped = drops && count == 1 && at + slice as i32 <= total as i32;
+            at += if dropped { slice as i32 } else { count };
+            if !dropped && !rows.is_suspended() {
                 break;
             }
             if at as u32 % 5 == 4 {
@@ -362,8 +371,8 @@ fn portal(run: &mut Run, tx: &mut Transaction, what: String, rows: u32, slice: u
                 return Ok(Ended::Complete);
             }
         }
-        if at != rows as i32 {
-            found.push(format!("{at} rows of {rows}"));
+        if at != total as i32 {
+            found.push(format!("{at} rows of {total}"));
         }
         Ok(Ended::Complete)
     };
