@@ -27,7 +27,7 @@ use run::Run;
 use verbs::On;
 
 /// Programs of a test, unless the environment says otherwise.
-const PROGRAMS: u64 = 150;
+const PROGRAMS: u64 = 100;
 
 #[test]
 fn oldest_server() {
