@@ -66,6 +66,16 @@ fn pooled_transactions() {
     place(pg::shared(15), "random_pooled", false, Some(PoolMode::Transaction)).run();
 }
 
+/// A cluster of its own, for a setting that needs a restart.
+#[test]
+fn prepared_transactions() {
+    let extra_conf = vec!["max_prepared_transactions = 5".to_string()];
+    let cluster = Cluster::start(pg::Options { extra_conf, ..pg::Options::default() });
+    let mut place = place(Box::leak(Box::new(cluster)), "random_prepared", false, None);
+    place.allowed.prepared = true;
+    place.run();
+}
+
 #[test]
 fn links_behind_a_pooler_that_are_cut() {
     let mut place = place(pg::shared(15), "random_pooled_cut", true, None);
@@ -111,7 +121,7 @@ fn place(
             let options = pgbouncer::Options { mode, ..pgbouncer::Options::default() };
             PgBouncer::start_with(cluster, &options)
         }),
-        allowed: Allowed { session, chain: cluster.major() >= 12 },
+        allowed: Allowed { session, chain: cluster.major() >= 12, prepared: false },
         pieces: false,
         reader: Reader::start(cluster, database),
         first: 0,
@@ -150,6 +160,9 @@ impl Place {
 
     /// Faults, calls, outcomes that were Unknown without need.
     fn play(&mut self, seed: u64, steps: Option<&[Step]>) -> (Vec<String>, Vec<String>, u32) {
+        if self.allowed.prepared {
+            self.reader.ask("rollback prepared 'p'");
+        }
         self.reader.ask("truncate work, child");
         let generated = Generator::new(seed, self.first, self.allowed).program();
         let steps = steps.unwrap_or(&generated);
@@ -192,6 +205,7 @@ impl Place {
         }
         let pooled = self.pooler.is_some();
         let mut run = Run::new(&mut self.reader, self.first, self.relay.is_some(), pooled, pid);
+        run.server.keeps_prepared = self.allowed.prepared;
         verbs::steps(&mut run, &mut On::Connection(&mut connection), steps);
         if !run.has_ended() {
             verbs::steps(&mut run, &mut On::Connection(&mut connection), &[Step::Ping, Step::Ping]);

@@ -128,6 +128,8 @@ pub struct Allowed {
     pub session: bool,
     /// COMMIT AND CHAIN; savepoints in a text of several statements: PostgreSQL 12 and later.
     pub chain: bool,
+    /// PREPARE TRANSACTION succeeds: its locks stay.
+    pub prepared: bool,
 }
 
 pub struct Generator {
@@ -255,7 +257,8 @@ impl Generator {
             16 => Op::Cancel,
             17 => Op::Notice,
             18 if self.allowed.session => Op::Set,
-            19 => Op::Define,
+            19 if !self.allowed.prepared => Op::Define,
+            19 => Op::PrepareTransaction,
             20 if self.allowed.session => Op::DeallocateAll,
             21 if self.allowed.session => Op::DiscardAll,
             22 | 23 => Op::Begin,

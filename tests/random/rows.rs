@@ -132,6 +132,7 @@ impl Reader {
         let conninfo =
             format!("host=127.0.0.1 port={} dbname={database} user=trust_user", cluster.port());
         command.args(["-XAtq", "-d", &conninfo]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::null());
         let mut psql = command.spawn().unwrap();
         let (to, from) = (psql.stdin.take().unwrap(), psql.stdout.take().unwrap());
         Self { psql, to, from: BufReader::new(from) }

@@ -31,7 +31,7 @@ pub enum Op {
     Savepoint(u32),
     RollbackTo(u32),
     Release(u32),
-    /// Fails in every case: the server keeps no prepared transactions.
+    /// Always under the same name.
     PrepareTransaction,
 }
 
@@ -83,6 +83,9 @@ pub struct Server {
     begun: u32,
     /// Which of those were committed.
     kept: Vec<u32>,
+    /// Whether the server keeps prepared transactions, and has the one.
+    pub keeps_prepared: bool,
+    prepared: bool,
     /// After which of them something came that may commit by itself.
     doubtful: Vec<u32>,
 }
@@ -194,8 +197,14 @@ impl Server {
             Op::Commit => {}
             Op::PrepareTransaction if !block && together == Together::Alone => {}
             Op::PrepareTransaction => {
-                self.tx = None;
-                return Err(());
+                let tx = self.tx.take();
+                let deferred = tx.is_some_and(|tx| tx.frames.iter().any(|frame| frame.deferred));
+                if deferred || !self.keeps_prepared || self.prepared {
+                    return Err(());
+                }
+                self.prepared = true;
+                done.committed = true;
+                (if block { &mut self.kept } else { &mut self.doubtful }).push(self.begun);
             }
             _ if !block => return Err(()),
             Op::CommitAndChain => {
