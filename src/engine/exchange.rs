@@ -8,6 +8,9 @@ use crate::wire::backend::Phase;
 /// What a dropped guard left to do. A pointer, so that only what is used is linked.
 pub(crate) type Leftover = fn(&mut Session<'_>, &mut Lent<'_>) -> Result<(), Fault>;
 
+/// What a dropped guard of a transaction left, and the number of the transaction that was open then.
+pub(crate) type Undo = fn(&mut Session<'_>, &mut Lent<'_>, u32) -> Result<(), Fault>;
+
 /// Where a link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -42,7 +45,7 @@ pub(crate) struct Exchange {
     /// To be sent before the rest of an answer is discarded: the end of what was not finished.
     unfinished: Option<Leftover>,
     /// The guard of a transaction was dropped: to be rolled back before anything else.
-    undo: Option<Leftover>,
+    undo: Option<Undo>,
 }
 
 impl Exchange {
@@ -177,11 +180,11 @@ impl Exchange {
     }
 
     /// Before anything else, the next verb is to do this.
-    pub(crate) const fn set_undo(&mut self, leftover: Leftover) {
+    pub(crate) const fn set_undo(&mut self, leftover: Undo) {
         self.undo = Some(leftover);
     }
 
-    pub(super) const fn take_undo(&mut self) -> Option<Leftover> {
+    pub(super) const fn take_undo(&mut self) -> Option<Undo> {
         self.undo.take()
     }
 }

@@ -269,6 +269,7 @@ impl<'b> Session<'b> {
 
     /// What a dropped statement left, and what a dropped transaction did.
     fn finish(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
+        let number = self.ledger.transaction();
         let discarded = self.discard(io);
         if !matches!(discarded, Ok(()) | Err(Fault::EARLIER)) {
             return discarded;
@@ -277,7 +278,7 @@ impl<'b> Session<'b> {
             // An answer that belongs to another client must not be taken for that of the rollback.
             self.take_unsolicited(io)?;
             self.ledger.forget_ending();
-            undo(self, io)?;
+            undo(self, io, number)?;
             // The transaction is given up, if it was still open: so is what failed in it.
             if self.exchange.owes() {
                 return self.discard(io);

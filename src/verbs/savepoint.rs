@@ -155,9 +155,10 @@ impl Session<'_> {
 }
 
 /// Rolls back to the savepoint above those that are open, and removes it, unless a statement ended the
-/// transaction.
-fn roll_back_to(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Fault> {
-    if session.ledger.status() == TransactionStatus::Idle {
+/// transaction, one whose answer was not read before among them.
+fn roll_back_to(session: &mut Session<'_>, io: &mut Lent<'_>, number: u32) -> Result<(), Fault> {
+    let ledger = &session.ledger;
+    if ledger.status() == TransactionStatus::Idle || ledger.transaction() != number {
         return Ok(());
     }
     let mut digits = [0; DECIMAL];

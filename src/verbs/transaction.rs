@@ -221,7 +221,7 @@ impl core::fmt::Debug for TransactionBuilder<'_, '_, '_> {
 }
 
 /// What the guard of a transaction left, unless a statement ended the transaction.
-fn roll_back(session: &mut Session<'_>, io: &mut Lent<'_>) -> Result<(), Fault> {
+fn roll_back(session: &mut Session<'_>, io: &mut Lent<'_>, _: u32) -> Result<(), Fault> {
     match session.ledger.status() {
         TransactionStatus::Idle => Ok(()),
         _ => session.send_query(io, &["ROLLBACK"]),

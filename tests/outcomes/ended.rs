@@ -214,6 +214,15 @@ fn a_dropped_savepoint_fails_no_other_transaction() {
             drop(savepoint);
             assert!(tx.ping().is_ok(), "{text}");
             assert!(tx.commit().is_err(), "{text}");
+            // Also where the answer of that text is still to be read.
+            c.ping().unwrap();
+            let mut tx = c.transaction().unwrap();
+            let mut savepoint = tx.savepoint().unwrap();
+            drop(savepoint.simple_query(text).unwrap());
+            drop(savepoint);
+            tx.ping().unwrap_or_else(|error| panic!("{text}, dropped: {error:?}"));
+            let rolled_back = text.starts_with("rollback");
+            assert_eq!(tx.rollback().is_ok(), rolled_back, "{text}, dropped");
         });
     }
 }
