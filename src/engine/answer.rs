@@ -122,7 +122,7 @@ impl Session<'_> {
         self.rows = Count(tag.rows);
         if let Some(kind) = tag.kind(self.exchange.is_simple()) {
             self.ledger.command(kind);
-            if kind == CommandKind::Forgets {
+            if matches!(kind, CommandKind::Forgets | CommandKind::ForgetsAndMayCommit) {
                 self.server.set(Fact::Forgot, true);
             }
         }

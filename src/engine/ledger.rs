@@ -22,8 +22,6 @@ const CONFIRMED: u8 = 16;
 pub(crate) struct Ledger {
     /// Transactions that have ended: which one is open.
     transactions: u32,
-    /// The same when the last one ended that was not rolled back.
-    kept: u32,
     /// What the verb's answer ended with.
     ended: Option<Fault>,
     /// The server's view of the transaction at the last ReadyForQuery.
@@ -34,6 +32,8 @@ pub(crate) struct Ledger {
     seen: u8,
     /// How something that was sent may end the open transaction, or commit.
     ending: Ending,
+    /// The same when the last one ended that was not rolled back.
+    kept: u32,
 }
 
 impl Ledger {
@@ -86,9 +86,9 @@ impl Ledger {
         let open = self.status != TransactionStatus::Idle;
         match kind {
             // Within the transaction that was open when the verb began.
-            CommandKind::MayCommit | CommandKind::Forgets
+            CommandKind::MayCommit | CommandKind::ForgetsAndMayCommit
                 if open && !self.has_committed() && !self.is_rolled_back() => {}
-            CommandKind::Commits | CommandKind::MayCommit | CommandKind::Forgets => {
+            CommandKind::Commits | CommandKind::MayCommit | CommandKind::ForgetsAndMayCommit => {
                 self.seen |= COMMITTED;
                 self.transaction_ends(false);
             }
@@ -106,7 +106,7 @@ impl Ledger {
                     self.transaction_ends(true);
                 }
             }
-            CommandKind::Other => {}
+            CommandKind::Forgets | CommandKind::Other => {}
         }
     }
 

@@ -22,8 +22,10 @@ pub enum CommandKind {
     Rollback,
     /// BEGIN or START TRANSACTION.
     Begin,
-    /// DEALLOCATE or DISCARD: prepared statements are gone. The latter may have committed too.
+    /// DEALLOCATE: prepared statements are gone.
     Forgets,
+    /// DISCARD: they are, and it may have committed.
+    ForgetsAndMayCommit,
     /// Anything else.
     Other,
 }
@@ -109,16 +111,15 @@ fn kind(text: &[u8], simple: bool) -> CommandKind {
         word(b"DROd"),
         word(b"ALTd"),
         word(b"ANAd"),
-        word(b"DISf"),
+        word(b"DISg"),
         word(b"DEAf"),
     ];
-    let mut letters = [0; 4];
-    letters.iter_mut().zip(text.iter().take(3)).for_each(|(to, from)| *to = *from);
-    let letters = word(&letters);
+    let letter = |at| text.get(at).copied().unwrap_or(0);
+    let letters = word(&[letter(0), letter(1), letter(2), 0]);
     let known = KNOWN.iter().find(|known| **known & 0x00ff_ffff == letters);
     match known.map_or(0, |known| known.to_le_bytes()[3]) {
         // ROLLBACK PREPARED.
-        b'r' if text.get(9) == Some(&b'P') => CommandKind::MayCommit,
+        b'r' if text.len() > b"ROLLBACK".len() => CommandKind::MayCommit,
         b'r' => CommandKind::Rollback,
         b'b' => CommandKind::Begin,
         // COMMENT and PREPARE begin as they do.
@@ -127,6 +128,7 @@ fn kind(text: &[u8], simple: bool) -> CommandKind {
         b'm' => CommandKind::MayCommit,
         b'd' if !simple => CommandKind::MayCommit,
         b'f' => CommandKind::Forgets,
+        b'g' => CommandKind::ForgetsAndMayCommit,
         _ => CommandKind::Other,
     }
 }
@@ -204,8 +206,8 @@ mod tests {
             assert_eq!(kind(b"ROLLBACK\0", simple), Some(CommandKind::Rollback));
             assert_eq!(kind(b"BEGIN\0", simple), Some(CommandKind::Begin));
             assert_eq!(kind(b"START TRANSACTION\0", simple), Some(CommandKind::Begin));
-            assert_eq!(kind(b"DISCARD ALL\0", simple), Some(CommandKind::Forgets));
             assert_eq!(kind(b"DEALLOCATE ALL\0", simple), Some(CommandKind::Forgets));
+            assert_eq!(kind(b"DISCARD ALL\0", simple), Some(CommandKind::ForgetsAndMayCommit));
             assert_eq!(kind(b"DECLARE CURSOR\0", simple), Some(CommandKind::Other));
             assert_eq!(kind(b"SET\0", simple), Some(CommandKind::Other));
             assert_eq!(kind(b"\0", simple), Some(CommandKind::Other));
