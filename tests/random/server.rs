@@ -237,7 +237,11 @@ impl Server {
                 done.rolled_back = true;
             }
             Op::Rollback => self.tx = None,
-            Op::CommitAndChain | Op::RollbackAndChain => self.begin(),
+            Op::CommitAndChain => {
+                self.begin();
+                done.rolled_back = true;
+            }
+            Op::RollbackAndChain => self.begin(),
             Op::RollbackTo(savepoint) => return self.rollback_to(savepoint),
             _ => return Err(()),
         }
