@@ -22,9 +22,9 @@ pub enum CommandKind {
     Rollback,
     /// BEGIN or START TRANSACTION.
     Begin,
-    /// DEALLOCATE: prepared statements are gone.
+    /// DEALLOCATE, DISCARD: prepared statements are gone.
     Forgets,
-    /// DISCARD: they are, and it may have committed.
+    /// DISCARD where it may have committed too.
     ForgetsAndMayCommit,
     /// Anything else.
     Other,
@@ -127,8 +127,8 @@ fn kind(text: &[u8], simple: bool) -> CommandKind {
         b'p' if text.len() > b"PREPARE".len() => CommandKind::Commits,
         b'm' => CommandKind::MayCommit,
         b'd' if !simple => CommandKind::MayCommit,
-        b'f' => CommandKind::Forgets,
-        b'g' => CommandKind::ForgetsAndMayCommit,
+        b'g' if !simple => CommandKind::ForgetsAndMayCommit,
+        b'f' | b'g' => CommandKind::Forgets,
         _ => CommandKind::Other,
     }
 }
@@ -207,11 +207,12 @@ mod tests {
             assert_eq!(kind(b"BEGIN\0", simple), Some(CommandKind::Begin));
             assert_eq!(kind(b"START TRANSACTION\0", simple), Some(CommandKind::Begin));
             assert_eq!(kind(b"DEALLOCATE ALL\0", simple), Some(CommandKind::Forgets));
-            assert_eq!(kind(b"DISCARD ALL\0", simple), Some(CommandKind::ForgetsAndMayCommit));
             assert_eq!(kind(b"DECLARE CURSOR\0", simple), Some(CommandKind::Other));
             assert_eq!(kind(b"SET\0", simple), Some(CommandKind::Other));
             assert_eq!(kind(b"\0", simple), Some(CommandKind::Other));
         }
+        assert_eq!(kind(b"DISCARD ALL\0", false), Some(CommandKind::ForgetsAndMayCommit));
+        assert_eq!(kind(b"DISCARD ALL\0", true), Some(CommandKind::Forgets));
         assert_eq!(kind(b"CREATE DATABASE\0", false), Some(CommandKind::MayCommit));
         assert_eq!(kind(b"CREATE TABLE\0", true), Some(CommandKind::Other));
     }
