@@ -32,7 +32,7 @@ pub(crate) struct Ledger {
     seen: u8,
     /// How something that was sent may end the open transaction, or commit.
     ending: Ending,
-    /// The same when the last one ended that was not rolled back.
+    /// `transactions` when the last one ended that was not rolled back.
     kept: u32,
 }
 
