@@ -18,7 +18,7 @@ use crate::wire::{Rules, WireError, Writer, frontend};
 /// The server knows it by a name that is made of its text and types. So it does no harm when a
 /// pooler in transaction mode lends the same server connection to other clients, when the server
 /// forgets it (`deallocate all`, `discard all`) or finds it outdated (`alter table`): it is then
-/// prepared anew, with the same round trip that runs it. Only within an open transaction such an
+/// prepared anew, or goes as text, with the same round trip that runs it. Only within an open transaction such an
 /// error is the caller's, once: the transaction has failed then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
