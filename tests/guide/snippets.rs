@@ -59,7 +59,7 @@ Ok(())
 fn on_a_host() -> std::result::Result<(), Box<dyn Error>> {
 let mut host = barepg::host::Host::new();
 let mut client = host.client("dbname=test user=postgres")?;   // and PG* variables, ~/.pgpass
-let mut connection = client.connect()?;
+let mut connection = client.connect()?;                        // or client.supervise(…): a session that is kept running
 Ok(())
 }
 
