@@ -71,16 +71,20 @@ pub trait Platform {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoEntropy;
 
-/// Secret bytes from the platform, 18 or more.
+/// Random bytes from the platform, 8 or more.
 ///
 /// # Errors
-/// [`NoEntropy`] when the platform has none, or gives the same 8 bytes (of 32 or more bytes: 16)
-/// again and again: so does a source that is not switched on, and a register that is read faster
-/// than it fills.
+/// [`NoEntropy`] when the platform has none, or gives the same 8 bytes (of 32 or more bytes: 16, of
+/// less than 16: 4) again and again: so does a source that is not switched on, and a register that is
+/// read faster than it fills.
 pub(crate) fn draw(platform: &dyn Platform, buf: &mut [u8]) -> Result<(), NoEntropy> {
     platform.entropy(buf)?;
-    let period = if buf.len() < 32 { 8 } else { 16 };
-    let repeats = buf.iter().zip(buf.iter().skip(period)).all(|(a, b)| a == b);
+    let period = match buf.len() {
+        ..16 => 4,
+        16..32 => 8,
+        _ => 16,
+    };
+    let repeats = buf.get(period..) == buf.get(..buf.len().saturating_sub(period));
     if repeats { Err(NoEntropy) } else { Ok(()) }
 }
 
@@ -233,7 +237,7 @@ pub(crate) const fn low(now: u64) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A clock that says what a function makes of the turns.
@@ -262,7 +266,7 @@ mod tests {
     }
 
     /// Gives the same few bytes again and again.
-    struct Stuck(&'static [u8]);
+    pub(crate) struct Stuck(pub(crate) &'static [u8]);
 
     impl Platform for Stuck {
         fn now_ms(&self) -> u64 {
@@ -281,6 +285,9 @@ mod tests {
             (&b"\0"[..], 18, false),
             (b"\xff", 48, false),
             (b"ab", 18, false),
+            (b"\0", 8, false),
+            (b"abcd", 8, false),
+            (b"abcdefg", 8, true),
             (b"abcd", 18, false),
             (b"abcd", 48, false),
             (b"abcdefgh", 18, false),

@@ -73,7 +73,7 @@ use crate::error::{
     Buffer, Details, Error, Fault, OutboxError, Outcome, Result, SqlState, UsageError,
 };
 use crate::flash::FlashError;
-use crate::platform::Platform;
+use crate::platform::{Platform, draw};
 use crate::verbs::{Params, StaticStatement};
 use crate::wire::{Rules, WireError, Writer};
 
@@ -170,14 +170,9 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         ring.open(&mut device, rows, longest)?;
         if ring.sequence == 0 {
             let mut random = [0; 8];
-            platform.entropy(&mut random).map_err(|_| OutboxError::NoEntropy)?;
-            let random = u64::from_le_bytes(random);
-            // The same word twice: a generator that is not switched on, or read faster than it fills.
-            if random == random.rotate_left(32) {
-                return Err(OutboxError::NoEntropy.into());
-            }
+            draw(platform, &mut random).map_err(|_| OutboxError::NoEntropy)?;
             // Positive as a bigint.
-            ring.begin(random >> 33 << 32);
+            ring.begin(u64::from_le_bytes(random) >> 33 << 32);
         }
         if let Some(place) = aside {
             ring_aside.open(&mut device, place, longest)?;

@@ -253,30 +253,18 @@ fn a_row_that_reads_as_valid_once_keeps_its_number() {
 #[test]
 fn a_generator_that_stands_still_makes_no_outbox() {
     use super::{Options, Outbox};
-    use crate::platform::{NoEntropy, Platform};
+    use crate::platform::tests::Stuck;
     use crate::types::oid;
     use crate::verbs::StaticStatement;
 
     static INSERT: StaticStatement =
         StaticStatement::new("insert into t values ($1, $2)", &[oid::INT8, oid::INT4]);
 
-    struct Board(&'static [u8]);
-    impl Platform for Board {
-        fn now_ms(&self) -> u64 {
-            0
-        }
-
-        fn entropy(&self, buf: &mut [u8]) -> Result<(), NoEntropy> {
-            buf.iter_mut().zip(self.0.iter().cycle()).for_each(|(to, from)| *to = *from);
-            Ok(())
-        }
-    }
-
     let statements = [&INSERT];
     for (bytes, good) in [(&b"\0"[..], false), (b"\xff", false), (b"abcdefghijklmnopqr", true)] {
         let (mut memory, mut buffer) = ([0; 4096], [0; 128]);
         let flash = RamFlash::new(&mut memory);
-        let opened = Outbox::open(flash, &mut buffer, Options::new(&statements), &Board(bytes));
+        let opened = Outbox::open(flash, &mut buffer, Options::new(&statements), &Stuck(bytes));
         let error = opened.err().map(|error| error.kind());
         let expected = crate::ErrorKind::Outbox(OutboxError::NoEntropy);
         assert_eq!(error, (!good).then_some(expected), "{bytes:?}");
