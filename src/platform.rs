@@ -138,12 +138,11 @@ impl Countdown {
     pub(crate) fn pulse(&mut self, platform: &dyn Platform) -> Result<(), Fault> {
         platform.idle();
         let now = low(platform.now_ms());
-        // A clock that went backwards says nothing of the time that passed.
-        let passed = now.wrapping_sub(self.last).cast_signed();
+        let passed = passed(now, self.last);
         self.last = now;
         if core::mem::replace(&mut self.runs, true) && passed > 0 {
             self.still = 0;
-            self.left_ms = self.left_ms.saturating_sub(passed.unsigned_abs());
+            self.left_ms = self.left_ms.saturating_sub(passed);
         }
         if self.left_ms == 0 { Err(Fault::TIMED_OUT) } else { Ok(()) }
     }
@@ -234,6 +233,13 @@ impl Idle<'_> {
 pub(crate) const fn low(now: u64) -> u32 {
     let [a, b, c, d, ..] = now.to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
+}
+
+/// The time between two lower halves, in milliseconds; the clock may have wrapped. One that went backwards
+/// says nothing of the time that passed.
+pub(crate) const fn passed(now: u32, since: u32) -> u32 {
+    let passed = now.wrapping_sub(since).cast_signed();
+    if passed > 0 { passed.unsigned_abs() } else { 0 }
 }
 
 #[cfg(test)]

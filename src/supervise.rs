@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::connect::Dial;
 use crate::connection::Connection;
 use crate::error::{Error, Outcome, Remedy, Result, ServerError};
-use crate::platform::{Countdown, Platform, low};
+use crate::platform::{Countdown, Platform, low, passed};
 
 /// How long to pause after how many failures in a row.
 ///
@@ -197,7 +197,7 @@ impl Supervisor {
         health.host = host;
         self.began = platform.now_ms();
         if let Some(since) = self.since {
-            health.longest_gap_ms = health.longest_gap_ms.max(passed(self.began, since));
+            health.longest_gap_ms = health.longest_gap_ms.max(lasted(self.began, since));
         }
     }
 
@@ -206,7 +206,7 @@ impl Supervisor {
     /// `reported`: the server has given the reason.
     fn is_no_refusal(&self, platform: &dyn Platform, error: Error, reported: bool) -> bool {
         let kind = Kind::of(Some(error));
-        let lasted = passed(platform.now_ms(), self.began);
+        let lasted = lasted(platform.now_ms(), self.began);
         !reported && kind == Kind::Lost || lasted >= self.policy.of(kind).longest_ms
     }
 
@@ -238,12 +238,11 @@ impl Supervisor {
     }
 }
 
-/// The time since then, in milliseconds. A clock of 32 bits may have wrapped; one that went
-/// backwards says nothing of the time that passed.
-fn passed(now: u64, since: u64) -> u32 {
+/// The time since then, in milliseconds. Of a clock of 64 bits all of it.
+fn lasted(now: u64, since: u64) -> u32 {
     match now.checked_sub(since) {
-        Some(passed) => u32::try_from(passed).unwrap_or(u32::MAX),
-        None => u32::try_from(low(now).wrapping_sub(low(since)).cast_signed()).unwrap_or(0),
+        Some(lasted) => u32::try_from(lasted).unwrap_or(u32::MAX),
+        None => passed(low(now), low(since)),
     }
 }
 
