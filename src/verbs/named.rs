@@ -133,12 +133,8 @@ impl Session<'_> {
     #[cold]
     fn run_where_mixed(&mut self, run: Run) -> Run {
         self.forget_description();
-        let parses = self.parses_always();
-        match run {
-            _ if parses => Run::Text,
-            Run::Named if self.ledger.status() != TransactionStatus::Idle => Run::Text,
-            run => run,
-        }
+        let open = self.ledger.status() != TransactionStatus::Idle;
+        if self.parses_always() || open && run == Run::Named { Run::Text } else { run }
     }
 
     /// Prepares and runs a statement again that the server did not know. What it still does not take then
