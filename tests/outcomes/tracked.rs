@@ -1,15 +1,12 @@
 //! Prepared statements through a pooler that keeps them itself, by text and types and not by name: what
 //! is outdated on the server stays so, and who asks for a name that was given up is sent away.
 
-use std::net::TcpStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use barepg::host::{Link, SystemPlatform};
-use barepg::{
-    Client, Config, Connection, Dialect, Result, StaticStatement, StaticStatements, Storage,
-};
+use barepg::{Connection, Result, StaticStatement};
 
 use crate::poolers::Pooled;
+use crate::session::{link, with_session_over};
 use crate::table::Table;
 use crate::tracker::Tracker;
 
@@ -17,14 +14,7 @@ const TEXT: &str = "select * from tracked where i = $1";
 static IN_FLASH: StaticStatement = StaticStatement::new(TEXT, &[barepg::types::oid::INT4]);
 
 fn session<R>(table: &Table, f: impl FnOnce(&mut Connection) -> R) -> R {
-    let (mut storage, mut known) = (Storage::<512, 512>::new(), StaticStatements::new());
-    let platform = SystemPlatform::new();
-    let config = Config::new().user("trust_user").dbname("test").dialect(Dialect::PostgreSql);
-    let mut client = Client::new(storage.buffers(), &config, &platform);
-    client.set_static_statements(&mut known);
-    client.set_timeout_ms(20_000);
-    let stream = TcpStream::connect(("127.0.0.1", table.cluster.port())).unwrap();
-    f(&mut client.connect(Tracker::new(Link::from_tcp(stream).unwrap())).unwrap())
+    with_session_over(Tracker::new(link(table.cluster.port())), "test", f)
 }
 
 /// How many columns the rows of a statement have, by each way to run it.
