@@ -36,7 +36,7 @@ impl Connection<'_, '_> {
         result.map_err(|fault| self.session.into_error(fault))
     }
 
-    /// Makes the server forget a prepared statement. Behind a pooler that mixes sessions all statements go
+    /// Makes the server forget a prepared statement. Through a pooler that mixes sessions all statements go
     /// as text from then on, until the session ends: a name that was given up may end it there.
     ///
     /// # Errors

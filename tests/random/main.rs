@@ -77,7 +77,7 @@ fn prepared_transactions() {
 }
 
 #[test]
-fn links_behind_a_pooler_that_are_cut() {
+fn links_through_a_pooler_that_are_cut() {
     let mut place = place(pg::shared(15), "random_pooled_cut", true, None);
     let options = pgbouncer::Options {
         upstream: place.relay.as_ref().map(Relay::port),
