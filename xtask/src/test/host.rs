@@ -166,7 +166,7 @@ fn packaged(name: &str, list: &str) -> Result<(), String> {
     }
     let known = |file: &str| {
         let plain = ["Cargo.toml", "Cargo.toml.orig", "Cargo.lock", ".cargo_vcs_info.json"];
-        let text = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
+        let text = ["README.md", "LICENSE-APACHE", "LICENSE-MIT"];
         plain.contains(&file)
             || text.contains(&file)
             || file.starts_with("src/")
