@@ -14,7 +14,6 @@ use crate::error::{ConfigError, Fault};
 const LONGEST: usize = 4096;
 
 /// Calls `hash` with the form to be hashed.
-#[inline]
 pub(super) fn prepared<T>(
     password: &[u8],
     credentials: &Credentials<'_>,

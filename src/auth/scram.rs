@@ -177,8 +177,7 @@ impl<'p> Scram<'p> {
         Ok(())
     }
 
-    /// Takes the server-final message: the server proves that it knows the password. Out of line: the
-    /// signature is on the stack of nothing else.
+    /// Takes the server-final message: the server proves that it knows the password.
     #[inline(never)]
     pub(crate) fn server_final(&mut self, message: &[u8]) -> Result<(), AuthError> {
         let expected = core::mem::replace(&mut self.state, State::Failed) == State::Final;
@@ -275,7 +274,6 @@ fn take_field<'a>(rest: &mut &'a [u8], name: u8) -> Result<&'a [u8], AuthError> 
 }
 
 /// An iteration count: a number without leading zeros.
-#[inline(never)]
 fn count(text: &[u8]) -> Result<u32, AuthError> {
     match digits::number(text) {
         Ok(count) if !text.starts_with(b"0") => Ok(count),

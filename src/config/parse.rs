@@ -12,7 +12,6 @@ pub(crate) struct Parsed<'a> {
 
 /// Reads `text`, and notes which keywords it named.
 #[cfg(feature = "provision")]
-#[inline(never)]
 pub(super) fn parse_named<'a>(
     text: &'a str,
     scratch: &'a mut [u8],

@@ -117,7 +117,6 @@ impl Session<'_> {
         self.settle_in(io)
     }
 
-    #[inline(never)]
     fn authenticate(
         &mut self,
         io: &mut Lent<'_>,
@@ -275,7 +274,6 @@ impl Session<'_> {
     }
 
     /// PasswordMessage.
-    #[inline(never)]
     fn answer(&mut self, io: &mut Lent<'_>, text: &[u8]) -> Result<(), Fault> {
         self.stage(io, &|w| {
             frontend::password(w, &|w| {

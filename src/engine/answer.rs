@@ -8,7 +8,6 @@ use crate::wire::{Reader, frontend};
 
 impl Session<'_> {
     /// Goes to the next message that is not asynchronous. Its body is still to be taken.
-    #[inline(never)]
     pub(crate) fn next(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         loop {
             self.checked_header(io)?;
@@ -138,7 +137,6 @@ impl Session<'_> {
         self.executed_slowly(io)
     }
 
-    #[inline(never)]
     fn executed_slowly(&mut self, io: &mut Lent<'_>) -> Result<(), Fault> {
         self.set_rows(0);
         loop {
@@ -219,6 +217,7 @@ impl Session<'_> {
         if failed { Err(Fault::EARLIER) } else { Ok(()) }
     }
 
+    #[inline(never)]
     pub(super) fn forget_error(&mut self) {
         self.error = None;
         self.link.unpin(0);

@@ -208,7 +208,6 @@ impl<'b> Session<'b> {
 
     /// The first steps of every verb.
     #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
     fn start_verb(&mut self) -> Result<(), Fault> {
         self.link.start(self.timeout_ms);
         if self.link.malformed.get() {

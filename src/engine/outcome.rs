@@ -62,7 +62,6 @@ impl Session<'_> {
     }
 
     /// After ErrorResponse in the answer to a verb: takes it, and what is left up to ReadyForQuery.
-    #[inline(never)]
     pub(crate) fn refused(&mut self, io: &mut Lent<'_>) -> Fault {
         match self.take_error(io) {
             Ok(()) => {

@@ -51,7 +51,6 @@ impl Framed<'_> {
     }
 
     /// Pins what was taken last, after what is pinned already.
-    #[inline(never)]
     pub(crate) fn pin(&mut self) {
         let ((start, end), at) = (self.taken, self.pinned);
         let length = end.wrapping_sub(start);

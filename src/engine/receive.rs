@@ -282,7 +282,6 @@ impl Framed<'_> {
         }
     }
 
-    #[inline(never)]
     fn receive_up_to(&mut self, io: &mut Lent<'_>, n: usize) -> Result<(), Fault> {
         if n > self.room() {
             return Err(self.too_small(n));

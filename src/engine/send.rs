@@ -110,7 +110,6 @@ impl Framed<'_> {
 
     /// Writes a part in one piece and sends it, from the larger of the two buffers: nothing was
     /// received yet. For a start-up packet: some poolers want it in one segment.
-    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn write_whole(&mut self, io: &mut Lent<'_>, part: Part<'_>) -> Result<(), Fault> {
         let swapped = self.rx.len() > self.tx.len();
         if swapped {

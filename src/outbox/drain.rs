@@ -154,7 +154,6 @@ impl<F: NorFlash> Outbox<'_, F> {
     }
 
     /// A batch was not stored: it is sent again by parts, set aside, or waits.
-    #[cfg_attr(target_os = "none", inline(never))]
     fn failed(&mut self, conn: &Connection, error: Error, sent: u16, first: &Cursor) -> Result<()> {
         self.counters.failures = self.counters.failures.wrapping_add(1);
         let sending = &mut self.sending;

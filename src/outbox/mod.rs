@@ -217,7 +217,6 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         self.push_row(statement, &values)
     }
 
-    #[cfg_attr(target_os = "none", inline(never))]
     fn push_row(
         &mut self,
         statement: &'static StaticStatement,

@@ -78,7 +78,6 @@ impl Ring {
     }
 
     /// Everything below a number is done, nothing above.
-    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn rewind<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,

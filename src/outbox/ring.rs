@@ -74,7 +74,6 @@ impl Ring {
     };
 
     /// The whole number of a row.
-    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn whole(&self, number: Number) -> u64 {
         number.whole(self.first)
     }
@@ -85,7 +84,6 @@ impl Ring {
     }
 
     /// To the next row after the cursor that is not done; `false`: there is none.
-    #[cfg_attr(target_os = "none", inline(never))]
     pub(super) fn step<F: NorFlash>(
         &self,
         device: &mut Device<F>,

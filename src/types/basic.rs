@@ -142,7 +142,6 @@ const MOST: usize = 19;
 /// A decimal integer with an optional sign, as the server prints them: without more zeros in front
 /// than digits fit.
 #[cfg_attr(not(target_os = "none"), inline(always))]
-#[cfg_attr(target_os = "none", inline(never))]
 fn integer_text(text: &[u8]) -> Result<i64, TypeError> {
     if let [b'-', digits @ ..] = text {
         return negative_text(digits);

@@ -230,7 +230,6 @@ impl Session<'_> {
     /// What a part of a batch may do to the batch's transaction: also where none is open, what follows
     /// a COMMIT is no matter of one transaction.
     #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
     pub(crate) fn note_part_of_batch(&mut self, sql: &str) {
         let alone = self.ledger.status() == TransactionStatus::Idle;
         self.note_ending(Ending::of(sql, alone).and_more());

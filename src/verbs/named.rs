@@ -101,7 +101,6 @@ pub(crate) trait Named {
 
 /// Parse where it is needed, Bind, Describe if that is wanted, Execute and Sync.
 #[cfg(target_os = "none")]
-#[inline(never)]
 fn encode(w: &mut Writer<'_>, execution: &Execution<'_, dyn Params + '_>) -> Result<(), WireError> {
     let Execution { sql, params, run, .. } = *execution;
     let Source::Named(statement) = sql.0 else { return Err(WireError::Value) };

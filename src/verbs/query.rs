@@ -237,7 +237,6 @@ impl Session<'_> {
     }
 
     #[cold]
-    #[inline(never)]
     fn bind_again<P: Given + ?Sized>(
         &mut self,
         io: &mut Lent<'_>,

@@ -118,7 +118,6 @@ impl<'r, 'b> Rows<'r, 'b> {
             && self.session.ended_at_once()
     }
 
-    #[inline(never)]
     fn next_slowly(&mut self) -> Result<bool> {
         self.session.check_ended()?;
         self.step().map_err(|fault| self.session.into_error(fault))

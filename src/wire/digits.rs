@@ -31,7 +31,6 @@ pub(crate) fn number(digits: &[u8]) -> Result<u32, WireError> {
 }
 
 /// The decimal digits of a number, without leading zeros.
-#[inline(never)]
 pub(crate) fn decimal(mut number: u32, room: &mut [u8; DECIMAL]) -> &[u8] {
     let mut start = DECIMAL;
     for (at, place) in room.iter_mut().enumerate().rev() {

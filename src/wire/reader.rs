@@ -115,7 +115,6 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// As [`bytes`](Self::bytes), also when there is no NUL.
     #[cfg_attr(not(target_os = "none"), inline)]
-    #[cfg_attr(target_os = "none", inline(never))]
     pub fn cstr(&mut self) -> Result<&'a [u8], WireError> {
         let ended = first_nul(self.rest).and_then(|end| self.rest.split_at_checked(end));
         let Some((text, [_, rest @ ..])) = ended else { return Err(WireError::Malformed) };

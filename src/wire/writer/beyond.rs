@@ -77,7 +77,6 @@ pub(super) fn overflow(beyond: Option<&mut Beyond<'_>>, bytes: &[u8]) -> Result<
 /// As [`overflow`], of few bytes, by value: the common path need not put them into memory.
 #[cfg(target_os = "none")]
 #[cold]
-#[inline(never)]
 pub(super) fn overflow_array<const N: usize>(
     beyond: Option<&mut Beyond<'_>>,
     bytes: [u8; N],
