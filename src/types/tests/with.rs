@@ -136,6 +136,16 @@ fn fixed_crate() {
     assert_eq!(read("0.00000762939453125"), Ok(I16F16::from_bits(1)));
     assert_eq!(read("0.00000762939453124"), Ok(I16F16::from_bits(0)));
     assert_eq!(read("0.000000000000000000000000000000000000001"), Ok(I16F16::ZERO));
+    // Digits after so many zeros that they do not count take none with them that do.
+    for zeros in 0..60 {
+        let text = std::format!("0.5{}1", "0".repeat(zeros));
+        let near = if zeros < 5 {
+            I16F16::from_num(text.parse::<f64>().unwrap())
+        } else {
+            I16F16::from_num(0.5)
+        };
+        assert_eq!(read(&text), Ok(near), "{text}");
+    }
     for large in ["32768", "-32768.1", "1000000000000000000000000000000", "NaN", "Infinity"] {
         assert_eq!(read(large), Err(TypeError::Range), "{large}");
     }

@@ -72,12 +72,15 @@ fn bits(value: &Decimal, frac: u32) -> Option<i128> {
     // From the last digit on; what precedes the first one are zeros.
     let mut part = 0_i128;
     let shift = frac.checked_add(GUARD)?;
-    let zeros = usize::try_from(places.checked_neg()?).unwrap_or(0);
-    for digit in fraction.iter().rev().copied().chain(core::iter::repeat_n(0, zeros)) {
-        part = part.checked_add(i128::from(digit).checked_shl(shift)?)? / 10_000;
-        if part == 0 && digit == 0 {
+    for digit in fraction.iter().rev() {
+        part = part.checked_add(i128::from(*digit).checked_shl(shift)?)? / 10_000;
+    }
+    for _ in 0..usize::try_from(places.checked_neg()?).unwrap_or(0) {
+        // What zeros precede gets no larger; there may be thousands of them.
+        if part == 0 {
             break;
         }
+        part /= 10_000;
     }
     let half = 1_i128.checked_shl(GUARD.checked_sub(1)?)?;
     let part = part.checked_add(half)?.checked_shr(GUARD)?;
