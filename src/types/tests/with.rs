@@ -185,6 +185,13 @@ fn serde_json_core_crate() {
     assert_eq!(Json("[1, 2]").parse::<[u8; 3]>(), Err(JsonError::Malformed));
     assert_eq!(Json("[1, 2] x").parse::<[u8; 2]>(), Err(JsonError::Malformed));
     assert_eq!(Jsonb("\"on\"").parse(), Ok("on"));
+    // A string with escapes is not lent as it stands.
+    let line = Json(r#""a\nb""#);
+    assert_eq!(line.parse::<&str>(), Err(JsonError::Malformed));
+    assert_eq!(line.parse_escaped(&mut [0; 3]), Ok(String::from("a\nb")));
+    assert_eq!(line.parse_escaped::<String>(&mut [0; 2]), Err(JsonError::Malformed));
+    let escaped = line.parse().map(|text: ::serde_json_core::str::EscapedStr<'_>| text.0);
+    assert_eq!(escaped, Ok(r"a\nb"));
     let mut buf = [0; 8];
     assert_eq!(Jsonb::serialize(&[1, 2], &mut buf), Ok(Jsonb("[1,2]")));
     assert_eq!(Json::serialize(&[1, 2], &mut buf[..4]), Err(JsonError::Capacity));

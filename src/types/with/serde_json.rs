@@ -19,14 +19,13 @@ macro_rules! json {
     ($($name:ident),*) => {$(
         impl<'a> $name<'a> {
             /// Reads the text as a `T`. Strings are lent from it; those with escapes need
-            /// [`parse_escaped`](Self::parse_escaped).
+            /// [`parse_escaped`](Self::parse_escaped), or are read as they are by the crate's `EscapedStr`.
             ///
             /// # Errors
-            /// [`JsonError::Malformed`].
+            /// [`JsonError::Malformed`], also when a string has escapes.
             pub fn parse<T: Deserialize<'a>>(self) -> Result<T, JsonError> {
-                let (value, _) = ::serde_json_core::from_str(self.0)
-                    .map_err(|_| JsonError::Malformed)?;
-                Ok(value)
+                // Without any room for strings the crate would lend them with their escapes.
+                self.parse_escaped(&mut [])
             }
 
             /// Reads the text as a `T`, with `scratch` for strings while their escapes are
