@@ -16,7 +16,8 @@ const ERA: i32 = 146_097;
 /// Days from 0000-03-01 to 2000-01-01.
 const EPOCH: i32 = 730_425;
 
-/// Days from 2000-01-01 to that date. `None` if there is no such date or it is outside `date`.
+/// Days from 2000-01-01 to that date. `None` if there is no such date or it is outside `date`; the days of
+/// 4714 BC before the first are not: a time there west of Greenwich may be later in UTC.
 pub(super) fn days(year: i32, month: u8, day: u8) -> Option<i32> {
     if !(-4713..=5_874_897).contains(&year) || day == 0 || day > month_length(year, month) {
         return None;
@@ -31,8 +32,7 @@ pub(super) fn days(year: i32, month: u8, day: u8) -> Option<i32> {
         .wrapping_add(of_era.wrapping_mul(365))
         .wrapping_add(before_month(from_march))
         .wrapping_add(i32::from(day).wrapping_sub(1));
-    let days = era.wrapping_mul(ERA).wrapping_add(day).wrapping_sub(EPOCH);
-    (days >= FIRST_DAY).then_some(days)
+    Some(era.wrapping_mul(ERA).wrapping_add(day).wrapping_sub(EPOCH))
 }
 
 /// Year, month (1 to 12) and day (1 to 31) of a day counted from 2000-01-01.
@@ -104,7 +104,6 @@ mod tests {
             (2000, 13, 1),
             (2000, 4, 31),
             (2000, 1, 0),
-            (-4713, 11, 23),
             (-4714, 12, 31),
             (5_874_898, 1, 1),
             (i32::MIN, 1, 1),

@@ -32,7 +32,7 @@ impl Date {
     /// The date of `year` (0 is 1 BC), `month` (1 to 12) and `day` (1 to 31), `None` if there is
     /// none or it is out of range.
     pub fn new(year: i32, month: u8, day: u8) -> Option<Self> {
-        civil::days(year, month, day).map(Self)
+        civil::days(year, month, day).and_then(Self::from_days)
     }
 
     /// The date `days` after 2000-01-01, `None` if it is out of range.

@@ -97,12 +97,12 @@ impl<'a> Scan<'a> {
     /// ` BC` or nothing: the year counted as ISO 8601 does.
     pub(super) fn era(&mut self, year: i32) -> Result<i32, TypeError> {
         match self.rest.strip_prefix(b" BC") {
+            // A printed year 0 does not exist.
+            _ if year == 0 => Err(TypeError::Malformed),
             Some(rest) => {
                 self.rest = rest;
                 Ok(1_i32.saturating_sub(year))
             }
-            // A printed year 0 does not exist.
-            None if year == 0 => Err(TypeError::Malformed),
             None => Ok(year),
         }
     }
@@ -185,7 +185,13 @@ impl<'a> Scan<'a> {
         Ok(number)
     }
 
+    /// A number of one digit or two: `+0200` is no offset of 200 hours, nor is the third month `003` to the
+    /// server.
     fn small(&mut self) -> Result<u8, TypeError> {
-        u8::try_from(self.number()?).map_err(|_| TypeError::Malformed)
+        let first = self.digit().ok_or(TypeError::Malformed)?;
+        Ok(match self.digit() {
+            Some(second) => first.wrapping_mul(10).wrapping_add(second),
+            None => first,
+        })
     }
 }

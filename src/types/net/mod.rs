@@ -146,6 +146,10 @@ impl core::str::FromStr for Inet {
     /// Parses an address, with or without `/` and the prefix length.
     fn from_str(text: &str) -> Result<Self, TypeError> {
         let (addr, prefix) = match text.split_once('/') {
+            // The server takes no zeros in front of what follows an IPv6 address.
+            Some((_, prefix)) if prefix.len() > 1 && prefix.starts_with('0') => {
+                return Err(TypeError::Malformed);
+            }
             Some((addr, prefix)) => {
                 (addr, Some(number(prefix.as_bytes()).map_err(|_| TypeError::Malformed)?))
             }

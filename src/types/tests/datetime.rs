@@ -19,10 +19,23 @@ fn dates() {
     assert_eq!(Date::new(2024, 2, 29).and_then(Date::unix_days), Some(19_782));
     assert_eq!(Date::from_unix_days(i32::MIN), None);
     assert_eq!(Date::UNIX_EPOCH.ymd(), Some((1970, 1, 1)));
-    for bad in
-        ["", "2000", "2000-01", "2000-01-01x", "2000-1-", "0000-01-01", "-1-01-01", "2000-01-01 AD"]
-    {
+    for bad in [
+        "",
+        "2000",
+        "2000-01",
+        "2000-01-01x",
+        "2000-1-",
+        "0000-01-01",
+        "0000-01-01 BC",
+        "-1-01-01",
+        "2000-01-01 AD",
+        "2000-001-02",
+        "2000-01-002",
+    ] {
         assert!(bad.parse::<Date>().is_err(), "{bad}");
+    }
+    for none in ["4714-11-23 BC", "4714-01-01 BC", "5874898-01-01"] {
+        assert_eq!(none.parse::<Date>(), Err(TypeError::Range), "{none}");
     }
     assert_eq!("2001-02-29".parse::<Date>(), Err(TypeError::Range));
     assert_eq!("99999999999-01-01".parse::<Date>(), Err(TypeError::Range));
@@ -93,6 +106,19 @@ fn timestamps() {
     );
     assert_eq!(zoned("4714-11-24 00:00:00+01 BC"), Err(TypeError::Range));
     assert_eq!(zoned("2024-02-29 12:00:00"), Err(TypeError::Malformed));
+    // What is no offset in hours is none: 200 of them are not meant.
+    for bad in ["+0200", "-0030", "+100", "+011", "+1:000"] {
+        assert_eq!(zoned(&std::format!("2024-02-29 12:00:00{bad}")), Err(TypeError::Malformed));
+        assert_eq!(std::format!("12:00:00{bad}").parse::<TimeTz>(), Err(TypeError::Malformed));
+    }
+    // The first day, in a zone where it has not begun.
+    assert_eq!(
+        zoned("4714-11-23 19:03:58-04:56:02 BC").as_deref(),
+        Ok("4714-11-24 00:00:00+00 BC")
+    );
+    assert_eq!(zoned("4714-11-23 19:03:57-04:56:02 BC"), Err(TypeError::Range));
+    assert_eq!("4714-11-23 23:59:59 BC".parse::<Timestamp>(), Err(TypeError::Range));
+    assert_eq!(Date::new(-4713, 11, 23), None);
 
     assert_eq!(TimestampTz::from_unix_seconds(0), Some(TimestampTz::UNIX_EPOCH));
     assert_eq!(TimestampTz::UNIX_EPOCH.to_string(), "1970-01-01 00:00:00+00");

@@ -58,7 +58,17 @@ fn network_addresses() {
     }
     // A bit after the prefix.
     assert_eq!(decode::<Cidr>("020801040a000001"), Err(TypeError::Malformed));
-    for bad in ["", "1.2.3", "1.2.3.4/", "1.2.3.4/33", "::1/129", "1.2.3.4/256", "1.2.3.4/-1"] {
+    for bad in [
+        "",
+        "1.2.3",
+        "1.2.3.4/",
+        "1.2.3.4/33",
+        "::1/129",
+        "1.2.3.4/256",
+        "1.2.3.4/-1",
+        "::1/064",
+        "::/00",
+    ] {
         assert_eq!(bad.parse::<Inet>(), Err(TypeError::Malformed), "{bad}");
     }
     let host: IpAddr = [1, 2, 3, 4].into();
