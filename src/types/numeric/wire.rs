@@ -31,7 +31,8 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn read(value: RawValue<'a>) -> Result<Self, TypeError> {
         let mut bytes = value.binary()?;
-        let count = bytes.i16()?;
+        // Of the 131,072 decimal digits that there may be it takes all 16 bits.
+        let count = bytes.u16()?;
         let mut weight = bytes.i16()?;
         let sign = match bytes.u16()? {
             0x0000 => Sign::Positive,
@@ -43,7 +44,7 @@ impl<'a> Parts<'a> {
         };
         let scale = bytes.u16()?;
         let (mut digits, odd) = bytes.rest().as_chunks::<2>();
-        if usize::try_from(count) != Ok(digits.len()) || !odd.is_empty() || scale > MAX_SCALE {
+        if usize::from(count) != digits.len() || !odd.is_empty() || scale > MAX_SCALE {
             return Err(TypeError::Malformed);
         }
         if digits.iter().any(|digit| u16::from_be_bytes(*digit) > 9999) {

@@ -1,4 +1,4 @@
-use super::super::{Numeric, Scaled};
+use super::super::{Numeric, Scaled, oid};
 use super::*;
 
 type Money = Scaled<i64, 2>;
@@ -30,10 +30,24 @@ fn numerics() {
     assert_eq!("Infinity".parse(), Ok(Numeric::<0>::INFINITY));
 }
 
+/// 131,072 decimal digits before the point are 32,768 to base 10,000.
+#[test]
+fn as_many_digits_as_there_may_be() {
+    for count in [32_767_u16, 32_768, 36_863] {
+        let mut bytes = [count.to_be_bytes(), [0x7f, 0xff], [0, 0], [0x3f, 0xff]].concat();
+        bytes.resize(8 + 2 * usize::from(count), 1);
+        let value = binary::<Numeric<36_863>>(oid::NUMERIC, &bytes).unwrap();
+        assert_eq!(value.digits().len(), usize::from(count));
+        assert_eq!(value.to_string().parse(), Ok(value));
+        assert_eq!(binary::<Numeric>(oid::NUMERIC, &bytes).map(|_| ()), Err(TypeError::Capacity));
+        assert_eq!(binary::<Money>(oid::NUMERIC, &bytes), Err(TypeError::Range));
+    }
+}
+
 #[test]
 fn hostile_numerics() {
     for bad in [
-        "ffff000000000000",          // a negative number of digits
+        "ffff000000000000",          // 65,535 digits that are not there
         "00010000000000002710",      // a digit of 10,000
         "000100000000000000",        // half a digit
         "0001000000000000",          // a digit missing
