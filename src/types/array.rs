@@ -316,7 +316,21 @@ impl ArrayElement for u32 {
 
     #[inline]
     fn accepts_array(oid: Oid) -> bool {
-        matches!(oid, oid::OID_ARRAY | oid::OIDVECTOR)
+        matches!(
+            oid,
+            oid::OID_ARRAY
+                | oid::OIDVECTOR
+                | oid::XID_ARRAY
+                | oid::CID_ARRAY
+                | oid::REGPROC_ARRAY
+                | oid::REGPROCEDURE_ARRAY
+                | oid::REGOPER_ARRAY
+                | oid::REGOPERATOR_ARRAY
+                | oid::REGCLASS_ARRAY
+                | oid::REGTYPE_ARRAY
+                | oid::REGNAMESPACE_ARRAY
+                | oid::REGROLE_ARRAY
+        )
     }
 }
 

@@ -84,8 +84,8 @@ read_integer!(
     i32 oid::INT4,
     i64 oid::INT8,
     // What PostgreSQL calls object identifier types, and the counters of the same layout.
-    u32 oid::OID | oid::XID | oid::XID32 | oid::CID | oid::REGPROC | oid::REGCLASS | oid::REGTYPE
-        | oid::REGNAMESPACE | oid::REGROLE,
+    u32 oid::OID | oid::XID | oid::XID32 | oid::CID | oid::REGPROC | oid::REGPROCEDURE | oid::REGOPER
+        | oid::REGOPERATOR | oid::REGCLASS | oid::REGTYPE | oid::REGNAMESPACE | oid::REGROLE,
 );
 
 send_integer!(

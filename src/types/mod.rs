@@ -10,7 +10,8 @@
 //! |---|---|---|
 //! | `bool` | `bool` | 98 |
 //! | `int2`, `int4`, `int8` | `i16`, `i32`, `i64` (both formats) | |
-//! | `oid`, `reg…`, `xid`, `cid`, openGauss's `xid32` | `u32` (both formats), which is sent as `int8` | |
+//! | `oid`, `xid`, `cid`, openGauss's `xid32` | `u32` (both formats), which is sent as `int8` | |
+//! | `regclass`, `regtype`, `regproc` and the like | `u32`; their text is a name | |
 //! | `xid8`, `xid` | [`Xid`] | |
 //! | `float4`, `float8` | `f32`, `f64` | |
 //! | `numeric` | [`Scaled`]`<i64, 2>`, [`Numeric`] | 764, 570 |

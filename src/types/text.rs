@@ -20,8 +20,9 @@ impl<'a> FromSql<'a> for &'a str {
     }
 }
 
-/// Sent as `text`, which every string type of the server accepts by assignment. At openGauss, in a
-/// database to which `''` is NULL (compatibility A), `""` is sent as NULL; [`ExactText`](super::ExactText) is not.
+/// Sent as `text`, which every string type of the server accepts by assignment. Compared with a `char(n)`,
+/// blanks at its end count then: what is read from a `char(4)` is found by `= $1::char(4)`. At openGauss, in
+/// a database to which `''` is NULL (compatibility A), `""` is NULL; [`ExactText`](super::ExactText) is not.
 impl ToSql for str {
     const OID: Oid = oid::TEXT;
 
@@ -116,6 +117,10 @@ impl<const N: usize> ToSql for [u8; N] {
 
 impl<const N: usize> ArrayElement for [u8; N] {
     const ARRAY_OID: Oid = oid::BYTEA_ARRAY;
+
+    fn accepts_array(oid: Oid) -> bool {
+        <[u8]>::accepts_array(oid)
+    }
 }
 
 /// `"char"`, one byte (manual, section 8.3), not to be confused with `char(n)`. The server
@@ -316,6 +321,8 @@ fn is_text_array(oid: Oid) -> bool {
             | oid::NAME_ARRAY
             | oid::JSON_ARRAY
             | oid::XML_ARRAY
+            | oid::CSTRING_ARRAY
+            | oid::REFCURSOR_ARRAY
             | oid::NVARCHAR2_ARRAY
             | oid::CLOB_ARRAY
     )

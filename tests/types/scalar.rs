@@ -232,6 +232,30 @@ fn counters_and_money() {
         echo_array!(server, "int8", i64, &["-9223372036854775808", "9223372036854775807"]);
         echo_array!(server, "oid", u32, &["0", "4294967295"]);
         echo_array!(server, "\"char\"", Char, &["a", "b"]);
+        if !server.gauss {
+            for object in [
+                "'pg_class'::regclass",
+                "'int4'::regtype",
+                "'int4in'::regproc",
+                "'int4in(cstring)'::regprocedure",
+                "'||/'::regoper",
+                "'+(int4,int4)'::regoperator",
+                "'pg_catalog'::regnamespace",
+                "'trust_user'::regrole",
+                "'7'::xid",
+                "'7'::cid",
+            ] {
+                let sql = format!("select {object}, array[{object}]");
+                let row = server.first.query_one(&*sql, ()).unwrap();
+                let (one, all): (u32, barepg::types::Array<'_, u32>) = row.decode().unwrap();
+                assert!(one != 0 && all.iter().eq([Ok(one)]), "{object}");
+            }
+            let sql = "select array['a'::refcursor], array['b'::cstring]";
+            let row = server.first.query_one(sql, ()).unwrap();
+            let (a, b): (barepg::types::Array<'_, &str>, barepg::types::Array<'_, &str>) =
+                row.decode().unwrap();
+            assert!(a.iter().eq([Ok("a")]) && b.iter().eq([Ok("b")]));
+        }
         let row = server.first.query_one("select '1 2 3'::int2vector, '4 5'::oidvector", ());
         let (small, oids): (barepg::types::Array<'_, i16>, barepg::types::Array<'_, u32>) =
             row.unwrap().decode().unwrap();

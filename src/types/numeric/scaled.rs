@@ -175,7 +175,8 @@ macro_rules! scaled {
         impl<const SCALE: u16> core::str::FromStr for Scaled<$int, SCALE> {
             type Err = TypeError;
 
-            /// Parses decimal digits with an optional sign and point. There is no exponent.
+            /// Parses decimal digits, which a minus may precede, with or without a point. There is no
+            /// exponent.
             fn from_str(text: &str) -> Result<Self, TypeError> {
                 Self::new(from_text(text.as_bytes(), SCALE)?)
             }
