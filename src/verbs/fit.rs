@@ -46,9 +46,10 @@ pub(super) fn are_told(types: &[Oid], params: &dyn Params, rules: Rules) -> bool
 }
 
 /// Whether a value sent as `sent` has the layout of the type that the server said and means the same
-/// in it: two types are cut or rounded when the server converts.
+/// in it: two types are cut or rounded when the server converts, and blanks at the end of a `char(n)` do not
+/// count in a comparison, where those of a `text` do.
 pub(super) fn is_told(told: Oid, sent: Oid, rules: Rules) -> bool {
-    let converted = matches!(told, oid::NAME | oid::SMALLDATETIME) && told != sent;
+    let converted = matches!(told, oid::NAME | oid::BPCHAR | oid::SMALLDATETIME) && told != sent;
     told != 0 && !converted && fits(told, sent, rules)
 }
 

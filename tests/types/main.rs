@@ -8,6 +8,7 @@ mod compound;
 mod copied;
 mod datetime;
 mod number;
+mod parameters;
 mod rows;
 mod scalar;
 mod table;
