@@ -66,8 +66,8 @@ impl Session<'_> {
         }
     }
 
-    /// Takes RowDescription and pins it, packed: 6 bytes a column and its name. Where names take
-    /// more than half of the receive buffer they are dropped, and one of more than 255 bytes is. Works for descriptions larger than
+    /// Takes RowDescription and pins it, packed: 6 bytes a column and its name. Where names take more
+    /// than half of the receive buffer, or 64 KB, they are dropped, and one of more than 255 bytes is. Works for descriptions larger than
     /// the buffer. With a name the description stays for the next executions of that statement, and
     /// its formats are those that Bind will ask for: binary.
     #[inline(never)]
@@ -101,9 +101,9 @@ impl Session<'_> {
     }
 
     fn pin_columns(&mut self, io: &mut Lent<'_>, keep: NameHash) -> Result<u16, Fault> {
-        let (size, _) = self.link.sizes();
+        let most = self.link.most_described();
         let columns = self.link.count(io)?;
-        let most = if self.link.described_size(columns) > size / 2 { 0 } else { size / 2 };
+        let most = if self.link.described_size(columns) > most { 0 } else { most };
         for after in (0..usize::from(columns)).rev() {
             let length = self.link.cstr_len(io, most)?;
             self.link.take(io, length.wrapping_add(FIELD_TAIL))?;
@@ -158,6 +158,14 @@ impl Framed<'_> {
     #[inline]
     pub(crate) fn description(&self) -> &[u8] {
         self.first_bytes(usize::from(self.described))
+    }
+
+    /// Most bytes of a packed description with names: half of the buffer, and no more than
+    /// [`described`](Self::described) counts. Bare targets save the comparison, for it takes a buffer of 128 KB.
+    #[inline]
+    pub(super) fn most_described(&self) -> usize {
+        let half = self.rx.len() / 2;
+        if cfg!(target_os = "none") { half } else { half.min(u16::MAX.into()) }
     }
 
     /// Bytes that RowDescription, of which the count of columns was taken, takes when it is packed

@@ -52,14 +52,14 @@ impl Framed<'_> {
         true
     }
 
-    /// As [`try_take`](Self::try_take), of a message that leaves more than half of the buffer.
+    /// As [`try_take`](Self::try_take), of a message no larger than a description may be.
     #[inline]
     pub(super) fn try_take_small(&mut self, wanted: u8) -> bool {
         let before = self.start;
         if !self.try_take(wanted) {
             return false;
         }
-        let half = self.rx.len() / 2;
+        let half = self.most_described();
         if self.taken_len() > half || half < limits::RX_RESERVE.saturating_add(COLUMN_HEAD) {
             self.start = before;
             return false;

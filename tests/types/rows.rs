@@ -183,6 +183,33 @@ fn a_value_that_does_not_fit_is_named() {
     });
 }
 
+/// Descriptions of more than 64 KB, in a buffer with room for them: without names, but the rows are read.
+#[test]
+fn as_long_names_as_there_may_be() {
+    let columns: Vec<String> =
+        (1..=1600).map(|i| format!("{i} as {}{i:04}", "n".repeat(59))).collect();
+    let sql = format!("select {}", columns.join(","));
+    let (config, port) = (role("trust_user"), pg::shared(15).port());
+    let mut memory = vec![0; 1 << 20];
+    let mut client = Client::new(Buffers::split(&mut memory, 1 << 19), &config, &Host);
+    let mut conn = client.connect(tcp(port)).unwrap();
+    let statement = conn.prepare(&sql, &[]).unwrap();
+    for _ in 0..2 {
+        let row = conn.query_one(&statement, ()).unwrap();
+        assert_eq!((row.get(0), row.get(1599)), (Ok(1), Ok(1600)));
+    }
+    let row = conn.query_one(&*sql, ()).unwrap();
+    assert_eq!((row.get(1599), row.columns().count()), (Ok(1600), 1600));
+    let mut rows = conn.simple_query(&sql).unwrap();
+    let row = rows.next().unwrap().unwrap();
+    assert_eq!((row.get(1599), row.columns().count()), (Ok(1600), 1600));
+    rows.finish().unwrap();
+    // Of fewer columns all names are there.
+    let sql = format!("select {}", columns[..700].join(","));
+    let row = conn.query_one(&*sql, ()).unwrap();
+    assert_eq!(row.get(&*format!("{}0700", "n".repeat(59))), Ok(700));
+}
+
 /// What the error says that it takes is enough: for the descriptions, and then for the row.
 #[test]
 fn as_many_columns_as_there_may_be() {
