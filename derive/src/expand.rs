@@ -4,8 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{
-    Data, DeriveInput, Error, Field, Fields, GenericParam, Generics, Ident, Lifetime,
-    LifetimeParam, LitStr, Result, Type, parse_quote,
+    Attribute, Data, DeriveInput, Error, Field, Fields, GenericParam, Generics, Ident, Lifetime,
+    LifetimeParam, LitStr, Path, Result, Type, parse_quote,
 };
 
 /// Elements of the largest tuple that a row is read as.
@@ -16,24 +16,25 @@ pub fn from_row(input: &DeriveInput) -> Result<TokenStream> {
     let Data::Struct(data) = &input.data else {
         return Err(Error::new_spanned(&input.ident, "FromRow can only be derived for structs"));
     };
+    let barepg = root(&input.attrs)?;
     let body = match &data.fields {
-        Fields::Named(fields) => named(fields.named.iter())?,
+        Fields::Named(fields) => named(fields.named.iter(), &barepg)?,
         Fields::Unnamed(fields) => positional(fields.unnamed.iter())?,
         Fields::Unit => TokenStream::new(),
     };
     if data.fields.is_empty() {
         return Err(Error::new_spanned(&input.ident, "a row has at least one field to fill"));
     }
-    let (generics, row) = generics(&input.generics, &data.fields)?;
+    let (generics, row) = generics(&input.generics, &data.fields, &barepg)?;
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = input.generics.split_for_impl();
     let name = &input.ident;
     Ok(quote! {
         #[automatically_derived]
-        impl #impl_generics ::barepg::FromRow<#row> for #name #ty_generics #where_clause {
+        impl #impl_generics #barepg::FromRow<#row> for #name #ty_generics #where_clause {
             fn from_row(
-                __row: &::barepg::Row<#row>,
-            ) -> ::core::result::Result<Self, ::barepg::Error> {
+                __row: &#barepg::Row<#row>,
+            ) -> ::core::result::Result<Self, #barepg::Error> {
                 #body
             }
         }
@@ -41,7 +42,7 @@ pub fn from_row(input: &DeriveInput) -> Result<TokenStream> {
 }
 
 /// Walks the columns once and picks those with the names of fields.
-fn named<'f>(fields: impl Iterator<Item = &'f Field>) -> Result<TokenStream> {
+fn named<'f>(fields: impl Iterator<Item = &'f Field>, barepg: &Path) -> Result<TokenStream> {
     let mut columns: Vec<LitStr> = Vec::new();
     let (mut idents, mut slots, mut types) = (Vec::new(), Vec::new(), Vec::new());
     for (index, field) in fields.enumerate() {
@@ -67,7 +68,7 @@ fn named<'f>(fields: impl Iterator<Item = &'f Field>) -> Result<TokenStream> {
                     #slots = ::core::option::Option::Some(__values.next_value::<#types>()?);
                 })*
                 _ => {
-                    __values.next_value::<::core::option::Option<::barepg::types::RawValue<'_>>>()?;
+                    __values.next_value::<::core::option::Option<#barepg::types::RawValue<'_>>>()?;
                 }
             }
         }
@@ -111,6 +112,24 @@ fn slot(index: usize) -> Ident {
     format_ident!("__field{index}", span = Span::mixed_site())
 }
 
+/// Where the crate is: in `#[barepg(crate = "…")]`, or by its name.
+fn root(attributes: &[Attribute]) -> Result<Path> {
+    let mut root = None;
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("barepg")) {
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("crate") {
+                return Err(meta.error("the only option of a struct is crate = \"…\""));
+            }
+            if root.is_some() {
+                return Err(meta.error("the crate is in one place"));
+            }
+            root = Some(meta.value()?.parse::<LitStr>()?.parse()?);
+            Ok(())
+        })?;
+    }
+    Ok(root.unwrap_or_else(|| parse_quote!(::barepg)))
+}
+
 /// The name in `#[barepg(rename = "…")]`.
 fn rename(field: &Field) -> Result<Option<LitStr>> {
     let mut name = None;
@@ -122,7 +141,11 @@ fn rename(field: &Field) -> Result<Option<LitStr>> {
             if name.is_some() {
                 return Err(meta.error("a field has one name"));
             }
-            name = Some(meta.value()?.parse()?);
+            let column: LitStr = meta.value()?.parse()?;
+            if column.value().is_empty() {
+                return Err(Error::new_spanned(&column, "every column has a name"));
+            }
+            name = Some(column);
             Ok(())
         })?;
     }
@@ -130,7 +153,7 @@ fn rename(field: &Field) -> Result<Option<LitStr>> {
 }
 
 /// The struct's generics for the implementation, and the lifetime of the row.
-fn generics(generics: &Generics, fields: &Fields) -> Result<(Generics, Lifetime)> {
+fn generics(generics: &Generics, fields: &Fields, barepg: &Path) -> Result<(Generics, Lifetime)> {
     let mut generics = generics.clone();
     let lifetimes: Vec<Lifetime> =
         generics.lifetimes().map(|param| param.lifetime.clone()).collect();
@@ -150,7 +173,7 @@ fn generics(generics: &Generics, fields: &Fields) -> Result<(Generics, Lifetime)
         let types: Vec<Type> = fields.iter().map(|field| field.ty.clone()).collect();
         let clause = generics.make_where_clause();
         for ty in types {
-            clause.predicates.push(parse_quote!(#ty: ::barepg::FromSql<#row>));
+            clause.predicates.push(parse_quote!(#ty: #barepg::FromSql<#row>));
         }
     }
     Ok((generics, row))

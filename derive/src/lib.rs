@@ -39,6 +39,17 @@ use syn::{DeriveInput, parse_macro_input};
 /// is_from_row::<Count>();
 /// ```
 ///
+/// Where the crate goes by another name, or is reached through another crate only, the struct says where
+/// it is:
+///
+/// ```
+/// use barepg as database;
+///
+/// #[derive(database::FromRow)]
+/// #[barepg(crate = "database")]
+/// struct Count(i64);
+/// ```
+///
 /// What it cannot do is an error when compiling:
 ///
 /// ```compile_fail
@@ -60,6 +71,15 @@ use syn::{DeriveInput, parse_macro_input};
 /// ```compile_fail
 /// #[derive(barepg::FromRow)] // an option that does not exist
 /// struct Typo { #[barepg(rname = "b")] a: i32 }
+/// ```
+/// ```compile_fail
+/// #[derive(barepg::FromRow)] // one of the struct that does not exist
+/// #[barepg(rename_all = "camelCase")]
+/// struct Names { a: i32 }
+/// ```
+/// ```compile_fail
+/// #[derive(barepg::FromRow)] // a column without a name
+/// struct Nameless { #[barepg(rename = "")] a: i32 }
 /// ```
 /// ```compile_fail
 /// #[derive(barepg::FromRow)] // a name where there is only a position

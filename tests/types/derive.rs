@@ -29,6 +29,22 @@ where
     value: T,
 }
 
+/// The crate by another name.
+mod renamed {
+    use barepg as database;
+
+    #[derive(Debug, PartialEq, database::FromRow)]
+    #[barepg(crate = "database")]
+    pub struct ByName<'a, T> {
+        pub id: T,
+        pub name: &'a str,
+    }
+
+    #[derive(Debug, PartialEq, database::FromRow)]
+    #[barepg(crate = "self::database")]
+    pub struct ByPosition(pub i32, pub i32);
+}
+
 /// Names that hide those of the prelude, and constants named like the variables of expanded code.
 #[allow(non_upper_case_globals, dead_code)]
 mod hidden {
@@ -135,5 +151,8 @@ fn names_of_the_module_are_not_taken_for_those_of_the_derive() {
         assert_eq!(row.decode(), Ok(hidden::ByName { größe: 7, text: Some("x") }));
         let row = c.query_one("select 1, 2", ()).unwrap();
         assert_eq!(row.decode(), Ok(hidden::ByPosition(1, 2)));
+        assert_eq!(row.decode(), Ok(renamed::ByPosition(1, 2)));
+        let row = c.query_one("select 'x' as name, 7 as id", ()).unwrap();
+        assert_eq!(row.decode(), Ok(renamed::ByName { id: 7, name: "x" }));
     });
 }
