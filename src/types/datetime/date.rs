@@ -76,6 +76,10 @@ impl Date {
         }
         let mut scan = Scan::new(text);
         let (year, month, day) = scan.date()?;
+        // A timestamp's.
+        if scan.time_of_day()? != 0 {
+            return Err(TypeError::Range);
+        }
         let year = scan.era(year)?;
         scan.finish()?;
         Self::new(year, month, day).ok_or(TypeError::Range)
@@ -98,7 +102,7 @@ impl fmt::Display for Date {
 impl core::str::FromStr for Date {
     type Err = TypeError;
 
-    /// Parses what `Display` prints.
+    /// Parses what `Display` prints, and what a [`Timestamp`] at midnight does.
     fn from_str(text: &str) -> Result<Self, TypeError> {
         Self::parse(text.as_bytes())
     }

@@ -107,6 +107,17 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// A blank and [`clock`](Self::clock), or nothing, which is midnight: the era may follow.
+    pub(super) fn time_of_day(&mut self) -> Result<i64, TypeError> {
+        match self.rest {
+            [b' ', rest @ ..] if *rest != *b"BC" => {
+                self.rest = rest;
+                self.clock()
+            }
+            _ => Ok(0),
+        }
+    }
+
     /// `HH:MM:SS[.ffffff]` up to 24:00:00, in microseconds.
     pub(super) fn clock(&mut self) -> Result<i64, TypeError> {
         let hour = i64::from(self.small()?);

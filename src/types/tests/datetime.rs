@@ -49,6 +49,20 @@ fn a_date_column_of_opengauss_is_a_timestamp() {
     assert_eq!(day("ffffffec00000000"), Err(TypeError::Range));
     assert_eq!(day("ffffffffffffffff"), Err(TypeError::Range));
     assert_eq!(day("00000014 1dd76000"), Ok(Date::new(2000, 1, 2).unwrap()));
+    let text = |text: &'static str| {
+        RawValue { oid: oid::TIMESTAMP, format: Format::Text, bytes: text.as_bytes() }
+            .get::<AnyFormat<Date>>()
+            .map(|date| date.0)
+    };
+    assert_eq!(text("2000-01-02 00:00:00"), Ok(Date::new(2000, 1, 2).unwrap()));
+    assert_eq!(text("4714-11-24 00:00:00 BC"), Ok(Date::MIN));
+    assert_eq!(text("infinity"), Ok(Date::INFINITY));
+    assert_eq!(text("2000-01-02 00:00:01"), Err(TypeError::Range));
+    for bad in
+        ["2000-01-02 ", "2000-01-02 00:00", "2000-01-02 00:00:00+00", "2000-01-02 BC 00:00:00"]
+    {
+        assert_eq!(text(bad), Err(TypeError::Malformed), "{bad}");
+    }
 }
 
 #[test]
