@@ -22,7 +22,10 @@ macro_rules! json {
             /// [`parse_escaped`](Self::parse_escaped), or are read as they are by the crate's `EscapedStr`.
             ///
             /// # Errors
-            /// [`JsonError::Malformed`], also when a string has escapes.
+            /// [`JsonError::Malformed`], also when a string has escapes, be it one that `T` has no place for.
+            ///
+            /// # Panics
+            /// In the crate, where `T` has a map whose keys are no strings: whatever the text is.
             pub fn parse<T: Deserialize<'a>>(self) -> Result<T, JsonError> {
                 // Without any room for strings the crate would lend them with their escapes.
                 self.parse_escaped(&mut [])
@@ -33,6 +36,9 @@ macro_rules! json {
             ///
             /// # Errors
             /// [`JsonError::Malformed`], also when `scratch` is shorter than such a string.
+            ///
+            /// # Panics
+            /// As [`parse`](Self::parse).
             pub fn parse_escaped<T: Deserialize<'a>>(
                 self,
                 scratch: &mut [u8],
@@ -42,11 +48,16 @@ macro_rules! json {
                 Ok(value)
             }
 
-            /// Writes `value` as JSON into `buf`, to be sent as a parameter.
+            /// Writes `value` as JSON into `buf`, to be sent as a parameter. As the crate has it, floats that
+            /// are not finite are `null`, and the names of fields are written as they are: the server refuses
+            /// those with a quotation mark, and keys of a map that are no strings.
             ///
             /// # Errors
-            /// [`JsonError::Capacity`] when `buf` is too small, [`JsonError::Malformed`] for
-            /// values JSON does not have.
+            /// [`JsonError::Capacity`] when `buf` is too small, [`JsonError::Malformed`] for bytes that are no
+            /// UTF-8.
+            ///
+            /// # Panics
+            /// In the crate, where `value` has a `char` or an integer of 128 bits.
             pub fn serialize<T: Serialize + ?Sized>(
                 value: &T,
                 buf: &'a mut [u8],
