@@ -176,7 +176,7 @@ macro_rules! scaled {
             type Err = TypeError;
 
             /// Parses decimal digits, which a minus may precede, with or without a point. There is no
-            /// exponent.
+            /// exponent; NaN and the infinities are [`TypeError::Malformed`].
             fn from_str(text: &str) -> Result<Self, TypeError> {
                 Self::new(from_text(text.as_bytes(), SCALE)?)
             }
