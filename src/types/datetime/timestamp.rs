@@ -122,7 +122,8 @@ macro_rules! instant {
         impl core::str::FromStr for $name {
             type Err = TypeError;
 
-            /// Parses what the server prints with `DateStyle = ISO`.
+            /// Parses what the server prints with `DateStyle = ISO`, but for a zone that is 100 hours off or
+            /// more: such a text means another time to the server itself.
             fn from_str(text: &str) -> Result<Self, TypeError> {
                 Self::parse(text.as_bytes())
             }
