@@ -50,7 +50,11 @@ impl<'a, D: Device> Inner<'a, D> {
                 break;
             }
         }
-        self.interface.poll_egress(now, &mut self.device, &mut self.sockets);
+        // Not while the device is busy: smoltcp forgets a segment that it would repeat just then, and takes its timer
+        // for one of an idle link, whose keep-alive's byte the peer may then take for data.
+        if self.device.transmit(now).is_some() {
+            self.interface.poll_egress(now, &mut self.device, &mut self.sockets);
+        }
         self.follow_dhcp();
         match self.interface.poll_at(now, &self.sockets) {
             // Not `total_millis`: for unsigned numbers the division is in an image anyway, for signed ones not.

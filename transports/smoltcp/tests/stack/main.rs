@@ -1,6 +1,7 @@
 //! The stack and its streams over a simulated wire, in simulated time.
 
 mod addresses;
+mod busy;
 mod starts;
 #[path = "../world/mod.rs"]
 mod world;
