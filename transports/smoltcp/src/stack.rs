@@ -1,5 +1,6 @@
 //! The interface and its sockets: address, names, connecting, and the one place that waits.
 
+mod clock;
 mod inner;
 
 use core::cell::RefCell;
@@ -15,6 +16,7 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, Ipv4Cidr};
 use crate::memory::MAX_TCP;
 use crate::names::{Addresses, Lookup, Missing, known_as, literal};
 use crate::{ConnectError, Ipv4, Setup, SetupError, Sleep, Sockets, TcpBuffers, TcpStream};
+use clock::Clock;
 pub(crate) use inner::Inner;
 use inner::{Slot, instant};
 
@@ -47,6 +49,7 @@ const FIRST_PORT: u16 = 49152;
 /// for interrupt handlers.
 pub struct Stack<'a, D: Device> {
     inner: RefCell<Inner<'a, D>>,
+    clock: Clock,
     board: &'a dyn Sleep,
 }
 
@@ -84,7 +87,7 @@ impl<'a, D: Device> Stack<'a, D> {
         {
             config.slaac = setup.ipv6 == crate::Ipv6::Slaac && is_ethernet(&device);
         }
-        let interface = Interface::new(config, &mut device, instant(board.now_ms()));
+        let interface = Interface::new(config, &mut device, instant(0));
         let (places, queries) = places.places();
         let mut sockets = SocketSet::new(places);
         let mut slots = [None; MAX_TCP];
@@ -141,7 +144,7 @@ impl<'a, D: Device> Stack<'a, D> {
                 inner.set_ipv4(Ipv4Cidr::new(address, prefix.min(32)), router);
             }
         }
-        Ok(Self { inner: RefCell::new(inner), board })
+        Ok(Self { inner: RefCell::new(inner), clock: Clock::at(board.now_ms()), board })
     }
 
     /// Receives, answers and sends what is due. Returns quickly. For the idle hook, so that the
@@ -295,21 +298,21 @@ impl<'a, D: Device> Stack<'a, D> {
     #[inline(never)]
     fn wait_until(&self, deadline: u64, ready: &mut dyn FnMut(&mut Inner<'a, D>) -> bool) {
         loop {
-            let wake = {
+            let rest = {
                 let Ok(mut inner) = self.inner.try_borrow_mut() else { return };
                 if ready(&mut inner) {
                     return;
                 }
-                let now = self.board.now_ms();
+                let now = self.now_ms();
                 let wake = inner.poll(now);
-                if ready(&mut inner) || now >= deadline {
+                if ready(&mut inner) || now >= deadline || self.clock.stands() {
                     return;
                 }
                 // What is due after a poll waits for the device: its cable is out, its queue full.
-                wake.max(now.saturating_add(1)).min(deadline).min(now.saturating_add(MAX_SLEEP_MS))
+                wake.min(deadline).saturating_sub(now).clamp(1, MAX_SLEEP_MS)
             };
             self.board.idle();
-            self.board.sleep_until(wake);
+            self.board.sleep_until(self.board.now_ms().wrapping_add(rest));
         }
     }
 
@@ -322,10 +325,11 @@ impl<'a, D: Device> Stack<'a, D> {
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
-        self.board.now_ms()
+        self.clock.look(self.board.now_ms())
     }
 
     pub(crate) fn with<R>(&self, body: impl FnOnce(&mut Inner<'a, D>) -> R) -> Option<R> {
+    #[inline(never)]
         Some(body(&mut *self.inner.try_borrow_mut().ok()?))
     }
 

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod busy;
+mod clocks;
 mod starts;
 #[path = "../world/mod.rs"]
 mod world;
