@@ -16,6 +16,10 @@ const MAX: usize = 4;
 /// How long an answer for one kind of address waits for the other, in milliseconds.
 const GRACE_MS: u64 = 1000;
 
+/// How long smoltcp waits for each name server, in milliseconds (`RETRANSMIT_TIMEOUT` of its `socket::dns`). It reports
+/// silence as it does a name that is unknown.
+const SERVER_MS: u32 = 10_000;
+
 /// The kinds of addresses, the preferred one first.
 #[cfg(feature = "ipv6")]
 const KINDS: [DnsQueryType; QUERIES] = [DnsQueryType::Aaaa, DnsQueryType::A];
@@ -69,6 +73,8 @@ pub(crate) enum Missing {
 /// One lookup under way.
 pub(crate) struct Lookup {
     kinds: [Kind; QUERIES],
+    /// From then on a failure is the servers' silence.
+    silent_ms: u64,
     /// When an answer was there first.
     first_ms: Option<u64>,
 }
@@ -85,13 +91,15 @@ impl Lookup {
     pub(crate) fn start<D: Device>(
         inner: &mut Inner<'_, D>,
         host: &str,
+        now_ms: u64,
     ) -> Result<Self, StartQueryError> {
         let mut kinds = [Kind::Missing(Missing::Unanswered); QUERIES];
         for (kind, wanted) in kinds.iter_mut().zip(KINDS) {
             let socket = inner.sockets.get_mut::<dns::Socket>(inner.dns);
             *kind = Kind::Asked(socket.start_query(inner.interface.context(), host, wanted)?);
         }
-        Ok(Self { kinds, first_ms: None })
+        let silent_ms = now_ms.wrapping_add(u64::from(SERVER_MS * inner.server_count as u32));
+        Ok(Self { kinds, silent_ms, first_ms: None })
     }
 
     /// Whether it is over: all answers are here, or one has waited long enough for the other.
@@ -109,7 +117,11 @@ impl Lookup {
                         *kind = Kind::Found(list);
                     }
                     Err(GetQueryResultError::Pending) => pending = true,
-                    Err(GetQueryResultError::Failed) => *kind = Kind::Missing(Missing::Unknown),
+                    Err(GetQueryResultError::Failed) => {
+                        let silent = now_ms > self.silent_ms;
+                        let missing = if silent { Missing::Unanswered } else { Missing::Unknown };
+                        *kind = Kind::Missing(missing);
+                    }
                 }
             }
             if matches!(kind, Kind::Found(_)) && self.first_ms.is_none() {
@@ -146,7 +158,12 @@ impl Lookup {
                 }
             }
         }
-        if addresses == Addresses::NONE { Err(missing) } else { Ok(addresses) }
+        if addresses == Addresses::NONE {
+            // What one does not know, or does not say, the other may.
+            inner.swap_servers();
+            return Err(missing);
+        }
+        Ok(addresses)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::names::{Addresses, Lookup, Missing, known_as, literal};
 use crate::{ConnectError, Ipv4, Setup, SetupError, Sleep, Sockets, TcpBuffers, TcpStream};
 use clock::Clock;
 pub(crate) use inner::Inner;
-use inner::{Slot, instant};
+use inner::{MAX_SERVERS, Slot, instant};
 
 /// Longest wait of one `read` or `write`, in milliseconds, before it says "nothing yet".
 pub const SLICE_MS: u64 = 20;
@@ -109,7 +109,8 @@ impl<'a, D: Device> Stack<'a, D> {
         let dns = sockets.add(dns::Socket::new(&[], queries));
         let mut inner = Inner {
             dhcp: None,
-            first_server: None,
+            servers: [IpAddress::Ipv4(Ipv4Addr::UNSPECIFIED); MAX_SERVERS],
+            server_count: 0,
             own_server: false,
             last: None,
             device,
@@ -262,19 +263,23 @@ impl<'a, D: Device> Stack<'a, D> {
     }
 
     fn look_up(&self, host: &str, deadline: u64) -> Result<Addresses, ConnectError> {
-        if self.wait(deadline, |inner| inner.can_ask().then_some(())).is_none() {
-            let up = self.with(|inner| inner.is_up()).unwrap_or(false);
-            return Err(if up { ConnectError::NameTimedOut } else { ConnectError::NoAddress });
-        }
-        let mut lookup = self
-            .with(|inner| Lookup::start(inner, host))
-            .and_then(Result::ok)
-            .ok_or(ConnectError::NameNotFound)?;
-        self.wait(deadline, |inner| lookup.step(inner, self.now_ms()));
-        match self.with(|inner| lookup.end(inner)) {
-            Some(Ok(addresses)) => Ok(addresses),
-            Some(Err(Missing::Unknown)) => Err(ConnectError::NameNotFound),
-            Some(Err(Missing::Unanswered)) | None => Err(ConnectError::NameTimedOut),
+        loop {
+            if self.wait(deadline, |inner| inner.can_ask().then_some(())).is_none() {
+                let up = self.with(|inner| inner.is_up()).unwrap_or(false);
+                return Err(if up { ConnectError::NameTimedOut } else { ConnectError::NoAddress });
+            }
+            let mut lookup = self
+                .with(|inner| Lookup::start(inner, host, self.now_ms()))
+                .and_then(Result::ok)
+                .ok_or(ConnectError::NameNotFound)?;
+            let over = self.wait(deadline, |inner| lookup.step(inner, self.now_ms()));
+            match self.with(|inner| lookup.end(inner)) {
+                Some(Ok(addresses)) => return Ok(addresses),
+                Some(Err(Missing::Unknown)) => return Err(ConnectError::NameNotFound),
+                // They had smoltcp's time, and there is some left.
+                Some(Err(Missing::Unanswered)) if over.is_some() => {}
+                Some(Err(Missing::Unanswered)) | None => return Err(ConnectError::NameTimedOut),
+            }
         }
     }
 
@@ -324,12 +329,12 @@ impl<'a, D: Device> Stack<'a, D> {
         self.wait(self.now_ms().saturating_add(SLICE_MS), ready)
     }
 
+    #[inline(never)]
     pub(crate) fn now_ms(&self) -> u64 {
         self.clock.look(self.board.now_ms())
     }
 
     pub(crate) fn with<R>(&self, body: impl FnOnce(&mut Inner<'a, D>) -> R) -> Option<R> {
-    #[inline(never)]
         Some(body(&mut *self.inner.try_borrow_mut().ok()?))
     }
 

@@ -16,6 +16,9 @@ use crate::names::Addresses;
 /// Frames taken from the device in one poll, so that a flood cannot hold the caller.
 const MAX_FRAMES: usize = 16;
 
+/// Name servers that are kept, as feature `sizes` lets smoltcp ask.
+pub(super) const MAX_SERVERS: usize = 2;
+
 /// What is in the cell of a [`Stack`](super::Stack): the interface, its sockets, its addresses.
 pub(crate) struct Inner<'a, D: Device> {
     pub(super) device: D,
@@ -24,8 +27,10 @@ pub(crate) struct Inner<'a, D: Device> {
     pub(super) tcp: [Option<Slot>; MAX_TCP],
     pub(crate) dns: SocketHandle,
     pub(super) dhcp: Option<SocketHandle>,
-    /// The family of the first name server, by its address.
-    pub(super) first_server: Option<IpAddress>,
+    /// The name servers, in the order to ask them.
+    pub(super) servers: [IpAddress; MAX_SERVERS],
+    /// How many there are.
+    pub(crate) server_count: usize,
     pub(super) own_server: bool,
     pub(super) next_port: u16,
     /// The last name looked up, as a number, and its addresses.
@@ -73,7 +78,7 @@ impl<'a, D: Device> Inner<'a, D> {
             None => {}
             Some(dhcpv4::Event::Configured(config)) => {
                 let (address, router) = (config.address, config.router);
-                let mut servers = [IpAddress::Ipv4(Ipv4Addr::UNSPECIFIED); 2];
+                let mut servers = [IpAddress::Ipv4(Ipv4Addr::UNSPECIFIED); MAX_SERVERS];
                 let mut count = 0;
                 for (to, from) in servers.iter_mut().zip(&config.dns_servers) {
                     *to = IpAddress::Ipv4(*from);
@@ -153,7 +158,6 @@ impl<'a, D: Device> Inner<'a, D> {
     }
 
     pub(super) fn set_own_server(&mut self, server: IpAddr) -> Result<(), SetupError> {
-        self.own_server = true;
         let server = match server {
             IpAddr::V4(address) => IpAddress::Ipv4(address),
             #[cfg(feature = "ipv6")]
@@ -161,22 +165,32 @@ impl<'a, D: Device> Inner<'a, D> {
             #[cfg(not(feature = "ipv6"))]
             IpAddr::V6(_) => return Err(SetupError::Address),
         };
-        self.first_server = Some(server);
-        self.sockets.get_mut::<dns::Socket>(self.dns).update_servers(&[server]);
+        self.set_servers(&[server]);
+        self.own_server = true;
         Ok(())
     }
 
     /// Takes over name servers from the network, unless the setup named one.
+    #[inline(never)]
     pub(super) fn set_servers(&mut self, servers: &[IpAddress]) {
         if !self.own_server {
-            self.first_server = servers.first().copied();
+            self.server_count = servers.len();
+            self.servers.iter_mut().zip(servers).for_each(|(to, from)| *to = *from);
             self.sockets.get_mut::<dns::Socket>(self.dns).update_servers(servers);
+        }
+    }
+
+    /// The next lookup asks the other name server first.
+    pub(crate) fn swap_servers(&mut self) {
+        if self.server_count > 1 {
+            let [first, second] = self.servers;
+            self.set_servers(&[second, first]);
         }
     }
 
     /// Whether a name server is known and can be reached.
     pub(super) fn can_ask(&self) -> bool {
-        self.first_server.is_some_and(|server| self.has_address_for(server))
+        self.server_count > 0 && self.has_address_for(self.servers[0])
     }
 
     /// Whether there is any own address.

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use barepg_smoltcp::smoltcp::wire::IpCidr;
 use barepg_smoltcp::{ConnectError, Ipv4, Setup, StreamError};
 use embedded_io::{Read, Write};
 
@@ -131,4 +132,48 @@ fn addresses_of_the_other_family_are_unreachable() {
             assert_eq!(stack.connect(host, PORT, 100).err(), Some(ConnectError::Unreachable));
         }
     });
+}
+
+/// A server that is silent at first, as behind a switch that has just seen the cable, has the whole time.
+#[test]
+fn a_name_server_has_all_the_time_there_is() {
+    run(fixed(), 1, Faults::default(), |world, stack| {
+        world.peer.borrow_mut().answers_dns = false;
+        let begun = now(world);
+        assert_eq!(stack.resolve("db.test", 35_000), Err(ConnectError::NameTimedOut));
+        assert!((35_000..35_100).contains(&(now(world) - begun)), "{}", now(world) - begun);
+        assert_eq!(stack.resolve("db.test", 12_000), Err(ConnectError::NameTimedOut));
+    });
+}
+
+/// The first name server is down, or of no use: the next lookup asks the other one first.
+#[test]
+fn a_name_server_that_fails_is_not_asked_first_again() {
+    let other = Ipv4Addr::new(10, 0, 0, 3);
+    // Silent; SERVFAIL, REFUSED, and NXDOMAIN of one that knows other names.
+    for code in [None, Some(2), Some(5), Some(3)] {
+        run(Setup::new(OWN_MAC), 1, Faults::default(), |world, stack| {
+            {
+                let mut peer = world.peer.borrow_mut();
+                peer.name_servers = vec![other, PEER];
+                if let Some(code) = code {
+                    peer.interface().update_ip_addrs(|list| {
+                        list.push(IpCidr::new(other.into(), 24)).unwrap();
+                    });
+                    peer.fails_dns = Some((other, code));
+                }
+            }
+            let failed = stack.resolve("db.test", 5000).err();
+            let wanted = match code {
+                None => ConnectError::NameTimedOut,
+                Some(_) => ConnectError::NameNotFound,
+            };
+            assert_eq!(failed, Some(wanted), "{code:?}");
+            let begun = now(world);
+            assert_eq!(all(stack.resolve("db.test", 5000)), ["10.0.0.1"], "{code:?}");
+            assert_eq!(all(stack.resolve("db.test", 5000)), ["10.0.0.1"], "{code:?}");
+            // smoltcp asks for one neighbour a second.
+            assert!(now(world) - begun < 1200, "{code:?}");
+        });
+    }
 }

@@ -67,6 +67,10 @@ pub struct Peer {
     pub names: Vec<IpAddr>,
     /// Questions that came.
     pub asked: u32,
+    /// The name servers that DHCP tells of.
+    pub name_servers: Vec<Ipv4Addr>,
+    /// The own address at which every name is answered with this code of failure.
+    pub fails_dns: Option<(Ipv4Addr, u8)>,
     pub answers_dhcp: bool,
     /// Bytes of the scripted manners sent on this connection.
     sent: usize,
@@ -193,6 +197,8 @@ impl Peer {
             due: 0,
             names: vec![PEER.into()],
             asked: 0,
+            name_servers: vec![PEER],
+            fails_dns: None,
             answers_dhcp: true,
             sent: 0,
             echo: VecDeque::new(),
@@ -312,6 +318,12 @@ impl Peer {
             let mut answer = query.to_vec();
             answer[2] = 0x81;
             answer[3] = if known { 0x80 } else { 0x83 };
+            let own = from.local_address;
+            let failure = self.fails_dns.filter(|(at, _)| own == Some((*at).into()));
+            if let Some((_, code)) = failure {
+                answer[3] = 0x80 | code;
+            }
+            let known = known && failure.is_none();
             for address in self.names.iter().filter(|_| known) {
                 let bytes = match address {
                     IpAddr::V4(address) if kind == 1 => address.octets().to_vec(),
@@ -342,12 +354,12 @@ impl Peer {
             answer[16..20].copy_from_slice(&OWN.octets());
             answer[20..24].copy_from_slice(&PEER.octets());
             answer.extend([53, 1, kind, 51, 4, 0, 0, 0x0e, 0x10]);
-            for (option, value) in
-                [(54, PEER), (1, Ipv4Addr::new(255, 255, 255, 0)), (3, PEER), (6, PEER)]
-            {
+            for (option, value) in [(54, PEER), (1, Ipv4Addr::new(255, 255, 255, 0)), (3, PEER)] {
                 answer.extend([option, 4]);
                 answer.extend(value.octets());
             }
+            answer.extend([6, 4 * self.name_servers.len() as u8]);
+            answer.extend(self.name_servers.iter().flat_map(Ipv4Addr::octets));
             answer.push(255);
             socket.send_slice(&answer, (Ipv4Addr::BROADCAST, 68)).unwrap();
         }
