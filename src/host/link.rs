@@ -1,7 +1,7 @@
 //! A TCP or UNIX socket as a transport.
 
 use core::mem::MaybeUninit;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,20 @@ const SLICE: Duration = Duration::from_millis(20);
 
 /// Pause between two attempts at a UNIX socket whose queue is full.
 const RETRY: Duration = Duration::from_millis(10);
+
+/// MSG_NOSIGNAL of send(2): a peer that has closed is an error, whatever the program does with SIGPIPE. Where there is
+/// none, as on macOS, the socket has such an option.
+const NO_SIGNAL: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    0x4000
+} else if cfg!(target_os = "freebsd") {
+    0x2_0000
+} else if cfg!(any(target_os = "dragonfly", target_os = "openbsd")) {
+    0x0400
+} else if cfg!(target_os = "netbsd") {
+    0x0800
+} else {
+    0
+};
 
 /// An open TCP or UNIX socket. Dropping it closes it.
 #[derive(Debug)]
@@ -83,11 +97,12 @@ impl Link {
                 Err(error) => return Err(error),
             }
         }
-        socket.set_nonblocking(false)?;
         Self::new(socket)
     }
 
     fn new(socket: Socket) -> io::Result<Self> {
+        // It would never wait.
+        socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(SLICE))?;
         socket.set_write_timeout(Some(SLICE))?;
         Ok(Self { socket })
@@ -152,7 +167,7 @@ impl Read for Link {
 
 impl Write for Link {
     fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
-        self.socket.write(buf).map_err(kind)
+        self.socket.send_with_flags(buf, NO_SIGNAL).map_err(kind)
     }
 
     fn flush(&mut self) -> Result<(), ErrorKind> {
@@ -189,10 +204,12 @@ impl Link {
     }
 }
 
-/// A slice that ends without a byte is `WouldBlock` to the operating system.
+/// A slice that ends without a byte is `WouldBlock` to the operating system. `TimedOut` is the end of a link whose peer
+/// gave no sign of life, by keepalive or `tcp_user_timeout`.
 fn kind(error: io::Error) -> ErrorKind {
     match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ErrorKind::TimedOut,
+        io::ErrorKind::WouldBlock => ErrorKind::TimedOut,
+        io::ErrorKind::TimedOut => ErrorKind::ConnectionReset,
         kind => kind.into(),
     }
 }

@@ -18,6 +18,18 @@ pub fn is_ready(socket: &impl AsFd) -> io::Result<bool> {
     Ok(!looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
 }
 
+/// Lets SIGPIPE end this process, as it does where Rust's runtime has not begun the program, and in programs that end
+/// quietly when nothing reads what they print.
+pub fn let_sigpipe_kill() {
+    const SIGPIPE: i32 = 13;
+    const SIG_DFL: usize = 0;
+    unsafe extern "C" {
+        fn signal(signal: i32, handler: usize) -> usize;
+    }
+    // SAFETY: the default handler runs no code of this process.
+    unsafe { signal(SIGPIPE, SIG_DFL) };
+}
+
 /// Waits for a client, which has the same limit for each of its reads and writes.
 ///
 /// # Errors
