@@ -136,7 +136,7 @@ fn send_cancel<'b, D: Dial>(
     session.open(&config)?;
     let mut hosts = config.hosts().map_err(|_| ConfigError::Hosts)?;
     let host = hosts.nth(usize::from(token.place.host)).ok_or(ConfigError::Hosts)?;
-    let target = Target::at(token.place, host, &config);
+    let target = Target { again: true, ..Target::at(token.place, host, &config) };
     let mut transport = dialler.dial(&target).map_err(Fault::from)?;
     let is_local = dialler.is_local(&transport);
     let (mut loan, host) = (lend(tls), host.host);

@@ -35,7 +35,8 @@ pub trait Dial {
 
     /// Opens a link to one address of one host, within `target.timeout_ms`.
     ///
-    /// Names are looked up here, each time anew: addresses change while firmware runs.
+    /// Names are looked up here, anew for the first address of a host: addresses change while firmware runs. The
+    /// others are of the same answer, for a name server may give another order each time.
     ///
     /// What waits here must feed the watchdog and let samples be taken as the driver does: call
     /// [`Platform::idle`](crate::Platform::idle) of the board in each turn, at least every 50 ms. A
@@ -98,6 +99,9 @@ pub struct Target<'a> {
     pub host: HostSpec<'a>,
     /// Which of the host's addresses, from 0 in the resolver's order.
     pub address: u16,
+    /// Whether the address is the one that was dialled under this number before: a cancel request goes to where the
+    /// session is. Else the first address of a host begins a new lookup.
+    pub again: bool,
     /// With `load_balance_hosts=random` a random number, else 0. The dialler begins the
     /// addresses of a name with this one, modulo their number.
     pub rotation: u32,
@@ -115,6 +119,7 @@ impl<'a> Target<'a> {
         Self {
             host,
             address: 0,
+            again: false,
             rotation: 0,
             timeout_ms: config.connect_timeout_ms,
             keepalives: config.keepalives,

@@ -1,7 +1,9 @@
 //! Opens TCP and UNIX sockets.
 
 use core::fmt::Write as _;
-use std::net::{IpAddr, Ipv6Addr, ToSocketAddrs};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use socket2::SockAddr;
@@ -22,6 +24,54 @@ pub(super) fn socket_dir() -> &'static str {
     if Path::new(DEBIAN).is_dir() { DEBIAN } else { "/tmp" }
 }
 
+/// Addresses of one host that are dialled; those after them are not.
+const ADDRESSES: usize = 16;
+
+/// The addresses of the host that was looked up last, in the order of that answer. A name server may give another order
+/// each time: an address would be dialled twice then, and another one never.
+#[derive(Clone)]
+struct Found {
+    /// The name, as a number.
+    of: u64,
+    addresses: [Option<SocketAddr>; ADDRESSES],
+}
+
+impl Found {
+    const NOTHING: Self = Self { of: 0, addresses: [None; ADDRESSES] };
+
+    /// The address of a target: of a new lookup for the first of a host, else of the last one, unless that was of
+    /// another host.
+    fn address<I: Iterator<Item = SocketAddr>>(
+        &mut self,
+        target: &Target<'_>,
+        look_up: impl FnOnce(&str) -> io::Result<I>,
+    ) -> Result<SocketAddr, DialError> {
+        let HostSpec { host, hostaddr, port } = target.host;
+        let name = if hostaddr.is_empty() { host } else { hostaddr };
+        let mut hash = DefaultHasher::new();
+        name.hash(&mut hash);
+        let of = hash.finish();
+        let known = self.of == of && self.addresses.iter().any(Option::is_some);
+        if !known || target.address == 0 && !target.again {
+            *self = Self::NOTHING;
+            let found = look_up(name).map_err(|_| DialError::UnknownHost)?;
+            self.of = of;
+            self.addresses.iter_mut().zip(found).for_each(|(place, found)| *place = Some(found));
+        }
+        let addresses = || self.addresses.iter().flatten();
+        let count = u32::try_from(addresses().count()).unwrap_or(0);
+        let wanted = u32::from(target.address);
+        if wanted >= count {
+            return Err(DialError::NoMoreAddresses);
+        }
+        let place = wanted.wrapping_add(target.rotation.checked_rem(count).unwrap_or(0));
+        let place = usize::try_from(place.checked_rem(count).unwrap_or(0)).unwrap_or(0);
+        let mut address = *addresses().nth(place).ok_or(DialError::NoMoreAddresses)?;
+        address.set_port(port);
+        Ok(address)
+    }
+}
+
 /// The operating system's sockets and resolver as a [`Dial`].
 ///
 /// The system looks up and connects while the caller is blocked: [`Platform::idle`](crate::Platform::idle)
@@ -30,6 +80,7 @@ pub(super) fn socket_dir() -> &'static str {
 #[derive(Clone)]
 pub struct Dialler {
     password: [u8; PASSWORD],
+    found: Found,
     /// Whether `~/.pgpass` counts.
     defaults: bool,
     problem: Option<PassfileProblem>,
@@ -38,7 +89,7 @@ pub struct Dialler {
 impl Dialler {
     /// A dialler.
     pub const fn new() -> Self {
-        Self { password: [0; PASSWORD], defaults: true, problem: None }
+        Self { password: [0; PASSWORD], found: Found::NOTHING, defaults: true, problem: None }
     }
 
     /// Whether `~/.pgpass` counts, from now on.
@@ -85,16 +136,8 @@ impl Dial for Dialler {
         if !hostaddr.is_empty() && !is_numeric(hostaddr) {
             return Err(DialError::NotAnAddress);
         }
-        let name = if hostaddr.is_empty() { host } else { hostaddr };
-        let mut addresses = (name, port).to_socket_addrs().map_err(|_| DialError::UnknownHost)?;
-        let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-        let wanted = u32::from(target.address);
-        if wanted >= count {
-            return Err(DialError::NoMoreAddresses);
-        }
-        let place = wanted.wrapping_add(target.rotation.checked_rem(count).unwrap_or(0));
-        let place = usize::try_from(place.checked_rem(count).unwrap_or(0)).unwrap_or(0);
-        let address = addresses.nth(place).ok_or(DialError::NoMoreAddresses)?;
+        let look_up = |name: &str| (name, port).to_socket_addrs();
+        let address = self.found.address(target, look_up)?;
         Link::open(&SockAddr::from(address), target)
     }
 
@@ -157,5 +200,46 @@ impl core::fmt::Write for FileName {
         room.copy_from_slice(text.as_bytes());
         self.length = end;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(host: &'static str, address: u16) -> Target<'static> {
+        let host = HostSpec { host, hostaddr: "", port: 5432 };
+        Target { address, ..Target::new(host, &Config::new()) }
+    }
+
+    /// A name server that begins with another address each time.
+    #[test]
+    fn each_address_is_dialled_once_whatever_the_order_of_answers() {
+        let all = [1, 2, 3].map(|n| SocketAddr::from(([192, 0, 2, n], 5432)));
+        let (mut found, mut asked) = (Found::NOTHING, 0);
+        let mut ask = |target: &Target<'_>| {
+            found.address(target, |_| {
+                asked += 1;
+                Ok((0..3).map(move |n| all[(n + asked) % 3]))
+            })
+        };
+        for rotation in [0, 7] {
+            let mut dialled = [0, 1, 2]
+                .map(|n| ask(&Target { rotation, ..target("db.example", n) }).expect("an address"));
+            assert_eq!(ask(&target("db.example", 3)), Err(DialError::NoMoreAddresses));
+            // A cancel request goes to where the session is.
+            for n in 0..3 {
+                let again = Target { rotation, again: true, ..target("db.example", n) };
+                assert_eq!(ask(&again), Ok(dialled[usize::from(n)]));
+            }
+            dialled.sort();
+            assert_eq!(dialled, all);
+        }
+        // Another host, and one that is asked for again, are looked up.
+        ask(&target("standby.example", 1)).expect("an address");
+        ask(&Target { again: true, ..target("db.example", 0) }).expect("an address");
+        let other = HostSpec { port: 6432, ..target("db.example", 1).host };
+        let port = ask(&Target { host: other, ..target("db.example", 1) }).map(|at| at.port());
+        assert_eq!((port, asked), (Ok(6432), 4));
     }
 }

@@ -20,7 +20,8 @@ impl<'s, 'a, D: Device> Dial for &'s Stack<'a, D> {
             _ => return Err(DialError::NotAnAddress),
         };
         let deadline = self.now_ms().saturating_add(target.timeout_ms.into());
-        let addresses = self.addresses(host, target.address == 0, deadline)?;
+        let anew = target.address == 0 && !target.again;
+        let addresses = self.addresses(host, anew, deadline)?;
         let count = addresses.count();
         let index = usize::from(target.address);
         if index >= count {
