@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use barepg_transport_tests::{Link, Peer, check, tcp, unix};
 use common::Std;
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
 
 /// Checks transports over the sockets of the operating system.
 fn check_now<S: 'static, P: Peer, L: Link>(pair: impl Fn() -> (S, P), wrap: impl Fn(S) -> L) {
@@ -39,79 +40,149 @@ fn links_of_the_host() {
 }
 
 /// A transport that breaks one rule, to see that the check notices.
-struct Bad<L>(L, u8, bool);
-
-impl<L: Link> embedded_io::ErrorType for Bad<L> {
-    type Error = embedded_io::ErrorKind;
+struct Bad<L> {
+    link: L,
+    fault: usize,
+    /// What happens once has happened.
+    done: bool,
+    held: Vec<u8>,
 }
 
-impl<L: Link> embedded_io::Read for Bad<L> {
-    fn read(&mut self, buf: &mut [u8]) -> Result<usize, embedded_io::ErrorKind> {
-        use embedded_io::ErrorKind::TimedOut;
-        match self.1 {
-            // Waits too long.
-            0 => {
-                std::thread::sleep(Duration::from_millis(60));
-                self.0.read(buf)
-            }
-            // Says "end of stream" for "nothing yet".
-            1 => match self.0.read(buf) {
-                Err(TimedOut) => Ok(0),
-                other => other,
-            },
-            // Waits for a full buffer.
-            2 => match self.0.read(&mut buf[..1]) {
-                Ok(1) if buf.len() > 3 && !self.2 => {
-                    self.2 = true;
-                    std::thread::sleep(Duration::from_millis(1100));
-                    Ok(1)
-                }
-                other => other,
-            },
-            // Says "nothing yet" at the end of the stream, or for a reset.
-            3 => match self.0.read(buf) {
-                Ok(0) => Err(TimedOut),
-                other => other,
-            },
-            4 => match self.0.read(buf) {
-                Err(embedded_io::ErrorKind::ConnectionReset) => Ok(0),
-                other => other,
-            },
-            _ => self.0.read(buf),
+const FAULTS: usize = 29;
+
+/// Longer than any call may take.
+fn wait() {
+    std::thread::sleep(Duration::from_millis(80));
+}
+
+impl<L: Link> ErrorType for Bad<L> {
+    type Error = ErrorKind;
+}
+
+impl<L: Link> Read for Bad<L> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, ErrorKind> {
+        if !self.held.is_empty() && matches!(self.fault, 18 | 22) {
+            let n = buf.len().min(self.held.len());
+            buf[..n].copy_from_slice(&self.held[..n]);
+            self.held.drain(..n);
+            return Ok(n);
         }
+        let result = match self.fault {
+            // Waits too long, for a full buffer.
+            2 => self.link.read(&mut buf[..1]),
+            // Takes a datagram, and discards what there is no room for.
+            17 => {
+                let mut datagram = [0; 2000];
+                let result = self.link.read(&mut datagram);
+                let n = result.unwrap_or(0).min(buf.len());
+                buf[..n].copy_from_slice(&datagram[..n]);
+                result.map(|_| n)
+            }
+            _ => self.link.read(buf),
+        };
+        match (self.fault, result) {
+            (0, _) => wait(),
+            // Says "end of stream" for "nothing yet", and the reverse, or for a reset.
+            (1, Err(ErrorKind::TimedOut)) => return Ok(0),
+            (2, Ok(1)) if buf.len() > 3 && !self.done => {
+                self.done = true;
+                std::thread::sleep(Duration::from_millis(1100));
+            }
+            (3, Ok(0)) => return Err(ErrorKind::TimedOut),
+            (4, Err(ErrorKind::ConnectionReset)) => return Ok(0),
+            // Waits although there are bytes, or the link is over.
+            (15, Ok(1..)) => wait(),
+            (16, Err(kind)) if kind != ErrorKind::TimedOut => self.done = true,
+            (16, Ok(0)) if self.done => wait(),
+            (25, Ok(0)) => wait(),
+            // The end only once; or once, and then a reset.
+            (19, Ok(0)) if std::mem::replace(&mut self.done, true) => {
+                return Err(ErrorKind::TimedOut);
+            }
+            (20, Ok(0)) if std::mem::replace(&mut self.done, true) => {
+                return Err(ErrorKind::ConnectionReset);
+            }
+            (21, Ok(n @ 1..)) => return Ok(n + buf.len()),
+            (23, Err(kind)) if kind != ErrorKind::TimedOut => return Err(ErrorKind::TimedOut),
+            (24, Ok(n @ 2..)) => buf[..n].reverse(),
+            _ => {}
+        }
+        result
     }
 }
 
-impl<L: Link> embedded_io::ReadReady for Bad<L> {
-    fn read_ready(&mut self) -> Result<bool, embedded_io::ErrorKind> {
-        match self.1 {
+impl<L: Link> ReadReady for Bad<L> {
+    fn read_ready(&mut self) -> Result<bool, ErrorKind> {
+        match self.fault {
             // Never says that something has arrived, or always.
             10 => Ok(false),
             11 => Ok(true),
-            // Waits.
             12 => {
-                std::thread::sleep(Duration::from_millis(60));
-                self.0.read_ready()
+                wait();
+                self.link.read_ready()
             }
-            _ => self.0.read_ready(),
+            // Takes a byte, for good or for itself.
+            18 if self.held.is_empty() && self.link.read_ready()? => {
+                let mut byte = [0];
+                let n = self.link.read(&mut byte)?;
+                self.held.extend(&byte[..n.min(usize::from(self.done))]);
+                Ok(true)
+            }
+            18 => Ok(!self.held.is_empty()),
+            // Not of the end.
+            22 if self.held.is_empty() && self.link.read_ready()? => {
+                let mut bytes = [0; 100];
+                let n = self.link.read(&mut bytes).unwrap_or(0);
+                self.held.extend(&bytes[..n]);
+                Ok(n > 0)
+            }
+            22 => Ok(!self.held.is_empty()),
+            // An error for "nothing yet".
+            26 if !self.link.read_ready()? => Err(ErrorKind::TimedOut),
+            _ => self.link.read_ready(),
         }
     }
 }
 
-impl<L: Link> embedded_io::Write for Bad<L> {
-    fn write(&mut self, buf: &[u8]) -> Result<usize, embedded_io::ErrorKind> {
-        match self.1 {
-            5 => self.0.write(buf).map(|_| 0),
+impl<L: Link> Write for Bad<L> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
+        match self.fault {
+            5 => self.link.write(buf).map(|_| 0),
             // Takes a byte more than it says.
-            6 if buf.len() > 1 => self.0.write(buf).map(|n| n - usize::from(n > 1)),
-            7 => self.0.write(buf).or(Ok(buf.len())),
-            8 => self.0.write(buf).map_err(|_| panic!("no error was expected")),
-            _ => self.0.write(buf),
+            6 if buf.len() > 1 => self.link.write(buf).map(|n| n - usize::from(n > 1)),
+            7 => self.link.write(buf).or(Ok(buf.len())),
+            8 => self.link.write(buf).map_err(|_| panic!("no error was expected")),
+            // Waits although there is room.
+            14 => {
+                wait();
+                self.link.write(buf)
+            }
+            // Only a flush sends.
+            27 => {
+                self.held.extend(buf);
+                Ok(buf.len())
+            }
+            // Has taken some, and says that it has not.
+            28 if buf.len() > 1 && !std::mem::replace(&mut self.done, true) => {
+                self.link.write(&buf[..1]).and(Err(ErrorKind::TimedOut))
+            }
+            _ => self.link.write(buf),
         }
     }
 
-    fn flush(&mut self) -> Result<(), embedded_io::ErrorKind> {
-        if self.1 == 9 { Err(embedded_io::ErrorKind::Other) } else { self.0.flush() }
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        match self.fault {
+            9 => return Err(ErrorKind::Other),
+            13 => wait(),
+            27 => {
+                while !self.held.is_empty() {
+                    let n = self.link.write(&self.held)?;
+                    self.held.drain(..n);
+                }
+            }
+            _ => {}
+        }
+        self.link.flush()
     }
 }
 
@@ -123,15 +194,16 @@ fn broken_rules_are_noticed() {
             check_now(tcp, |stream| {
                 stream.set_read_timeout(slice).unwrap();
                 stream.set_write_timeout(slice).unwrap();
-                Bad(Std(stream), fault, false)
+                Bad { link: Std(stream), fault, done: false, held: Vec::new() }
             });
         });
         checked.is_err()
     };
-    std::thread::scope(|scope| {
-        let threads = (0..=12).map(|fault| scope.spawn(move || noticed(fault)));
-        let results: Vec<bool> =
-            threads.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect();
-        assert_eq!(results, [true; 13]);
+    let unnoticed: Vec<usize> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..FAULTS).map(|fault| scope.spawn(move || noticed(fault))).collect();
+        let noticed = threads.into_iter().map(|thread| thread.join().unwrap());
+        noticed.enumerate().filter_map(|(fault, noticed)| (!noticed).then_some(fault)).collect()
     });
+    assert_eq!(unnoticed, [0; 0]);
 }
