@@ -11,6 +11,7 @@
 //! * [`dropped`]: statements that fail after their guard was dropped.
 //! * [`strays`]: what arrives while nothing was asked for.
 //! * [`liveness`]: floods, deadlines, clocks.
+//! * [`liars`]: transports that break the rules.
 //! * [`waits`]: deadlines of calls that follow one another.
 //! * [`identity`]: statements and portals of other sessions, and their names.
 //! * [`staged`]: what leaves in one write.
@@ -29,6 +30,7 @@ mod hostile;
 mod hostile_login;
 mod identity;
 mod key_cache;
+mod liars;
 mod liveness;
 mod model;
 mod mutate;

@@ -177,6 +177,11 @@ impl Server {
         }
     }
 
+    #[allow(dead_code)] // not for the fuzz targets
+    pub fn is_armed(&self) -> bool {
+        self.0.borrow().armed
+    }
+
     pub fn facts(&self) -> Facts {
         self.0.borrow().facts.clone()
     }
