@@ -154,8 +154,25 @@ fn a_lost_carrier_is_a_reset() {
         assert_eq!(line.read(&mut buf), Ok(1));
         assert_eq!(line.read_ready(), Err(ErrorKind::ConnectionReset));
         assert_eq!(line.read(&mut buf), Err(ErrorKind::ConnectionReset));
-        wire.borrow_mut().room = 0;
         assert_eq!(line.write(b"x"), Err(ErrorKind::ConnectionReset));
+    });
+}
+
+/// A modem without a carrier takes what it is sent for commands.
+#[test]
+fn nothing_is_sent_without_a_carrier() {
+    session(|line, received, wire, _| {
+        put(received, b"\r\nNO CARRIER\r\n");
+        wire.borrow_mut().carrier = false;
+        assert_eq!(line.write(b"ATD0900"), Err(ErrorKind::ConnectionReset));
+        assert_eq!(wire.borrow().sent, b"");
+        // What came before it can still be read.
+        assert_eq!(line.read(&mut [0; 64]), Ok(14));
+    });
+    session(|line, received, wire, _| {
+        received.lose();
+        assert_eq!(line.write(b"x"), Err(ErrorKind::InvalidData));
+        assert_eq!(wire.borrow().sent, b"");
     });
 }
 

@@ -100,19 +100,26 @@ pub struct Line<'l, W, const N: usize> {
 }
 
 impl<W: Wire, const N: usize> Line<'_, W, N> {
-    /// Why nothing more can be read. A byte that is missing makes all that follow it worthless, so a
-    /// loss ends the session, whatever has arrived since.
+    /// Why nothing more can be read. What arrived before the carrier was lost is read first.
     fn ended(&mut self) -> Result<(), ErrorKind> {
+        match self.lost() {
+            Err(ErrorKind::ConnectionReset) if !self.received.is_empty() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Why nothing more can be sent: without a carrier a modem would take it for commands. A byte that is missing
+    /// makes all that follow it worthless, so a loss ends the session, whatever has arrived since.
+    fn lost(&mut self) -> Result<(), ErrorKind> {
+        // Before the queue is looked at: what arrived with the last of the carrier is in it.
+        let carrier = self.wire.borrow_mut().has_carrier();
         if self.received.has_lost() {
-            return Err(ErrorKind::InvalidData);
+            Err(ErrorKind::InvalidData)
+        } else if carrier {
+            Ok(())
+        } else {
+            Err(ErrorKind::ConnectionReset)
         }
-        if self.received.is_empty()
-            && !self.wire.borrow_mut().has_carrier()
-            && self.received.is_empty()
-        {
-            return Err(ErrorKind::ConnectionReset);
-        }
-        Ok(())
     }
 }
 
@@ -151,17 +158,17 @@ impl<W: Wire, const N: usize> Write for Line<'_, W, N> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, ErrorKind> {
         let deadline = self.board.now_ms() + SLICE_MS;
         let mut sent = 0;
-        for &byte in buf {
-            while !self.wire.borrow_mut().send(byte) {
-                if self.board.now_ms() >= deadline {
-                    return if sent > 0 {
-                        Ok(sent)
-                    } else {
-                        self.ended().and(Err(ErrorKind::TimedOut))
-                    };
+        while let Some(&byte) = buf.get(sent) {
+            let why = match self.lost() {
+                Ok(()) if self.wire.borrow_mut().send(byte) => {
+                    sent += 1;
+                    continue;
                 }
-            }
-            sent += 1;
+                Ok(()) if self.board.now_ms() < deadline => continue,
+                Ok(()) => ErrorKind::TimedOut,
+                Err(why) => why,
+            };
+            return if sent > 0 { Ok(sent) } else { Err(why) };
         }
         Ok(sent)
     }
