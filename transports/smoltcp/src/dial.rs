@@ -5,7 +5,7 @@ use embedded_io::ErrorKind;
 use smoltcp::phy::Device;
 
 use crate::names::literal;
-use crate::{ConnectError, Stack, TcpStream};
+use crate::{ConnectError, KEEP_ALIVE_MS, Stack, TIMEOUT_MS, TcpStream};
 
 /// Dials by name or address, all addresses of a name in turn. A name is looked up when its first
 /// address is dialled, and the answer kept for the others.
@@ -31,14 +31,18 @@ impl<'s, 'a, D: Device> Dial for &'s Stack<'a, D> {
         let index = (index + rotation % count) % count;
         let address = addresses.raw().nth(index).ok_or(DialError::NoMoreAddresses)?;
         let mut stream = self.connect_to(address, target.host.port, deadline)?;
-        if !target.keepalives.on {
-            stream.set_keep_alive(None);
-        } else if target.keepalives.idle_s > 0 {
-            stream.set_keep_alive(Some(target.keepalives.idle_s.saturating_mul(1000)));
-        }
-        if target.tcp_user_timeout_ms > 0 {
-            stream.set_timeout(Some(target.tcp_user_timeout_ms));
-        }
+        let idle_ms = match target.keepalives.idle_s {
+            _ if !target.keepalives.on => None,
+            0 => Some(KEEP_ALIVE_MS),
+            idle_s => Some(idle_s.saturating_mul(1000)),
+        };
+        let limit_ms = match target.tcp_user_timeout_ms {
+            0 => TIMEOUT_MS,
+            limit_ms => limit_ms,
+        };
+        // smoltcp's time-out counts an idle link's time too: a probe and its answer must fit in.
+        stream.set_keep_alive(idle_ms);
+        stream.set_timeout(idle_ms.map(|idle_ms| idle_ms.saturating_add(limit_ms)));
         Ok(stream)
     }
 }

@@ -112,6 +112,7 @@ impl<'a, D: Device> Stack<'a, D> {
             servers: [IpAddress::Ipv4(Ipv4Addr::UNSPECIFIED); MAX_SERVERS],
             server_count: 0,
             own_server: false,
+            polled_ms: 0,
             last: None,
             device,
             interface,
@@ -263,23 +264,19 @@ impl<'a, D: Device> Stack<'a, D> {
     }
 
     fn look_up(&self, host: &str, deadline: u64) -> Result<Addresses, ConnectError> {
-        loop {
-            if self.wait(deadline, |inner| inner.can_ask().then_some(())).is_none() {
-                let up = self.with(|inner| inner.is_up()).unwrap_or(false);
-                return Err(if up { ConnectError::NameTimedOut } else { ConnectError::NoAddress });
-            }
-            let mut lookup = self
-                .with(|inner| Lookup::start(inner, host, self.now_ms()))
-                .and_then(Result::ok)
-                .ok_or(ConnectError::NameNotFound)?;
-            let over = self.wait(deadline, |inner| lookup.step(inner, self.now_ms()));
-            match self.with(|inner| lookup.end(inner)) {
-                Some(Ok(addresses)) => return Ok(addresses),
-                Some(Err(Missing::Unknown)) => return Err(ConnectError::NameNotFound),
-                // They had smoltcp's time, and there is some left.
-                Some(Err(Missing::Unanswered)) if over.is_some() => {}
-                Some(Err(Missing::Unanswered)) | None => return Err(ConnectError::NameTimedOut),
-            }
+        if self.wait(deadline, |inner| inner.can_ask().then_some(())).is_none() {
+            let up = self.with(|inner| inner.is_up()).unwrap_or(false);
+            return Err(if up { ConnectError::NameTimedOut } else { ConnectError::NoAddress });
+        }
+        let mut lookup = self
+            .with(|inner| Lookup::start(inner, host, self.now_ms()))
+            .and_then(Result::ok)
+            .ok_or(ConnectError::NameNotFound)?;
+        self.wait(deadline, |inner| lookup.step(inner, self.now_ms()));
+        match self.with(|inner| lookup.end(inner)) {
+            Some(Ok(addresses)) => Ok(addresses),
+            Some(Err(Missing::Unknown)) => Err(ConnectError::NameNotFound),
+            Some(Err(Missing::Unanswered)) | None => Err(ConnectError::NameTimedOut),
         }
     }
 

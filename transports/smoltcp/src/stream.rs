@@ -69,6 +69,9 @@ impl<'s, 'a, D: Device> TcpStream<'s, 'a, D> {
     /// How long a peer may give no sign of life while something is unanswered, in milliseconds;
     /// `None` for ever. Default: [`TIMEOUT_MS`](crate::TIMEOUT_MS). One shorter than half a minute gives up
     /// live peers on links that lose frames.
+    ///
+    /// Time of an idle link counts too: it must be longer than the interval of
+    /// [`set_keep_alive`](Self::set_keep_alive), and `None` without that. The driver's dialler sees to both.
     pub fn set_timeout(&mut self, timeout_ms: Option<u32>) {
         let timeout = timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         self.stack.with(|inner| inner.tcp(self.handle).set_timeout(timeout));

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::{dhcpv4, dns, tcp};
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, Ipv4Cidr};
 
 use super::FIRST_PORT;
@@ -15,6 +15,9 @@ use crate::names::Addresses;
 
 /// Frames taken from the device in one poll, so that a flood cannot hold the caller.
 const MAX_FRAMES: usize = 16;
+
+/// A pause between two polls from which on a peer's silence says nothing, in milliseconds.
+const GAP_MS: u32 = 5000;
 
 /// Name servers that are kept, as feature `sizes` lets smoltcp ask.
 pub(super) const MAX_SERVERS: usize = 2;
@@ -33,6 +36,8 @@ pub(crate) struct Inner<'a, D: Device> {
     pub(crate) server_count: usize,
     pub(super) own_server: bool,
     pub(super) next_port: u16,
+    /// When it was polled last.
+    pub(super) polled_ms: u32,
     /// The last name looked up, as a number, and its addresses.
     pub(super) last: Option<(u64, Addresses)>,
 }
@@ -47,6 +52,7 @@ impl<'a, D: Device> Inner<'a, D> {
     /// Returns when the stack wants to be polled again, in milliseconds.
     pub(crate) fn poll(&mut self, now_ms: u64) -> u64 {
         let now = instant(now_ms);
+        self.allow_for_gap(now_ms);
         self.interface.poll_maintenance(now);
         for _ in 0..MAX_FRAMES {
             let result =
@@ -65,6 +71,24 @@ impl<'a, D: Device> Inner<'a, D> {
             // Not `total_millis`: for unsigned numbers the division is in an image anyway, for signed ones not.
             Some(at) => u64::try_from(at.total_micros()).unwrap_or(0) / 1000,
             None => u64::MAX,
+        }
+    }
+
+    /// Where nothing has polled no probe was sent, and none answered: that time is added to the session's time-out, for
+    /// smoltcp's counts an idle link's time too.
+    #[inline(never)]
+    fn allow_for_gap(&mut self, now_ms: u64) {
+        let now = now_ms as u32;
+        let gap_ms = now.wrapping_sub(self.polled_ms);
+        self.polled_ms = now;
+        if gap_ms < GAP_MS {
+            return;
+        }
+        let gap = Duration::from_millis(gap_ms.into());
+        // The session's; a cancel request is over by then.
+        if let [Some(slot), ..] = self.tcp {
+            let socket = self.tcp(slot.handle);
+            socket.set_timeout(socket.timeout().map(|timeout| timeout + gap));
         }
     }
 

@@ -3,6 +3,7 @@
 mod addresses;
 mod busy;
 mod clocks;
+mod idle;
 mod starts;
 #[path = "../world/mod.rs"]
 mod world;
