@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 
 use barepg::host::Host;
 use barepg_testkit::pg;
-use barepg_testkit::pgbouncer::{PgBouncer, PoolMode};
+use barepg_testkit::pgbouncer::{Options, PgBouncer, PoolMode};
 
 use crate::ask;
 
@@ -53,6 +53,30 @@ fn sessions_work_through_both_pool_modes_and_dialects() {
         let refused = pooler.log().matches("closing because: bad packet header").count();
         assert_eq!(refused, 1, "3.51 is offered once, by dialect=auto\n{}", pooler.log());
     }
+}
+
+/// The blocks of docs/fleet.md, as a reader copies them: PgBouncer knows no comment after a value.
+#[test]
+fn the_fleets_recipe_is_taken_as_it_is() {
+    let page = include_str!("../../docs/fleet.md");
+    let block = |kind: &str| page.split(kind).nth(1).unwrap().split("```").next().unwrap();
+    let server = pg::shared(15);
+    server.psql("postgres", &format!("create role device; {}", block("```sql\n")));
+    let set = "select array_to_string(setconfig, ' ') from pg_db_role_setting
+        where setrole = 'device'::regrole";
+    assert!(server.psql("postgres", set).starts_with("statement_timeout=9s "));
+    server.psql("postgres", "drop role device");
+    // The file of verifiers is the testkit's.
+    let lines = block("```ini\n").lines().filter(|line| !line.starts_with("auth_file"));
+    let extra = lines.map(str::to_string).collect();
+    let options = Options { verifiers: true, extra, ..Options::default() };
+    let pooler = PgBouncer::start_with(server, &options);
+    let mut host = Host::new();
+    let text = conninfo(&pooler, "");
+    let mut client = host.client(&text).unwrap();
+    let mut connection = client.connect().unwrap();
+    assert_eq!(connection.query_one("select 7", ()).unwrap().get::<i32>(0), Ok(7));
+    assert!(pooler.admin("show config").contains("\nserver_login_retry|1|"));
 }
 
 #[test]
