@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use barepg::limits;
 use barepg_testkit::pg;
 
 /// One of the examples, built before its first use.
@@ -135,4 +136,19 @@ fn stored_passwords_are_looked_at() {
         assert_eq!((status, &*out), (Some(1), ""), "{end}");
         assert!(err.starts_with("keys: this is n"), "{end}: {err}");
     }
+}
+
+/// While the server is away the gateway says nothing to systemd for as long as a search for it takes.
+#[test]
+fn the_gateways_watchdog_outlives_a_search_for_the_server() {
+    let unit = include_str!("../../boards/gateway/gateway.service");
+    let seconds = |setting: &str| {
+        let line = unit.lines().find_map(|line| line.strip_prefix(setting)?.strip_prefix('='));
+        line.and_then(|value| value.parse::<u32>().ok())
+    };
+    let attempt = seconds("Environment=PGCONNECT_TIMEOUT");
+    let attempt = attempt.unwrap_or(limits::DEFAULT_CONNECT_TIMEOUT_MS / 1000);
+    // A cancel request, then three addresses, each of which may be asked by guess first.
+    let search = limits::CANCEL_MS / 1000 + 3 * (attempt + limits::GUESS_MS / 1000);
+    assert!(seconds("WatchdogSec").unwrap() > search, "a search takes {search} s");
 }
