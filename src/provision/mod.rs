@@ -13,7 +13,8 @@
 //! let flash = RamFlash::new(&mut memory); // or the chip's own
 //! let mut parameters: Provisioned<[u8; 512]> = Provisioned::new();
 //! let mut store = Store::new(flash, 0, 2048)?;
-//! if store.load(&mut parameters)? == Loaded::Nothing {
+//! // Whatever is wrong with what is there, the console is the way out of it.
+//! if !matches!(store.load(&mut parameters), Ok(Loaded::Newest | Loaded::LastGood)) {
 //!     let mut console = Console::new(&mut parameters);
 //!     for byte in line {
 //!         if let Some(request) = console.feed(byte, out)
@@ -22,6 +23,8 @@
 //!             break;
 //!         }
 //!     }
+//!     drop(console);
+//!     store.load(&mut parameters)?; // what was not committed does not count
 //! }
 //! let mut scratch = [0; barepg::limits::PROVISIONED_SCRATCH];
 //! let config = parameters.config(&mut scratch)?;

@@ -21,7 +21,7 @@ let mut client = Client::new(storage.buffers(), &CONFIG, &board); // board: impl
 loop {
     let mut conn = match client.connect(transport()) {        // transport: embedded_io Read + Write + ReadReady
         Ok(conn) => conn,
-        Err(error) => { /* client.server_error() has the server's message */ continue }
+        Err(error) => { /* client.server_error() has the server's message; pause */ continue }
     };
     conn.execute("insert into log values ($1, $2)", (7_i32, "on"))?;   // u64 rows
     let mut rows = conn.query("select id, name from t where id > $1", (3_i32,))?;
@@ -127,19 +127,34 @@ Ok(())
 #[rustfmt::skip]
 mod provision {
 use super::*;
-use barepg::provision::{Console, Loaded, Provisioned, ProvisionError, Store};
+use barepg::provision::{Console, Loaded, Provisioned, ProvisionError, RamFlash, Store};
 
+/// Whether a user is known in the end.
 fn provisioning(
     mut flash: impl NorFlash, button_is_held: fn() -> bool, mut scratch: [u8; 64],
-) -> std::result::Result<(), ProvisionError> {
+) -> std::result::Result<bool, ProvisionError> {
 let mut parameters: Provisioned<[u8; 512]> = Provisioned::new();
 let mut store = Store::new(&mut flash, 0, 2048)?;        // two pages of 1 KB
-if button_is_held() || store.load(&mut parameters)? == Loaded::Nothing {
+let found = store.load(&mut parameters);                 // an error is a reason for the console, too
+if button_is_held() || !matches!(found, Ok(Loaded::Newest | Loaded::LastGood)) {
     let mut console = Console::new(&mut parameters);     // fed with bytes, until `start`
     // …
+    drop(console);
+    store.load(&mut parameters)?;                        // what was not committed does not count
 }
 let config = parameters.config(&mut scratch)?;           // a Config, as any other
-Ok(())
+Ok(config.get_user().is_some())
+}
+
+#[test]
+fn the_console_changes_what_was_saved() {
+    let mut memory = [0xff; 2048];
+    let mut parameters: Provisioned<[u8; 512]> = Provisioned::new();
+    parameters.set("user=logger").unwrap();
+    Store::new(RamFlash::new(&mut memory), 0, 2048).unwrap().save(&parameters).unwrap();
+    for held in [|| false, || true] {
+        assert_eq!(provisioning(RamFlash::new(&mut memory), held, [0; 64]), Ok(true));
+    }
 }
 }
 
