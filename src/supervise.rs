@@ -300,16 +300,16 @@ impl<'b> Client<'b> {
     /// use core::ops::ControlFlow;
     /// use barepg::{Client, Connection, Dial, Pause, Policy, Result, Supervisor};
     ///
-    /// struct Counter { to_send: u32 }
+    /// struct Oven { celsius: f32 }
     ///
-    /// fn session(counter: &mut Counter, conn: &mut Connection) -> Result<ControlFlow<()>> {
+    /// fn session(oven: &mut Oven, conn: &mut Connection) -> Result<ControlFlow<()>> {
     ///     loop {
-    ///         conn.execute("insert into log (n) values ($1)", (counter.to_send,))?;
-    ///         counter.to_send += 1;
+    ///         oven.celsius = conn.query_one("select celsius from oven where id = 7", ())?.get(0)?;
+    ///         // Heat for a second, and feed the watchdog.
     ///     }
     /// }
     ///
-    /// fn pause(_: &mut Counter, pause: &Pause<'_>) -> ControlFlow<()> {
+    /// fn pause(_: &mut Oven, pause: &Pause<'_>) -> ControlFlow<()> {
     ///     if let (true, Some(error)) = (pause.begins, pause.error) {
     ///         // Report it: an error that a person must act on comes here too.
     ///         let _ = error.remedy();
@@ -319,7 +319,7 @@ impl<'b> Client<'b> {
     ///
     /// fn run(client: &mut Client<'_>, dialler: &mut impl Dial) {
     ///     let mut supervisor = Supervisor::new(Policy::DEFAULT);
-    ///     client.supervise(dialler, &mut supervisor, &mut Counter { to_send: 0 }, session, pause);
+    ///     client.supervise(dialler, &mut supervisor, &mut Oven { celsius: 0.0 }, session, pause);
     /// }
     /// ```
     pub fn supervise<D: Dial, S, B>(

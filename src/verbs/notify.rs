@@ -53,13 +53,16 @@ impl Connection<'_, '_> {
     /// ```no_run
     /// # fn example(conn: &mut barepg::Connection) -> barepg::Result<()> {
     /// conn.batch_execute("listen lamp")?;
-    /// while let Some(notification) = conn.wait_notification(60_000)? {
+    /// loop {
+    ///     let Some(notification) = conn.wait_notification(60_000)? else {
+    ///         conn.ping()?; // a silent minute: the server may be gone
+    ///         continue;
+    ///     };
     ///     match notification.payload {
     ///         "on" => { /* switch it on */ }
     ///         _ => { /* switch it off */ }
     ///     }
     /// }
-    /// # Ok(())
     /// # }
     /// ```
     ///
