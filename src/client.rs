@@ -18,7 +18,8 @@ use crate::transport::Transport;
 ///
 /// The receive buffer must hold a row (its packed column descriptions stay beside it: 6 bytes and
 /// the name for each); larger rows are skipped with an error. The send buffer only decides how
-/// many pieces a message goes out in.
+/// many pieces a message goes out in. The first of a login goes in one, and must fit the larger of the two: 60 bytes
+/// and user, database, application name (18 more), options, limits.
 pub struct Buffers<'b> {
     rx: &'b mut [u8],
     tx: &'b mut [u8],

@@ -1,7 +1,8 @@
 //! What can be wrong with an outbox.
 
-/// Why a row could not be put into the outbox, or the outbox not be sent. Nothing was sent, the
-/// connection is as it was.
+/// Why a row could not be put into the outbox, or the outbox not be sent. The connection is as it was, and rows that
+/// wait go on waiting. A row that was stored and could not be marked as such is sent again after a reset; its key makes
+/// that harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -13,8 +14,8 @@ pub enum OutboxError {
     /// or let new ones replace old ones
     /// ([`Options::aside_full`](crate::outbox::Options::aside_full)).
     AsideFull,
-    /// The next row belongs to a statement that is not among those given when it was opened: an
-    /// earlier firmware image left it. Give the old statement too until its rows are sent.
+    /// The row belongs to a statement that is not among those given when it was opened. Where it waits, an
+    /// earlier firmware image left it: give the old statement too until its rows are sent.
     UnknownStatement,
     /// Two of the statements given cannot be distinguished by what is kept of them: change the text of
     /// one, by a space for instance.

@@ -74,7 +74,9 @@ impl<F: NorFlash> Outbox<'_, F> {
     /// Of the connection, as [`Connection::execute_many`]: the rows wait. After
     /// [`Remedy::Retry`] call again, on a new connection where this one is
     /// dead. After [`Remedy::Operator`] a person must act.
-    /// [`OutboxError::UnknownStatement`], [`OutboxError::AsideFull`], and what the flash reports.
+    /// [`OutboxError::UnknownStatement`], [`OutboxError::AsideFull`], [`OutboxError::Region`] (a refused row is larger
+    /// than the buffer), and what the flash reports: also where the batch was stored and that could not be noted; a
+    /// reset sends it again.
     /// [`UsageError::InTransaction`]: acknowledged within a transaction is not stored.
     pub fn send(&mut self, conn: &mut Connection) -> Result<bool> {
         if conn.transaction_status() != TransactionStatus::Idle {

@@ -188,7 +188,7 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// a new one, with numbers of its own.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// [`OutboxError::Region`], and what the flash reports: a part may be erased then.
     pub fn erase(flash: F, options: &Options<'_>) -> Result<F> {
         let (rows, aside) = options.places::<F>(flash.capacity())?;
         let mut device = Device::new(flash);
@@ -205,6 +205,7 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     ///
     /// # Errors
     /// [`OutboxError::Full`] as the policy says: the row is not in the outbox then.
+    /// [`OutboxError::UnknownStatement`]: the statement is not among those that it was opened with.
     /// [`UsageError::ParameterCount`], [`UsageError::ParameterType`]: the values are not what the
     /// statement has. [`ErrorKind::Encode`](crate::ErrorKind::Encode),
     /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): the buffer is too small. The flash's
@@ -308,7 +309,7 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// The oldest row that is set aside.
     ///
     /// # Errors
-    /// What the flash reports.
+    /// What the flash reports. [`OutboxError::Region`]: the buffer is smaller than when the row was pushed.
     pub fn next_aside(&mut self) -> Result<Option<Aside<'_>>> {
         let mut cursor = self.aside.tail;
         if !self.aside.step(&mut self.device, &mut cursor)? {

@@ -47,7 +47,7 @@ impl ArrayElement for str {
 }
 
 /// Reads `bytea`, and openGauss's `blob` and `raw`. In text format only the digits of the text
-/// can be had, so that is refused; [`bytes_from_text`] decodes it.
+/// are available, so that is refused; [`bytes_from_text`] decodes it.
 impl<'a> FromSql<'a> for &'a [u8] {
     const OID: Oid = oid::BYTEA;
 

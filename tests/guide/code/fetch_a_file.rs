@@ -12,7 +12,7 @@ pub struct File {
     pub sha256: [u8; 32],
 }
 
-/// Why it cannot be had.
+/// Why it was not fetched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Trouble {
     /// The server has no file of that name.
