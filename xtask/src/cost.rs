@@ -9,6 +9,7 @@ mod boards;
 mod guidance;
 mod measure;
 pub mod plots;
+mod prose;
 pub mod tables;
 
 use std::fs;
@@ -101,6 +102,10 @@ pub fn check() -> Result<u32, String> {
         if read(&path)? != text {
             wrong.push_str(&format!("{path} is not what the figures say: cargo xtask cost\n"));
         }
+    }
+    match prose::check(&figures, &read) {
+        Ok(sentences) => compared += sentences,
+        Err(error) => wrong.push_str(&error),
     }
     let budgets = Budgets::read()?;
     for section in measure::BUDGETED {
