@@ -286,8 +286,8 @@ impl<'b> Client<'b> {
     /// Both closures get `state`: an outbox, a sampler. `pause` is called all the time while no session is there and
     /// nothing is being dialled: the place to take samples, to report [`Pause::error`], to sleep for some milliseconds
     /// where the processor can, and to stop. [`Platform::idle`] is called beside it. While a link is dialled and a login
-    /// waits there is only `idle`: up to `connect_timeout` for each address of each host, and before that up to
-    /// [`CANCEL_MS`](crate::limits::CANCEL_MS) to cancel what was left running. A dialler or transport that is asked to
+    /// waits there is only `idle`: up to `connect_timeout` for each address of each host, and [`GUESS_MS`](crate::limits::GUESS_MS) more for one that is
+    /// asked by guess, after up to [`CANCEL_MS`](crate::limits::CANCEL_MS) to cancel what was left running. A dialler or transport that is asked to
     /// stop returns an error, and `pause` is called next.
     ///
     /// Failures count as in a row until work was done: `session` returned `Ok`, or had asked a second
