@@ -14,9 +14,10 @@ pub trait Device {
     /// The number of the device: no other one has it.
     fn number(&self) -> i32;
 
-    /// Waits for the next reading. Its number is above that of any before, also after a power loss: a counter
-    /// in flash, the time, or the outbox (feature `outbox`), which keeps the readings as well. A time that
-    /// [`set_time`](Self::set_time) has put back is no reason to repeat one: the logger goes on from the last.
+    /// Waits for the next reading, and feeds the watchdog meanwhile. Its number is above that of any before, also
+    /// after a power loss: a counter in flash, the time, or the outbox (feature `outbox`), which keeps the readings
+    /// as well. A time that [`set_time`](Self::set_time) has put back is no reason to repeat one: the logger goes on
+    /// from the last.
     fn measure(&mut self) -> (i64, f32);
 
     /// The server's time, in seconds since 1970: once in each session.

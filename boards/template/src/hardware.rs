@@ -30,8 +30,8 @@ pub fn random(buf: &mut [u8]) -> bool {
 /// Called many times a second while anything waits.
 pub fn feed_watchdog() {}
 
-/// Waits for the next reading. Its number never repeats, also not after a power loss: a counter in
-/// flash, or the time.
+/// Waits for the next reading, and feeds the watchdog meanwhile. Its number never repeats, also not after a power
+/// loss: a counter in flash, or the time.
 pub fn measure() -> (i64, f32) {
     black_box((1, 21.5))
 }
