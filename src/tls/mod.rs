@@ -267,7 +267,8 @@ pub struct SignFailed;
 /// not asked. Its certificates must fit one record: 512 is enough for one P-256 certificate, 1024
 /// for one of RSA 2048 or two of P-256, 2048 for two of RSA 2048, 4096 for three of RSA 4096.
 /// `TX` limits what goes out in one record (`TX` - 133 bytes) and must hold the client certificate
-/// with 50 bytes to spare.
+/// with 50 bytes to spare. The server keeps us to the same records, so it has 133 bytes more than they have at the most:
+/// with 529 bytes of `RX` 645, less than its default.
 pub struct TlsStorage<const RX: usize = { limits::TLS_RX }, const TX: usize = { limits::TLS_TX }> {
     rx: [u8; RX],
     tx: [u8; TX],
@@ -280,7 +281,8 @@ impl<const RX: usize, const TX: usize> TlsStorage<RX, TX> {
             assert!(RX >= limits::MIN_TLS_RX, "RX is below limits::MIN_TLS_RX");
             assert!(TX >= limits::MIN_TLS_TX, "TX is below limits::MIN_TLS_TX");
             // A server that keeps to a fragment length expects the same of us.
-            assert!(TX <= policy::fragment_limit(RX) + 133, "TX is too large for RX");
+            let most = policy::fragment_limit(RX) + 133;
+            assert!(TX <= most, "TX is more than the records of RX (RX - 17) and 133 bytes");
         }
         Self { rx: [0; RX], tx: [0; TX] }
     }
