@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use barepg::host::{Dialler, SystemPlatform};
-use barepg::outbox::{Options, Outbox};
+use barepg::outbox::{NorFlash, Options, Outbox};
 use barepg::{Client, Config, NoEntropy, Platform, Storage};
 use barepg_testkit::flash::Flash;
+use embedded_storage::nor_flash::{ErrorType, ReadNorFlash};
 
 use crate::log_a_reading::{AT_OPENGAUSS, Logger, STATEMENTS, Samples};
 use crate::plant::{Plant, QUICK};
@@ -22,7 +23,7 @@ type Memory = Flash<4, 1024>;
 fn device(
     client: &mut Client<'_>,
     dialler: &mut Dialler,
-    flash: &mut Memory,
+    flash: impl NorFlash,
     samples: Range<u32>,
     turn: &dyn Fn(),
     report: &dyn Fn(&barepg::Pause<'_>),
@@ -72,6 +73,52 @@ fn readings_are_stored_whatever_happens() {
     run(&mut flash, 200..250);
     run(&mut Memory::new(16, 2), 250..300);
     assert_eq!(plant.psql(STORED), all(0..300));
+}
+
+/// A flash that is worn out here and there: every ninth write leaves a byte as it was.
+struct Worn(Memory, u32);
+
+impl ErrorType for Worn {
+    type Error = <Memory as ErrorType>::Error;
+}
+
+impl ReadNorFlash for Worn {
+    const READ_SIZE: usize = Memory::READ_SIZE;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        self.0.read(offset, bytes)
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+}
+
+impl NorFlash for Worn {
+    const WRITE_SIZE: usize = Memory::WRITE_SIZE;
+    const ERASE_SIZE: usize = Memory::ERASE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
+        self.0.erase(from, to)
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.1 += 1;
+        let mut bytes = bytes.to_vec();
+        if self.1.is_multiple_of(9) {
+            bytes[0] = 0xff;
+        }
+        self.0.write(offset, &bytes)
+    }
+}
+
+#[test]
+fn no_reading_is_lost_with_a_word_that_is_worn_out() {
+    let plant = Plant::new("guide_worn", "reading", SCHEMA);
+    plant.with_client(|client, dialler| {
+        device(client, dialler, Worn(Memory::new(16, 4), 0), 0..60, &|| (), &|_| ());
+    });
+    assert_eq!(plant.psql(STORED), all(0..60));
 }
 
 #[test]
