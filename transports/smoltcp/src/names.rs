@@ -98,7 +98,7 @@ impl Lookup {
             let socket = inner.sockets.get_mut::<dns::Socket>(inner.dns);
             *kind = Kind::Asked(socket.start_query(inner.interface.context(), host, wanted)?);
         }
-        let silent_ms = now_ms.wrapping_add(u64::from(SERVER_MS * inner.server_count as u32));
+        let silent_ms = now_ms.wrapping_add(u64::from(SERVER_MS * u32::from(inner.server_count)));
         Ok(Self { kinds, silent_ms, first_ms: None })
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Inner<'a, D: Device> {
     /// The name servers, in the order to ask them.
     pub(super) servers: [IpAddress; MAX_SERVERS],
     /// How many there are.
-    pub(crate) server_count: usize,
+    pub(crate) server_count: u8,
     pub(super) own_server: bool,
     pub(super) next_port: u16,
     /// When it was polled last.
@@ -198,7 +198,7 @@ impl<'a, D: Device> Inner<'a, D> {
     #[inline(never)]
     pub(super) fn set_servers(&mut self, servers: &[IpAddress]) {
         if !self.own_server {
-            self.server_count = servers.len();
+            self.server_count = servers.len() as u8;
             self.servers.iter_mut().zip(servers).for_each(|(to, from)| *to = *from);
             self.sockets.get_mut::<dns::Socket>(self.dns).update_servers(servers);
         }
