@@ -29,7 +29,7 @@ pub enum OutboxError {
     Region,
     /// A new outbox needs random bytes for its first number, and the board has none at this moment.
     NoEntropy,
-    /// A word does not hold what was written: the flash is worn out. The row is not in the outbox;
+    /// Two places do not hold what was written: the flash is worn out. The row is not in the outbox;
     /// pushing it again uses other words.
     Worn,
     /// The flash reports an error.

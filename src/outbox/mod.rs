@@ -209,7 +209,8 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// [`UsageError::ParameterCount`], [`UsageError::ParameterType`]: the values are not what the
     /// statement has. [`ErrorKind::Encode`](crate::ErrorKind::Encode),
     /// [`ErrorKind::Capacity`](crate::ErrorKind::Capacity): the buffer is too small. The flash's
-    /// errors: the row is not in the outbox; push it again.
+    /// errors, at a second place too, for words and pages that are worn out are left out: the row is not in the
+    /// outbox.
     pub fn push(
         &mut self,
         statement: &'static StaticStatement,

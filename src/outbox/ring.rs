@@ -114,6 +114,25 @@ impl Ring {
         length: u16,
         room: Room,
     ) -> Result<(), OutboxError> {
+        // A word or a page that is worn out is left out: the second time it is another one.
+        let mut again = false;
+        loop {
+            let appended = self.append_once(device, kind, record, length, room);
+            if appended.is_ok() || again {
+                return appended;
+            }
+            again = true;
+        }
+    }
+
+    fn append_once<F: NorFlash>(
+        &mut self,
+        device: &mut Device<F>,
+        kind: u16,
+        record: &mut [u8],
+        length: u16,
+        room: Room,
+    ) -> Result<(), OutboxError> {
         // A row that is cut may be read at the next start, be sent, and not be read at the one after it.
         // Its place is not given to another row if something that can be read is right before it.
         if self.firm != self.at {

@@ -212,7 +212,6 @@ impl<'o> Round<'o> {
         Self { script, out: RefCell::new(out), is_second, safe, step, failed }
     }
 
-    #[inline(never)]
     fn say(&self, text: core::fmt::Arguments<'_>) {
         if let Ok(mut out) = self.out.try_borrow_mut() {
             let _ = out.write_fmt(text);
@@ -226,20 +225,16 @@ impl<'o> Round<'o> {
             Ok(key) => self.say(format_args!("@safe {key} {celsius}\n")),
             Err(error) => {
                 self.failed.set(true);
-                self.error(&error);
+                self.say(format_args!("a reading is not safe: {error}\n"));
             }
         }
         self.safe.set(self.safe.get().wrapping_add(1));
     }
 
-    fn error(&self, error: &barepg::Error) {
-        self.say(format_args!("@error {error}\n"));
-    }
-
     /// A session or an attempt has failed.
     fn lost(&self, pause: &Pause<'_>) {
         if let Some(error) = &pause.error {
-            self.error(error);
+            self.say(format_args!("@error {error}\n"));
         }
         if self.script == Script::Round && self.step.get() == Step::Online {
             self.step.set(Step::Lost);

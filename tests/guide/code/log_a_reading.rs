@@ -117,16 +117,8 @@ impl<F: NorFlash> Logger<'_, F> {
     /// Moves samples to where they are safe.
     fn keep(&mut self) {
         while let Some((at, celsius)) = self.samples.take() {
-            // A word or page that is worn out is left out: the second time it is another one. An error after
-            // that: the outbox is full and told to refuse, or nothing can be written.
-            let mut again = false;
-            let key = loop {
-                let key = self.outbox.push(&INSERT.postgresql, (f64::from(at), celsius));
-                if key.is_ok() || again {
-                    break key;
-                }
-                again = true;
-            };
+            // An error: the outbox is full and told to refuse, or the flash is worn out.
+            let key = self.outbox.push(&INSERT.postgresql, (f64::from(at), celsius));
             (self.kept)((at, celsius), key);
         }
     }
