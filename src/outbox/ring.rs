@@ -117,7 +117,11 @@ impl Ring {
         // A word or a page that is worn out is left out: the second time it is another one.
         let mut again = false;
         loop {
-            let appended = self.append_once(device, kind, record, length, room);
+            let ready = self.make_room(device, length, room);
+            let appended = ready.and_then(|()| self.put(device, kind, record, length));
+            if appended.is_ok() {
+                self.waiting = self.waiting.wrapping_add(1);
+            }
             if appended.is_ok() || again {
                 return appended;
             }
@@ -125,11 +129,10 @@ impl Ring {
         }
     }
 
-    fn append_once<F: NorFlash>(
+    /// Makes the end of the page the place of the next row.
+    fn make_room<F: NorFlash>(
         &mut self,
         device: &mut Device<F>,
-        kind: u16,
-        record: &mut [u8],
         length: u16,
         room: Room,
     ) -> Result<(), OutboxError> {
@@ -142,8 +145,6 @@ impl Ring {
             self.begin_page(device, room)?;
         }
         self.last = self.next();
-        self.put(device, kind, record, length)?;
-        self.waiting = self.waiting.wrapping_add(1);
         Ok(())
     }
 
