@@ -103,7 +103,7 @@ pub struct Target<'a> {
     /// session is. Else the first address of a host begins a new lookup.
     pub again: bool,
     /// With `load_balance_hosts=random` a random number, else 0. The dialler begins the
-    /// addresses of a name with this one, modulo their number.
+    /// addresses of a name with this one, modulo their number: [`place`](Self::place).
     pub rotation: u32,
     /// Milliseconds that opening the link may take.
     pub timeout_ms: u32,
@@ -125,6 +125,15 @@ impl<'a> Target<'a> {
             keepalives: config.keepalives,
             tcp_user_timeout_ms: config.tcp_user_timeout_ms,
         }
+    }
+
+    /// Which of `count` addresses of the host it is, from 0 in the resolver's order. `None`: there are no more, as
+    /// [`DialError::NoMoreAddresses`] says.
+    #[inline]
+    pub fn place(&self, count: usize) -> Option<usize> {
+        let wanted = usize::from(self.address);
+        let rotation = usize::try_from(self.rotation).unwrap_or(0).checked_rem(count)?;
+        if wanted < count { wanted.wrapping_add(rotation).checked_rem(count) } else { None }
     }
 }
 

@@ -59,14 +59,9 @@ impl Found {
             self.addresses.iter_mut().zip(found).for_each(|(place, found)| *place = Some(found));
         }
         let addresses = || self.addresses.iter().flatten();
-        let count = u32::try_from(addresses().count()).unwrap_or(0);
-        let wanted = u32::from(target.address);
-        if wanted >= count {
-            return Err(DialError::NoMoreAddresses);
-        }
-        let place = wanted.wrapping_add(target.rotation.checked_rem(count).unwrap_or(0));
-        let place = usize::try_from(place.checked_rem(count).unwrap_or(0)).unwrap_or(0);
-        let mut address = *addresses().nth(place).ok_or(DialError::NoMoreAddresses)?;
+        let place = target.place(addresses().count());
+        let found = place.and_then(|place| addresses().nth(place));
+        let mut address = *found.ok_or(DialError::NoMoreAddresses)?;
         address.set_port(port);
         Ok(address)
     }

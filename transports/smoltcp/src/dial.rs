@@ -22,14 +22,9 @@ impl<'s, 'a, D: Device> Dial for &'s Stack<'a, D> {
         let deadline = self.now_ms().saturating_add(target.timeout_ms.into());
         let anew = target.address == 0 && !target.again;
         let addresses = self.addresses(host, anew, deadline)?;
-        let count = addresses.count();
-        let index = usize::from(target.address);
-        if index >= count {
-            return Err(DialError::NoMoreAddresses);
-        }
-        let rotation = usize::try_from(target.rotation).unwrap_or(0);
-        let index = (index + rotation % count) % count;
-        let address = addresses.raw().nth(index).ok_or(DialError::NoMoreAddresses)?;
+        let place = target.place(addresses.count());
+        let found = place.and_then(|place| addresses.raw().nth(place));
+        let address = found.ok_or(DialError::NoMoreAddresses)?;
         let mut stream = self.connect_to(address, target.host.port, deadline)?;
         let idle_ms = match target.keepalives.idle_s {
             _ if !target.keepalives.on => None,
