@@ -1,7 +1,6 @@
 //! Sockets of the operating system as transports, beyond the rules of transports.
 
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,14 +8,8 @@ use barepg::Dial;
 use barepg::host::{Dialler, Link};
 use barepg::{Config, HostSpec, Target};
 use barepg_testkit::sockets;
+use barepg_transport_tests::{tcp, unix};
 use embedded_io::{ErrorKind, Read, Write};
-
-/// Two ends of a TCP connection.
-fn tcp() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (stream, listener.accept().unwrap().0)
-}
 
 /// Writes to a peer that is gone until it is an error.
 fn write_until_it_fails(link: &mut Link) {
@@ -40,7 +33,7 @@ fn a_peer_that_has_closed_is_an_error_and_no_signal() {
         let (stream, peer) = tcp();
         drop(peer);
         write_until_it_fails(&mut Link::from_tcp(stream).unwrap());
-        let (stream, peer) = UnixStream::pair().unwrap();
+        let (stream, peer) = unix();
         drop(peer);
         write_until_it_fails(&mut Link::from_unix(stream).unwrap());
         return;
