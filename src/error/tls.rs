@@ -14,9 +14,10 @@ pub enum TlsError {
     /// The server offers no TLS 1.3 (PostgreSQL 12 and openGauss do with OpenSSL 1.1.1 or newer).
     NoTls13,
     /// The server ended the handshake, or the session after it, with this alert (RFC 8446
-    /// section 6.2): 40 means that it
-    /// has nothing in common with TLS_AES_128_GCM_SHA256, P-256 and this build's signatures (a key of
-    /// P-521, Ed448 or RSASSA-PSS alone has not), 120 that it refuses the protocol `postgresql` (ALPN).
+    /// section 6.2): 40 means that it has nothing in common with TLS_AES_128_GCM_SHA256, P-256 and the
+    /// signatures that this build checks (its key is of P-384 or Ed25519, which features `tls-p384` and
+    /// `tls-ed25519` add, of P-521, Ed448, or for RSASSA-PSS alone), 120 that it refuses the protocol
+    /// `postgresql` (ALPN).
     Alert(u8),
     /// The server's certificate is not to be trusted, for this reason.
     Certificate(CertificateError),

@@ -11,6 +11,7 @@
 use embedded_io::{ErrorKind as IoKind, ErrorType, Read, Write};
 
 use super::cipher::expect;
+use super::offer;
 #[cfg(feature = "tls-client-rsa")]
 use super::proof::{Proof, Sealed};
 use super::shared::Shared;
@@ -39,6 +40,8 @@ const SELECTED: [u8; 6] = [0, 0x13, 0x01, 0, 0, 6 + 8 + 65];
 /// supported_versions, and key_share up to its point, in either order.
 const VERSION: [u8; 6] = [0, 43, 0, 2, 3, 4];
 const SHARE: [u8; 8] = [0, 51, 0, 4 + 65, 0, 0x17, 0, 65];
+/// Bytes of the longest ClientHello's record: 190 and the server's name, which has up to 253.
+const HELLO_MAX: usize = 512;
 /// The random that makes a ServerHello a HelloRetryRequest (RFC 8446 section 4.1.3). It asks for
 /// another group than P-256, and there is none.
 const RETRY: [u8; 32] = [
@@ -56,11 +59,11 @@ pub(super) struct Guard<'s, T> {
     phase: Phase,
     /// The current record: bytes of its header, then bytes of its body still to come.
     header: [u8; HEADER],
-    header_len: usize,
+    header_len: u8,
     body_left: u16,
     /// The first bytes of a plaintext body, which are looked at.
     head: [u8; HEAD],
-    head_len: usize,
+    head_len: u8,
     /// A ClientHello was written and flushed.
     said_hello: bool,
     change_cipher_specs: u8,
@@ -161,7 +164,7 @@ impl<'s, T> Guard<'s, T> {
                     return Ok(());
                 };
                 let byte = *first;
-                if let Some(slot) = self.header.get_mut(self.header_len) {
+                if let Some(slot) = self.header.get_mut(usize::from(self.header_len)) {
                     *slot = byte;
                     self.header_len = self.header_len.saturating_add(1);
                 }
@@ -175,7 +178,7 @@ impl<'s, T> Guard<'s, T> {
                     });
                 }
                 bytes = rest;
-                if self.header_len == HEADER {
+                if usize::from(self.header_len) == HEADER {
                     self.header_len = 0;
                     self.body_left = self.check_header()?;
                 }
@@ -192,7 +195,7 @@ impl<'s, T> Guard<'s, T> {
                 self.body_left.saturating_sub(u16::try_from(length).unwrap_or(u16::MAX));
             if kind != APPLICATION_DATA {
                 for &byte in &*body {
-                    if let Some(slot) = self.head.get_mut(self.head_len) {
+                    if let Some(slot) = self.head.get_mut(usize::from(self.head_len)) {
                         *slot = byte;
                         self.head_len = self.head_len.saturating_add(1);
                     }
@@ -321,15 +324,28 @@ impl<T> Guard<'_, T> {
 }
 
 impl<T: Transport> Guard<'_, T> {
-    fn send(&mut self, bytes: &[u8]) -> Result<usize, GuardError> {
-        loop {
+    fn send(&mut self, mut bytes: &[u8]) -> Result<(), GuardError> {
+        while !bytes.is_empty() {
             match Io::write(&mut self.io, bytes) {
                 Ok(0) => return Err(GuardError::Write(IoKind::WriteZero)),
-                Ok(n) => return Ok(n),
+                Ok(n) => bytes = bytes.get(n..).unwrap_or(&[]),
                 Err(kind) if is_pause(kind) => self.wait()?,
                 Err(kind) => return Err(GuardError::Write(kind)),
             }
         }
+        Ok(())
+    }
+
+    /// Sends ClientHello with what is [offered](offer), in one piece, as it comes from the record layer.
+    #[inline(never)]
+    fn send_hello(&mut self, record: &[u8]) -> Result<(), GuardError> {
+        let mut copy = [0; HELLO_MAX];
+        let Some(hello) = copy.get_mut(..record.len()) else {
+            return Err(self.dead(Fault::from(TlsError::Handshake)));
+        };
+        hello.copy_from_slice(record);
+        offer::replace(hello.get_mut(HEADER..).unwrap_or(&mut []));
+        self.send(hello)
     }
 
     /// Sends the true record in place of the one that holds what it is to be encrypted with.
@@ -337,25 +353,26 @@ impl<T: Transport> Guard<'_, T> {
     #[inline(never)]
     fn send_proof(&mut self, proof: &Proof, written: &[u8]) -> Result<(), GuardError> {
         let mut sealed = Sealed::new();
-        let mut record = proof
+        let record = proof
             .seal(written, &mut sealed)
             .ok_or_else(|| self.dead(Fault::from(TlsError::ClientKey)))?;
-        while !record.is_empty() {
-            let sent = self.send(record)?;
-            record = record.get(sent..).unwrap_or(&[]);
-        }
-        Ok(())
+        self.send(record)
     }
 }
 
 impl<T: Transport> Write for Guard<'_, T> {
     fn write(&mut self, buf: &[u8]) -> Result<usize, GuardError> {
+        self.write_all(buf).map(|()| buf.len())
+    }
+
+    /// A record.
+    fn write_all(&mut self, buf: &[u8]) -> Result<(), GuardError> {
         self.may_write()?;
         #[cfg(feature = "tls-client-rsa")]
         if let Some(proof) = self.shared.proof.take() {
-            return self.send_proof(&proof, buf).map(|()| buf.len());
+            return self.send_proof(&proof, buf);
         }
-        self.send(buf)
+        if self.said_hello { self.send(buf) } else { self.send_hello(buf) }
     }
 
     fn flush(&mut self) -> Result<(), GuardError> {

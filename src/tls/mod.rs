@@ -37,7 +37,7 @@
 //! `files` is where roots, certificate and key come from.
 //!
 //! Layers, each using only those before it: `der`, `time`, `x509`, `work`, `dn`, `name`, `rsa`,
-//! `signature`, `chain`, `key`, `bundle`, `proof`, `message`, `pem` turn bytes into decisions; `drbg`, `rsa_key`,
+//! `signature`, `chain`, `key`, `bundle`, `proof`, `message`, `offer`, `pem` turn bytes into decisions; `drbg`, `rsa_key`,
 //! `p256_key`, `p384_key`, `ed25519_key`, `cipher`, `shared`, `guard`, `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
 
 #[cfg(feature = "tls-client-cert")]
@@ -61,6 +61,7 @@ mod key;
 mod message;
 mod modular;
 mod name;
+mod offer;
 #[cfg(feature = "tls-client-cert")]
 mod p256_key;
 #[cfg(feature = "tls-client-p384")]

@@ -5,7 +5,7 @@
 use super::CertificateError;
 use super::der::{self, Der};
 use super::modular::{Modulus, load, store, words_of};
-use super::signature::Hash;
+use super::signature::{DIGEST_MAX, Hash};
 use super::work::Pulse;
 use crate::limits::{RSA_MAX_BYTES, RSA_MIN_BYTES};
 
@@ -235,7 +235,7 @@ fn is_pss(encoded: &mut [u8], mask: u8, hash: Hash, digest: &[u8], salt_length: 
     if masked.first().is_none_or(|&b| b & !mask != 0) {
         return false;
     }
-    let mut buffer = [0; 64];
+    let mut buffer = [0; DIGEST_MAX];
     let mut counter = 0u32;
     for chunk in masked.chunks_mut(digest.len()) {
         let Some(bits) = hash.digest(&[h, &counter.to_be_bytes()], &mut buffer) else {

@@ -16,7 +16,7 @@ use super::der::{self, Der};
 use super::drbg::Drbg;
 use super::modular::{Modulus, add, load, multiply_add, store, subtract, words_of};
 use super::rsa::{Padding, PublicKey};
-use super::signature::Hash;
+use super::signature::{DIGEST_MAX, Hash};
 use super::work::Pulse;
 use crate::limits::RSA_MAX_BYTES;
 
@@ -113,7 +113,7 @@ impl<'a> PrivateKey<'a> {
             }
             mask => (out, mask),
         };
-        let mut buffer = [0; 64];
+        let mut buffer = [0; DIGEST_MAX];
         let (last, rest) = encoded.split_last_mut()?;
         *last = 0xbc;
         let (data, h) = rest.split_last_chunk_mut::<DIGEST>()?;

@@ -20,8 +20,10 @@ pub(super) enum Hash {
     Sha512,
 }
 
+/// Bytes of the longest digest.
+pub(super) const DIGEST_MAX: usize = if cfg!(feature = "tls-sha512") { 64 } else { 32 };
 /// Room for any digest.
-pub(super) type DigestBuffer = [u8; 64];
+pub(super) type DigestBuffer = [u8; DIGEST_MAX];
 
 impl Hash {
     /// The digest of `parts`, one after the other. `None` when this build lacks the function.
@@ -199,7 +201,7 @@ impl KeyKind {
         signature: &[u8],
         pulse: Pulse<'_>,
     ) -> Result<(), CertificateError> {
-        let mut buffer = [0; 64];
+        let mut buffer = [0; DIGEST_MAX];
         let mut digest = |hash: Hash| {
             hash.digest(message, &mut buffer)
                 .map(<[u8]>::len)

@@ -252,7 +252,11 @@ impl<T: Transport> Io for TlsStream<'_, T> {
 #[inline(never)]
 fn configure<'h>(handshake: &Handshake<'h>, fragment: Option<MaxFragmentLength>) -> TlsConfig<'h> {
     // The protocol is offered in any case, so that a server that speaks another one does not go on.
-    let mut config = TlsConfig::new().enable_rsa_signatures().with_alpn(&[b"postgresql"]);
+    let mut config = TlsConfig::new().with_alpn(&[b"postgresql"]);
+    // Room for the signatures that `offer` puts there.
+    if cfg!(feature = "tls-sha512") {
+        config = config.enable_rsa_signatures();
+    }
     if let Some(name) = handshake.server_name {
         config = config.with_server_name(name);
     }

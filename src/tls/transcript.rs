@@ -7,6 +7,7 @@ use sha2::digest::{FixedOutput, HashMarker, Output, OutputSizeUser, Reset, Updat
 #[cfg(feature = "tls-client-cert")]
 use super::message::Part;
 use super::message::{CHANGE, HIDDEN, walk};
+use super::offer;
 #[cfg(feature = "tls-client-rsa")]
 use super::proof;
 use crate::auth::Sha256;
@@ -60,6 +61,8 @@ pub(super) struct Transcript {
 }
 
 impl Default for Transcript {
+    // As `update`, out of line: the record layer has both at a dozen places, 800 bytes of them.
+    #[inline(never)]
     fn default() -> Self {
         Self {
             hash: Sha256::new(),
@@ -71,7 +74,7 @@ impl Default for Transcript {
 }
 
 impl Update for Transcript {
-    #[inline]
+    #[inline(never)]
     fn update(&mut self, data: &[u8]) {
         #[cfg(feature = "tls-client-rsa")]
         if core::mem::take(&mut self.shown)
@@ -80,8 +83,8 @@ impl Update for Transcript {
             self.hash = hash;
             return;
         }
-        // Other data that by chance looks like a hidden message does not occur: its lengths would
-        // have to be right.
+        // Other data that by chance looks like a hidden message, or like ClientHello, does not occur:
+        // its lengths would have to be right, and a list in its place.
         #[cfg(feature = "tls-client-cert")]
         if super::bundle::pieces(data, &mut |piece| self.hash.update(piece)) {
             #[cfg(feature = "tls-client-rsa")]
@@ -90,16 +93,22 @@ impl Update for Transcript {
             }
             return;
         }
-        let rest = if let [_, HIDDEN, ..] = data { self.show(data) } else { data };
+        let rest = self.show(data);
         self.hash.update(rest);
     }
 }
 
 impl Transcript {
-    /// Hashes a hidden message up to its last extension's type, and nothing of what is no such
-    /// message. Returns the rest.
+    /// Hashes a message that the record layer has otherwise up to where it is the same again, a hidden
+    /// one up to its last extension's type, and nothing of what is no such message. Returns the rest.
     #[inline(never)]
     fn show<'d>(&mut self, data: &'d [u8]) -> &'d [u8] {
+        let ([1, ..] | [_, HIDDEN, ..]) = data else { return data };
+        if let Some([before, offered, after]) = offer::pieces(data) {
+            self.hash.update(before);
+            self.hash.update(offered);
+            return after;
+        }
         let byte = |at: usize| if at == 1 { 0 } else { data.get(at).copied().unwrap_or(0) };
         if walk(&byte, data.len(), &mut |_, _, _| {}).is_none() {
             return data;
@@ -138,7 +147,6 @@ impl BlockSizeUser for Transcript {
 }
 
 impl FixedOutput for Transcript {
-    #[inline]
     fn finalize_into(mut self, out: &mut Output<Self>) {
         let out = out.as_mut();
         #[cfg(feature = "tls-client-rsa")]

@@ -11,7 +11,7 @@ use super::chain::{self, Trust};
 use super::cipher::{Suite, expect};
 use super::policy::buffer_for;
 use super::shared::Shared;
-use super::signature::{Hash, KeyKind, Scheme};
+use super::signature::{DIGEST_MAX, DigestBuffer, Hash, KeyKind, Scheme};
 use super::transcript::Transcript;
 #[cfg(feature = "tls-client-cert")]
 use super::transcript::scheme_bit;
@@ -25,7 +25,7 @@ use crate::limits::TLS_LEAF_KEY;
 /// `tls-server-end-point` of RFC 5929.
 #[derive(Clone, Copy)]
 pub(crate) struct EndPoint {
-    digest: [u8; 64],
+    digest: DigestBuffer,
     length: u8,
 }
 
@@ -36,7 +36,7 @@ impl EndPoint {
 
     fn of(cert: &Certificate<'_>) -> Option<Self> {
         let hash = Scheme::end_point_hash(cert.signature_algorithm)?;
-        let mut digest = [0; 64];
+        let mut digest = [0; DIGEST_MAX];
         let length = hash.digest(&[cert.der], &mut digest)?.len();
         Some(Self { digest, length: u8::try_from(length).ok()? })
     }

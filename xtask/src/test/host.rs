@@ -178,9 +178,11 @@ fn packaged(name: &str, list: &str) -> Result<(), String> {
     }
 }
 
-/// Every test with the default features.
+/// Every test with the default features, and those of TLS that are about what a build without its other
+/// features lacks.
 pub fn tests_default(context: &Context) -> Checked {
-    tests(context, &["--package", "barepg"])
+    let lean = ["--package", "barepg", "--features", "tls", "--test", "signatures"];
+    Ok(tests(context, &["--package", "barepg"])? + tests(context, &lean)?)
 }
 
 /// Every test with all features, those of the testkit and of xtask among them. `--quick` runs the
