@@ -21,7 +21,13 @@ impl<'s, 'a, D: Device> Dial for &'s Stack<'a, D> {
         };
         let deadline = self.now_ms().saturating_add(target.timeout_ms.into());
         let anew = target.address == 0 && !target.again;
-        let addresses = self.addresses(host, anew, deadline)?;
+        let addresses = match self.addresses(host, anew, deadline) {
+            // It is the only one.
+            Err(ConnectError::Unreachable) if target.address > 0 => {
+                return Err(DialError::NoMoreAddresses);
+            }
+            addresses => addresses?,
+        };
         let place = target.place(addresses.count());
         let found = place.and_then(|place| addresses.raw().nth(place));
         let address = found.ok_or(DialError::NoMoreAddresses)?;

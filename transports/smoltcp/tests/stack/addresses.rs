@@ -134,10 +134,21 @@ fn all_addresses_of_a_name_are_dialled() {
 #[cfg(not(feature = "ipv6"))]
 #[test]
 fn addresses_of_the_other_family_are_unreachable() {
+    use barepg::{Config, Dial, DialError, HostSpec, Target};
     run(fixed(), 1, Faults::default(), |_, stack| {
         for host in ["::1", "fd00::1", "::ffff:10.0.0.1"] {
             assert_eq!(stack.resolve(host, 100), Err(ConnectError::Unreachable), "{host}");
             assert_eq!(stack.connect(host, PORT, 100).err(), Some(ConnectError::Unreachable));
+            // One address, which is not tried again and again.
+            for (host, hostaddr) in [(host, ""), ("db.test", host)] {
+                let mut dialler = stack;
+                let host = HostSpec { host, hostaddr, port: PORT };
+                let mut target = Target::new(host, &Config::new());
+                let failed = DialError::Failed(embedded_io::ErrorKind::AddrNotAvailable);
+                assert_eq!(dialler.dial(&target).err(), Some(failed));
+                target.address = 1;
+                assert_eq!(dialler.dial(&target).err(), Some(DialError::NoMoreAddresses));
+            }
         }
     });
 }
