@@ -205,7 +205,9 @@ impl<'s, T> Guard<'s, T> {
                 }
             }
         }
-        Ok(())
+        // A turn for each record, and for each part of one: a peer that has always a little more, or another,
+        // has no more time than a silent one.
+        if self.at_boundary() { Ok(()) } else { self.tick() }
     }
 
     /// Whether a record of this kind and length may come now. Returns its length.
@@ -231,8 +233,6 @@ impl<'s, T> Guard<'s, T> {
             _ => return illegal,
         }
         self.shared.short.set(length == ENCRYPTED_ALERT && self.shared.open.get());
-        // A peer that sends records without end has no more time than a silent one.
-        self.tick()?;
         if length > self.capacity {
             self.shared.record.set((self.capacity, length));
             return Err(Fault::TLS_RECORD);
@@ -326,11 +326,16 @@ impl<T> Guard<'_, T> {
 impl<T: Transport> Guard<'_, T> {
     fn send(&mut self, mut bytes: &[u8]) -> Result<(), GuardError> {
         while !bytes.is_empty() {
-            match Io::write(&mut self.io, bytes) {
+            let sent = match Io::write(&mut self.io, bytes) {
                 Ok(0) => return Err(GuardError::Write(IoKind::WriteZero)),
-                Ok(n) => bytes = bytes.get(n..).unwrap_or(&[]),
-                Err(kind) if is_pause(kind) => self.wait()?,
+                Ok(sent) => sent,
+                Err(kind) if is_pause(kind) => 0,
                 Err(kind) => return Err(GuardError::Write(kind)),
+            };
+            bytes = bytes.get(sent..).unwrap_or(&[]);
+            // What left at once is no turn.
+            if !bytes.is_empty() {
+                self.wait()?;
             }
         }
         Ok(())

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use barepg::tls::{Tls, TlsStorage};
 use barepg::{Client, Config, ErrorKind, NoEntropy, Platform, SslMode, Storage};
 use barepg_testkit::pki::{Spec, Workshop};
+use embedded_io::{ErrorType, Read, ReadReady, Write};
 
-use crate::common::tcp;
-use crate::harness::{Machine, Table};
+use crate::common::{role, tcp};
+use crate::harness::{Machine, Server, Table};
 use crate::rogue::{Identity, Step, WHOLE, serve, signing_key};
 
 const DEADLINE: u32 = 100;
@@ -27,6 +28,17 @@ struct Watched {
     last: Cell<Instant>,
     longest: Cell<Duration>,
     calls: Cell<u32>,
+}
+
+impl Watched {
+    fn new() -> Self {
+        Self {
+            machine: Machine::now(),
+            last: Cell::new(Instant::now()),
+            longest: Cell::new(Duration::ZERO),
+            calls: Cell::new(0),
+        }
+    }
 }
 
 impl Platform for Watched {
@@ -98,12 +110,7 @@ fn expensive_chains_end_at_the_deadline() {
                 .sslmode(SslMode::VerifyFull)
                 .sslrootcert("root.crt")
                 .connect_timeout_ms(timeout);
-            let platform = Watched {
-                machine: Machine::now(),
-                last: Cell::new(Instant::now()),
-                longest: Cell::new(Duration::ZERO),
-                calls: Cell::new(0),
-            };
+            let platform = Watched::new();
             let mut storage = Storage::<512, 512>::new();
             let mut records = Box::new(TlsStorage::<16640, 1024>::new());
             let mut client = Client::new(storage.buffers(), &config, &platform)
@@ -133,4 +140,95 @@ fn expensive_chains_end_at_the_deadline() {
         // RSA of the usual exponent is done in time, or nearly.
         assert!(label == "RSA" || seen.iter().any(|(.., ended)| *ended), "{label}: {seen:?}");
     }
+}
+
+/// A record of which there is always a little more, in the handshake and after it: each part of it is a
+/// turn of waiting.
+#[test]
+fn a_record_in_drips_gets_no_more_time() {
+    let w = Workshop::new();
+    w.make(&Spec::root("root", "/CN=Root"));
+    w.make(&Spec::leaf("leaf", "root"));
+    let identity = Identity { chain: vec![w.der("leaf")], key: signing_key(&w, "leaf") };
+    let right = [
+        Step::Hello,
+        Step::Extensions,
+        Step::Certificate,
+        Step::Verify(0x0403, identity.key.clone()),
+        Step::Finished,
+        Step::LetIn,
+    ];
+    let files = Table::default();
+    for (steps, kind) in [(0, 22), (1, 23), (6, 23)] {
+        let record = [&[kind, 3, 3, 0x0f, 0xa0][..], &[2; 4000]].concat();
+        let script = [&right[..steps], &[Step::Drip(record)]].concat();
+        let (port, thread) = serve(identity.clone(), b"S", script, WHOLE);
+        let config = Config::new().user("user").sslmode(SslMode::Require).connect_timeout_ms(1000);
+        let platform = Watched::new();
+        let mut storage = Storage::<512, 512>::new();
+        let mut records = Box::new(TlsStorage::<4113, 1024>::new());
+        let mut client = Client::new(storage.buffers(), &config, &platform)
+            .with_tls(Tls::new(&mut records).files(&files));
+        let transport = tcp(port);
+        platform.last.set(Instant::now());
+        let begun = Instant::now();
+        let met = client.connect(transport).and_then(|mut connection| {
+            connection.set_timeout_ms(1000);
+            connection.ping()
+        });
+        let took = begun.elapsed();
+        platform.idle();
+        assert_eq!(met.map_err(|error| error.kind()), Err(ErrorKind::TimedOut), "after {steps}");
+        assert!(took < Duration::from_secs(4), "after {steps}: {took:?}");
+        assert!(platform.longest.get() < 5 * GAP, "after {steps}: {:?}", platform.longest);
+        let _ = thread.join();
+    }
+}
+
+/// A link that takes a byte of what is sent every few milliseconds, as a slow serial line may.
+struct Narrow<T>(T);
+
+impl<T: ErrorType> ErrorType for Narrow<T> {
+    type Error = T::Error;
+}
+
+impl<T: Read> Read for Narrow<T> {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, T::Error> {
+        self.0.read(buf)
+    }
+}
+
+impl<T: ReadReady> ReadReady for Narrow<T> {
+    fn read_ready(&mut self) -> Result<bool, T::Error> {
+        self.0.read_ready()
+    }
+}
+
+impl<T: Write> Write for Narrow<T> {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, T::Error> {
+        std::thread::sleep(Duration::from_millis(5));
+        self.0.write(&buf[..1])
+    }
+
+    fn flush(&mut self) -> Result<(), T::Error> {
+        self.0.flush()
+    }
+}
+
+#[test]
+fn a_record_that_leaves_in_drips_gets_no_more_time() {
+    let (server, files) = (Server::start(15, &[]), Table::default());
+    let config = role("scram_user").sslmode(SslMode::Require).connect_timeout_ms(300);
+    let platform = Watched::new();
+    let mut storage = Storage::<512, 512>::new();
+    let mut records = Box::new(TlsStorage::<4113, 1024>::new());
+    let mut client = Client::new(storage.buffers(), &config, &platform)
+        .with_tls(Tls::new(&mut records).files(&files));
+    let transport = Narrow(tcp(server.port()));
+    let begun = Instant::now();
+    let met = client.connect(transport).map(|_| ());
+    let took = begun.elapsed();
+    assert_eq!(met.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
+    // ClientHello alone takes a second.
+    assert!(took < Duration::from_millis(900), "{took:?}");
 }

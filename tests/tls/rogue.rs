@@ -76,6 +76,8 @@ pub enum Step {
     Forged,
     /// Bytes outside of any record.
     Raw(Vec<u8>),
+    /// The same, one every few milliseconds: sooner than a transport returns without any.
+    Drip(Vec<u8>),
     /// Goes on with the keys of the session.
     Keys,
     /// Waits for the client's Finished and StartupMessage, lets it in, and waits for a query.
@@ -479,6 +481,10 @@ impl Rogue {
             Step::Sealed(kind, content) => self.seal(*kind, content, false)?,
             Step::Forged => self.seal(23, b"forged", true)?,
             Step::Raw(bytes) => self.send(bytes)?,
+            Step::Drip(bytes) => bytes.iter().try_for_each(|byte| {
+                std::thread::sleep(Duration::from_millis(3));
+                self.send(&[*byte])
+            })?,
             Step::Keys => (_, self.write) = self.derive_application(),
             Step::LetIn => {
                 let (read, write) = self.derive_application();
