@@ -58,7 +58,7 @@ impl Session<'_> {
         let for_tls = refused
             && config.sslmode == SslMode::Allow
             && !self.server.is(Fact::Encrypted)
-            && state.is(b"28000");
+            && self.server.plaintext_refused;
         match self.server.is(Fact::Settled) {
             // An openGauss stays one, and sslmode=allow tries TLS first.
             _ if for_tls || self.server.is(Fact::WasGauss) && !by_name => {}

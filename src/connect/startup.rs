@@ -213,12 +213,12 @@ impl Session<'_> {
         }
     }
 
-    /// The server refused before it asked for anything: another try may do better.
+    /// The server refused before it asked for anything: another try may do better. With encryption, say: it has
+    /// no line of pg_hba.conf for a login without, or is a pooler with words of its own. Those may be about the
+    /// version, while that is another than 3.0.
     fn refused_at_once(&mut self, protection: Protection<'_>) {
-        let state = self.sqlstate();
-        // No line of pg_hba.conf for a login without encryption.
-        self.server.plaintext_refused |=
-            cfg!(feature = "tls") && !protection.encrypted && state.is(b"28000");
+        let refused = self.server.minor == 0 || self.sqlstate().is(b"28000");
+        self.server.plaintext_refused |= cfg!(feature = "tls") && !protection.encrypted && refused;
     }
 
     // The answers are functions of their own, so that what one needs is not on the stack of the

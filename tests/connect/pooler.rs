@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
 use barepg::host::Host;
+use barepg_testkit::libpq::Libpq;
 use barepg_testkit::pg;
 use barepg_testkit::pgbouncer::{Options, PgBouncer, PoolMode};
 
@@ -77,6 +78,43 @@ fn the_fleets_recipe_is_taken_as_it_is() {
     let mut connection = client.connect().unwrap();
     assert_eq!(connection.query_one("select 7", ()).unwrap().get::<i32>(0), Ok(7));
     assert!(pooler.admin("show config").contains("\nserver_login_retry|1|"));
+}
+
+/// With `sslmode=allow` any refusal of a link without TLS leads to one with it, as libpq's: PgBouncer's has the
+/// SQLSTATE 08P01. What refuses a version does not.
+#[test]
+fn a_pooler_that_insists_on_tls_gets_it() {
+    let server = pg::shared(15);
+    let file = |name: &str| server.authority().path(name).display().to_string();
+    let with_tls = |mode: &str| {
+        let lines = [
+            format!("client_tls_sslmode = {mode}"),
+            format!("client_tls_key_file = {}", file("server.key")),
+            format!("client_tls_cert_file = {}", file("server.crt")),
+        ];
+        let options = Options { extra: lines.to_vec(), ..Options::default() };
+        PgBouncer::start_with(server, &options)
+    };
+    let (must, may) = (with_tls("require"), with_tls("allow"));
+    for dialect in ["dialect=auto", "dialect=postgresql"] {
+        for (pooler, encrypted) in [(&must, true), (&may, false)] {
+            let text = conninfo(pooler, &format!("{dialect} sslmode=allow"));
+            let mut host = Host::new();
+            let mut client = host.client(&text).unwrap();
+            for _ in 0..2 {
+                let connection = client.connect().unwrap_or_else(|error| {
+                    panic!("{dialect}, {encrypted}: {error}\n{}", pooler.log())
+                });
+                assert_eq!(connection.ssl_in_use(), encrypted, "{dialect}");
+                connection.close().unwrap();
+            }
+        }
+    }
+    let judge = Libpq::load(15);
+    let text = conninfo(&must, "");
+    assert_eq!(judge.connect_error(&format!("{text} sslmode=allow")), None);
+    let refused = judge.connect_error(&format!("{text} sslmode=disable")).unwrap();
+    assert!(refused.contains("SSL required"), "{refused}");
 }
 
 #[test]
