@@ -216,10 +216,10 @@ fn check_issuer(
     if !(extensions.ca || is_v1_root && dn::same(issuer.issuer, issuer.subject, budget)?) {
         return Err(CertificateError::NotCa);
     }
-    if extensions.key_usage.is_some_and(|bits| bits & key_usage::KEY_CERT_SIGN == 0) {
+    if extensions.key_usage & key_usage::KEY_CERT_SIGN == 0 {
         return Err(CertificateError::KeyUsage);
     }
-    if extensions.path_len.is_some_and(|most| path.counted() > most) {
+    if path.counted() > extensions.path_len {
         return Err(CertificateError::PathLength);
     }
     check_common(issuer, trust)?;
@@ -247,8 +247,8 @@ fn check_common(cert: &Certificate<'_>, trust: &Trust<'_>) -> Result<(), Certifi
 }
 
 fn check_server_key_usage(leaf: &Certificate<'_>) -> Result<(), CertificateError> {
-    match leaf.extensions.key_usage {
-        Some(bits) if bits & key_usage::TLS_SERVER == 0 => Err(CertificateError::KeyUsage),
+    match leaf.extensions.key_usage & key_usage::TLS_SERVER {
+        0 => Err(CertificateError::KeyUsage),
         _ => Ok(()),
     }
 }

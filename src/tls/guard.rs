@@ -214,7 +214,7 @@ impl<'s, T> Guard<'s, T> {
     fn check_header(&mut self) -> Result<u16, Fault> {
         let [kind, major, minor, high, low] = self.header;
         let length = u16::from_be_bytes([high, low]);
-        self.head.fill(0);
+        // Nothing of an earlier record is looked at: after ServerHello there is but one byte in the clear.
         self.head_len = 0;
         let illegal = Err(Fault::from(TlsError::Record));
         if major != 3 || minor > 4 {

@@ -12,7 +12,14 @@ pub(super) mod key_usage {
     pub(crate) const KEY_CERT_SIGN: u8 = 0x04;
     /// digitalSignature, keyEncipherment, keyAgreement: what OpenSSL asks of a TLS server.
     pub(crate) const TLS_SERVER: u8 = 0x80 | 0x20 | 0x08;
+    /// In nsCertType: an SSL server.
+    pub(super) const NS_SERVER: u8 = 0x40;
 }
+
+/// The OID of serverAuth, 1.3.6.1.5.5.7.3.1.
+const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
+/// The OID of nsCertType, 2.16.840.1.113730.1.1.
+const NS_CERT_TYPE: &[u8] = &[0x60, 0x86, 0x48, 1, 0x86, 0xf8, 0x42, 1, 1];
 
 /// A certificate; every slice points into its DER.
 #[derive(Clone, Copy)]
@@ -47,10 +54,10 @@ pub(super) struct Extensions<'a> {
     pub v3: bool,
     /// basicConstraints cA.
     pub ca: bool,
-    /// basicConstraints pathLenConstraint.
-    pub path_len: Option<u8>,
-    /// First byte of keyUsage.
-    pub key_usage: Option<u8>,
+    /// basicConstraints pathLenConstraint; the largest number where there is none.
+    pub path_len: u8,
+    /// First byte of keyUsage; all bits where there is none. Without those of a server where nsCertType says so.
+    pub key_usage: u8,
     /// extKeyUsage is absent, or names serverAuth.
     pub server_auth: bool,
     /// Contents of subjectAltName's GeneralNames.
@@ -77,8 +84,8 @@ impl<'a> Certificate<'a> {
 
         let mut fields = Der::new(tbs.value);
         let v3 = match fields.optional(0xa0)? {
-            None | Some([der::INTEGER, 1, 0 | 1]) => false,
-            Some([der::INTEGER, 1, 2]) => true,
+            None => false,
+            Some([der::INTEGER, 1, number @ 0..=2]) => *number == 2,
             Some(_) => return Err(CertificateError::Malformed),
         };
         fields.value(der::INTEGER)?; // serialNumber
@@ -97,7 +104,13 @@ impl<'a> Certificate<'a> {
         key_info.finish()?;
         fields.optional(0x81)?; // issuerUniqueID
         fields.optional(0x82)?; // subjectUniqueID
-        let mut extensions = Extensions { v3, server_auth: true, ..Extensions::default() };
+        let mut extensions = Extensions {
+            v3,
+            path_len: u8::MAX,
+            key_usage: u8::MAX,
+            server_auth: true,
+            ..Extensions::default()
+        };
         if let Some(list) = fields.optional(0xa3)? {
             if !v3 {
                 return Err(CertificateError::Malformed);
@@ -140,23 +153,28 @@ impl<'a> Extensions<'a> {
                 [0x55, 0x1d, 0x13] => {
                     let mut fields = value.nested(der::SEQUENCE)?;
                     self.ca = fields.boolean_or_false()?;
-                    self.path_len = match fields.is_empty() {
-                        true => None,
-                        false => match fields.unsigned()? {
-                            [] => Some(0),
-                            [len] => Some(*len),
+                    if !fields.is_empty() {
+                        self.path_len = match fields.unsigned()? {
+                            [] => 0,
+                            [len] => *len,
                             // Longer than any chain accepted here.
-                            _ => Some(u8::MAX),
-                        },
-                    };
+                            _ => u8::MAX,
+                        };
+                    }
                     fields.finish()?;
                     0x01
                 }
                 // keyUsage
                 [0x55, 0x1d, 0x0f] => {
-                    let bits = value.value(der::BIT_STRING)?;
-                    self.key_usage = Some(bits.get(1).copied().unwrap_or(0));
+                    self.key_usage &= first_bits(&mut value)?;
                     0x02
+                }
+                // nsCertType, of before extKeyUsage; OpenSSL asks it of a server, too.
+                _ if oid == NS_CERT_TYPE => {
+                    if first_bits(&mut value)? & key_usage::NS_SERVER == 0 {
+                        self.key_usage &= !key_usage::TLS_SERVER;
+                    }
+                    0x20
                 }
                 // extKeyUsage
                 [0x55, 0x1d, 0x25] => {
@@ -165,19 +183,20 @@ impl<'a> Extensions<'a> {
                     while !purposes.is_empty() {
                         let purpose = purposes.value(der::OID)?;
                         // anyExtendedKeyUsage does not count, as with OpenSSL.
-                        self.server_auth |= purpose == [0x2b, 6, 1, 5, 5, 7, 3, 1];
+                        self.server_auth |= purpose == SERVER_AUTH;
                     }
                     0x04
                 }
-                // subjectAltName
-                [0x55, 0x1d, 0x11] => {
-                    self.san = Some(value.value(der::SEQUENCE)?);
-                    0x08
-                }
-                // nameConstraints
-                [0x55, 0x1d, 0x1e] => {
-                    self.name_constraints = Some(value.value(der::SEQUENCE)?);
-                    0x10
+                // subjectAltName, nameConstraints
+                [0x55, 0x1d, id @ (0x11 | 0x1e)] => {
+                    let list = Some(value.value(der::SEQUENCE)?);
+                    if *id == 0x11 {
+                        self.san = list;
+                        0x08
+                    } else {
+                        self.name_constraints = list;
+                        0x10
+                    }
                 }
                 // certificatePolicies and cRLDistributionPoints may be critical: no policy is
                 // asked for and no revocation list is read, as libpq does without sslcrl.
@@ -195,4 +214,10 @@ impl<'a> Extensions<'a> {
         }
         Ok(())
     }
+}
+
+/// The first byte of a BIT STRING's bits; none are zeros.
+#[inline(never)]
+fn first_bits(value: &mut Der<'_>) -> Result<u8, CertificateError> {
+    Ok(value.value(der::BIT_STRING)?.get(1).copied().unwrap_or(0))
 }

@@ -81,6 +81,8 @@ pub fn make(w: &Workshop) {
     ca("int-below", "/CN=Below", "int-path0", CA);
     ca("int-eku", "/CN=Int EKU", "root", &format!("{CA}\nextendedKeyUsage=clientAuth"));
     ca("int-crit", "/CN=Int Crit", "root", &format!("{CA}\n1.2.3.4=critical,ASN1:UTF8String:x"));
+    ca("int-ns", "/CN=Int NS", "root", &format!("{CA}\nnsCertType=critical,sslCA"));
+    ca("int-ns-client", "/CN=Int NS Client", "root", &format!("{CA}\nnsCertType=client"));
     let nc = |rule: &str| format!("{CA}\nnameConstraints=critical,{rule}");
     ca("int-nc", "/CN=NC", "root", &nc("permitted;DNS:localhost"));
     ca("int-nc-other", "/CN=NC Other", "root", &nc("permitted;DNS:example.test"));
@@ -116,6 +118,8 @@ pub fn make(w: &Workshop) {
         ("via-path0", "int-path0"),
         ("via-int-eku", "int-eku"),
         ("via-int-crit", "int-crit"),
+        ("via-int-ns", "int-ns"),
+        ("via-int-ns-client", "int-ns-client"),
         ("via-nc", "int-nc"),
         ("via-nc-other", "int-nc-other"),
         ("via-nc-out", "int-nc-out"),
@@ -201,6 +205,17 @@ pub fn make(w: &Workshop) {
     // Extensions of the server's certificate.
     leaf("eku-client", "root", "extendedKeyUsage=clientAuth\nsubjectAltName=DNS:localhost");
     leaf("eku-any", "root", "extendedKeyUsage=anyExtendedKeyUsage\nsubjectAltName=DNS:localhost");
+    for (name, types) in [
+        ("ns-client", "client,email"),
+        ("ns-client-crit", "critical,client"),
+        ("ns-server", "server"),
+        ("ns-server-crit", "critical,server"),
+        ("ns-both", "client,server"),
+        ("ns-ca", "sslCA"),
+    ] {
+        leaf(name, "root", &with(&format!("nsCertType={types}")));
+    }
+    leaf("ns-client-alone", "root", "nsCertType=client\nsubjectAltName=DNS:localhost");
     leaf("ku-encipher", "root", "keyUsage=critical,keyEncipherment\nsubjectAltName=DNS:localhost");
     leaf("ku-sign-only", "root", "keyUsage=critical,keyCertSign\nsubjectAltName=DNS:localhost");
     leaf("crit", "root", &with("1.2.3.4=critical,ASN1:UTF8String:x"));
@@ -354,6 +369,21 @@ pub fn all() -> Vec<Case> {
             &["client-root"],
             L,
             Err("ExtendedKeyUsage"),
+        ),
+        case("nsCertType client", &["ns-client"], ROOT, L, Err("KeyUsage")),
+        case("nsCertType client and nothing else", &["ns-client-alone"], ROOT, L, Err("KeyUsage")),
+        case("nsCertType client, critical", &["ns-client-crit"], ROOT, L, Err("KeyUsage")),
+        case("nsCertType of an authority", &["ns-ca"], ROOT, L, Err("KeyUsage")),
+        case("nsCertType server", &["ns-server"], ROOT, L, OK),
+        case("nsCertType server, critical", &["ns-server-crit"], ROOT, L, OK),
+        case("nsCertType client and server", &["ns-both"], ROOT, L, OK),
+        case("authority with nsCertType", &["via-int-ns", "int-ns"], ROOT, L, OK),
+        case(
+            "authority with nsCertType client",
+            &["via-int-ns-client", "int-ns-client"],
+            ROOT,
+            L,
+            OK,
         ),
         case("keyUsage keyEncipherment", &["ku-encipher"], ROOT, L, OK),
         case("keyUsage keyCertSign", &["ku-sign-only"], ROOT, L, Err("KeyUsage")),
