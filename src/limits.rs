@@ -117,7 +117,8 @@ pub const TLS_SLICE: usize = 16;
 
 /// Comparisons of names while looking for a chain: of a name with a constraint, of an attribute
 /// with another. Certificates that a record holds could ask for millions; the largest authorities
-/// constrain a few hundred names, and each comparison costs some hundred instructions.
+/// constrain a few hundred names, and each comparison costs some hundred instructions, or what a name as
+/// long as a record takes: every [`TLS_SLICE`] of them watchdog and deadline have their turn.
 #[cfg(feature = "tls")]
 pub const TLS_NAME_COMPARISONS: u16 = 16_384;
 

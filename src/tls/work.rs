@@ -4,7 +4,7 @@
 use core::cell::Cell;
 
 use super::CertificateError;
-use crate::limits::{TLS_NAME_COMPARISONS, TLS_SIGNATURE_CHECKS};
+use crate::limits::{TLS_NAME_COMPARISONS, TLS_SIGNATURE_CHECKS, TLS_SLICE};
 
 /// Feeds the watchdog and looks at the deadline; an error when it has passed.
 pub(super) type Pulse<'p> = &'p dyn Fn() -> Result<(), CertificateError>;
@@ -33,21 +33,29 @@ impl<'p> Budget<'p> {
         match self.signatures.get().checked_sub(1) {
             Some(left) => {
                 self.signatures.set(left);
-                (self.pulse)().inspect_err(|_| self.spent.set(true))
+                self.turn()
             }
             None => self.end(),
         }
     }
 
-    /// One name is about to be compared with another, or with one constraint.
+    /// One name is about to be compared with another, or with one constraint. A name may be as long as a
+    /// record.
     pub(super) fn name(&self) -> Result<(), CertificateError> {
         match self.names.get().checked_sub(1) {
             Some(left) => {
                 self.names.set(left);
-                Ok(())
+                match usize::from(left) & TLS_SLICE.wrapping_sub(1) {
+                    0 => self.turn(),
+                    _ => Ok(()),
+                }
             }
             None => self.end(),
         }
+    }
+
+    fn turn(&self) -> Result<(), CertificateError> {
+        (self.pulse)().inspect_err(|_| self.spent.set(true))
     }
 
     fn end(&self) -> Result<(), CertificateError> {

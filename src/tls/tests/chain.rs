@@ -1,13 +1,20 @@
 //! Chains that no server will present, and bytes that are no certificates.
 
 use barepg_testkit::pki::{Spec, Workshop};
+use core::cell::Cell;
 use std::vec::Vec;
 
+use crate::limits::TLS_SLICE;
 use crate::tls::CertificateError;
 use crate::tls::chain::{self, Trust};
+use crate::tls::work::Pulse;
 
 /// Verifies for `localhost` on a day when nothing is expired.
 fn verify(chain: &[&[u8]], anchors: &[u8]) -> Result<(), CertificateError> {
+    verify_with(chain, anchors, &|| Ok(()))
+}
+
+fn verify_with(chain: &[&[u8]], anchors: &[u8], pulse: Pulse<'_>) -> Result<(), CertificateError> {
     let trust = Trust {
         anchors,
         earliest: 0,
@@ -16,7 +23,7 @@ fn verify(chain: &[&[u8]], anchors: &[u8]) -> Result<(), CertificateError> {
         #[cfg(feature = "std")]
         roots: None,
     };
-    chain::verify(chain, &trust, &|| Ok(())).map(|_| ())
+    chain::verify(chain, &trust, pulse).map(|_| ())
 }
 
 #[test]
@@ -101,7 +108,24 @@ fn names_and_constraints_without_end_cost_a_bounded_number_of_comparisons() {
             ),
             ..Spec::leaf(&leaf, &root)
         });
-        assert_eq!(verify(&[&w.der(&leaf)], &w.der(&root)), wanted, "{names}");
+        let turns = Cell::new(0);
+        let pulse = || {
+            turns.set(turns.get() + 1);
+            Ok(())
+        };
+        let verified = verify_with(&[&w.der(&leaf)], &w.der(&root), &pulse);
+        assert_eq!(verified, wanted, "{names}");
+        // Watchdog and deadline have their turn.
+        let some = names * constraints.min(80) / TLS_SLICE;
+        assert!(turns.get() > some, "{names}: {} turns", turns.get());
+        // When time is up, that is the end.
+        let left = Cell::new(some);
+        let up = Err(CertificateError::CriticalExtension);
+        let pulse = || match left.replace(left.get().saturating_sub(1)) {
+            0 => up,
+            _ => Ok(()),
+        };
+        assert_eq!(verify_with(&[&w.der(&leaf)], &w.der(&root), &pulse), up, "{names}");
     }
 }
 
