@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use barepg::host::{FileProblem, Host};
 use barepg::tls::{CertificateError, TlsError};
 use barepg::{ConfigError, ErrorKind};
+use barepg_testkit::libpq::Libpq;
 use barepg_testkit::pg;
 use barepg_testkit::scratch::Scratch;
 
@@ -121,4 +122,34 @@ fn a_host_can_be_given_to_a_thread_of_the_usual_size() {
     // The roots were read, and the server's is none of them.
     let expected = (ErrorKind::Tls(TlsError::Certificate(unknown)), None);
     assert_eq!(thread.unwrap().join().unwrap(), expected);
+}
+
+/// Files are looked at where TLS is next: in `allow` that is once the server has refused a login without, as with libpq.
+#[test]
+fn allow_needs_its_files_where_it_turns_to_tls() {
+    let scratch = Scratch::new("barepg-allow", "").unwrap();
+    let garbage = scratch.path().join("root.crt");
+    fs::write(&garbage, "no certificate\n").unwrap();
+    let insists = pg::Cluster::start(pg::Options {
+        extra_hba: vec![String::from("hostnossl all all all reject")],
+        ..pg::Options::major(15)
+    });
+    let judge = Libpq::load(15);
+    for name in [&garbage, &scratch.path().join("missing")] {
+        let with = |server: &pg::Cluster| {
+            let root = name.display();
+            format!("{} sslmode=allow sslrootcert={root}", server.conninfo("scram_user"))
+        };
+        let text = with(pg::shared(15));
+        assert_eq!(ask(&text, TLS).unwrap(), "false");
+        assert_eq!(judge.connect_error(&text), None);
+        let text = with(&insists);
+        let kind = ask(&text, TLS).unwrap_err().kind();
+        assert!(matches!(kind, ErrorKind::Config(_)), "{kind:?}");
+    }
+    // libpq takes a root that is missing for none, and no other.
+    let text = format!("{} sslmode=allow sslrootcert=", insists.conninfo("scram_user"));
+    let error = |name: &str| judge.connect_error(&format!("{text}{name}"));
+    assert_eq!(error("/nonexistent"), None);
+    assert!(error(&garbage.display().to_string()).is_some());
 }
