@@ -83,6 +83,9 @@ type Device<F> = crate::flash::Device<F, OutboxError>;
 /// Bytes before the values of a row that is set aside: its number, the SQLSTATE.
 const ASIDE: u32 = 16;
 
+/// Bytes that a row's values are fewer than: lengths in flash are of 16 bits.
+const LONGEST: u16 = u16::MAX - 32;
+
 /// Rows in flash, RAM or a file that wait until the server has them.
 #[derive(Debug)]
 pub struct Outbox<'b, F> {
@@ -269,8 +272,8 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
             }
             Err(error) => return Err(error.into()),
         };
-        // Below the length of erased flash.
-        u16::try_from(length).ok().filter(|&n| n < u16::MAX).ok_or(WireError::TooLong.into())
+        // Also with a key, or set aside, below the length of erased flash.
+        u16::try_from(length).ok().filter(|&n| n < LONGEST).ok_or(WireError::TooLong.into())
     }
 
     /// Bytes of the largest row.

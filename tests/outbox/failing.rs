@@ -156,3 +156,33 @@ fn a_row_that_is_moved_holds_up_none() {
         }
     }
 }
+
+/// Lengths in flash are of 16 bits: what is pushed can be set aside as well, and moved before.
+#[test]
+fn the_longest_row_of_all_can_be_set_aside() {
+    let cluster = database("longest");
+    let platform = SystemPlatform::new();
+    let options = options().page(0x1_2000);
+    for length in [65_400, 65_490, 65_500, 65_507, 65_520] {
+        let (mut memory, mut buffer) = (vec![0; 5 * 0x1_2000], vec![0; 0x1_1000]);
+        let mut flash =
+            Outbox::open(RamFlash::new(&mut memory), &mut buffer, options, &platform).unwrap();
+        let (mut memory, mut buffer) = (vec![0; 5 * 0x1_2000], vec![0; 0x1_1000]);
+        let mut ram =
+            Outbox::open(RamFlash::new(&mut memory), &mut buffer, options, &platform).unwrap();
+        let text = "x".repeat(length);
+        let pushed =
+            flash.push(&INSERT, (-1, &*text)).and_then(|_| ram.push(&INSERT, (-2, &*text)));
+        if let Err(error) = pushed {
+            assert!(matches!(error.kind(), ErrorKind::Encode(_)) && length > 65_400, "{error}");
+            continue;
+        }
+        assert_eq!(flash.take_over(&mut ram), Ok(1));
+        with_session(cluster.port(), "longest", |conn| flash.drain(conn)).unwrap();
+        assert_eq!(flash.set_aside(), 2, "{length}");
+        while let Some(aside) = flash.next_aside().unwrap() {
+            assert_eq!(aside.values.len(), 4 + 4 + 4 + length);
+            assert!(flash.discard_aside().unwrap());
+        }
+    }
+}
