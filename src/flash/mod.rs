@@ -102,21 +102,23 @@ impl<F: NorFlash, E: From<FlashError>> Device<F, E> {
         self.flash.read(at, bytes).map_err(|error| fault(&error).into())
     }
 
-    /// Programs words, and reads them again: a cell that is worn out does not hold what it was given.
+    /// Programs words, and reads the first `counts` bytes of them again: a cell that is worn out does not hold what it
+    /// was given. What is there counts, whatever was reported: a start finds it too.
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), E> {
+    pub(crate) fn write(&mut self, at: u32, bytes: &[u8], counts: usize) -> Result<(), E> {
         self.writes = self.writes.wrapping_add(1);
         let length = u32::try_from(bytes.len()).unwrap_or(0);
         self.bytes = self.bytes.wrapping_add(length);
-        self.flash.write(at, bytes).map_err(|error| fault(&error))?;
-        let mut at = at;
+        let reported = self.flash.write(at, bytes).map_err(|error| fault(&error));
+        let (mut at, mut left) = (at, counts);
         for written in bytes.chunks(32) {
             let mut found = [0; 32];
-            let found = found.get_mut(..written.len()).unwrap_or_default();
-            self.read(at, found)?;
-            if found != written {
-                return Err(FlashError::Worn.into());
+            self.read(at, found.get_mut(..written.len()).unwrap_or_default())?;
+            let counts = left.min(32);
+            if found.get(..counts) != written.get(..counts) {
+                return Err(reported.err().unwrap_or(FlashError::Worn).into());
             }
+            left = left.wrapping_sub(counts);
             at = at.wrapping_add(CHUNK);
         }
         Ok(())

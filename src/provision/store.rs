@@ -120,11 +120,12 @@ impl<F: NorFlash> Store<F> {
         parameters.check()?;
         let (content, text) = parameters.parts();
         let have = usize::try_from(self.place.saturating_sub(HEAD)).unwrap_or(0);
-        let length = |n: usize| u16::try_from(n).map_err(|_| capacity(n, have));
         if content.len() > have {
             return Err(capacity(content.len(), have));
         }
-        let (text, root) = (length(text)?, length(content.len().saturating_sub(text))?);
+        // The memory is no larger.
+        let length = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        let (text, root) = (length(text), length(content.len().saturating_sub(text)));
         let places = [self.look(0)?, self.look(1)?];
         let (index, rank) = match self.best(places)? {
             Some((best, header)) => {
@@ -146,17 +147,17 @@ impl<F: NorFlash> Store<F> {
         for piece in content.chunks(32) {
             let mut unit = [0xff; 32];
             unit.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
-            let written = self.device.write(self.at(index, at), &unit);
+            let written = self.device.write(self.at(index, at), &unit, 32);
             unit.zeroize();
             written?;
             at = at.wrapping_add(UNIT);
         }
-        self.device.write(self.at(index, 0), &header.encode())?;
+        self.device.write(self.at(index, 0), &header.encode(), 32)?;
         // All of it together, as a start will see it.
         if self.look(index)? != Place::Doubtful || !self.is_intact(index, &header)? {
             return Err(FlashError::Worn.into());
         }
-        self.device.write(self.at(index, UNIT), &header.seal())?;
+        self.device.write(self.at(index, UNIT), &header.seal(), 32)?;
         Ok(())
     }
 
@@ -236,7 +237,7 @@ impl<F: NorFlash> Store<F> {
             let mut bytes = [0; 32];
             self.device.read(at, &mut bytes)?;
             if bytes == [0xff; 32] {
-                return Ok(self.device.write(at, &header.seal())?);
+                return Ok(self.device.write(at, &header.seal(), 32)?);
             }
         }
         // Power failed that often in one of them: one will be whole.
