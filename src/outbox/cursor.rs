@@ -16,6 +16,8 @@ pub(super) struct Place {
     pub(super) page: u32,
     pub(super) pages: u16,
     pub(super) shape: Shape,
+    /// Bytes of the longest record that is looked for after one that is damaged.
+    pub(super) longest: u16,
 }
 
 impl Place {
@@ -116,6 +118,8 @@ impl Cursor {
         place: &Place,
         end: u32,
     ) -> Result<bool, OutboxError> {
+        // Each word of what an erasure or a write that was cut has left may seem to begin a record of any length.
+        let mut longest = u16::MAX;
         while self.at.wrapping_add(HEAD) <= end {
             let at = place.at(self.index, self.at);
             let mut bytes = [0; 8];
@@ -127,11 +131,13 @@ impl Cursor {
             let next = self.at.wrapping_add(Device::<F>::round(HEAD.wrapping_add(length.into())));
             let is_blank = bytes == [0xff; 8];
             if next <= place.page
+                && length <= longest
                 && found.check(device, [a, b, c, d])? == u32::from_le_bytes([e, f, g, h])
             {
                 (self.found, self.at, self.solid) = (found, next, next);
                 return Ok(true);
             }
+            longest = place.longest;
             if !is_blank {
                 self.at = self.at.wrapping_add(Device::<F>::WORD);
                 self.solid = self.at;

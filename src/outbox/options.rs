@@ -191,8 +191,13 @@ impl<'b> Options<'b> {
         let rows = rows.filter(|&pages| pages >= 2 && self.aside_pages != 1);
         let rows = rows.ok_or(OutboxError::Region)?;
         let aside = u32::from(self.aside_pages).wrapping_mul(page);
-        let place =
-            |start, log, pages| Place { start, page, pages, shape: Shape::new(log, pages, units) };
+        let place = |start, log, pages| Place {
+            start,
+            page,
+            pages,
+            shape: Shape::new(log, pages, units),
+            longest: 0,
+        };
         let aside_place = (self.aside_pages > 0).then(|| place(from, 1, self.aside_pages));
         let _ = Device::<F>::WORD;
         Ok((place(from.wrapping_add(aside), 0, rows), aside_place))

@@ -29,6 +29,7 @@ impl Ring {
     ) -> Result<(), OutboxError> {
         (self.place, self.at) = (place, place.page);
         self.gap = Device::<F>::round(longest.max(HEAD.wrapping_add(8)));
+        self.place.longest = u16::try_from(longest).unwrap_or(u16::MAX);
         self.head = place.pages.wrapping_sub(1);
         for index in 0..place.pages {
             self.read_page(device, index)?;

@@ -56,7 +56,7 @@ pub(super) enum Room {
 impl Ring {
     /// Of no pages, and empty.
     pub(super) const NONE: Self = Self {
-        place: Place { start: 0, page: 0, pages: 0, shape: Shape::NONE },
+        place: Place { start: 0, page: 0, pages: 0, shape: Shape::NONE, longest: 0 },
         head: 0,
         sequence: 0,
         first: 0,
