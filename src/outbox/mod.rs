@@ -191,12 +191,20 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
     /// a new one, with numbers of its own.
     ///
     /// # Errors
-    /// [`OutboxError::Region`], and what the flash reports: a part may be erased then.
+    /// [`OutboxError::Region`], and what the flash reports: a part may be erased then, as where power fails. Call it
+    /// again.
     pub fn erase(flash: F, options: &Options<'_>) -> Result<F> {
         let (rows, aside) = options.places::<F>(flash.capacity())?;
         let mut device = Device::new(flash);
         for place in [Some(rows), aside].into_iter().flatten() {
-            for index in 0..place.pages {
+            let sequence = |device: &mut _, index| {
+                place.header(device, index).map_or(0, |header| header.sequence)
+            };
+            let newest = (0..place.pages).max_by_key(|&index| sequence(&mut device, index));
+            // The newest page last: it says which numbers are used, should power fail in between.
+            let mut index = newest.unwrap_or(0);
+            for _ in 0..place.pages {
+                index = place.after(index);
                 device.erase(place.at(index, 0), place.at(index, place.page))?;
             }
         }

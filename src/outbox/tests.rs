@@ -320,3 +320,37 @@ fn what_a_cut_left_does_not_hold_up_the_next_start() {
     assert_eq!(World::new(1).open(&mut device, page as u32).waiting, 1);
     assert!(device.flash.1 < 8 * page as u64, "{} bytes read of {page}", device.flash.1);
 }
+
+/// What is erased is the outbox as a whole: cut in between, it may be there in part, and no number comes again.
+#[test]
+fn a_cut_erasure_of_the_outbox_gives_no_number_again() {
+    use super::{Options, Outbox};
+    use crate::platform::tests::Stuck;
+    use crate::types::oid;
+    use crate::verbs::StaticStatement;
+
+    static INSERT: StaticStatement =
+        StaticStatement::new("insert into t values ($1, $2)", &[oid::INT8, oid::INT4]);
+
+    let statements = [&INSERT];
+    let (platform, other) = (Stuck(b"abcdefghijklmnopqr"), Stuck(b"rqponmlkjihgfedcba"));
+    let options = Options::new(&statements);
+    // In an erasure of any page but the newest.
+    let cuts = |rows| [0, 1, 2, 3, 4, 6, 7].map(|cut| (rows, cut));
+    for (rows, cut) in (40..100).flat_map(cuts) {
+        let mut flash = Flash::<4, 256>::new(8, 1);
+        let mut buffer = [0; 64];
+        let mut outbox = Outbox::open(&mut flash, &mut buffer, options, &platform).unwrap();
+        let mut last = 0;
+        for value in 0..rows {
+            last = outbox.push(&INSERT, (value,)).unwrap();
+        }
+        flash.arm(40 * cut + 20);
+        assert!(Outbox::erase(&mut flash, &options).is_err());
+        flash.start();
+        let mut outbox = Outbox::open(&mut flash, &mut buffer, options, &other).unwrap();
+        let next = outbox.push(&INSERT, (0,)).unwrap();
+        let is_new = next >> 32 != last >> 32;
+        assert!(is_new || next > last, "{rows} {cut}: {next} after {last}");
+    }
+}
