@@ -145,7 +145,8 @@ pub struct Aside<'a> {
 }
 
 impl<'b, F: NorFlash> Outbox<'b, F> {
-    /// Opens the outbox in a flash, and makes one where there is none. Reads all of it once.
+    /// Opens the outbox in a flash, and makes one where there is none. Reads all of it once, and what waits a second
+    /// time: where that takes long, feed the watchdog in the flash's `read`.
     ///
     /// `buffer` holds the largest row as it travels (4 bytes and the value for each) and 56 bytes
     /// more. `platform` is asked for 8 random bytes where an outbox is made.
