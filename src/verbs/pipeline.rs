@@ -11,7 +11,7 @@ use crate::verbs::query::{bind, parse};
 use crate::verbs::rows::{PartOf, Rows};
 use crate::verbs::sql::{Run, Sql};
 use crate::wire::backend::tag;
-use crate::wire::{Writer, frontend};
+use crate::wire::{WireError, Writer, frontend};
 
 /// Several statements that are sent together and answered together: one round trip.
 ///
@@ -209,7 +209,10 @@ impl<'b> Pipeline<'_, 'b> {
     /// Moves to the next answer, if there is one: then its rows are lent.
     fn advance(&mut self) -> Result<(), Fault> {
         let (session, io) = (&mut *self.session, &mut self.io);
-        session.exchange.check()?;
+        // A row of the statement before was, as who decoded it found. A link that has ended has an error.
+        if session.link.malformed.get() {
+            return Err(WireError::Malformed.into());
+        }
         match self.state {
             State::Filling => {
                 self.state = State::Answers;

@@ -77,3 +77,35 @@ fn a_malformed_row_is_not_decoded() {
         }
     }
 }
+
+/// What was done is not certain after it, whichever statement's row it was.
+#[test]
+fn a_pipeline_with_a_malformed_row_is_no_success() {
+    let described = "T 2s \"a\" 0 0s 23 4s -1 1s \"b\" 0 0s 25 -1s -1 1s";
+    for (broken, at) in BROKEN.iter().flat_map(|broken| [(broken, 0), (broken, 1)]) {
+        let answers: String = (0..2)
+            .map(|n| {
+                let row = if n == at { broken } else { GOOD };
+                format!("<<< 1\n<<< 2\n<<< {described}\n<<< {row}\n<<< C \"SELECT 1\"\n")
+            })
+            .collect();
+        let text = format!("@login\n{}{answers}<<< Z 'I'", ">>> any\n".repeat(9));
+        let machine = Machine::default();
+        let peer = Peer::new(&read(&text, &[]), Delivery::WHOLE, &machine);
+        let (mut rx, mut tx) = (vec![0; 512], vec![0; 256]);
+        let mut client = Client::new(Buffers::new(&mut rx, &mut tx), &CONFIG, &machine);
+        let mut conn = client.connect(peer.transport()).expect("a login");
+        let mut pipeline = conn.pipeline().unwrap();
+        pipeline.execute("select a, b", ()).unwrap();
+        pipeline.execute("select a, b", ()).unwrap();
+        let error = loop {
+            let mut rows = pipeline.next().expect("as described").expect("two statements");
+            let row = rows.next().expect("a row as described").expect("one");
+            if let Err(error) = row.decode::<(i32, &str)>() {
+                break error;
+            }
+        };
+        assert_eq!(pipeline.finish(), Err(error), "{broken}, statement {at}");
+        assert!(!conn.is_usable());
+    }
+}
