@@ -40,6 +40,11 @@ fn end_transaction(run: &mut Run, tx: Transaction, number: u32, end: End) {
         return;
     }
     let what = format!("{end:?} of the transaction");
+    if end == End::Forget {
+        std::mem::forget(tx);
+        run.log.push(what);
+        return;
+    }
     if end == End::Drop {
         drop(tx);
         run.undo = Some(Undo::All);
@@ -102,6 +107,11 @@ fn within(
     let number = run.server.open().unwrap_or(0);
     steps(run, &mut On::Savepoint(&mut savepoint), inner);
     if run.has_ended() {
+        return Within::Left;
+    }
+    if end == End::Forget {
+        std::mem::forget(savepoint);
+        run.log.push("Forget of the savepoint".into());
         return Within::Left;
     }
     if end == End::Drop {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod guards;
+mod noise;
 mod odd;
 mod program;
 mod rows;
@@ -21,6 +22,7 @@ use barepg_testkit::pg::{self, Cluster};
 use barepg_testkit::pgbouncer::{self, PgBouncer, PoolMode};
 use barepg_testkit::random::Random;
 
+use noise::Noise;
 use program::{Allowed, Generator, Step, shrink};
 use rows::{PROCEDURE, Reader, SCHEMA};
 use run::Run;
@@ -49,6 +51,17 @@ fn bytes_in_pieces() {
     let mut place = place(pg::shared(15), "random_pieces", false, None);
     place.pieces = true;
     place.run();
+}
+
+#[test]
+fn messages_between() {
+    for (pieces, pool, name) in
+        [(true, None, "random_noise"), (false, Some(PoolMode::Transaction), "random_noise_pooled")]
+    {
+        let mut place = place(pg::shared(15), name, false, pool);
+        (place.noise, place.pieces) = (true, pieces);
+        place.run();
+    }
 }
 
 #[test]
@@ -97,6 +110,7 @@ struct Place {
     pooler: Option<PgBouncer>,
     allowed: Allowed,
     pieces: bool,
+    noise: bool,
     reader: Reader,
     first: i64,
 }
@@ -123,6 +137,7 @@ fn place(
         }),
         allowed: Allowed { session, chain: cluster.major() >= 12, prepared: false },
         pieces: false,
+        noise: false,
         reader: Reader::start(cluster, database),
         first: 0,
     }
@@ -169,7 +184,19 @@ impl Place {
         let generated = Generator::new(seed, self.first, self.allowed).program();
         let steps = steps.unwrap_or(&generated);
         let mut random = Random(seed ^ 0x1234_5678);
-        let sizes = random.pick(&[(512, 512), (512, 512), (200, 100), (256, 700), (4000, 3000)]);
+        let sizes = random.pick(&[
+            (512, 512),
+            (512, 512),
+            (200, 100),
+            (256, 700),
+            (4000, 3000),
+            (96, 64),
+            (97, 65),
+            (103, 71),
+            (128, 64),
+            (131, 300),
+            (150, 97),
+        ]);
         let mut known = StaticStatements::new();
         let mut memory = vec![0; sizes.0 + sizes.1];
         let platform = SystemPlatform::new();
@@ -190,7 +217,9 @@ impl Place {
             _ => self.cluster.port(),
         };
         let link = Link::from_tcp(TcpStream::connect(("127.0.0.1", port)).unwrap()).unwrap();
-        let transport = Pieces { link, random: self.pieces.then_some(random) };
+        let noise = self.noise.then(|| Noise::new(random));
+        let notifies = noise.as_ref().is_some_and(|noise| noise.notifies);
+        let transport = Pieces { link, random: self.pieces.then_some(random), noise };
         let mut connection = match client.connect(transport) {
             Ok(connection) => connection,
             Err(error) => panic!("no session: {error}, seed {seed}"),
@@ -207,6 +236,7 @@ impl Place {
         }
         let pooled = self.pooler.is_some();
         let mut run = Run::new(&mut self.reader, self.first, self.relay.is_some(), pooled, pid);
+        run.notifies = notifies;
         run.server.keeps_prepared = self.allowed.prepared;
         verbs::steps(&mut run, &mut On::Connection(&mut connection), steps);
         if !run.has_ended() {
@@ -231,6 +261,7 @@ impl Place {
 struct Pieces {
     link: Link,
     random: Option<Random>,
+    noise: Option<Noise>,
 }
 
 impl Pieces {
@@ -249,7 +280,19 @@ impl embedded_io::ErrorType for Pieces {
 impl embedded_io::Read for Pieces {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, Self::Error> {
         let most = self.most(buf.len());
-        self.link.read(&mut buf[..most])
+        let Some(noise) = &mut self.noise else { return self.link.read(&mut buf[..most]) };
+        if noise.is_empty() {
+            let mut bytes = [0; 4096];
+            let n = self.link.read(&mut bytes)?;
+            noise.put(&bytes[..n]);
+            if n == 0 {
+                return Ok(0);
+            }
+            if noise.is_empty() {
+                return Err(embedded_io::ErrorKind::TimedOut);
+            }
+        }
+        Ok(noise.take(&mut buf[..most]))
     }
 }
 
@@ -266,7 +309,8 @@ impl embedded_io::Write for Pieces {
 
 impl embedded_io::ReadReady for Pieces {
     fn read_ready(&mut self) -> Result<bool, Self::Error> {
-        self.link.read_ready()
+        let arrived = self.noise.as_ref().is_some_and(|noise| !noise.is_empty());
+        if arrived { Ok(true) } else { self.link.read_ready() }
     }
 }
 

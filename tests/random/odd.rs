@@ -233,13 +233,14 @@ pub fn odd(run: &mut Run, c: &mut Connection, what: String, odd: Odd, key: i64) 
         Odd::Call => {
             let open = run.server.open().is_some();
             let op = if open { Op::Fail } else { Op::Insert(key) };
+            run.server.doubt();
             run.call(c, what, &[op], Alone, |c, _| {
                 let v = crate::rows::Values::of(key);
                 let params = (v.key, v.n, v.f, v.t.as_deref(), v.b.as_deref());
                 c.execute("call commits($1, $2, $3, $4, $5)", params).map(|_| Ended::Complete)
             });
         }
-        Odd::Notify if run.server.open().is_some() => {}
+        Odd::Notify if run.notifies || run.server.open().is_some() => {}
         Odd::Notify => {
             let payload = "p".repeat(key as usize % 60);
             let wait = |c: &mut Connection, faults: &mut Vec<String>| {

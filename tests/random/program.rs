@@ -119,6 +119,8 @@ pub enum End {
     Commit,
     Rollback,
     Drop,
+    /// By `mem::forget`.
+    Forget,
 }
 
 /// What a program may hold.
@@ -145,7 +147,8 @@ impl Generator {
     }
 
     pub fn program(&mut self) -> Vec<Step> {
-        let steps = 2 + self.random.below(9);
+        let most = self.random.pick(&[9, 9, 9, 60]);
+        let steps = 2 + self.random.below(most);
         self.steps(steps, 0)
     }
 
@@ -189,7 +192,13 @@ impl Generator {
             n => {
                 let count = self.random.below(6);
                 let steps = self.steps(count, depth + 1);
-                let end = self.random.pick(&[End::Commit, End::Commit, End::Rollback, End::Drop]);
+                let end = self.random.pick(&[
+                    End::Commit,
+                    End::Commit,
+                    End::Rollback,
+                    End::Drop,
+                    End::Forget,
+                ]);
                 if depth == 0 || n == 22 {
                     Step::Transaction(steps, end)
                 } else {

@@ -50,6 +50,8 @@ pub struct Run<'r> {
     first: i64,
     /// Whether the link may end on its own.
     pub cut: bool,
+    /// Notifications come that nothing has sent.
+    pub notifies: bool,
     /// A pooler is between: its session is not this one's.
     pooled: bool,
     pid: u32,
@@ -71,6 +73,7 @@ impl<'r> Run<'r> {
             reader,
             first,
             cut,
+            notifies: false,
             pooled,
             pid,
         }

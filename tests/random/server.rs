@@ -134,6 +134,11 @@ impl Server {
         self.doubtful.iter().any(|doubtful| *doubtful >= number)
     }
 
+    /// A statement that commits by itself has run.
+    pub fn doubt(&mut self) {
+        self.doubtful.push(self.begun);
+    }
+
     /// Rows of the open transaction.
     pub fn undecided(&self) -> Vec<i64> {
         let frames = self.tx.iter().flat_map(|tx| &tx.frames);
@@ -175,7 +180,7 @@ impl Server {
             return self.step_failed(op, done);
         }
         if op.may_commit() || op == Op::Commit && self.tx.is_none() {
-            self.doubtful.push(self.begun);
+            self.doubt();
         }
         match op {
             Op::Insert(_) | Op::Deferred(_) => return self.insert(op, together, done),
