@@ -121,16 +121,10 @@ impl Config<'_> {
         match (self.dialect, self.max_protocol_version) {
             (Dialect::OpenGauss, _) => PROTOCOL_3_51,
             (_, Some(max)) => max.code(),
-            // As in libpq: who asks for more than 3.0 at least, is asked for the newest.
-            (Dialect::PostgreSql, None) => {
-                self.min_protocol_version.unwrap_or(ProtocolVersion::V3_0).code()
-            }
             // A build without openGauss asks like a PostgreSQL's client.
-            (Dialect::Auto, None) if cfg!(not(feature = "opengauss")) => {
-                self.min_protocol_version.unwrap_or(ProtocolVersion::V3_0).code()
-            }
-            (Dialect::Auto, None) if refused => ProtocolVersion::V3_0.code(),
-            (Dialect::Auto, None) => PROTOCOL_3_51,
+            (Dialect::Auto, None) if cfg!(feature = "opengauss") && !refused => PROTOCOL_3_51,
+            // As in libpq: who asks for more than 3.0 at least, is asked for the newest.
+            _ => self.min_protocol_version.unwrap_or(ProtocolVersion::V3_0).code(),
         }
     }
 

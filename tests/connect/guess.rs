@@ -173,6 +173,22 @@ fn a_guess_is_taken_back_at_the_next_call() {
     }
 }
 
+/// Whoever wants more than 3.0 at least is then asked for it.
+#[test]
+fn the_least_version_is_asked_for_after_the_guess() {
+    let server = pg::shared(18);
+    let peer = Peer::start(server.port(), Does::Says(error("FATAL", "08P01")), 1);
+    let text = format!(
+        "host=127.0.0.1 port={} dbname=test user=scram_user password=scram_user_pw \
+         min_protocol_version=3.2",
+        peer.port
+    );
+    let mut host = Host::<512, 512>::with_buffers();
+    let mut client = host.client(&text).unwrap();
+    assert_eq!(client.connect().and_then(|mut c| c.ping()), Ok(()));
+    assert_eq!(peer.offers(), (2, 0));
+}
+
 /// An openGauss that fails once, in whatever way, is no PostgreSQL for it.
 #[test]
 fn an_opengauss_that_failed_once_is_one_all_the_same() {
