@@ -141,7 +141,8 @@ impl<'b> Connection<'_, 'b> {
     ///
     /// # Errors
     /// The connection is dead after every error but
-    /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement).
+    /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement), and a cancel request that came late
+    /// ([`SqlState::QUERY_CANCELED`](crate::SqlState::QUERY_CANCELED)).
     pub fn ping(&mut self) -> Result<()> {
         let io = &mut lent(&mut self.io);
         let session = &mut *self.session;

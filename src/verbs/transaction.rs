@@ -21,7 +21,6 @@ pub struct Transaction<'t, 'c, 'b> {
     pub(crate) connection: &'t mut Connection<'c, 'b>,
     /// Which of the session's transactions it is.
     number: u32,
-    open: bool,
 }
 
 impl<'c, 'b> Connection<'c, 'b> {
@@ -84,7 +83,7 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
         match session.start_transaction(&mut lent(&mut connection.io), sql) {
             Ok(()) => {
                 let number = session.ledger.transaction();
-                Ok(Self { connection, number, open: true })
+                Ok(Self { connection, number })
             }
             Err(fault) => Err(session.into_error(fault)),
         }
@@ -98,12 +97,13 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
     /// kept; the connection is usable. [`UsageError::NotInTransaction`]: the transaction was ended
     /// by the text of a statement; what became of it says the outcome, which is about all of it.
     /// When the link fails, or with a FATAL error, [`Outcome::Unknown`]: the server may have committed.
-    pub fn commit(mut self) -> Result<()> {
+    pub fn commit(self) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
         session.begin_end(io, self.number)?;
-        self.open = false;
-        session.commit(io).map_err(|fault| session.into_error(fault))
+        session.commit(io).map_err(|fault| session.into_error(fault))?;
+        core::mem::forget(self);
+        Ok(())
     }
 
     /// Takes the work back.
@@ -111,17 +111,19 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
     /// # Errors
     /// When the link fails; the server rolls back then too.
     /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement): rows that were dropped had
-    /// failed; the next verb rolls back. [`UsageError::NotInTransaction`]: the text of a statement has
+    /// failed; the next verb rolls back, as after [`ErrorKind::Server`](crate::ErrorKind::Server), which is
+    /// a cancel request that came late. [`UsageError::NotInTransaction`]: the text of a statement has
     /// ended the transaction, and the work may be kept.
-    pub fn rollback(mut self) -> Result<()> {
+    pub fn rollback(self) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
         match session.begin_end(io, self.number) {
             Err(error) if error.outcome() != Outcome::Refused => return Err(error),
             _ => {}
         }
-        self.open = false;
-        session.command(io, &["ROLLBACK"], false).map_err(|fault| session.into_error(fault))
+        session.command(io, &["ROLLBACK"], false).map_err(|fault| session.into_error(fault))?;
+        core::mem::forget(self);
+        Ok(())
     }
 }
 
@@ -202,7 +204,7 @@ impl DerefMut for Transaction<'_, '_, '_> {
 impl Drop for Transaction<'_, '_, '_> {
     fn drop(&mut self) {
         let session = &mut *self.connection.session;
-        if self.open && session.exchange.is_alive() {
+        if session.exchange.is_alive() {
             session.exchange.set_undo(roll_back);
         }
     }
@@ -210,7 +212,7 @@ impl Drop for Transaction<'_, '_, '_> {
 
 impl core::fmt::Debug for Transaction<'_, '_, '_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Transaction").field("open", &self.open).finish_non_exhaustive()
+        f.debug_struct("Transaction").field("number", &self.number).finish_non_exhaustive()
     }
 }
 
