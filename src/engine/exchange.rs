@@ -8,8 +8,11 @@ use crate::wire::backend::Phase;
 /// What a dropped guard left to do. A pointer, so that only what is used is linked.
 pub(crate) type Leftover = fn(&mut Session<'_>, &mut Lent<'_>) -> Result<(), Fault>;
 
-/// What a dropped guard of a transaction left, and the number of the transaction that was open then.
-pub(crate) type Undo = fn(&mut Session<'_>, &mut Lent<'_>, u32) -> Result<(), Fault>;
+/// What a dropped guard of a transaction left; the number of the transaction that was open then, and what
+/// became of a statement whose answer was not read. The transaction is given up, if it is still open: so is
+/// what failed in it.
+pub(crate) type Undo =
+    fn(&mut Session<'_>, &mut Lent<'_>, u32, Result<(), Fault>) -> Result<(), Fault>;
 
 /// Where a link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

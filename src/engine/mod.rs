@@ -277,11 +277,7 @@ impl<'b> Session<'b> {
             // An answer that belongs to another client must not be taken for that of the rollback.
             self.take_unsolicited(io)?;
             self.ledger.forget_ending();
-            undo(self, io, number)?;
-            // The transaction is given up, if it was still open: so is what failed in it.
-            if self.exchange.owes() {
-                return self.discard(io);
-            }
+            return undo(self, io, number, discarded);
         }
         discarded
     }

@@ -156,15 +156,21 @@ impl Session<'_> {
 
 /// Rolls back to the savepoint above those that are open, and removes it, unless a statement ended the
 /// transaction, one whose answer was not read before among them.
-fn roll_back_to(session: &mut Session<'_>, io: &mut Lent<'_>, number: u32) -> Result<(), Fault> {
+fn roll_back_to(
+    session: &mut Session<'_>,
+    io: &mut Lent<'_>,
+    number: u32,
+    before: Result<(), Fault>,
+) -> Result<(), Fault> {
     let ledger = &session.ledger;
     if ledger.status() == TransactionStatus::Idle || ledger.transaction() != number {
-        return Ok(());
+        return before;
     }
     let mut digits = [0; DECIMAL];
     let number = decimal(session.savepoints.saturating_add(1), &mut digits);
     let sql = ["ROLLBACK TO _barepg", number, ";RELEASE _barepg", number];
-    session.send_query(io, &sql)
+    session.send_query(io, &sql)?;
+    session.discard(io)
 }
 
 /// The number of a savepoint as text.

@@ -222,12 +222,22 @@ impl core::fmt::Debug for TransactionBuilder<'_, '_, '_> {
     }
 }
 
-/// What the guard of a transaction left, unless a statement ended the transaction.
-fn roll_back(session: &mut Session<'_>, io: &mut Lent<'_>, _: u32) -> Result<(), Fault> {
-    match session.ledger.status() {
-        TransactionStatus::Idle => Ok(()),
-        _ => session.send_query(io, &["ROLLBACK"]),
+/// What the guard of a transaction left, unless a statement ended the transaction. A ROLLBACK that was
+/// cancelled is sent again.
+fn roll_back(
+    session: &mut Session<'_>,
+    io: &mut Lent<'_>,
+    _: u32,
+    before: Result<(), Fault>,
+) -> Result<(), Fault> {
+    if session.ledger.status() == TransactionStatus::Idle {
+        return before;
     }
+    let undone = session.send_query(io, &["ROLLBACK"]).and_then(|()| session.discard(io));
+    if undone.is_err() {
+        session.exchange.set_undo(roll_back);
+    }
+    undone
 }
 
 impl Session<'_> {

@@ -347,11 +347,12 @@ fn columns_that_do_not_fit_hide_no_error() {
 /// instead. It is then open still, and no call is to be done in it.
 #[test]
 fn a_transaction_whose_end_was_cancelled_is_rolled_back_by_the_next_call() {
-    for end in ["COMMIT", "ROLLBACK"] {
+    for (end, dropped) in [("COMMIT", false), ("ROLLBACK", false), ("ROLLBACK", true)] {
         let text = format!(
             "@login\n>>> Q \"BEGIN\"\n<<< C \"BEGIN\"\n<<< Z 'T'\n>>> Q \"{end}\"
 <<< E 'SERROR' #00 'VERROR' #00 'C57014' #00 'Mcancelled' #00 #00\n<<< Z 'E'
->>> Q \"ROLLBACK\"\n<<< C \"ROLLBACK\"\n<<< Z 'I'\n>>> Q \"\"\n<<< I\n<<< Z 'I'"
+>>> Q \"ROLLBACK\"\n<<< C \"ROLLBACK\"\n<<< Z 'I'\n>>> Q \"\"\n<<< I\n<<< Z 'I'
+>>> Q \"BEGIN\"\n<<< C \"BEGIN\"\n<<< Z 'T'\n>>> Q \"\"\n<<< I\n<<< Z 'T'"
         );
         let machine = Machine::default();
         let peer = Peer::new(&read(&text, &[]), Delivery::WHOLE, &machine);
@@ -359,10 +360,21 @@ fn a_transaction_whose_end_was_cancelled_is_rolled_back_by_the_next_call() {
         let mut client = Client::new(storage.buffers(), &CONFIG, &machine);
         let mut conn = client.connect(peer.transport()).expect("a login");
         let tx = conn.transaction().expect("a transaction");
-        let ended = if end == "COMMIT" { tx.commit() } else { tx.rollback() };
+        let (ended, outcome) = match end {
+            "COMMIT" => (tx.commit(), Outcome::Refused),
+            _ if !dropped => (tx.rollback(), Outcome::Refused),
+            _ => {
+                drop(tx);
+                (conn.ping(), Outcome::NotSent)
+            }
+        };
         let error = ended.expect_err("cancelled");
-        assert_eq!((error.outcome(), error.is_usable()), (Outcome::Refused, true), "{end}");
-        assert_eq!(conn.ping(), Ok(()), "{end}");
-        assert_eq!(conn.transaction_status(), TransactionStatus::Idle, "{end}");
+        assert_eq!((error.outcome(), error.is_usable()), (outcome, true), "{end} {dropped}");
+        assert_eq!(conn.ping(), Ok(()), "{end} {dropped}");
+        assert_eq!(conn.transaction_status(), TransactionStatus::Idle, "{end} {dropped}");
+        // And the one that is begun next is nobody's to roll back.
+        assert_eq!(conn.batch_execute("BEGIN"), Ok(()), "{end} {dropped}");
+        assert_eq!(conn.ping(), Ok(()), "{end} {dropped}");
+        assert_eq!(conn.transaction_status(), TransactionStatus::InTransaction, "{end} {dropped}");
     }
 }
