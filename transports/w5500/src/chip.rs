@@ -36,11 +36,18 @@ pub(crate) struct Chip<SPI> {
     interrupt: bool,
     /// Polls until the chip is looked after.
     care: u8,
-    /// The last frame may not have left.
-    sending: bool,
-    /// Since when it has been looked for.
-    sending_since: Option<i64>,
+    last: LastFrame,
     resets: u32,
+}
+
+/// What became of the frame that was sent last.
+#[derive(Debug)]
+enum LastFrame {
+    Sent,
+    /// It may not have left yet.
+    Sending,
+    /// The same, and it has been waited for since then.
+    Awaited(i64),
 }
 
 impl<SPI: SpiDevice> Chip<SPI> {
@@ -51,8 +58,7 @@ impl<SPI: SpiDevice> Chip<SPI> {
             mac,
             interrupt: false,
             care: CARE,
-            sending: false,
-            sending_since: None,
+            last: LastFrame::Sent,
             resets: 0,
         };
         chip.set_up()?;
@@ -98,17 +104,18 @@ impl<SPI: SpiDevice> Chip<SPI> {
     /// Whether the last frame has left, so that another can be sent. A chip that sends nothing for
     /// long is set up again.
     pub(crate) fn has_room(&mut self, now_ms: i64) -> bool {
-        if !self.sending {
-            return true;
-        }
+        let since = match self.last {
+            LastFrame::Sent => return true,
+            LastFrame::Sending => now_ms,
+            LastFrame::Awaited(since) => since,
+        };
         if self.registers.sn_ir(RAW).is_ok_and(|raised| raised.sendok_raised())
             && self.registers.set_sn_ir(RAW, SocketInterrupt::SENDOK_MASK).is_ok()
         {
-            self.sending = false;
-            self.sending_since = None;
+            self.last = LastFrame::Sent;
             return true;
         }
-        let since = *self.sending_since.get_or_insert(now_ms);
+        self.last = LastFrame::Awaited(since);
         if now_ms.saturating_sub(since) > SENDING_MS {
             self.restart();
         }
@@ -177,7 +184,7 @@ impl<SPI: SpiDevice> Chip<SPI> {
     /// Sets the chip up again. What fails now is tried at the next poll.
     fn restart(&mut self) {
         self.resets = self.resets.saturating_add(1);
-        (self.sending, self.sending_since) = (false, None);
+        self.last = LastFrame::Sent;
         self.care = if self.set_up().is_ok() { CARE } else { 0 };
     }
 
@@ -227,7 +234,7 @@ impl<SPI: SpiDevice> Chip<SPI> {
         let length = u16::try_from(frame.len()).unwrap_or(0);
         self.registers.set_sn_tx_wr(RAW, place.wrapping_add(length))?;
         self.command(SocketCommand::Send)?;
-        self.sending = true;
+        self.last = LastFrame::Sending;
         Ok(())
     }
 }
