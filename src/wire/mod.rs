@@ -7,7 +7,7 @@
 //! leaves the machine, or goes out in pieces where the writer was given a drain. NUL inside a
 //! string is refused in one place, [`Writer::cstr`].
 
-pub mod backend;
+pub(crate) mod backend;
 pub(crate) mod base64;
 pub(crate) mod digits;
 mod encode;
