@@ -114,6 +114,7 @@ impl Backoff {
 /// What a fleet wants to know of each of its devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Health {
     /// Attempts to log in.
     pub attempts: u32,
@@ -139,6 +140,7 @@ pub struct Health {
 
 /// A pause between two attempts.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Pause<'p> {
     /// What ended the last session, or attempt; `None` after a session that ended by itself.
     pub error: Option<Error>,

@@ -19,6 +19,8 @@ macro_rules! spelt {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        // libpq gets more of them from time to time.
+        #[non_exhaustive]
         pub enum $name { $( $(#[$vmeta])* $variant, )* }
 
         impl $name {
@@ -120,6 +122,7 @@ spelt! {
 /// A version of PostgreSQL's protocol, for `min_protocol_version` and `max_protocol_version`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum ProtocolVersion {
     /// 3.0, spoken by every server.
     V3_0,

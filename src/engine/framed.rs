@@ -14,6 +14,7 @@ use crate::wire::Rules;
 /// What went over the transport since the client was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Stats {
     /// Bytes received.
     pub bytes_in: u32,

@@ -105,6 +105,7 @@ pub struct Outbox<'b, F> {
 /// What an outbox has done since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Counters {
     /// Rows that were pushed and are safe.
     pub pushed: u32,
@@ -135,6 +136,7 @@ pub struct Counters {
 
 /// A row that the server refused for its own values.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Aside<'a> {
     /// The row's number.
     pub key: i64,

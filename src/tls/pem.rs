@@ -8,6 +8,7 @@ use crate::wire::base64;
 /// Why a text is not PEM that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum PemError {
     /// There is no `-----BEGIN …-----` line.
     NoBlock,

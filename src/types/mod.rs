@@ -164,6 +164,7 @@ impl<'a> FromSql<'a> for RawValue<'a> {
 /// Why a value could not be turned into the wanted Rust type. The connection stays usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum TypeError {
     /// The column's type is not one this Rust type accepts.
     Mismatch,

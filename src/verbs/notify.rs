@@ -14,6 +14,7 @@ use crate::wire::backend::{NotificationResponse, tag};
 /// A notification: what `NOTIFY channel, 'payload'` sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Notification<'r> {
     /// Process number of the session that sent it.
     pub pid: u32,

@@ -31,6 +31,7 @@ pub(super) struct Cursor {
 ///
 /// In the receive buffer it is packed: OID (4 bytes), format (1), length of the name (1), name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Column<'r> {
     /// The name, empty where the receive buffer had no room for names, or they take more than 64 KB.
     pub name: &'r str,

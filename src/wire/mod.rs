@@ -35,6 +35,7 @@ pub use writer::Writer;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u32)]
+#[non_exhaustive]
 pub enum WireError {
     /// The message ended before its content did, or went on after it.
     Malformed = 1,

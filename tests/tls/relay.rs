@@ -55,7 +55,7 @@ pub enum Way {
 
 const WAYS: [Way; 5] = [Way::Tls, Way::Stripped, Way::PlainServer, Way::NoTls, Way::PlainClient];
 
-/// What docs/tls.md says: whether somebody on the way gets a login through.
+/// What docs/tls.md says: whether a machine on the way gets a login through.
 fn gets_through(mode: SslMode, binding: ChannelBinding, way: Way, trusted: Trusted) -> bool {
     let tls_demanded = matches!(mode, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull);
     let says_no = matches!(way, Way::NoTls | Way::PlainClient);
@@ -70,8 +70,8 @@ fn gets_through(mode: SslMode, binding: ChannelBinding, way: Way, trusted: Trust
         (_, Trusted::Others) => false,
         (_, Trusted::Same) if mode == SslMode::VerifyFull => false,
         (ChannelBinding::Disable, _) => true,
-        // The server notices, unless its own link has no TLS.
-        (ChannelBinding::Prefer, _) => way == Way::PlainServer,
+        // With `prefer` the server notices, unless its own link has no TLS.
+        _ => way == Way::PlainServer,
     }
 }
 

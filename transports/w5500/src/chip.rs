@@ -53,14 +53,8 @@ enum LastFrame {
 impl<SPI: SpiDevice> Chip<SPI> {
     pub(crate) fn start(spi: SPI, mac: [u8; 6]) -> Done<SPI, Self> {
         let registers = vdm::W5500::new(spi);
-        let mut chip = Self {
-            registers,
-            mac,
-            interrupt: false,
-            care: CARE,
-            last: LastFrame::Sent,
-            resets: 0,
-        };
+        let mut chip =
+            Self { registers, mac, interrupt: false, care: CARE, last: LastFrame::Sent, resets: 0 };
         chip.set_up()?;
         Ok(chip)
     }
