@@ -37,15 +37,6 @@ use crate::wire::Reader;
 /// A turn of a loop that hashes: watchdog and deadline. Its error ends the computation.
 pub(crate) type Tick<'t> = &'t Pulse<'t>;
 
-/// Which servers speak like this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
-    /// PostgreSQL and openGauss, or not known yet.
-    Either,
-    PostgreSql,
-    OpenGauss,
-}
-
 /// An authentication request, by code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -106,18 +97,6 @@ impl Request {
             Self::Sasl { .. } | Self::SaslContinue | Self::SaslFinal => AuthMethods::SCRAM_SHA_256,
             #[cfg(feature = "opengauss")]
             Self::Gauss(method) => method,
-        }
-    }
-
-    /// The family that sends such a request.
-    pub(crate) const fn family(self) -> Family {
-        match self {
-            Self::Ok | Self::Cleartext => Family::Either,
-            #[cfg(feature = "md5")]
-            Self::Md5(_) => Family::Either,
-            Self::Sasl { .. } | Self::SaslContinue | Self::SaslFinal => Family::PostgreSql,
-            #[cfg(feature = "opengauss")]
-            Self::Gauss(_) => Family::OpenGauss,
         }
     }
 }
@@ -183,9 +162,8 @@ mod tests {
         body.extend_from_slice(&[b'7'; 72]);
         body.extend_from_slice(&[0, 0, 0x27, 0x10]);
         let request = Request::decode(10, &body, false).unwrap();
-        assert_eq!(request.family(), Family::OpenGauss);
+        assert_eq!(request, Request::Gauss(AuthMethods::GAUSS_SHA256));
         assert_eq!(request.method(), AuthMethods::GAUSS_SHA256);
-        assert_eq!(Request::Sasl { scram: true, plus: false }.family(), Family::PostgreSql);
         let mut code_11 = [b'7'; 68].to_vec();
         assert_eq!(Request::decode(11, &code_11, false), Err(AuthError::GaussMd5Sha256));
         code_11.pop();

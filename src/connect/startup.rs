@@ -8,8 +8,8 @@
 use super::protection::{Protection, allowed_methods, binding};
 #[cfg(feature = "opengauss")]
 use crate::auth::gauss::GaussRequest;
-use crate::auth::{Binding, Family, NONCE, Request, Scram, Secrets};
-use crate::config::{ChannelBinding, Config};
+use crate::auth::{Binding, NONCE, Request, Scram, Secrets};
+use crate::config::{ChannelBinding, Config, Dialect};
 use crate::engine::{Fact, Session, Span};
 use crate::error::{AuthError, ConfigError, Error, Fault, Outcome, ProtocolError};
 use crate::limits;
@@ -161,7 +161,7 @@ impl Session<'_> {
             let begun = exchange.has_begun();
             let request = Request::decode(code, self.link.taken(), begun)?;
             debug!("authentication request {}", code);
-            self.server.saw(request.family())?;
+            self.server.saw(dialect_of(request))?;
             match request {
                 // Whatever the server asks for or lets pass: no login without the binding.
                 Request::Sasl { .. } | Request::SaslContinue | Request::SaslFinal => {}
@@ -295,7 +295,7 @@ impl Session<'_> {
         }
         self.server.set(Fact::Negotiated, true);
         [_, _, _, self.server.minor] = version.to_be_bytes();
-        Ok(self.server.saw(Family::PostgreSql)?)
+        Ok(self.server.saw(Dialect::PostgreSql)?)
     }
 
     /// From AuthenticationOk to ReadyForQuery.
@@ -344,6 +344,18 @@ impl Session<'_> {
             // Also an ErrorResponse: its text is not authenticated, so it is not shown.
             _ => Err(Fault::from(ProtocolError::BadTlsAnswer)),
         }
+    }
+}
+
+/// The dialect of the servers that send such a request; `Auto`: of all.
+const fn dialect_of(request: Request) -> Dialect {
+    match request {
+        Request::Ok | Request::Cleartext => Dialect::Auto,
+        #[cfg(feature = "md5")]
+        Request::Md5(_) => Dialect::Auto,
+        Request::Sasl { .. } | Request::SaslContinue | Request::SaslFinal => Dialect::PostgreSql,
+        #[cfg(feature = "opengauss")]
+        Request::Gauss(_) => Dialect::OpenGauss,
     }
 }
 

@@ -1,6 +1,5 @@
 //! What is known of the server: version, process, cancel key, the parameters that matter.
 
-use crate::auth::Family;
 use crate::config::Dialect;
 use crate::error::{AuthError, ProtocolError};
 use crate::limits;
@@ -22,7 +21,7 @@ pub(crate) struct ServerInfo {
     /// What is so of the session: one bit for each [`Fact`].
     facts: u16,
     /// As far as it is known from the configuration or the login.
-    family: Family,
+    dialect: Dialect,
     /// Minor version of the protocol asked for, or what the server made of it: 2 is 3.2.
     pub(crate) minor: u8,
     /// The server refused a login without TLS: `sslmode=allow` asks for TLS next time.
@@ -78,7 +77,7 @@ impl ServerInfo {
             in_hot_standby: None,
             read_only: None,
             facts: 0,
-            family: Family::Either,
+            dialect: Dialect::Auto,
             minor: 0,
             plaintext_refused: false,
         }
@@ -109,31 +108,27 @@ impl ServerInfo {
     /// Whether the server is openGauss: it says version 9.2.4 and reports parameters that
     /// PostgreSQL does not have. A build without openGauss does not look.
     pub(crate) const fn is_opengauss(&self) -> bool {
-        match self.family {
+        match self.dialect {
             _ if cfg!(not(feature = "opengauss")) => false,
-            Family::OpenGauss => true,
-            Family::PostgreSql => false,
-            Family::Either => self.is(Fact::GaussParameter) && self.version == GAUSS_VERSION,
+            Dialect::OpenGauss => true,
+            Dialect::PostgreSql => false,
+            Dialect::Auto => self.is(Fact::GaussParameter) && self.version == GAUSS_VERSION,
         }
     }
 
-    /// The family that the configuration names.
+    /// The dialect that the configuration names.
     pub(crate) const fn expect(&mut self, dialect: Dialect) {
-        self.family = match dialect {
-            Dialect::Auto => Family::Either,
-            Dialect::PostgreSql => Family::PostgreSql,
-            Dialect::OpenGauss => Family::OpenGauss,
-        };
+        self.dialect = dialect;
     }
 
-    /// Takes what a message of the login says of the family.
-    pub(crate) const fn saw(&mut self, family: Family) -> Result<(), AuthError> {
-        match (self.family, family) {
+    /// Takes what a message of the login says of the dialect; `Auto`: nothing.
+    pub(crate) const fn saw(&mut self, dialect: Dialect) -> Result<(), AuthError> {
+        match (self.dialect, dialect) {
             _ if cfg!(not(feature = "opengauss")) => {}
-            (_, Family::Either)
-            | (Family::PostgreSql, Family::PostgreSql)
-            | (Family::OpenGauss, Family::OpenGauss) => {}
-            (Family::Either, _) => self.family = family,
+            (_, Dialect::Auto)
+            | (Dialect::PostgreSql, Dialect::PostgreSql)
+            | (Dialect::OpenGauss, Dialect::OpenGauss) => {}
+            (Dialect::Auto, _) => self.dialect = dialect,
             _ => return Err(AuthError::Dialect),
         }
         Ok(())
@@ -312,12 +307,12 @@ mod tests {
     #[test]
     fn a_server_may_not_change_its_mind() {
         let mut info = ServerInfo::new();
-        assert_eq!(info.saw(Family::Either), Ok(()));
-        assert_eq!(info.saw(Family::PostgreSql), Ok(()));
-        assert_eq!(info.saw(Family::PostgreSql), Ok(()));
-        assert_eq!(info.saw(Family::OpenGauss), Err(AuthError::Dialect));
+        assert_eq!(info.saw(Dialect::Auto), Ok(()));
+        assert_eq!(info.saw(Dialect::PostgreSql), Ok(()));
+        assert_eq!(info.saw(Dialect::PostgreSql), Ok(()));
+        assert_eq!(info.saw(Dialect::OpenGauss), Err(AuthError::Dialect));
         info.expect(Dialect::OpenGauss);
-        assert_eq!(info.saw(Family::PostgreSql), Err(AuthError::Dialect));
+        assert_eq!(info.saw(Dialect::PostgreSql), Err(AuthError::Dialect));
         assert!(info.is_opengauss());
     }
 
