@@ -72,14 +72,4 @@ impl Session<'_> {
         }
         fault
     }
-
-    /// What one server is says nothing of another.
-    pub(super) fn forget_guess(&mut self) {
-        if cfg!(not(feature = "opengauss")) {
-            return;
-        }
-        self.server.set(Fact::MinorRefused, false);
-        self.server.set(Fact::Settled, false);
-        self.server.set(Fact::WasGauss, false);
-    }
 }

@@ -148,7 +148,7 @@ impl<'a> Candidates<'a> {
             let same = session.place.host == self.place.host;
             session.server.plaintext_refused &= same;
             if !same {
-                session.forget_guess();
+                session.server.forget_guess();
             }
         }
         session.place = self.place;

@@ -167,9 +167,7 @@ impl<'b> Session<'b> {
 
     /// The next session may be with another database.
     pub(crate) fn forget_database(&mut self) {
-        self.server.set(Fact::MinorRefused, false);
-        self.server.set(Fact::Settled, false);
-        self.server.set(Fact::WasGauss, false);
+        self.server.forget_guess();
         #[cfg(feature = "opengauss")]
         self.link.rules.forget_database();
     }

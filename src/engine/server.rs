@@ -60,6 +60,9 @@ pub(crate) enum Fact {
     Forgot = 2048,
 }
 
+/// What is known of the protocol version that a server takes.
+const GUESS: u16 = Fact::Settled.bit() | Fact::WasGauss.bit() | Fact::MinorRefused.bit();
+
 impl Fact {
     #[allow(clippy::as_conversions, reason = "a bit of a word")]
     const fn bit(self) -> u16 {
@@ -85,12 +88,16 @@ impl ServerInfo {
 
     /// Forgets all but what the next login must know.
     pub(crate) fn forget(&mut self) {
-        const KEPT: u16 = Fact::Mixed.bit()
-            | Fact::Settled.bit()
-            | Fact::WasGauss.bit()
-            | Fact::MinorRefused.bit();
+        const KEPT: u16 = Fact::Mixed.bit() | GUESS;
         let Self { plaintext_refused, facts, .. } = *self;
         *self = Self { plaintext_refused, facts: facts & KEPT, ..Self::new() };
+    }
+
+    /// What one server takes says nothing of another.
+    pub(crate) const fn forget_guess(&mut self) {
+        if cfg!(feature = "opengauss") {
+            self.facts &= !GUESS;
+        }
     }
 
     /// Whether a fact is so.
@@ -118,7 +125,9 @@ impl ServerInfo {
 
     /// The dialect that the configuration names.
     pub(crate) const fn expect(&mut self, dialect: Dialect) {
-        self.dialect = dialect;
+        if cfg!(feature = "opengauss") {
+            self.dialect = dialect;
+        }
     }
 
     /// Takes what a message of the login says of the dialect; `Auto`: nothing.
