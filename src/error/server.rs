@@ -58,16 +58,10 @@ impl<'a> ServerError<'a> {
         self.text(b'V').or_else(|| self.text(b'S')).unwrap_or("ERROR")
     }
 
-    /// Whether the server ends the session with this error, and whether it breaks down itself.
-    pub(crate) fn ends(&self) -> (bool, bool) {
-        let severity = self.field(b'V').or_else(|| self.field(b'S')).unwrap_or(&[]);
-        let panic = severity == b"PANIC";
-        (panic || severity == b"FATAL", panic)
-    }
-
     /// Whether the server ends the session with this error.
     pub fn is_fatal(&self) -> bool {
-        self.ends().0
+        let severity = self.field(b'V').or_else(|| self.field(b'S')).unwrap_or(&[]);
+        severity == b"FATAL" || severity == b"PANIC"
     }
 
     /// The primary message (field `M`).
