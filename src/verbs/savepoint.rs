@@ -86,7 +86,7 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     pub fn rollback(mut self) -> Result<()> {
         let mut digits = [0; DECIMAL];
         let number = decimal(self.depth, &mut digits);
-        self.end(&["ROLLBACK TO _barepg", number, ";RELEASE _barepg", number], false)
+        self.end(&rollback_sql(number), false)
     }
 
     /// `again`: where the command fails, the next verb rolls back. It does where the command was not
@@ -168,9 +168,13 @@ fn roll_back_to(
     }
     let mut digits = [0; DECIMAL];
     let number = decimal(session.savepoints.saturating_add(1), &mut digits);
-    let sql = ["ROLLBACK TO _barepg", number, ";RELEASE _barepg", number];
-    session.send_query(io, &sql)?;
+    session.send_query(io, &rollback_sql(number))?;
     session.discard(io)
+}
+
+/// Rolls back to a savepoint and removes it.
+const fn rollback_sql(number: &str) -> [&str; 4] {
+    ["ROLLBACK TO _barepg", number, ";RELEASE _barepg", number]
 }
 
 /// The number of a savepoint as text.
