@@ -122,9 +122,9 @@ impl Session<'_> {
                 }
                 tag::ERROR_RESPONSE => {
                     self.next(io)?;
-                    self.take_error(io)?;
+                    let fault = self.take_last_error(io);
                     self.exchange.die();
-                    return Err(Fault::SERVER);
+                    return Err(fault);
                 }
                 _ => return Err(ProtocolError::Unsolicited.into()),
             }
