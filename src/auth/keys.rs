@@ -242,8 +242,8 @@ pub(super) fn derive(
     if iterations < least || iterations > most {
         return Err(AuthError::Iterations.into());
     }
-    let secrets = Secrets { credentials, cache: None };
-    prepared(secrets.password()?, credentials, |password| keys.derive(|key| salted(password, key)))
+    let password = password(credentials)?;
+    prepared(password, credentials, |password| keys.derive(|key| salted(password, key)))
 }
 
 /// Where a login finds its keys: given ones, kept ones, or the password.
@@ -252,7 +252,7 @@ pub(crate) struct Secrets<'a, 'b> {
     pub(crate) cache: Option<&'b mut (dyn KeyStore + 'static)>,
 }
 
-impl<'a> Secrets<'a, '_> {
+impl Secrets<'_, '_> {
     /// ClientKey and ServerKey for this salt and count.
     pub(crate) fn scram(
         &mut self,
@@ -294,13 +294,14 @@ impl<'a> Secrets<'a, '_> {
         request: &GaussRequest,
         tick: Tick<'_>,
     ) -> Result<[u8; super::gauss::ANSWER], Fault> {
-        match self.answer_with_keys(request) {
+        let unfit = match self.answer_with_keys(request) {
             Some(Ok(answer)) => return Ok(answer),
-            // Keys that do not fit are no error where there is a password to derive them from.
-            Some(Err(error)) if self.credentials.password.is_none() => return Err(error.into()),
-            _ => {}
-        }
-        let key = request.salted(self.password()?, self.credentials.gauss_iterations, tick)?;
+            Some(Err(error)) => Fault::from(error),
+            None => ConfigError::NoPassword.into(),
+        };
+        // Keys that do not fit are no error where there is a password to derive them from.
+        let password = password(self.credentials).map_err(|_| unfit)?;
+        let key = request.salted(password, self.credentials.gauss_iterations, tick)?;
         self.keep_gauss(request, &key)
     }
 
@@ -337,12 +338,12 @@ impl<'a> Secrets<'a, '_> {
         }
         Ok(answer)
     }
+}
 
-    /// The password; an empty one is none.
-    pub(crate) fn password(&self) -> Result<&'a [u8], Fault> {
-        let password = self.credentials.password.map(|password| password.as_bytes());
-        password.filter(|password| !password.is_empty()).ok_or(ConfigError::NoPassword.into())
-    }
+/// The password, which has to be given.
+pub(crate) fn password<'a>(credentials: &Credentials<'a>) -> Result<&'a [u8], Fault> {
+    let password = credentials.given_password().ok_or(ConfigError::NoPassword)?;
+    Ok(password.as_bytes())
 }
 
 /// ClientKey and ServerKey. An exchange turns them into the two signatures where they are.

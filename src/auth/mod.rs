@@ -22,9 +22,9 @@ pub use hardware::{
 #[cfg(test)]
 pub(crate) use hash::hmac_sha256;
 pub(crate) use hash::{Sha256, mac_under, wipe};
-pub(crate) use keys::Secrets;
 pub use keys::{KeyCache, ScramKeys};
 pub(crate) use keys::{KeyStore, SaltedKeys};
+pub(crate) use keys::{Secrets, password};
 #[cfg(feature = "md5")]
 pub(crate) use md5::md5_answer;
 pub(crate) use scram::{Binding, MECHANISM, MECHANISM_PLUS, NONCE, Scram};

@@ -99,7 +99,7 @@ impl<'a> Config<'a> {
 
     /// Whether a password is given.
     pub fn has_password(&self) -> bool {
-        self.credentials.password.is_some_and(|password| !password.as_str().is_empty())
+        self.credentials.given_password().is_some()
     }
 
     /// Whether openGauss's login keys are given.

@@ -8,7 +8,7 @@
 use super::protection::{Protection, allowed_methods, binding};
 #[cfg(feature = "opengauss")]
 use crate::auth::gauss::GaussRequest;
-use crate::auth::{Binding, NONCE, Request, Scram, Secrets};
+use crate::auth::{Binding, NONCE, Request, Scram, Secrets, password};
 use crate::config::{ChannelBinding, Config, Dialect};
 use crate::engine::{Fact, Session, Span};
 use crate::error::{AuthError, ConfigError, Error, Fault, Outcome, ProtocolError};
@@ -190,10 +190,7 @@ impl Session<'_> {
                 // From here on one request is answered, once.
                 _ if answered => return Err(Fault::from(AuthError::Malformed)),
                 Request::Cleartext => {
-                    self.answer(
-                        io,
-                        Secrets { credentials: &config.credentials, cache: None }.password()?,
-                    )?;
+                    self.answer(io, password(&config.credentials)?)?;
                 }
                 #[cfg(feature = "md5")]
                 Request::Md5(salt) => self.answer_md5(io, config, salt)?,
@@ -233,8 +230,7 @@ impl Session<'_> {
         salt: [u8; 4],
     ) -> Result<(), Fault> {
         let user = config.credentials.user.unwrap_or("").as_bytes();
-        let secrets = Secrets { credentials: &config.credentials, cache: None };
-        let answer = crate::auth::md5_answer(user, secrets.password()?, salt);
+        let answer = crate::auth::md5_answer(user, password(&config.credentials)?, salt);
         self.answer(io, &answer)
     }
 
@@ -264,7 +260,7 @@ impl Session<'_> {
         exchange: &mut Scram<'p>,
     ) -> Result<(), Fault> {
         if config.credentials.scram_key_decoder.is_none() {
-            Secrets { credentials: &config.credentials, cache: None }.password()?;
+            password(&config.credentials)?;
         }
         let mut entropy = [0; NONCE];
         let platform = self.link.platform();

@@ -44,7 +44,7 @@ pub(crate) struct Credentials<'a> {
     pub(crate) gauss_iterations: (u32, u32),
 }
 
-impl Credentials<'_> {
+impl<'a> Credentials<'a> {
     pub(crate) const NONE: Self = Self {
         user: None,
         password: None,
@@ -60,6 +60,11 @@ impl Credentials<'_> {
         #[cfg(feature = "opengauss")]
         gauss_iterations: (limits::GAUSS_MIN_ITERATIONS, limits::GAUSS_MAX_ITERATIONS),
     };
+
+    /// The password; an empty one is none.
+    pub(crate) fn given_password(&self) -> Option<Secret<'a>> {
+        self.password.filter(|password| !password.as_str().is_empty())
+    }
 }
 
 /// A secret. Shown as `<redacted>` by every formatter.
