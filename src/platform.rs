@@ -71,13 +71,14 @@ pub trait Platform {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoEntropy;
 
-/// Random bytes from the platform, 8 or more.
+/// Random bytes from the board, 8 or more, and the check that they do not repeat themselves: as the driver
+/// draws its own, for stacks that need some at their start.
 ///
 /// # Errors
 /// [`NoEntropy`] when the platform has none, or gives the same 8 bytes (of 32 or more bytes: 16, of
 /// less than 16: 4) again and again: so does a source that is not switched on, and a register that is
 /// read faster than it fills.
-pub(crate) fn draw(platform: &dyn Platform, buf: &mut [u8]) -> Result<(), NoEntropy> {
+pub fn draw_entropy(platform: &dyn Platform, buf: &mut [u8]) -> Result<(), NoEntropy> {
     platform.entropy(buf)?;
     let period = match buf.len() {
         ..16 => 4,
@@ -138,7 +139,7 @@ impl Countdown {
     pub(crate) fn pulse(&mut self, platform: &dyn Platform) -> Result<(), Fault> {
         platform.idle();
         let now = low(platform.now_ms());
-        let passed = passed(now, self.last);
+        let passed = passed_ms(now, self.last);
         self.last = now;
         if core::mem::replace(&mut self.runs, true) && passed > 0 {
             self.still = 0;
@@ -235,9 +236,10 @@ pub(crate) const fn low(now: u64) -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
-/// The time between two lower halves, in milliseconds; the clock may have wrapped. One that went backwards
-/// says nothing of the time that passed.
-pub(crate) const fn passed(now: u32, since: u32) -> u32 {
+/// Milliseconds between two lower halves of [`now_ms`](Platform::now_ms), for stacks that count time as the driver
+/// does: the clock may have wrapped, and one that went back says nothing of the time that passed (0).
+#[must_use]
+pub const fn passed_ms(now: u32, since: u32) -> u32 {
     let passed = now.wrapping_sub(since).cast_signed();
     if passed > 0 { passed.unsigned_abs() } else { 0 }
 }
@@ -304,7 +306,7 @@ pub(crate) mod tests {
             (b"abcdefghijklmnopqrs", 48, true),
         ] {
             let mut buf = [0; 48];
-            let drawn = draw(&Stuck(bytes), &mut buf[..length]);
+            let drawn = draw_entropy(&Stuck(bytes), &mut buf[..length]);
             assert_eq!(drawn.is_ok(), good, "{bytes:?}, {length}");
         }
     }

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::connect::Dial;
 use crate::connection::Connection;
 use crate::error::{Error, Outcome, Remedy, Result, ServerError};
-use crate::platform::{Countdown, Platform, low, passed};
+use crate::platform::{Countdown, Platform, low, passed_ms};
 
 /// How long to pause after how many failures in a row.
 ///
@@ -244,7 +244,7 @@ impl Supervisor {
 fn lasted(now: u64, since: u64) -> u32 {
     match now.checked_sub(since) {
         Some(lasted) => u32::try_from(lasted).unwrap_or(u32::MAX),
-        None => passed(low(now), low(since)),
+        None => passed_ms(low(now), low(since)),
     }
 }
 

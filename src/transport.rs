@@ -37,6 +37,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use crate::error::Fault;
 use crate::platform::Countdown;
+pub use crate::platform::{draw_entropy, passed_ms};
 use crate::types::net::{parse_ip, parse_ipv4};
 use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
 

@@ -264,7 +264,7 @@ impl Session<'_> {
         }
         let mut entropy = [0; NONCE];
         let platform = self.link.platform();
-        crate::platform::draw(platform, &mut entropy).map_err(|_| AuthError::NoEntropy)?;
+        crate::platform::draw_entropy(platform, &mut entropy).map_err(|_| AuthError::NoEntropy)?;
         exchange.begin(&entropy, binding);
         self.stage(io, &|w| frontend::password(w, &|w| exchange.initial(w)))
     }

@@ -73,7 +73,7 @@ use crate::error::{
     Buffer, Details, Error, Fault, OutboxError, Outcome, Result, SqlState, UsageError,
 };
 use crate::flash::FlashError;
-use crate::platform::{Platform, draw};
+use crate::platform::{Platform, draw_entropy};
 use crate::verbs::{Params, StaticStatement};
 use crate::wire::{Rules, WireError, Writer};
 
@@ -176,7 +176,7 @@ impl<'b, F: NorFlash> Outbox<'b, F> {
         ring.open(&mut device, rows, longest)?;
         if ring.sequence == 0 {
             let mut random = [0; 8];
-            draw(platform, &mut random).map_err(|_| OutboxError::NoEntropy)?;
+            draw_entropy(platform, &mut random).map_err(|_| OutboxError::NoEntropy)?;
             // Positive as a bigint.
             ring.begin(u64::from_le_bytes(random) >> 33 << 32);
         }

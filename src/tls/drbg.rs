@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 use crate::NoEntropy;
 use crate::auth::mac_under;
-use crate::platform::draw;
+use crate::platform::draw_entropy;
 
 /// Bytes of entropy for one seed: 256 bits and a nonce of half that.
 pub(super) const SEED: usize = 48;
@@ -26,7 +26,7 @@ impl Drbg {
     /// When the platform fails, or repeats itself.
     pub(super) fn new(platform: &dyn crate::Platform) -> Result<Self, NoEntropy> {
         let mut seed = [0; SEED];
-        draw(platform, &mut seed)?;
+        draw_entropy(platform, &mut seed)?;
         let drbg = Self::from_seed(&seed);
         seed.zeroize();
         Ok(drbg)

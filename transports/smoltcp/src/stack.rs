@@ -6,6 +6,7 @@ mod inner;
 use core::cell::RefCell;
 use core::net::Ipv4Addr;
 
+use barepg::transport::draw_entropy;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, Medium};
 use smoltcp::socket::dhcpv4::{self, RetryConfig};
@@ -69,14 +70,8 @@ impl<'a, D: Device> Stack<'a, D> {
             Some(seed) => seed,
             None => {
                 let mut seed = [0; 8];
-                let drawn = board.entropy(&mut seed);
-                let [a, b, c, d, e, f, g, h] = seed;
-                let [low, high] = [[a, b, c, d], [e, f, g, h]].map(u32::from_le_bytes);
-                // The same word twice: a generator that is not switched on, or read faster than it fills.
-                if drawn.is_err() || low == high {
-                    return Err(SetupError::NoEntropy);
-                }
-                u64::from(high) << 32 | u64::from(low)
+                draw_entropy(board, &mut seed).map_err(|_| SetupError::NoEntropy)?;
+                u64::from_le_bytes(seed)
             }
         };
         // Neighbours, as counters are, must not look alike.

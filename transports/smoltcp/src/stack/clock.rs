@@ -2,12 +2,14 @@
 
 use core::cell::Cell;
 
+use barepg::transport::passed_ms;
+
 /// Looks in a row at which the board's clock did not move before it counts as stopped. Each comes with a poll
 /// of the stack, a microsecond of the fastest machine; a clock moves every 100 ms.
 const STILL_LOOKS: u32 = 1 << 18;
 
 /// Milliseconds since the stack began, from a board's clock of 32 bits or more: one that wraps goes on, one that goes
-/// back loses the time between two looks, as in the driver.
+/// back loses the time between two looks.
 pub(super) struct Clock {
     now: Cell<u64>,
     /// What the board's clock said last, its lower half.
@@ -25,7 +27,7 @@ impl Clock {
     /// The time, now that the board's clock says that.
     pub(super) fn look(&self, board_ms: u64) -> u64 {
         let low = low(board_ms);
-        let passed = low.wrapping_sub(self.last.replace(low)).cast_signed().max(0).unsigned_abs();
+        let passed = passed_ms(low, self.last.replace(low));
         self.still.set(if passed > 0 { 0 } else { self.still.get().wrapping_add(1) });
         let now = self.now.get().wrapping_add(u64::from(passed));
         self.now.set(now);
