@@ -11,6 +11,7 @@ const TLS: &str = "qemu-lm3s6965-tls";
 const SURVIVE: &str = "driver_survive";
 
 const SENTENCES: &[Sentence] = &[
+    ("README.md", "for what most firmware uses", &[["driver", "set"]]),
     ("README.md", "s in all flash", &[[LM3S, "flash"]]),
     ("README.md", "bytes static RAM", &[[LM3S, "static_ram"]]),
     ("README.md", "stack, the most in use", &[[LM3S, "stack"]]),
