@@ -10,7 +10,7 @@
 //! from standard input, out of sight of other users. The second needs no server, but what
 //! the server stores: `select rolpassword from pg_authid where rolname = 'logger'`, which only
 //! an administrator may read. It checks that the password is the one stored.
-//! The third makes keys of a random password that nobody ever sees, for SCRAM, and prints the statement that
+//! The third makes keys of a random password that is never shown, for SCRAM, and prints the statement that
 //! gives the role the other half of them.
 //!
 //! Prints `scram_client_key=… scram_server_key=…` for a connection string, or for openGauss

@@ -77,6 +77,6 @@ fn listen() {
             other => panic!("no such command: {other:?}"),
         }
     }
-    // Nobody is there any more.
+    // The other end is gone.
     std::process::exit(1);
 }

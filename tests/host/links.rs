@@ -21,7 +21,7 @@ fn write_until_it_fails(link: &mut Link) {
             return;
         }
     }
-    panic!("nobody reads, and it is no error");
+    panic!("the peer does not read, and it is no error");
 }
 
 /// In a program that has not asked for SIGPIPE to be ignored it would end the process.

@@ -344,7 +344,7 @@ fn rows_in_ram_move_to_flash_with_their_keys() {
                 let value = if value % 10 == 0 { -value } else { value };
                 ram.push(&INSERT, (value, "x")).unwrap()
             }));
-            // Some are stored, and nobody has said so.
+            // Some are stored, and it was not said.
             let rows = keys[1..6].iter().zip(1..).map(|(key, value)| (7, *key, value, "x"));
             let sql = "insert into reading values ($1::int, $2::bigint, $3::int, $4::text)";
             with_session(port, "taken_over", |conn| conn.execute_many(sql, rows)).unwrap();

@@ -110,7 +110,7 @@ fn what_ends_in_several_verbs_is_not_the_last_end_alone() {
     }
 }
 
-/// A transaction that is opened on the guard itself, after text has ended the guard's, makes nobody forget
+/// A transaction that is opened on the guard itself, after text has ended the guard's, makes no guard forget
 /// what became of that.
 #[test]
 fn a_guard_on_a_guard_takes_nothing_from_the_outer_ones_fate() {

@@ -148,7 +148,7 @@ fn a_portal_of_a_statement_that_was_outdated_opens_in_the_next_transaction() {
     }
 }
 
-/// The same pooler as is installed: it sends nobody away.
+/// The same pooler as is installed: it sends no client away.
 #[test]
 fn a_pooler_that_mixes_sessions_does_the_same() {
     let pooled = Pooled::new("tracked", 1, &[]);

@@ -28,7 +28,7 @@ pub fn transaction(run: &mut Run, c: &mut Connection, inner: &[Step], end: End) 
     if open && in_transaction {
         run.log.push("transaction() -> InTransaction".into());
         if std::mem::take(&mut run.earlier) {
-            run.fault("an earlier statement has failed, and nobody says so");
+            run.fault("an earlier statement has failed, and no verb says so");
         }
     } else {
         run.call(c, "transaction()".into(), &[Op::Begin], Together::Alone, |_, _| Err(error));
@@ -149,7 +149,7 @@ impl Run<'_> {
             }
             Err(error) => {
                 if std::mem::take(&mut self.earlier) {
-                    self.fault("an earlier statement has failed, and nobody says so");
+                    self.fault("an earlier statement has failed, and no verb says so");
                 }
                 let done = self.server.run(&[op], Together::Alone);
                 if !commit || (done.ok && !done.rolled_back) || error.outcome() != Outcome::Refused
@@ -159,7 +159,7 @@ impl Run<'_> {
             }
             Ok(()) => {
                 if std::mem::take(&mut self.earlier) {
-                    self.fault("an earlier statement has failed, and nobody says so");
+                    self.fault("an earlier statement has failed, and no verb says so");
                 }
                 let done = self.server.run(&[op], Together::Alone);
                 if !same && (commit || kept) || !done.ok || done.rolled_back {
@@ -190,7 +190,7 @@ impl Run<'_> {
             Err(error) if !same => self.not_in_transaction(error, number),
             result => {
                 if std::mem::take(&mut self.earlier) {
-                    self.fault("an earlier statement has failed, and nobody says so");
+                    self.fault("an earlier statement has failed, and no verb says so");
                 }
                 let done = self.server.run(if commit { alone } else { both }, Together::Batch);
                 if done.ok != result.is_ok() || !same {

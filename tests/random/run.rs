@@ -147,7 +147,7 @@ impl<'r> Run<'r> {
             }
         }
         if std::mem::take(&mut self.earlier) {
-            self.fault("an earlier statement has failed, and nobody says so");
+            self.fault("an earlier statement has failed, and no verb says so");
         }
         self.owed.clear();
         let before = self.server.clone();
@@ -177,7 +177,7 @@ impl<'r> Run<'r> {
                 self.cut |= done.ended;
                 return true;
             }
-            // Made to fail: nobody says so again.
+            // Made to fail: it is not said again.
             Err(error) if error.kind() == ErrorKind::Usage(UsageError::Copy) => {
                 self.failed(error, &before, ops, done);
                 return false;
@@ -322,7 +322,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Whether the server is at work for nobody else.
+    /// Whether the server is at work for no other client.
     pub fn is_gone(&mut self) -> bool {
         let others = "select from pg_stat_activity where datname = current_database() \
             and pid <> pg_backend_pid() and state <> 'idle'";

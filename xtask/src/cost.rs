@@ -1,6 +1,6 @@
 //! `cargo xtask cost`: the tables and plots of `docs/cost.md`, and of README, from measured figures.
 //!
-//! The figures are in `docs/cost/figures.toml`; nobody writes one by hand. The stage "figures" of the
+//! The figures are in `docs/cost/figures.toml`; none is written by hand. The stage "figures" of the
 //! tests makes tables and plots anew from them, and compares them with what is in the repository and
 //! with the budgets.
 

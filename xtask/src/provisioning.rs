@@ -26,7 +26,7 @@ Makes of each device's parameters the lines for its console (NAME.txt) and the i
   --server CONNINFO   what all of them have: keyword=value, without spaces in the values
   --root FILE         the root certificate, PEM or DER; sslrootcert=root is added
   --login             log in once with the password in CONNINFO or FILE, for the keys of that role;
-                      without it a random password is made that nobody sees, and roles.sql, which
+                      without it a random password is made that is never shown, and roles.sql, which
                       gives each role its half of the keys (SCRAM)
   --place BYTES       of each of the two copies in the device's flash (1024)
   --room BYTES        of the device's memory for its parameters (512)

@@ -16,7 +16,7 @@ const HANG_UP_MS: u64 = 500;
 /// What has arrived, from the interrupt that takes it to the driver that reads it. A UART holds few bytes by
 /// itself, and while the driver computes a login's hashes for a second it reads none.
 ///
-/// `N` bytes: what arrives while nobody reads. The driver asks for one answer at a time; those and what a server
+/// `N` bytes: what arrives while it is not read. The driver asks for one answer at a time; those and what a server
 /// sends unsolicited must fit, or the session ends with an error.
 pub struct Received<const N: usize> {
     ring: [AtomicU8; N],

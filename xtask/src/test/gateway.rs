@@ -35,7 +35,7 @@ pub fn run(program: &Path) -> Checked {
     for word in cluster.conninfo("scram_user").split_whitespace() {
         let Some((keyword, value)) = word.split_once('=') else { continue };
         if keyword == "password" {
-            // As in its unit: a file that nobody else may read.
+            // As in its unit: a file that its owner alone may read.
             let file = scratch.path().join("pgpass");
             fs::write(&file, format!("*:*:*:*:{value}\n")).map_err(failed)?;
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).map_err(failed)?;
