@@ -65,7 +65,8 @@ impl<F: NorFlash, E: From<FlashError>> Device<F, E> {
         clippy::cast_possible_truncation,
         reason = "checked: at most 32"
     )]
-    pub(crate) const WORD: u32 = {
+    pub(crate) const WORD: u32 = Self::WORD_BYTES as u32;
+    const WORD_BYTES: usize = {
         let mut word = 4;
         if F::WRITE_SIZE > word {
             word = F::WRITE_SIZE;
@@ -76,7 +77,7 @@ impl<F: NorFlash, E: From<FlashError>> Device<F, E> {
         assert!(word.is_power_of_two() && word <= 32, "words of up to 32 bytes are supported");
         assert!(F::WRITE_SIZE.is_power_of_two() && F::READ_SIZE.is_power_of_two());
         assert!(F::READ_SIZE <= 8, "reads begin after a head of 8 bytes");
-        word as u32
+        word
     };
 
     /// The next multiple of a word.
@@ -111,15 +112,14 @@ impl<F: NorFlash, E: From<FlashError>> Device<F, E> {
         let length = u32::try_from(bytes.len()).unwrap_or(0);
         self.bytes = self.bytes.wrapping_add(length);
         let reported = self.flash.write(at, bytes).map_err(|error| fault(&error));
-        let (mut at, mut left) = (at, counts);
-        for written in bytes.chunks(32) {
+        let mut at = at;
+        for written in bytes.get(..counts).unwrap_or(bytes).chunks(32) {
             let mut found = [0; 32];
-            self.read(at, found.get_mut(..written.len()).unwrap_or_default())?;
-            let counts = left.min(32);
-            if found.get(..counts) != written.get(..counts) {
+            let whole = written.len().next_multiple_of(const { Self::WORD_BYTES });
+            self.read(at, found.get_mut(..whole).unwrap_or_default())?;
+            if !found.starts_with(written) {
                 return Err(reported.err().unwrap_or(FlashError::Worn).into());
             }
-            left = left.wrapping_sub(counts);
             at = at.wrapping_add(CHUNK);
         }
         Ok(())
