@@ -9,6 +9,7 @@
 //! | `open` | the steps from a transport to a session |
 //! | `protection` | what protects the link below the login, and what may be said over it |
 //! | `channel` | the transport of a session, with or without TLS |
+//! | `guess` | the protocol version that is asked for with `dialect=auto` |
 //! | `startup` | StartupMessage, authentication, up to the first ReadyForQuery |
 //! | `cancel` | CancelRequest |
 

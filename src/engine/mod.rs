@@ -13,7 +13,7 @@
 //! | `description` | RowDescription, packed and pinned |
 //! | `ledger`, `outcome` | the facts about a verb's work; what became of it, and its error |
 //! | `ending` | what a statement may do to the open transaction, by its text |
-//! | `asynchronous` | messages that may arrive at any time |
+//! | `asynchronous`, `notifications` | messages that may arrive at any time, and those that are kept |
 //! | `names` | prepared statements: whose they are, which are known |
 //! | `server` | what is known of the server |
 //!

@@ -36,9 +36,22 @@
 //!
 //! `files` is where roots, certificate and key come from.
 //!
-//! Layers, each using only those before it: `der`, `time`, `x509`, `work`, `dn`, `name`, `rsa`,
-//! `signature`, `chain`, `key`, `bundle`, `proof`, `message`, `offer`, `pem` turn bytes into decisions; `drbg`, `rsa_key`,
-//! `p256_key`, `p384_key`, `ed25519_key`, `cipher`, `shared`, `guard`, `verifier`, `identity`, `stream` are the session; `policy` is `sslmode`.
+//! Each uses only those before it; the first seven rows turn bytes into decisions, the others are the session:
+//!
+//! | file | what |
+//! |---|---|
+//! | `der`, `time`, `x509` | a certificate |
+//! | `work` | what may be computed on a peer's word |
+//! | `dn`, `name` | names, whether two are the same, and whose certificate it is |
+//! | `modular`, `rsa`, `ecdsa`, `signature` | checks of signatures |
+//! | `chain` | whether certificates lead to a trusted one |
+//! | `key`, `bundle`, `proof` | the client's key, certificates and CertificateVerify |
+//! | `message`, `offer`, `pem` | handshake messages as the record layer sees them, what ClientHello offers, PEM |
+//! | `drbg`, `rsa_key`, `p256_key`, `p384_key`, `ed25519_key` | signing with the client's key |
+//! | `transcript`, `cipher` | the hash and the cipher that the record layer is given |
+//! | `shared`, `guard`, `verifier`, `identity` | what they tell each other; records, the server's proof, the client's |
+//! | `stream` | the session as a transport |
+//! | `policy` | `sslmode` |
 
 #[cfg(feature = "tls-client-cert")]
 mod bundle;

@@ -6,7 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | `query` | statements in one round trip, simple queries |
-//! | `params`, `row`, `rows` | what goes in, what comes out |
+//! | `params`, `row`, `rows`, `values` | what goes in, what comes out |
 //! | `sql`, `named` | what runs: SQL text, or a statement by its name |
 //! | `statement`, `prepare` | prepared statements, statements in flash |
 //! | `fit` | whether values fit a statement's types |
