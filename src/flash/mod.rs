@@ -55,6 +55,8 @@ pub(crate) struct Device<F, E = FlashError> {
 
 impl<F: NorFlash, E: From<FlashError>> Device<F, E> {
     pub(crate) const fn new(flash: F) -> Self {
+        // Compiled of a flash whose words are supported, and of no other.
+        let _ = Self::WORD;
         Self { flash, writes: 0, bytes: 0, erasures: 0, error: PhantomData }
     }
 

@@ -9,7 +9,6 @@ use super::of_usage;
 use super::ring::Room;
 use crate::connection::Connection;
 use crate::error::{OutboxError, Result};
-use crate::flash::Device;
 use crate::verbs::{Params, StaticStatement};
 
 /// What to do with a row for which there is no room.
@@ -199,7 +198,6 @@ impl<'b> Options<'b> {
             longest: 0,
         };
         let aside_place = (self.aside_pages > 0).then(|| place(from, 1, self.aside_pages));
-        let _ = Device::<F>::WORD;
         Ok((place(from.wrapping_add(aside), 0, rows), aside_place))
     }
 }

@@ -77,7 +77,6 @@ impl<F: NorFlash> Store<F> {
         if !(fits(from, erased) && fits(place, erased) && fits(from, UNIT) && fits(place, UNIT)) {
             return Err(ProvisionError::Region);
         }
-        let _ = Device::<F>::WORD;
         Ok(Self { device: Device::new(flash), start: from, place })
     }
 

@@ -83,10 +83,13 @@ fn values_mean_the_same_whichever_way_they_go() {
         for column in COLUMNS {
             let sql = format!("drop table if exists target; create temp table target (v {column})");
             conn.batch_execute(&sql).unwrap();
+            let mut rows = 0;
             for row in ["'ab'", "'a'", "'7'", "'2024-02-29'", "'ok'", "'{\"a\": 1}'", "null"] {
-                // Those that the column takes.
-                let _ = conn.batch_execute(&format!("insert into target values ({row})"));
+                // Those that the column takes: NULL, and another one.
+                let insert = format!("insert into target values ({row})");
+                rows += u32::from(conn.batch_execute(&insert).is_ok());
             }
+            assert!(rows > 1, "{column}");
             for (index, value) in values.iter().enumerate() {
                 for sql in STATEMENTS {
                     let params = [*value];
