@@ -4,7 +4,7 @@ use core::ops::{Deref, DerefMut};
 
 use crate::connection::Connection;
 use crate::engine::{Session, TransactionStatus};
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Result, SqlState};
 use crate::transport::{Lent, lent};
 use crate::verbs::transaction::Transaction;
 use crate::wire::digits::{self, DECIMAL};
@@ -72,7 +72,7 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     /// has ended the transaction, as for [`Transaction::commit`].
     pub fn commit(mut self) -> Result<()> {
         let mut digits = [0; DECIMAL];
-        self.end(&["RELEASE _barepg", decimal(self.depth, &mut digits)], true)
+        self.end(&["RELEASE _barepg", decimal(self.depth, &mut digits)])
     }
 
     /// Takes the work back; the transaction goes on.
@@ -80,27 +80,25 @@ impl<'s, 'c, 'b> Savepoint<'s, 'c, 'b> {
     /// # Errors
     /// When the link fails; the server rolls back the whole transaction then.
     /// [`ErrorKind::EarlierStatement`](crate::ErrorKind::EarlierStatement): rows that were dropped
-    /// had failed; the next verb takes the work back, and the transaction goes on.
+    /// had failed; the next verb takes the work back, and the transaction goes on, as after
+    /// [`ErrorKind::Server`](crate::ErrorKind::Server), which is a cancel request that came late.
     /// [`UsageError::NotInTransaction`](crate::UsageError::NotInTransaction), as
     /// [`commit`](Self::commit).
     pub fn rollback(mut self) -> Result<()> {
         let mut digits = [0; DECIMAL];
         let number = decimal(self.depth, &mut digits);
-        self.end(&rollback_sql(number), false)
+        self.end(&rollback_sql(number))
     }
 
-    /// `again`: where the command fails, the next verb rolls back. It does where the command was not
-    /// sent.
-    fn end(&mut self, sql: &[&str], again: bool) -> Result<()> {
+    /// Where the command fails, or was not sent, the next verb rolls back.
+    fn end(&mut self, sql: &[&str]) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
         session.begin_end(io, self.number)?;
-        let ended = session.command(io, sql, false);
-        self.open = again && ended.is_err();
-        if !self.open {
-            session.savepoints = self.depth.saturating_sub(1);
-        }
-        ended.map_err(|fault| session.into_error(fault))
+        session.command(io, sql, false).map_err(|fault| session.into_error(fault))?;
+        session.savepoints = self.depth.saturating_sub(1);
+        self.open = false;
+        Ok(())
     }
 }
 
@@ -155,7 +153,8 @@ impl Session<'_> {
 }
 
 /// Rolls back to the savepoint above those that are open, and removes it, unless a statement ended the
-/// transaction, one whose answer was not read before among them.
+/// transaction, one whose answer was not read before among them. Once more where it was cancelled; where the
+/// savepoint is gone it never succeeds.
 fn roll_back_to(
     session: &mut Session<'_>,
     io: &mut Lent<'_>,
@@ -168,8 +167,11 @@ fn roll_back_to(
     }
     let mut digits = [0; DECIMAL];
     let number = decimal(session.savepoints.saturating_add(1), &mut digits);
-    session.send_query(io, &rollback_sql(number))?;
-    session.discard(io)
+    let undone = session.send_query(io, &rollback_sql(number)).and_then(|()| session.discard(io));
+    if undone.is_err() && session.sqlstate() == SqlState::QUERY_CANCELED {
+        session.exchange.set_undo(roll_back_to);
+    }
+    undone
 }
 
 /// Rolls back to a savepoint and removes it.

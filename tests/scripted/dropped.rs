@@ -2,14 +2,13 @@
 //! next verb, once, and that verb sends nothing of its own. What the driver itself made to fail is
 //! not reported.
 
-use barepg::{Client, Error, ErrorKind, Outcome, Result, Storage, TransactionStatus, UsageError};
+use barepg::{Error, ErrorKind, Outcome, Result, UsageError};
 use embedded_io::Write;
 
 use super::model::{At, Damage, Server, error};
-use super::peer::{Delivery, End, Machine, Peer};
+use super::peer::{End, Machine};
 use super::play::Conn;
-use super::startup::CONFIG;
-use super::transcript::{message, read};
+use super::transcript::message;
 use super::verbs::{Calls, VERBS, Within, run, session};
 
 /// Something whose answer is not read to its end, and the message at which that happens at the
@@ -340,41 +339,5 @@ fn columns_that_do_not_fit_hide_no_error() {
             let later = next.is_some_and(|error| is_earlier(error, "23505"));
             assert!(reported || later, "{calls:?}");
         });
-    }
-}
-
-/// A cancel request or a deadline of the server's that comes too late can hit the end of a transaction
-/// instead. It is then open still, and no call is to be done in it.
-#[test]
-fn a_transaction_whose_end_was_cancelled_is_rolled_back_by_the_next_call() {
-    for (end, dropped) in [("COMMIT", false), ("ROLLBACK", false), ("ROLLBACK", true)] {
-        let text = format!(
-            "@login\n>>> Q \"BEGIN\"\n<<< C \"BEGIN\"\n<<< Z 'T'\n>>> Q \"{end}\"
-<<< E 'SERROR' #00 'VERROR' #00 'C57014' #00 'Mcancelled' #00 #00\n<<< Z 'E'
->>> Q \"ROLLBACK\"\n<<< C \"ROLLBACK\"\n<<< Z 'I'\n>>> Q \"\"\n<<< I\n<<< Z 'I'
->>> Q \"BEGIN\"\n<<< C \"BEGIN\"\n<<< Z 'T'\n>>> Q \"\"\n<<< I\n<<< Z 'T'"
-        );
-        let machine = Machine::default();
-        let peer = Peer::new(&read(&text, &[]), Delivery::WHOLE, &machine);
-        let mut storage = Storage::<512, 128>::new();
-        let mut client = Client::new(storage.buffers(), &CONFIG, &machine);
-        let mut conn = client.connect(peer.transport()).expect("a login");
-        let tx = conn.transaction().expect("a transaction");
-        let (ended, outcome) = match end {
-            "COMMIT" => (tx.commit(), Outcome::Refused),
-            _ if !dropped => (tx.rollback(), Outcome::Refused),
-            _ => {
-                drop(tx);
-                (conn.ping(), Outcome::NotSent)
-            }
-        };
-        let error = ended.expect_err("cancelled");
-        assert_eq!((error.outcome(), error.is_usable()), (outcome, true), "{end} {dropped}");
-        assert_eq!(conn.ping(), Ok(()), "{end} {dropped}");
-        assert_eq!(conn.transaction_status(), TransactionStatus::Idle, "{end} {dropped}");
-        // And the one that is begun next is nobody's to roll back.
-        assert_eq!(conn.batch_execute("BEGIN"), Ok(()), "{end} {dropped}");
-        assert_eq!(conn.ping(), Ok(()), "{end} {dropped}");
-        assert_eq!(conn.transaction_status(), TransactionStatus::InTransaction, "{end} {dropped}");
     }
 }

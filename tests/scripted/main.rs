@@ -20,6 +20,7 @@
 //! * [`held`]: the row of `query_one`.
 //! * [`mutate`]: right sessions with random damage.
 
+mod cancelled;
 mod commits;
 mod crypto;
 mod decoded;
