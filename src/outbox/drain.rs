@@ -210,10 +210,10 @@ impl<F: NorFlash> Outbox<'_, F> {
     }
 }
 
-/// Ends the sessions that an earlier link left at the server.
+/// Ends the sessions that an earlier link left at the server, if it does that.
 pub(super) fn end_others(conn: &mut Connection) -> Result<()> {
     match conn.execute(END_OTHERS, ()) {
-        Err(error) if !error.is_usable() => Err(error),
+        Err(error) if error.outcome() != Outcome::Refused => Err(error),
         _ => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use super::Device;
 use super::Outbox;
 use super::ring::Ring;
 use crate::connection::Connection;
-use crate::error::{OutboxError, Result};
+use crate::error::{OutboxError, Remedy, Result};
 
 /// Which server this is, and which timeline of its history.
 const WHICH_SERVER: &str = "select (select system_identifier from pg_control_system()), \
@@ -87,7 +87,8 @@ impl Ring {
 fn which_server(conn: &mut Connection) -> Result<Option<u32>> {
     let row = match conn.query_one(WHICH_SERVER, ()) {
         Ok(row) => row,
-        Err(error) if error.is_usable() => return Ok(None),
+        // What passes, as a cancel request does, and what became of an earlier statement, is no answer.
+        Err(error) if error.is_usable() && error.remedy() != Remedy::Retry => return Ok(None),
         Err(error) => return Err(error),
     };
     let Ok((system, file)) = row.decode::<(i64, Option<&str>)>() else { return Ok(None) };

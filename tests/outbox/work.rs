@@ -13,7 +13,7 @@ use barepg_testkit::scratch::Scratch;
 use crate::device::{DEVICE, INSERT, STATEMENTS, database, options, with_outbox, with_session};
 
 /// Values in the order of their arrival.
-fn values(name: &str) -> Vec<i32> {
+pub fn values(name: &str) -> Vec<i32> {
     let found = pg::shared(15).psql(name, "select value from reading order by arrived");
     found.lines().map(|line| line.parse().unwrap()).collect()
 }
@@ -265,41 +265,6 @@ fn another_outbox_is_refused_and_not_touched() {
     Outbox::erase(&mut flash, &options()).unwrap();
     with_outbox(&mut flash, options().aside_pages(3), |outbox| assert_eq!(outbox.waiting(), 0))
         .unwrap();
-}
-
-#[test]
-fn the_last_rows_are_sent_again_to_another_server() {
-    let port = database("moved").port();
-    let cluster = pg::shared(15);
-    let mut flash = Flash::<4, 1024>::new(8, 3);
-    with_outbox(&mut flash, options(), |outbox| {
-        outbox.resend(10);
-        for value in 0..30 {
-            outbox.push(&INSERT, (value, "")).unwrap();
-        }
-        with_session(port, "moved", |conn| outbox.drain(conn)).unwrap();
-        assert_eq!((outbox.waiting(), outbox.counters().resent), (0, 0));
-    })
-    .unwrap();
-    // What another server would lack.
-    cluster.psql("moved", "delete from reading where value >= 23");
-    let moved =
-        "create function public.pg_is_in_recovery() returns bool language sql as 'select false';
-        create function public.pg_walfile_name(pg_lsn) returns text language sql
-        as $$ select '000000AA' $$;
-        alter role trust_user in database moved set search_path = public, pg_catalog";
-    cluster.psql("moved", moved);
-    with_outbox(&mut flash, options(), |outbox| {
-        outbox.resend(10);
-        with_session(port, "moved", |conn| outbox.drain(conn)).unwrap();
-        assert_eq!((outbox.waiting(), outbox.counters().resent), (0, 10));
-        // Once only.
-        with_session(port, "moved", |conn| outbox.drain(conn)).unwrap();
-        assert_eq!(outbox.counters().resent, 10);
-        assert_eq!(outbox.counters().swallowed, 0);
-    })
-    .unwrap();
-    assert_eq!(values("moved"), (0..30).collect::<Vec<_>>());
 }
 
 #[test]
