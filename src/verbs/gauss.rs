@@ -10,7 +10,7 @@
 //! `src/include/catalog/pg_cast.h`; openGauss 7.0.0-RC2 on the wire.
 
 use crate::engine::Session;
-use crate::error::{Fault, UsageError};
+use crate::error::{Fault, SqlState, UsageError};
 use crate::transport::Lent;
 use crate::types::{Oid, declared, is_text, oid};
 use crate::verbs::params::Params;
@@ -96,8 +96,10 @@ impl Session<'_> {
         })?;
         self.send_sync(io)?;
         match self.take_types(io, params) {
-            // Outside of a transaction nothing is lost: the statement itself says what is wrong.
-            Err(Fault::SERVER) if self.is_untouched() => {}
+            // Outside of a transaction nothing is lost: the statement itself says what is wrong. Not where the
+            // question was cancelled in its place.
+            Err(Fault::SERVER)
+                if self.is_untouched() && self.sqlstate() != SqlState::QUERY_CANCELED => {}
             result => result?,
         }
         self.begin_again();

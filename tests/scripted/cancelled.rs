@@ -1,7 +1,7 @@
 //! A cancel request or a deadline of the server's that comes too late can hit the end of a transaction, or of a
 //! part of one. That is open then, and no call is to be done in it.
 
-use barepg::{Client, Connection, Outcome, Storage, TransactionStatus};
+use barepg::{Client, Config, Connection, Outcome, Storage, TransactionStatus};
 
 use super::peer::{Delivery, Machine, Peer};
 use super::startup::CONFIG;
@@ -13,10 +13,14 @@ const CANCELLED: &str =
 
 /// Runs `f` on a session with a server that says this.
 fn session(text: &str, f: impl FnOnce(&mut Connection)) {
+    session_of(&CONFIG, text, f);
+}
+
+fn session_of(config: &Config<'_>, text: &str, f: impl FnOnce(&mut Connection)) {
     let machine = Machine::default();
     let peer = Peer::new(&read(text, &[]), Delivery::WHOLE, &machine);
     let mut storage = Storage::<512, 128>::new();
-    let mut client = Client::new(storage.buffers(), &CONFIG, &machine);
+    let mut client = Client::new(storage.buffers(), config, &machine);
     f(&mut client.connect(peer.transport()).expect("a login"));
 }
 
@@ -79,4 +83,21 @@ fn a_savepoint_whose_end_was_cancelled_is_rolled_back_to_by_the_next_call() {
             assert_eq!(tx.commit(), Ok(()), "{end} {dropped}");
         });
     }
+}
+
+/// openGauss is asked for the types of parameters of bytes before they are sent.
+#[cfg(feature = "opengauss")]
+#[test]
+fn a_question_that_was_cancelled_is_not_answered() {
+    use barepg::{Dialect, Remedy};
+
+    let text = format!(
+        "@login\n>>> P \"\" \"insert\" 1s 0\n>>> D 'S' \"\"\n>>> S\n{}\n>>> Q \"\"\n<<< I\n<<< Z 'I'",
+        CANCELLED.replace("'E'", "'I'")
+    );
+    session_of(&CONFIG.dialect(Dialect::OpenGauss), &text, |conn| {
+        let error = conn.execute("insert", (b"ab".as_slice(),)).expect_err("cancelled");
+        assert_eq!((error.outcome(), error.remedy()), (Outcome::Refused, Remedy::Retry));
+        assert_eq!(conn.ping(), Ok(()));
+    });
 }
