@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::vec;
 use std::vec::Vec;
 
-use barepg_testkit::flash::Flash;
+use barepg_testkit::flash::{Flash, Observed};
 use barepg_testkit::random::Random;
-use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+use embedded_storage::nor_flash::NorFlash;
 
 use super::Device;
 use super::RamFlash;
@@ -271,54 +271,21 @@ fn a_generator_that_stands_still_makes_no_outbox() {
     }
 }
 
-/// RAM whose bytes that are read are counted.
-struct Counted<'m>(RamFlash<'m>, u64);
-
-impl ErrorType for Counted<'_> {
-    type Error = NorFlashErrorKind;
-}
-
-impl ReadNorFlash for Counted<'_> {
-    const READ_SIZE: usize = 1;
-
-    fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        self.1 += bytes.len() as u64;
-        self.0.read(at, bytes)
-    }
-
-    fn capacity(&self) -> usize {
-        self.0.capacity()
-    }
-}
-
-impl NorFlash for Counted<'_> {
-    const WRITE_SIZE: usize = 4;
-    const ERASE_SIZE: usize = 256;
-
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
-        self.0.erase(from, to)
-    }
-
-    fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Self::Error> {
-        self.0.write(at, bytes)
-    }
-}
-
 /// An erasure that is cut may leave anything, in pages of any size: a start takes no longer for that.
 #[test]
 fn what_a_cut_left_does_not_hold_up_the_next_start() {
     let page = 0x2_0000;
     let mut memory = vec![0; 2 * page];
-    let mut device = Device::new(Counted(RamFlash::new(&mut memory), 0));
+    let mut device = Device::new(Observed::new(RamFlash::new(&mut memory)));
     let mut ring = World::new(1).open(&mut device, page as u32);
     let mut record = [1; LONGEST];
     ring.append(&mut device, 7, &mut record, 4, Room::Have).unwrap();
     let (begun, at) = (usize::from(ring.head) * page, ring.at as usize);
     let mut random = Random(1);
     memory[begun + at + 64..begun + page].fill_with(|| random.below(256) as u8);
-    let mut device = Device::new(Counted(RamFlash::new(&mut memory), 0));
+    let mut device = Device::new(Observed::new(RamFlash::new(&mut memory)));
     assert_eq!(World::new(1).open(&mut device, page as u32).waiting, 1);
-    assert!(device.flash.1 < 8 * page as u64, "{} bytes read of {page}", device.flash.1);
+    assert!(device.flash.read < 8 * page as u64, "{} bytes read of {page}", device.flash.read);
 }
 
 /// What is erased is the outbox as a whole: cut in between, it may be there in part, and no number comes again.

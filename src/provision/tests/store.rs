@@ -2,9 +2,9 @@
 
 use std::format;
 
-use barepg_testkit::flash::Flash;
+use barepg_testkit::flash::{Flash, Observed};
 use barepg_testkit::random::Random;
-use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+use embedded_storage::nor_flash::NorFlash;
 
 use super::Small;
 use crate::limits;
@@ -75,40 +75,6 @@ fn a_save_that_is_cut_anywhere_leaves_the_last_good_copy() {
     each_cut::<32, 512>();
 }
 
-/// Reports a write as failed that was made: the one before which there were so many.
-struct Denying<'f>(&'f mut Flash<4, 512>, u32);
-
-impl ErrorType for Denying<'_> {
-    type Error = NorFlashErrorKind;
-}
-
-impl ReadNorFlash for Denying<'_> {
-    const READ_SIZE: usize = 4;
-
-    fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        self.0.read(at, bytes)
-    }
-
-    fn capacity(&self) -> usize {
-        self.0.capacity()
-    }
-}
-
-impl NorFlash for Denying<'_> {
-    const WRITE_SIZE: usize = 4;
-    const ERASE_SIZE: usize = 512;
-
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
-        self.0.erase(from, to)
-    }
-
-    fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Self::Error> {
-        self.0.write(at, bytes)?;
-        self.1 = self.1.wrapping_sub(1);
-        if self.1 == u32::MAX { Err(NorFlashErrorKind::Other) } else { Ok(()) }
-    }
-}
-
 /// Whoever is told that a save failed finds the copy of before at the next start.
 #[test]
 fn a_save_that_is_said_to_have_failed_has_not_been_made() {
@@ -116,7 +82,7 @@ fn a_save_that_is_said_to_have_failed_has_not_been_made() {
         let mut flash = Flash::<4, 512>::new(2, 1);
         opened(&mut flash).save(&numbered(1)).unwrap();
         opened(&mut flash).save(&numbered(2)).unwrap();
-        let saved = opened(Denying(&mut flash, writes)).save(&numbered(3));
+        let saved = opened(Observed::denying(&mut flash, writes)).save(&numbered(3));
         let number = if saved.is_ok() { 3 } else { 2 };
         assert_eq!(found(&mut flash).1, Some(number), "{writes}");
     }

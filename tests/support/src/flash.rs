@@ -209,6 +209,61 @@ impl<const WORD: usize, const PAGE: usize> NorFlash for Flash<WORD, PAGE> {
     }
 }
 
+/// Another flash, whose reads are counted, and of whose writes one is reported as failed although it is made.
+#[derive(Debug)]
+pub struct Observed<F> {
+    flash: F,
+    /// Bytes read.
+    pub read: u64,
+    /// Writes before that one.
+    denied: Option<u32>,
+}
+
+impl<F> Observed<F> {
+    /// All writes are reported as they are.
+    pub const fn new(flash: F) -> Self {
+        Self { flash, read: 0, denied: None }
+    }
+
+    /// The write after so many is denied.
+    pub const fn denying(flash: F, writes: u32) -> Self {
+        Self { flash, read: 0, denied: Some(writes) }
+    }
+}
+
+impl<F: NorFlash<Error = NorFlashErrorKind>> ErrorType for Observed<F> {
+    type Error = NorFlashErrorKind;
+}
+
+impl<F: NorFlash<Error = NorFlashErrorKind>> ReadNorFlash for Observed<F> {
+    const READ_SIZE: usize = F::READ_SIZE;
+
+    fn read(&mut self, at: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        self.read += bytes.len() as u64;
+        self.flash.read(at, bytes)
+    }
+
+    fn capacity(&self) -> usize {
+        self.flash.capacity()
+    }
+}
+
+impl<F: NorFlash<Error = NorFlashErrorKind>> NorFlash for Observed<F> {
+    const WRITE_SIZE: usize = F::WRITE_SIZE;
+    const ERASE_SIZE: usize = F::ERASE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
+        self.flash.erase(from, to)
+    }
+
+    fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+        self.flash.write(at, bytes)?;
+        let denied = self.denied == Some(0);
+        self.denied = self.denied.and_then(|writes| writes.checked_sub(1));
+        if denied { Err(NorFlashErrorKind::Other) } else { Ok(()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
