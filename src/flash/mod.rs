@@ -106,10 +106,15 @@ impl<F: NorFlash, E: From<FlashError>> Device<F, E> {
         self.flash.read(at, bytes).map_err(|error| fault(&error).into())
     }
 
-    /// Programs words, and reads the first `counts` bytes of them again: a cell that is worn out does not hold what it
-    /// was given. What is there counts, whatever was reported: a start finds it too.
+    /// Programs words, and reads them again: a cell that is worn out does not hold what it was given. What is there
+    /// counts, whatever was reported: a start finds it too.
+    pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result<(), E> {
+        self.write_padded(at, bytes, bytes.len())
+    }
+
+    /// The same, of which the first `counts` bytes are read again: the others fill a word.
     #[cfg_attr(target_os = "none", inline(never))]
-    pub(crate) fn write(&mut self, at: u32, bytes: &[u8], counts: usize) -> Result<(), E> {
+    pub(crate) fn write_padded(&mut self, at: u32, bytes: &[u8], counts: usize) -> Result<(), E> {
         self.writes = self.writes.wrapping_add(1);
         let length = u32::try_from(bytes.len()).unwrap_or(0);
         self.bytes = self.bytes.wrapping_add(length);

@@ -169,7 +169,7 @@ impl Ring {
         let crc = crc_of_record(self.next(), head).with(content);
         let ([a, b, c, d], [e, f, g, h]) = (head, crc.end().to_le_bytes());
         *begin = [a, b, c, d, e, f, g, h];
-        let written = device.write(at, record, to_usize(HEAD).saturating_add(length.into()));
+        let written = device.write_padded(at, record, to_usize(HEAD).saturating_add(length.into()));
         // A write that failed is as one that was cut.
         self.at = self.at.wrapping_add(size);
         match written {
@@ -206,7 +206,7 @@ impl Ring {
             server: self.server,
         };
         device.erase(self.place.at(index, 0), self.place.at(index, self.place.page))?;
-        device.write(self.place.at(index, 0), &header.encode(self.place.shape), 32)?;
+        device.write(self.place.at(index, 0), &header.encode(self.place.shape))?;
         (self.at, self.firm) = (HEADER, HEADER);
         Ok(())
     }

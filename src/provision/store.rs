@@ -146,17 +146,17 @@ impl<F: NorFlash> Store<F> {
         for piece in content.chunks(32) {
             let mut unit = [0xff; 32];
             unit.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
-            let written = self.device.write(self.at(index, at), &unit, 32);
+            let written = self.device.write(self.at(index, at), &unit);
             unit.zeroize();
             written?;
             at = at.wrapping_add(UNIT);
         }
-        self.device.write(self.at(index, 0), &header.encode(), 32)?;
+        self.device.write(self.at(index, 0), &header.encode())?;
         // All of it together, as a start will see it.
         if self.look(index)? != Place::Doubtful || !self.is_intact(index, &header)? {
             return Err(FlashError::Worn.into());
         }
-        self.device.write(self.at(index, UNIT), &header.seal(), 32)?;
+        self.device.write(self.at(index, UNIT), &header.seal())?;
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl<F: NorFlash> Store<F> {
             let mut bytes = [0; 32];
             self.device.read(at, &mut bytes)?;
             if bytes == [0xff; 32] {
-                return Ok(self.device.write(at, &header.seal(), 32)?);
+                return Ok(self.device.write(at, &header.seal())?);
             }
         }
         // Power failed that often in one of them: one will be whole.
