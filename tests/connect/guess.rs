@@ -133,16 +133,16 @@ fn refusals() -> Vec<Does> {
     all
 }
 
+fn conninfo(port: u16, more: &str) -> String {
+    format!("host=127.0.0.1 port={port} dbname=test user=scram_user password=scram_user_pw {more}")
+}
+
 #[test]
 fn a_guess_is_taken_back_in_the_same_call() {
     let server = pg::shared(15);
     for does in refusals() {
         let peer = Peer::start(server.port(), does.clone(), usize::MAX);
-        let text = format!(
-            "host=127.0.0.1 port={} dbname=test user=scram_user password=scram_user_pw \
-             connect_timeout=6",
-            peer.port
-        );
+        let text = conninfo(peer.port, "connect_timeout=6");
         let mut host = Host::<512, 512>::with_buffers();
         let mut client = host.client(&text).unwrap();
         for session in 1..=3 {
@@ -178,11 +178,7 @@ fn a_guess_is_taken_back_at_the_next_call() {
 fn the_least_version_is_asked_for_after_the_guess() {
     let server = pg::shared(18);
     let peer = Peer::start(server.port(), Does::Says(error("FATAL", "08P01")), 1);
-    let text = format!(
-        "host=127.0.0.1 port={} dbname=test user=scram_user password=scram_user_pw \
-         min_protocol_version=3.2",
-        peer.port
-    );
+    let text = conninfo(peer.port, "min_protocol_version=3.2");
     let mut host = Host::<512, 512>::with_buffers();
     let mut client = host.client(&text).unwrap();
     assert_eq!(client.connect().and_then(|mut c| c.ping()), Ok(()));

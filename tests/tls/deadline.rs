@@ -5,7 +5,8 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use barepg::tls::{Tls, TlsStorage};
-use barepg::{Client, Config, ErrorKind, NoEntropy, Platform, SslMode, Storage};
+use barepg::transport::Transport;
+use barepg::{Client, Config, Connection, ErrorKind, NoEntropy, Platform, SslMode, Storage};
 use barepg_testkit::pki::{Spec, Workshop};
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 
@@ -38,6 +39,24 @@ impl Watched {
             longest: Cell::new(Duration::ZERO),
             calls: Cell::new(0),
         }
+    }
+
+    /// Connects with `RX` bytes for received records and runs `f`: how that ended, and how long it took.
+    fn connect<const RX: usize, T: Transport>(
+        &self,
+        config: &Config<'_>,
+        files: &Table,
+        transport: T,
+        f: impl FnOnce(&mut Connection) -> barepg::Result<()>,
+    ) -> (Result<(), ErrorKind>, Duration) {
+        let mut storage = Storage::<512, 512>::new();
+        let mut records = Box::new(TlsStorage::<RX, 1024>::new());
+        let mut client = Client::new(storage.buffers(), config, self)
+            .with_tls(Tls::new(&mut records).files(files));
+        self.last.set(Instant::now());
+        let begun = Instant::now();
+        let met = client.connect(transport).and_then(|mut connection| f(&mut connection));
+        (met.map_err(|error| error.kind()), begun.elapsed())
     }
 }
 
@@ -111,15 +130,8 @@ fn expensive_chains_end_at_the_deadline() {
                 .sslrootcert("root.crt")
                 .connect_timeout_ms(timeout);
             let platform = Watched::new();
-            let mut storage = Storage::<512, 512>::new();
-            let mut records = Box::new(TlsStorage::<16640, 1024>::new());
-            let mut client = Client::new(storage.buffers(), &config, &platform)
-                .with_tls(Tls::new(&mut records).files(&files));
-            let transport = tcp(port);
-            platform.last.set(Instant::now());
-            let begun = Instant::now();
-            let result = client.connect(transport).map(|_| ()).map_err(|error| error.kind());
-            let took = begun.elapsed();
+            let (result, took) =
+                platform.connect::<16640, _>(&config, &files, tcp(port), |_| Ok(()));
             let (calls, longest) = (platform.calls.get(), platform.longest.get());
             let _ = thread.join();
             println!(
@@ -165,20 +177,12 @@ fn a_record_in_drips_gets_no_more_time() {
         let (port, thread) = serve(identity.clone(), b"S", script, WHOLE);
         let config = Config::new().user("user").sslmode(SslMode::Require).connect_timeout_ms(1000);
         let platform = Watched::new();
-        let mut storage = Storage::<512, 512>::new();
-        let mut records = Box::new(TlsStorage::<4113, 1024>::new());
-        let mut client = Client::new(storage.buffers(), &config, &platform)
-            .with_tls(Tls::new(&mut records).files(&files));
-        let transport = tcp(port);
-        platform.last.set(Instant::now());
-        let begun = Instant::now();
-        let met = client.connect(transport).and_then(|mut connection| {
+        let (met, took) = platform.connect::<4113, _>(&config, &files, tcp(port), |connection| {
             connection.set_timeout_ms(1000);
             connection.ping()
         });
-        let took = begun.elapsed();
         platform.idle();
-        assert_eq!(met.map_err(|error| error.kind()), Err(ErrorKind::TimedOut), "after {steps}");
+        assert_eq!(met, Err(ErrorKind::TimedOut), "after {steps}");
         assert!(took < Duration::from_secs(4), "after {steps}: {took:?}");
         assert!(platform.longest.get() < 5 * GAP, "after {steps}: {:?}", platform.longest);
         let _ = thread.join();
@@ -219,16 +223,9 @@ impl<T: Write> Write for Narrow<T> {
 fn a_record_that_leaves_in_drips_gets_no_more_time() {
     let (server, files) = (Server::start(15, &[]), Table::default());
     let config = role("scram_user").sslmode(SslMode::Require).connect_timeout_ms(300);
-    let platform = Watched::new();
-    let mut storage = Storage::<512, 512>::new();
-    let mut records = Box::new(TlsStorage::<4113, 1024>::new());
-    let mut client = Client::new(storage.buffers(), &config, &platform)
-        .with_tls(Tls::new(&mut records).files(&files));
     let transport = Narrow(tcp(server.port()));
-    let begun = Instant::now();
-    let met = client.connect(transport).map(|_| ());
-    let took = begun.elapsed();
-    assert_eq!(met.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
+    let (met, took) = Watched::new().connect::<4113, _>(&config, &files, transport, |_| Ok(()));
+    assert_eq!(met, Err(ErrorKind::TimedOut));
     // ClientHello alone takes a second.
     assert!(took < Duration::from_millis(900), "{took:?}");
 }
