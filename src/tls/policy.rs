@@ -122,14 +122,14 @@ const AROUND: usize = 17;
 /// From this size on, a buffer takes any record.
 const ANY_RECORD: usize = 16_640;
 
-/// What the server is asked to keep its fragments to.
+/// What the server is asked to keep its fragments to (RFC 6066, section 4).
 pub(super) fn fragment(rx: usize) -> Option<MaxFragmentLength> {
-    match rx.saturating_sub(AROUND) {
-        _ if rx >= ANY_RECORD => None,
-        4096.. => Some(MaxFragmentLength::Bits12),
-        2048.. => Some(MaxFragmentLength::Bits11),
-        1024.. => Some(MaxFragmentLength::Bits10),
-        _ => Some(MaxFragmentLength::Bits9),
+    match fragment_limit(rx) {
+        512 => Some(MaxFragmentLength::Bits9),
+        1024 => Some(MaxFragmentLength::Bits10),
+        2048 => Some(MaxFragmentLength::Bits11),
+        4096 => Some(MaxFragmentLength::Bits12),
+        _ => None,
     }
 }
 
@@ -145,7 +145,7 @@ pub(super) const fn fragment_limit(rx: usize) -> usize {
 }
 
 /// The receive record buffer that takes a handshake message of so many bytes in one record, if
-/// there is one.
+/// there is one: the smallest that asks for fragments of that size.
 pub(super) const fn buffer_for(message: usize) -> Option<u16> {
     match message {
         0..=512 => Some(529),
@@ -160,6 +160,16 @@ pub(super) const fn buffer_for(message: usize) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_buffer_that_is_named_for_a_message_takes_it_and_no_smaller_one_does() {
+        for message in 0..=16_384 {
+            let buffer = usize::from(buffer_for(message).unwrap());
+            assert!(fragment_limit(buffer) >= message, "{message}");
+            assert!(buffer == 529 || fragment_limit(buffer - 1) < message, "{message}");
+        }
+        assert_eq!(buffer_for(16_385), None);
+    }
 
     #[test]
     fn an_address_is_named_to_no_server_however_it_is_written() {
