@@ -4,48 +4,31 @@
 mod common;
 
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use barepg::tls::{Tls, TlsError, TlsStorage};
 use barepg::{Client, Config, ErrorKind, SslMode, SslNegotiation, Storage};
-use barepg_testkit::pki::{Spec, Workshop};
-use common::{Host, tcp};
+use barepg_testkit::pki::{Spec, Workshop, s_server};
+use common::{Host, over};
 
-/// Ends the program with the test, whatever comes.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A server that speaks TLS and prints what it gets, with these schemes in the order of its preference.
-fn server(w: &Workshop, name: &str, schemes: &str) -> (Program, u16) {
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap();
-    let mut command = Command::new("openssl");
-    command.args(["s_server", "-quiet", "-accept", &port.to_string(), "-alpn", "postgresql"]);
-    command.args(["-serverpref", "-sigalgs", schemes, "-naccept", "2"]);
-    command.arg("-cert").arg(w.path(name, "crt")).arg("-key").arg(w.path(name, "key"));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let program = Program(command.spawn().expect("openssl runs"));
-    let begun = Instant::now();
-    // Where nothing listens yet, a socket can be connected to itself.
-    while !TcpStream::connect(port).is_ok_and(|s| s.local_addr().unwrap() != port) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "openssl listens");
-        sleep(Duration::from_millis(5));
-    }
-    (program, port.port())
-}
-
-/// How the login ends at a server that ends when it has the first message, and what it got.
+/// How the login ends at a server with these schemes in the order of its preference, which ends when it has the first
+/// message, and what it got.
 fn login(w: &Workshop, name: &str, schemes: &str) -> (ErrorKind, Vec<u8>) {
-    let (mut server, port) = server(w, name, schemes);
-    let mut printed = server.0.stdout.take().unwrap();
+    let [certificate, key] = ["crt", "key"].map(|kind| w.path(name, kind).display().to_string());
+    let (mut server, socket) = s_server(&[
+        "-serverpref",
+        "-sigalgs",
+        schemes,
+        "-alpn",
+        "postgresql",
+        "-cert",
+        &certificate,
+        "-key",
+        &key,
+        "-naccept",
+        "1",
+    ])
+    .unwrap();
+    let mut printed = server.stdout().unwrap();
     let server = std::thread::spawn(move || {
         let (mut got, mut buf) = (Vec::new(), [0; 512]);
         while let n @ 1.. = printed.read(&mut buf).unwrap() {
@@ -63,7 +46,7 @@ fn login(w: &Workshop, name: &str, schemes: &str) -> (ErrorKind, Vec<u8>) {
     let mut records = Box::new(TlsStorage::<4113, 1024>::new());
     let mut client =
         Client::new(storage.buffers(), &config, &Host).with_tls(Tls::new(&mut records));
-    let error = client.connect(tcp(port)).map(|_| ()).expect_err("nobody answers");
+    let error = client.connect(over(socket)).map(|_| ()).expect_err("nobody answers");
     (error.kind(), server.join().unwrap())
 }
 

@@ -17,7 +17,11 @@ pub struct Std<S>(pub S);
 pub type Tcp = Std<TcpStream>;
 
 pub fn tcp(port: u16) -> Tcp {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server's port is open");
+    over(TcpStream::connect(("127.0.0.1", port)).expect("the server's port is open"))
+}
+
+/// A socket that is connected.
+pub fn over(stream: TcpStream) -> Tcp {
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     stream.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
     stream.set_nodelay(true).unwrap();

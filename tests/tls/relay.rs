@@ -5,13 +5,14 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use barepg::{AuthError, ChannelBinding, ErrorKind, SslMode};
+use barepg_testkit::child::Process;
 use barepg_testkit::libpq::Libpq;
-use barepg_testkit::pki::{Spec, Workshop};
+use barepg_testkit::pki::{Spec, Workshop, s_server};
 
 use crate::common::role;
 use crate::harness::{Server, Setup, Table};
@@ -240,12 +241,9 @@ pub struct Relay {
 
 type Children = Arc<Mutex<Vec<End>>>;
 
-/// Held while a program that listens is started.
-static STARTING: Mutex<()> = Mutex::new(());
-
 /// What ends with a relay.
 enum End {
-    Program(Child),
+    Program(Process),
     Link(TcpStream),
 }
 
@@ -285,10 +283,7 @@ impl Relay {
 
 fn end(end: &mut End) {
     match end {
-        End::Program(child) => {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        End::Program(program) => program.kill(),
         End::Link(stream) => drop(stream.shutdown(Shutdown::Both)),
     }
 }
@@ -314,8 +309,8 @@ fn relay(
     let front = (wants_tls || is_direct) && !says_no;
     // Towards the server.
     let (from_server, mut to_server): (Box<dyn Read + Send>, Box<dyn Write + Send>) = match way {
-        Way::PlainClient => through_tls(server, children),
-        Way::Tls | Way::Stripped | Way::BoundAlone if front => through_tls(server, children),
+        Way::PlainClient => through_tls(server, children)?,
+        Way::Tls | Way::Stripped | Way::BoundAlone if front => through_tls(server, children)?,
         _ => {
             let stream = TcpStream::connect(("127.0.0.1", server))?;
             stream.set_nodelay(true)?;
@@ -338,27 +333,11 @@ fn relay(
     }
     // Towards the client: the program speaks TLS on a socket, and passes on what is in it.
     let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
-    // A port that was free a moment ago: the program prints none that it chose itself. One relay at
-    // a time, or two programs would be given the same.
-    let starting = STARTING.lock().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let accept = format!("127.0.0.1:{port}");
     // SHA-1 too: what it shows is its own choice.
-    let mut args = vec!["s_server", "-quiet", "-cipher", "ALL:@SECLEVEL=0", "-accept", &accept];
-    args.extend(["-cert", &certificate, "-key", &key]);
+    let mut args = vec!["-cipher", "ALL:@SECLEVEL=0", "-cert", &certificate, "-key", &key];
     args.extend(protocols.iter().flat_map(|protocols| ["-alpn", protocols]));
-    let (from_client, to_client) = program(&args, children);
-    let begun = Instant::now();
-    let mut tls = loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            // Where nothing listens yet, a socket can be connected to itself.
-            Ok(stream) if stream.local_addr()? != stream.peer_addr()? => break stream,
-            Ok(_) => {}
-            Err(error) if begun.elapsed() > Duration::from_secs(10) => return Err(error),
-            Err(_) => std::thread::sleep(Duration::from_millis(2)),
-        }
-    };
-    drop(starting);
+    let (program, mut tls) = s_server(&args).map_err(std::io::Error::other)?;
+    let (from_client, to_client) = pipes(program, children)?;
     match is_direct {
         true => tls.write_all(&first)?,
         false => client.write_all(b"S")?,
@@ -369,20 +348,22 @@ fn relay(
     pump(read, tls_write, tls_read, write)
 }
 
-fn through_tls(server: u16, children: &Children) -> Pipes {
+fn through_tls(server: u16, children: &Children) -> std::io::Result<Pipes> {
     let to = format!("127.0.0.1:{server}");
-    program(&["s_client", "-quiet", "-starttls", "postgres", "-connect", &to], children)
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-quiet", "-starttls", "postgres", "-connect", &to]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    pipes(Process::start(&mut command).map_err(std::io::Error::other)?, children)
 }
 
 type Pipes = (Box<dyn Read + Send>, Box<dyn Write + Send>);
 
-fn program(args: &[&str], children: &Children) -> Pipes {
-    let mut command = Command::new("openssl");
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().expect("openssl runs");
-    let pipes = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
-    children.lock().unwrap().push(End::Program(child));
-    (Box::new(pipes.0), Box::new(pipes.1))
+/// What the program says, and what it is told.
+fn pipes(mut program: Process, children: &Children) -> std::io::Result<Pipes> {
+    let says = program.stdout().map_err(std::io::Error::other)?;
+    let hears = program.stdin().map_err(std::io::Error::other)?;
+    children.lock().unwrap().push(End::Program(program));
+    Ok((Box::new(says), Box::new(hears)))
 }
 
 /// Copies both ways until one of them ends.

@@ -1,7 +1,7 @@
 //! Child processes that no failure leaves running, and waits for them that end.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,10 +48,14 @@ impl Process {
         self.child.stdin.take().ok_or(format!("{}: no standard input", self.shown))
     }
 
+    /// Its standard output, once, if that is a pipe.
+    pub fn stdout(&mut self) -> Result<ChildStdout, String> {
+        self.child.stdout.take().ok_or(format!("{}: no output", self.shown))
+    }
+
     /// The lines of its standard output, once, if that is a pipe.
     pub fn lines(&mut self) -> Result<Lines, String> {
-        let stdout = self.child.stdout.take().ok_or(format!("{}: no output", self.shown))?;
-        Ok(Lines::of(stdout))
+        self.stdout().map(Lines::of)
     }
 
     /// The port that it prints as its first line.

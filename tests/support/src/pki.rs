@@ -2,11 +2,17 @@
 //! plain ones that a server needs are in [`certs`](crate::certs).
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::account::Account;
 use crate::certs;
+use crate::child::Process;
 use crate::scratch::Scratch;
 
 /// A directory of keys and certificates, removed when dropped. Files are `<name>.key`,
@@ -263,4 +269,35 @@ fn elements(mut der: &[u8]) -> Vec<&[u8]> {
         der = rest;
     }
     found
+}
+
+/// Starts `openssl s_server` with these arguments, its standard input and output pipes, and connects to it: this is
+/// the first connection that it serves.
+///
+/// # Errors
+/// It does not run, or nothing listens within 20 seconds.
+pub fn s_server(arguments: &[&str]) -> Result<(Process, TcpStream), String> {
+    /// The program names no port that it chose itself, so it is given one that was free a moment ago: two at a time
+    /// might be given the same.
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _starting = STARTING.lock().map_err(|error| error.to_string())?;
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let address = free.map_err(|error| error.to_string())?;
+    let mut command = Command::new("openssl");
+    command.args(["s_server", "-quiet", "-accept", &address.to_string()]).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let program = Process::start(&mut command)?;
+    let begun = Instant::now();
+    loop {
+        match TcpStream::connect(address) {
+            // Where nothing listens yet, a socket can be connected to itself.
+            Ok(stream) if stream.local_addr().is_ok_and(|own| own != address) => {
+                return Ok((program, stream));
+            }
+            Err(error) if begun.elapsed() > Duration::from_secs(20) => {
+                return Err(format!("openssl s_server: {error}"));
+            }
+            _ => sleep(Duration::from_millis(2)),
+        }
+    }
 }
