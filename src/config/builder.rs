@@ -1,6 +1,7 @@
 //! The builder: one `const` method per keyword.
 
 use super::error::ParseReason;
+use super::number;
 use super::{
     ChannelBinding, Config, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion, SslMode,
     SslNegotiation, TargetSessionAttrs,
@@ -159,8 +160,7 @@ impl<'a> Config<'a> {
     /// 49 days here).
     #[must_use]
     pub const fn connect_timeout(mut self, seconds: u32) -> Self {
-        self.connect_timeout_ms =
-            if seconds == 0 { u32::MAX } else { seconds.saturating_mul(1000) };
+        self.connect_timeout_ms = number::milliseconds(seconds);
         self
     }
 }

@@ -1,6 +1,7 @@
 //! What a configuration says, for diallers and for people. `get_` because the plain names belong
 //! to the builder.
 
+use super::hosts::List;
 use super::{
     ChannelBinding, Config, Dialect, Keepalives, LoadBalanceHosts, ProtocolVersion, SslMode,
     SslNegotiation, TargetSessionAttrs,
@@ -69,9 +70,7 @@ impl<'a> Config<'a> {
     /// The first of the hosts, empty where none is given: what a link that is already open is
     /// held to.
     pub(crate) fn first_host(&self) -> &'a str {
-        let hosts = self.host.unwrap_or("");
-        let end = hosts.bytes().position(|b| b == b',').unwrap_or(hosts.len());
-        hosts.get(..end).unwrap_or(hosts)
+        List(self.host).next().unwrap_or("")
     }
 
     /// `dbname`, or else the user's name.

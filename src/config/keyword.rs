@@ -217,7 +217,9 @@ impl Keyword {
             Serve::Host => config.host = Some(value),
             Serve::HostAddr => config.hostaddr = Some(value),
             Serve::Port => config.port = Some(value),
-            Serve::ConnectTimeout => config.connect_timeout_ms = timeout(value)?,
+            Serve::ConnectTimeout => {
+                config.connect_timeout_ms = number::milliseconds(unsigned(value)?)
+            }
             Serve::ClientEncoding => encoding(value)?,
             Serve::Options => config.options = Some(value),
             Serve::ApplicationName => config.application_name = Some(value),
@@ -300,8 +302,7 @@ pub(crate) fn check(parsed: &mut Parsed<'_>) -> Result<(), ParseError> {
             return conflict("sslmode", "sslrootcert=system asks for verify-full");
         }
     }
-    let weak = matches!(config.sslmode, SslMode::Disable | SslMode::Allow | SslMode::Prefer);
-    if config.sslnegotiation == SslNegotiation::Direct && weak {
+    if config.sslnegotiation == SslNegotiation::Direct && !config.sslmode.demands_tls() {
         return conflict("sslmode", "sslnegotiation=direct asks for require or better");
     }
     if let (Some(min), Some(max)) = (config.min_protocol_version, config.max_protocol_version)
@@ -329,12 +330,6 @@ fn integer(value: &str) -> Result<i32, ParseReason> {
 
 fn unsigned(value: &str) -> Result<u32, ParseReason> {
     one_of(number::unsigned(value), TAKES_INT)
-}
-
-/// Seconds to milliseconds. Zero and below mean "for ever", which is 49 days here.
-fn timeout(value: &str) -> Result<u32, ParseReason> {
-    let seconds = unsigned(value)?;
-    Ok(if seconds == 0 { u32::MAX } else { seconds.saturating_mul(1000) })
 }
 
 fn version(value: &str) -> Result<ProtocolVersion, ParseReason> {

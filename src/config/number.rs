@@ -21,6 +21,11 @@ pub(super) fn unsigned(text: &str) -> Option<u32> {
     int(text).map(|value| u32::try_from(value).unwrap_or(0))
 }
 
+/// Seconds to milliseconds; 0 means "for ever", which is 49 days here.
+pub(super) const fn milliseconds(seconds: u32) -> u32 {
+    if seconds == 0 { u32::MAX } else { seconds.saturating_mul(1000) }
+}
+
 /// A port: 1 to 65535.
 pub(super) fn port(text: &str) -> Option<u16> {
     int(text).and_then(|value| u16::try_from(value).ok()).filter(|&port| port != 0)

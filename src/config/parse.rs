@@ -109,7 +109,7 @@ impl<'a> Sink<'a> {
     /// Whether the text, or who came after it, said anything of a keyword.
     #[cfg(feature = "std")]
     pub(crate) fn names(&self, name: &str) -> bool {
-        keyword::find(name).is_some_and(|keyword| self.parsed.named.includes(keyword))
+        self.parsed.named.has(name)
     }
 
     /// Whether there is no user, or an empty one, which is none to libpq either.
