@@ -154,17 +154,16 @@ fn is_legal(plaintext: &mut [u8], expected: u8) -> bool {
     }
 }
 
-/// Whether these messages are all NewSessionTicket, and whole.
+/// Whether these messages can all be NewSessionTicket. One with the client's certificate in it is larger than a
+/// fragment, and comes in parts: what is not whole can be one of those, for it cannot be said where a ticket began.
 fn are_tickets(mut messages: &[u8]) -> bool {
-    let some = !messages.is_empty();
+    let mut all = !messages.is_empty();
     while let [_, a, b, c, ..] = messages {
         let Some((message, rest)) = messages.split_at_checked(whole([*a, *b, *c])) else { break };
-        if !message::is_ticket(message) {
-            break;
-        }
+        all &= message::is_ticket(message);
         messages = rest;
     }
-    some && messages.is_empty()
+    all || !messages.is_empty()
 }
 
 /// Bytes of a message with its header.
@@ -273,7 +272,8 @@ mod tests {
             (&finished_and_more, false, false),
             (&ticket, false, true),
             (b"\x04\0\0\x13\0\0\0\0\0\0\0\0\0\0\0\0\0\x08\0\0\x02\0\0\x16", false, false),
-            (b"\x04\0\0\x02x\x16", false, false),
+            (b"\x04\0\0\x02x\x16", false, true),
+            (b"x\x16", true, true),
             (b"\x18\0\0\x01\0\x16", false, false),
             (b"\x02\0\0\0\x16", false, false),
         ] {

@@ -16,4 +16,5 @@ mod live;
 mod matrix;
 mod relay;
 mod rogue;
+mod tickets;
 mod verbs;
