@@ -128,9 +128,11 @@ pub struct Health {
     pub hopeless: u32,
     /// Sessions that ended with work whose outcome is unknown.
     pub unknown: u32,
-    /// Failures in a row, since work was done last; 1 also after a session that ended by itself.
+    /// Failures in a row, since work was done last; 1 also after a session that ended by itself, 0 after one
+    /// that stopped it.
     pub failures: u32,
-    /// The longest time without a session, in milliseconds.
+    /// The longest time from the end of a session, or from the first attempt that failed, to the next login, in
+    /// milliseconds. The time after a session that stopped it is none.
     pub longest_gap_ms: u32,
     /// The host of the last session, by its place in the configuration.
     pub host: u8,
@@ -210,6 +212,12 @@ impl Supervisor {
         let kind = Kind::of(Some(error));
         let lasted = lasted(platform.now_ms(), self.began);
         !reported && kind == Kind::Lost || lasted >= self.policy.of(kind).longest_ms
+    }
+
+    /// A session has done its work, and none is wanted now.
+    const fn stopped(&mut self) {
+        self.health.failures = 0;
+        self.since = None;
     }
 
     /// A session or an attempt has ended. Returns how long to pause.
@@ -350,7 +358,10 @@ impl<'b> Client<'b> {
                     // With Terminate, where the connection is usable.
                     let _ = conn.close();
                     match result {
-                        Ok(ControlFlow::Break(value)) => return value,
+                        Ok(ControlFlow::Break(value)) => {
+                            supervisor.stopped();
+                            return value;
+                        }
                         Ok(ControlFlow::Continue(())) => (None, Ended::AfterWork),
                         Err(error) => {
                             // A server or pooler that ends a session in words has ended its work, or

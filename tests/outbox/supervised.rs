@@ -365,3 +365,32 @@ fn a_pause_shows_the_message_of_its_own_error() {
     };
     assert_eq!((third, fourth), (&said, &said));
 }
+
+#[test]
+fn a_session_that_was_stopped_is_neither_a_failure_nor_a_gap() {
+    let port = pg::shared(15).port().to_string();
+    let mut host = Host::new();
+    let mut client = host.client_for(config(&port).dbname("test"));
+    let mut supervisor = Supervisor::new(QUICK);
+    let mut run = |sessions: u32| {
+        let session = |left: &mut u32, conn: &mut Connection| {
+            *left -= 1;
+            if *left > 0 {
+                conn.execute("select pg_terminate_backend(pg_backend_pid())", ())?;
+            }
+            // Work, which is time with a session.
+            std::thread::sleep(Duration::from_millis(600));
+            Ok(ControlFlow::Break(()))
+        };
+        let mut left = sessions;
+        client.supervise(&mut supervisor, &mut left, session, |_, _| ControlFlow::Continue(()));
+        *supervisor.health()
+    };
+    let health = run(2);
+    assert_eq!((health.logins, health.lost, health.failures), (2, 1, 0), "{health:?}");
+    // What was not supervised is no gap either.
+    std::thread::sleep(Duration::from_millis(600));
+    let health = run(1);
+    assert_eq!((health.logins, health.failures), (3, 0), "{health:?}");
+    assert!(health.longest_gap_ms < 600, "{health:?}");
+}
