@@ -141,8 +141,9 @@ pub enum UsageError {
     /// again after each login.
     StaleStatement,
     /// The number of parameters is not what the statement has; in a COPY, of values and columns. Of SQL text only the
-    /// server knows the number: it says 08P01, which looks like the row's fault
-    /// ([`Remedy::SetAside`](crate::Remedy::SetAside)).
+    /// server knows the number: of too few values it says 08P01, which looks like the row's fault
+    /// ([`Remedy::SetAside`](crate::Remedy::SetAside)), and those beyond the last parameter it ignores. So it is with
+    /// the values of a [`StaticStatement`](crate::StaticStatement) that are more than its types.
     ParameterCount,
     /// A parameter's type is not the one that was given for it. (Where the server inferred the type it is no
     /// error: that execution goes as text.)

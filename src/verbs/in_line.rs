@@ -136,9 +136,9 @@ pub(crate) fn row<P: Params + ?Sized>(
     row.values(w)
 }
 
-/// Whether the first types are just these. A comparison of slices would call a routine that compares
+/// Whether the types are just these. A comparison of slices would call a routine that compares
 /// bytes.
 #[inline]
 pub(crate) fn are_same(types: &[Oid], sent: &[Oid]) -> bool {
-    types.get(..sent.len()).is_some_and(|types| types.iter().zip(sent).all(|(a, b)| a == b))
+    types.len() == sent.len() && types.iter().zip(sent).all(|(a, b)| a == b)
 }

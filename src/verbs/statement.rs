@@ -85,7 +85,8 @@ pub struct StaticStatement {
 }
 
 impl StaticStatement {
-    /// A statement. Types not given, or 0, are those of the values; then it is parsed each time.
+    /// A statement. Types not given, or 0, are those of the values; then it is parsed each time. Fewer values than
+    /// types are [`UsageError::ParameterCount`].
     pub const fn new(sql: &'static str, types: &'static [Oid]) -> Self {
         let hash = NameHash::new(sql, types);
         Self { sql, types, hash, name: hash.name() }
@@ -122,7 +123,7 @@ impl Statement<'_> {
     /// Whether its parameters are of just these types.
     #[inline(always)]
     fn has_just(&self, sent: &[Oid]) -> bool {
-        self.told().len() == sent.len() && in_line::are_same(self.told(), sent)
+        in_line::are_same(self.told(), sent)
     }
 
     /// Parameters of other types, or of types that no list has: of types that were given, the caller is
@@ -196,6 +197,10 @@ impl StaticStatement {
     /// Whether parameters of other types fit those given, and none is left to the server.
     #[cfg_attr(not(target_os = "none"), cold, inline(never))]
     fn are_given(&self, params: &dyn Params, rules: Rules) -> Result<bool, UsageError> {
+        // The server would say so in words that poolers have too, hence of an unknown outcome.
+        if params.count() < self.types.len() {
+            return Err(UsageError::ParameterCount);
+        }
         check_types(self.types, params, rules)?;
         Ok(are_given(self.types, params))
     }
