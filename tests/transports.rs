@@ -207,3 +207,29 @@ fn broken_rules_are_noticed() {
     });
     assert_eq!(unnoticed, [0; 0]);
 }
+
+/// A call that blocks for ever ends the process with the rule, not the patience of whoever waits for it.
+#[test]
+fn a_call_that_never_returns_is_noticed() {
+    const BLOCKS: &str = "BAREPG_TEST_BLOCKS";
+    let slice = Some(Duration::from_millis(20));
+    if let Ok(call) = std::env::var(BLOCKS) {
+        return check_now(tcp, |stream| {
+            stream.set_read_timeout(slice.filter(|_| call != "read")).unwrap();
+            stream.set_write_timeout(slice.filter(|_| call != "write")).unwrap();
+            Std(stream)
+        });
+    }
+    let both = ["read", "write"].map(|call| {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "a_call_that_never_returns_is_noticed"]).env(BLOCKS, call);
+        again.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+        (call, again.spawn().unwrap())
+    });
+    for (call, child) in both {
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(101), "{said}");
+        assert!(said.contains(&format!("rule 1: {call} did not return within 10 s")), "{said}");
+    }
+}

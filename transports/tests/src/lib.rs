@@ -50,6 +50,7 @@
 
 mod link;
 mod sockets;
+mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -78,9 +79,11 @@ pub type Run<'r> = &'r mut dyn FnMut(&mut dyn Link, &mut dyn Peer);
 /// calls what it is given with both ends.
 ///
 /// # Panics
-/// When a rule is broken; the message begins with the rule.
+/// When a rule is broken; the message begins with the rule. A call that has not returned after 10 s ends the whole
+/// process, with such a message: nothing else can end it.
 pub fn check(now_ms: &dyn Fn() -> u64, open: &dyn Fn(Run<'_>)) {
-    let bench = Bench { now_ms, open };
+    let watch = watch::Watch::start();
+    let bench = Bench { now_ms, open: &|run| watch.over(open, run) };
     bench.reads_wait_a_slice();
     bench.writes_wait_a_slice();
     bench.reads_return_what_is_there();
