@@ -50,8 +50,9 @@ impl<const N: usize> CertificateFiles<N> {
         Self { roots: None, bytes: [0; N], ends: [0; 2], defaults: false, problem: None }
     }
 
-    /// Which it is, from now on.
+    /// Which it is, from now on, for another client.
     pub(super) fn set_defaults(&mut self, defaults: bool) {
+        self.forget();
         self.defaults = defaults;
     }
 

@@ -87,9 +87,9 @@ impl Dialler {
         Self { password: [0; PASSWORD], found: Found::NOTHING, defaults: true, problem: None }
     }
 
-    /// Whether `~/.pgpass` counts, from now on.
+    /// Whether `~/.pgpass` counts, from now on, for another client.
     pub(super) const fn set_defaults(&mut self, defaults: bool) {
-        self.defaults = defaults;
+        (self.defaults, self.problem) = (defaults, None);
     }
 
     /// Why the password file was not used at the last login, where it could not be.

@@ -168,6 +168,11 @@ fn passwords_come_from_a_file_that_only_the_owner_can_read() {
     let error = client.connect().map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config(barepg::ConfigError::NoPassword));
     assert_eq!(client.passfile_problem(), Some(barepg::host::PassfileProblem::Permissions));
+    // Another client of the same memory has a password, and looks at no file.
+    let conninfo = format!("{conninfo} password=scram_user_pw");
+    let mut client = host.client(&conninfo).unwrap();
+    client.connect().unwrap();
+    assert_eq!(client.passfile_problem(), None);
 }
 
 #[test]

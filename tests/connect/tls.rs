@@ -78,6 +78,15 @@ fn what_is_wrong_with_a_file_is_told() {
     let (kind, problem) = try_with(&format!("sslrootcert={}", other.display()));
     assert!(matches!(kind, ErrorKind::Tls(TlsError::Certificate(_))), "{kind:?}");
     assert_eq!(problem, None);
+
+    // What one client's files lack is not reported by the next one of the same memory.
+    let mut host = Host::new();
+    let text = format!("{base} sslmode=verify-full sslrootcert={}", empty.display());
+    let mut client = host.client(&text).unwrap();
+    client.connect().map(|_| ()).unwrap_err();
+    assert!(client.certificate_problem().is_some());
+    let client = host.client("host=localhost").unwrap();
+    assert_eq!(client.certificate_problem(), None);
 }
 
 #[test]
