@@ -153,6 +153,12 @@ impl<'a, D: Device> Stack<'a, D> {
         }
     }
 
+    /// The device, which the stack owns: to ask a chip whether a cable is in, say. `None` where the stack is at work,
+    /// which it is only within the device's own functions.
+    pub fn with_device<R>(&self, ask: impl FnOnce(&mut D) -> R) -> Option<R> {
+        self.with(|inner| ask(&mut inner.device))
+    }
+
     /// The own IPv4 address, once there is one.
     pub fn ipv4_addr(&self) -> Option<Ipv4Addr> {
         self.inner.try_borrow().ok()?.interface.ipv4_addr()

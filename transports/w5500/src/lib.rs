@@ -105,7 +105,8 @@ impl<'f, SPI: SpiDevice> W5500<'f, SPI> {
         self.chip.enable_interrupt()
     }
 
-    /// Whether a cable is in, and something at its other end.
+    /// Whether a cable is in, and something at its other end. Of a chip in a stack:
+    /// [`Stack::with_device`](barepg_smoltcp::Stack::with_device).
     ///
     /// # Errors
     /// The bus failed.

@@ -101,8 +101,19 @@ fn a_chip_that_resets_is_set_up_again() {
     run(|world, bus, stack| {
         let mut stream = stack.connect("10.0.0.1", PORT, 1000).unwrap();
         assert!(echo(world, &mut stream, 1000));
+        assert_eq!(stack.with_device(|chip| chip.resets()), Some(0));
         bus.0.borrow_mut().reset();
         assert!(echo(world, &mut stream, 1000));
+        assert_eq!(stack.with_device(|chip| chip.resets()), Some(1));
+    });
+}
+
+#[test]
+fn a_chip_in_a_stack_says_whether_a_cable_is_in() {
+    run(|_, bus, stack| {
+        assert_eq!(stack.with_device(|chip| chip.link_up()), Some(Ok(true)));
+        bus.0.borrow_mut().unplug();
+        assert_eq!(stack.with_device(|chip| chip.link_up()), Some(Ok(false)));
     });
 }
 

@@ -90,6 +90,11 @@ impl Model {
         (self.rx_size, self.tx_size) = (2048, 2048);
     }
 
+    /// The cable is out: bit LNK of PHYCFGR.
+    pub fn unplug(&mut self) {
+        self.common[PHYCFGR] &= !1;
+    }
+
     fn word(&self, register: usize) -> u16 {
         u16::from_be_bytes([self.socket[register], self.socket[register + 1]])
     }
