@@ -71,6 +71,14 @@ pub trait Platform {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoEntropy;
 
+impl core::fmt::Display for NoEntropy {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("no entropy")
+    }
+}
+
+impl core::error::Error for NoEntropy {}
+
 /// Random bytes from the board, 8 or more, and the check that they do not repeat themselves: as the driver
 /// draws its own, for stacks that need some at their start.
 ///

@@ -71,6 +71,16 @@ fn what_may_go_to_another_thread() {
     assert!(!boxed.to_string().is_empty());
 }
 
+/// What a board's own functions get from the driver's goes on by `?`, whatever error they return.
+#[test]
+fn errors_of_the_board_are_errors() {
+    fn error<T: std::error::Error + Send + Sync + 'static>() {}
+    error::<NoEntropy>();
+    error::<HashFailed>();
+    error::<DialError>();
+    error::<ParseError>();
+}
+
 struct SomeError;
 
 impl SomeError {

@@ -104,6 +104,14 @@ pub trait Pbkdf2Hardware {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct HashFailed;
 
+impl core::fmt::Display for HashFailed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the device gave no hash")
+    }
+}
+
+impl core::error::Error for HashFailed {}
+
 /// What every message of a PBKDF2 begins with: the key, padded to a block.
 ///
 /// Zeroized when dropped.
