@@ -65,7 +65,8 @@ impl Connection<'_, '_> {
         self.session.is_usable()
     }
 
-    /// The server's view of the transaction after the last finished verb.
+    /// The server's view of the transaction after the last finished verb. Of a connection that is dead it is what was said
+    /// last: ask [`is_usable`](Self::is_usable) first.
     pub const fn transaction_status(&self) -> TransactionStatus {
         self.session.ledger.status()
     }

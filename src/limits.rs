@@ -157,7 +157,7 @@ pub const LISTEN_AFTER_MS: u32 = 100;
 /// How long the driver looks for the server's last message after a write failed, in milliseconds.
 pub const SALVAGE_MS: u32 = 500;
 
-/// Statements in flash that a session remembers to have prepared. A pointer each, in
+/// Statements in flash that a session remembers to have prepared. 8 bytes each, a hash, in
 /// [`StaticStatements`](crate::StaticStatements); more different statements than this in one session are rare.
 pub const STATIC_STATEMENTS: usize = 8;
 

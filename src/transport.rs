@@ -48,7 +48,7 @@ use embedded_io::{Error as _, ErrorKind, Read, ReadReady, Write};
 /// `Connection` stands for `Connection<dyn Transport>`: functions that take one are compiled once,
 /// for all transports.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a transport: it needs `embedded_io::Read`, `Write` and `ReadReady`",
+    message = "`{Self}` is not a transport: it needs `Read`, `Write` and `ReadReady` of `embedded_io` 0.7",
     note = "a transport that cannot tell whether something has arrived: `barepg::transport::NoReadReady(transport)`"
 )]
 pub trait Transport: Io {}

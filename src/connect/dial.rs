@@ -30,7 +30,8 @@ use crate::transport::{Io as _, Transport};
 /// }
 /// ```
 pub trait Dial {
-    /// The open link.
+    /// The open link. It cannot borrow from the dialler itself, only from what that refers to: one modem for all calls
+    /// is in a `RefCell` that both have a reference to.
     type Transport: Transport;
 
     /// Opens a link to one address of one host, within `target.timeout_ms`.

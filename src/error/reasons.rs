@@ -195,7 +195,7 @@ pub enum DialError {
     UnknownHost,
     /// Nothing came of it in time.
     TimedOut,
-    /// The link was refused or failed.
+    /// The link was refused or failed: an `embedded_io::ErrorKind`, as that of a transport.
     Failed(ErrorKind),
     /// `hostaddr` is not a numeric address. It is not looked up: a name belongs in `host`.
     NotAnAddress,

@@ -224,6 +224,33 @@ impl From<core::num::ParseIntError> for TypeError {
 }
 
 /// A Rust type that can be read from a column.
+///
+/// ```
+/// use barepg::FromSql;
+/// use barepg::types::{AnyText, Oid, RawValue, TypeError};
+///
+/// /// `create type access as enum ('visitor', 'staff')`: its number is another one in each database.
+/// enum Access {
+///     Visitor,
+///     Staff,
+/// }
+///
+/// impl<'a> FromSql<'a> for Access {
+///     const OID: Oid = AnyText::OID;
+///
+///     fn accepts(oid: Oid) -> bool {
+///         AnyText::accepts(oid)
+///     }
+///
+///     fn from_sql(value: RawValue<'a>) -> Result<Self, TypeError> {
+///         match AnyText::from_sql(value)?.0 {
+///             "visitor" => Ok(Self::Visitor),
+///             "staff" => Ok(Self::Staff),
+///             _ => Err(TypeError::Range),
+///         }
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     note = "PostgreSQL has no unsigned integers: `i16`, `i32`, `i64` are int2, int4, int8; text is lent as `&str`, \
             bytes as `&[u8]`; where NULL may come it is an `Option`",
