@@ -10,7 +10,8 @@ use crate::wire::{Reader, Rules, WireError, Writer};
 ///
 /// Tuples are compiled for their types: no table of functions, no copies.
 #[diagnostic::on_unimplemented(
-    note = "parameters are a tuple, one of them too: `(value,)`; `()` for none"
+    note = "parameters are a tuple, one of them too: `(value,)`; `()` for none; more than 16, or as many as are known at \
+            run time, are a slice `&[&dyn barepg::Parameter]`"
 )]
 pub trait Params {
     /// How many.

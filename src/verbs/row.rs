@@ -59,6 +59,10 @@ pub struct Column<'r> {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    note = "a row becomes a tuple, one column too: `(T,)`, of up to 16; a struct by `#[derive(FromRow)]` (feature `derive`); \
+            one column of several is `row.get(0)`"
+)]
 pub trait FromRow<'r>: Sized {
     /// Reads the row.
     ///

@@ -6,6 +6,9 @@ use crate::types::{Format, FromSql, RawValue, TypeError, declared};
 use crate::wire::Reader;
 
 /// A type made of a row of a binary COPY: tuples of up to 16 columns, or your own.
+#[diagnostic::on_unimplemented(
+    note = "a row of a COPY becomes a tuple, one column too: `(T,)`, of up to 16"
+)]
 pub trait CopyRow<'r>: Sized {
     /// Reads the row.
     ///
