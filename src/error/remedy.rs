@@ -56,9 +56,9 @@ impl Error {
     /// * so is class XX, internal errors, on a connection that is dead: Pgpool-II says XX000 whenever its
     ///   server is lost or down, and a server that has crashed is started again.
     ///
-    /// A value that cannot be encoded or does not fit the buffers is `SetAside` where the connection
-    /// stays usable; a login or a session that ended because of a buffer, and a streamed value whose source
-    /// failed, are [`Operator`](Remedy::Operator). So are errors of configuration, login, trust and usage,
+    /// A value that cannot be encoded or does not fit the buffers, and a streamed value whose source failed, are
+    /// `SetAside` where the connection stays usable; where a login or a session ended because of one it is
+    /// [`Operator`](Remedy::Operator). So are errors of configuration, login, trust and usage,
     /// but for entropy, a clock or a peripheral that is not there yet. Everything else is `Retry`.
     pub const fn remedy(&self) -> Remedy {
         if let Some(state) = self.sqlstate() {

@@ -230,10 +230,7 @@ impl From<core::num::ParseIntError> for TypeError {
 /// use barepg::types::{AnyText, Oid, RawValue, TypeError};
 ///
 /// /// `create type access as enum ('visitor', 'staff')`: its number is another one in each database.
-/// enum Access {
-///     Visitor,
-///     Staff,
-/// }
+/// enum Access { Visitor, Staff }
 ///
 /// impl<'a> FromSql<'a> for Access {
 ///     const OID: Oid = AnyText::OID;
