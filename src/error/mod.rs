@@ -212,7 +212,8 @@ pub enum ErrorKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Outcome {
-    /// No byte of it left this machine. It is safe to do it again.
+    /// No byte of it left this machine. It is safe to do it again. In a transaction whose connection is dead
+    /// nothing of the whole stays, unless an earlier call in it was `Unknown`: begin it again.
     NotSent,
     /// Nothing of it stays: the server refused and went on, or the link was lost in an open
     /// transaction before anything was sent that could end it, or the server never got all of it.

@@ -15,7 +15,10 @@ use crate::transport::{Lent, lent};
 ///
 /// While it is open a lost link, a missed deadline or a FATAL error is
 /// [`Outcome::Refused`], for the server rolls back; but for
-/// [`commit`](Self::commit) itself, and for statements that could have ended the transaction.
+/// [`commit`](Self::commit) itself, and for statements that could have ended the transaction. What is noticed
+/// before anything of a call has left (a link that was closed meanwhile, a session that was idle for too long: 25P03) is
+/// [`Outcome::NotSent`], of a commit too: nothing of the transaction stays either, unless an earlier call in it was
+/// [`Outcome::Unknown`].
 #[must_use = "without the guard every statement commits itself"]
 pub struct Transaction<'t, 'c, 'b> {
     pub(crate) connection: &'t mut Connection<'c, 'b>,
@@ -96,7 +99,8 @@ impl<'t, 'c, 'b> Transaction<'t, 'c, 'b> {
     /// [`UsageError::RolledBack`] (a statement of the transaction had failed): nothing of it was
     /// kept; the connection is usable. [`UsageError::NotInTransaction`]: the transaction was ended
     /// by the text of a statement; what became of it says the outcome, which is about all of it.
-    /// When the link fails, or with a FATAL error, [`Outcome::Unknown`]: the server may have committed.
+    /// When the link fails, or with a FATAL error, [`Outcome::Unknown`]: the server may have committed. Where that was
+    /// noticed before anything had left, [`Outcome::NotSent`]: it has rolled back.
     pub fn commit(self) -> Result<()> {
         let connection = &mut *self.connection;
         let (io, session) = (&mut lent(&mut connection.io), &mut *connection.session);
