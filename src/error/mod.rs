@@ -154,12 +154,14 @@ pub enum ErrorKind {
     NoSuitableHost,
     /// The transport failed. The connection is dead: connect again.
     Transport(embedded_io::ErrorKind),
-    /// The peer closed the link. The connection is dead: connect again.
+    /// The peer closed the link. The connection is dead: connect again. A transport whose `read` returns
+    /// `Ok(0)` for "nothing yet" looks so too.
     Closed,
     /// The peer closed the link before it sent anything. openGauss does so when the client's address
     /// is in no line of `pg_hba.conf`, and while it starts; so does a proxy that has no server. Or,
     /// with `dialect=auto`, the driver gave the link up, to ask an openGauss that had failed once for
-    /// its own protocol version again. Connect again.
+    /// its own protocol version again. Connect again. A transport as that of [`Closed`](Self::Closed) ends each
+    /// login so.
     HungUp,
     /// The deadline passed. The connection is dead, for the answer may still come.
     TimedOut,
@@ -169,7 +171,7 @@ pub enum ErrorKind {
     /// The connection died in an earlier call; the transport was not touched. Connect again.
     Broken,
     /// A buffer is too small: give it `needed` bytes, or make the value smaller. The connection stays
-    /// usable, but where it is a record buffer of TLS. A row of a result was skipped, and the statement
+    /// usable, but in a login, and where it is a record buffer of TLS. A row of a result was skipped, and the statement
     /// goes on ([`Outcome::Local`]); a row of an outbox was not sent.
     Capacity {
         /// Which buffer.
@@ -187,7 +189,7 @@ pub enum ErrorKind {
         reason: TypeError,
         /// Type OID that the Rust type stands for.
         wanted: Oid,
-        /// Type OID of the column (0 where there is no such column).
+        /// Type OID of the column; 0 in a row of a binary COPY, which does not say.
         found: Oid,
     },
     /// A part of a value (an element of an array, a field) is not what was asked for. Made by `?`
