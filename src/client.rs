@@ -17,7 +17,8 @@ use crate::transport::Transport;
 /// The two byte buffers of a client, lent by the caller.
 ///
 /// The receive buffer must hold a row (its packed column descriptions stay beside it: 6 bytes and
-/// the name for each); larger rows are skipped with an error. The send buffer only decides how
+/// the name for each; with `query_one` and `query_opt` so do [`limits::RX_RESERVE`]); larger rows are skipped
+/// with an error. The send buffer only decides how
 /// many pieces a message goes out in. The first of a login goes in one, and must fit the larger of the two: 60 bytes
 /// and user, database, application name (18 more), options, limits.
 pub struct Buffers<'b> {
