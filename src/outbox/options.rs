@@ -129,7 +129,9 @@ impl<'b> Options<'b> {
     /// Whether no other session has this one's user and `application_name`. After a batch whose
     /// outcome is unknown, and after a reset, sessions of that name that are left at the server are
     /// ended first (`pg_terminate_backend`): one that waits for the rest of a batch on a dead link
-    /// keeps its rows locked, and each new attempt would wait for it. Default: `false`.
+    /// keeps its rows locked, and each new attempt would wait for it. Without a name nothing is ended. Names
+    /// must differ in ASCII, within 63 bytes: up to PostgreSQL 15 the server makes `?` of every other byte, and a
+    /// device would end the sessions of another. Default: `false`.
     #[must_use]
     pub const fn sole_session(mut self, sole: bool) -> Self {
         self.end_others = if sole { Some(end_others) } else { None };
