@@ -45,7 +45,8 @@ pub trait Dial {
     ///
     /// # Errors
     /// Any error makes the driver try the next address or host, except that
-    /// [`DialError::NoMoreAddresses`] ends the addresses of this host.
+    /// [`DialError::NoMoreAddresses`] ends the addresses of this host. A dialler that knows one address returns it
+    /// where `target.address` is above 0: one that dials again instead is asked 256 times, each for as long as it waits.
     fn dial(&mut self, target: &Target<'_>) -> Result<Self::Transport, DialError>;
 
     /// Whether what goes over the link cannot leave this machine, as over a UNIX socket: then
