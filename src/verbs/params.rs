@@ -8,6 +8,9 @@ use crate::wire::{Reader, Rules, WireError, Writer};
 /// Parameters of one execution: a tuple of up to 16 values, `()` for none, or a slice of
 /// `&dyn` [`Parameter`] where their number is only known at run time.
 ///
+/// As many as the statement has. Of SQL text and of a [`StaticStatement`](crate::StaticStatement) the server counts
+/// them, and takes more without a word: those beyond the last `$n` go nowhere.
+///
 /// Tuples are compiled for their types: no table of functions, no copies.
 #[diagnostic::on_unimplemented(
     note = "parameters are a tuple, one of them too: `(value,)`; `()` for none; more than 16, or as many as are known at \
