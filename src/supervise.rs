@@ -166,12 +166,14 @@ pub struct Supervisor {
     since: Option<u64>,
     /// When it began.
     began: u64,
+    /// The last one may have left something running.
+    runs_on: bool,
 }
 
 impl Supervisor {
     /// With this policy; [`Policy::DEFAULT`] is one for any device.
     pub const fn new(policy: Policy) -> Self {
-        Self { policy, health: ZERO, random: 0, since: None, began: 0 }
+        Self { policy, health: ZERO, random: 0, since: None, began: 0, runs_on: false }
     }
 
     /// What has happened so far.
@@ -215,9 +217,8 @@ impl Supervisor {
     }
 
     /// A session has done its work, and none is wanted now.
-    const fn stopped(&mut self) {
-        self.health.failures = 0;
-        self.since = None;
+    const fn stopped(&mut self, runs_on: bool) {
+        (self.health.failures, self.since, self.runs_on) = (0, None, runs_on);
     }
 
     /// A session or an attempt has ended. Returns how long to pause.
@@ -341,7 +342,7 @@ impl<'b> Client<'b> {
         mut pause: impl FnMut(&mut S, &Pause<'_>) -> ControlFlow<B>,
     ) -> B {
         let platform = self.session.link.platform();
-        let mut runs_on = false;
+        let mut runs_on = core::mem::take(&mut supervisor.runs_on);
         loop {
             if core::mem::take(&mut runs_on) && supervisor.policy.cancel {
                 // A server that cannot be reached for this is not there for the login either.
@@ -359,7 +360,7 @@ impl<'b> Client<'b> {
                     let _ = conn.close();
                     match result {
                         Ok(ControlFlow::Break(value)) => {
-                            supervisor.stopped();
+                            supervisor.stopped(runs_on);
                             return value;
                         }
                         Ok(ControlFlow::Continue(())) => (None, Ended::AfterWork),
@@ -381,9 +382,9 @@ impl<'b> Client<'b> {
             let is_said = error.is_some_and(|error| error.is_said());
             loop {
                 let message = self.server_error().filter(|_| is_said);
-                let health = &supervisor.health;
-                let now = Pause { error, message, left_ms, begins, health };
+                let now = Pause { error, message, left_ms, begins, health: &supervisor.health };
                 if let ControlFlow::Break(value) = pause(state, &now) {
+                    supervisor.runs_on = runs_on;
                     return value;
                 }
                 if countdown.wait(platform).is_err() {

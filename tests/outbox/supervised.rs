@@ -297,6 +297,33 @@ fn no_link_is_spent_on_a_session_that_owes_nothing() {
     assert_eq!(links(owed, 2_000), 3);
 }
 
+/// What a session left running that gave up for good is cancelled where the next one begins.
+#[test]
+fn what_a_session_that_stopped_left_running_is_cancelled_by_the_next() {
+    let port = pg::shared(15).port().to_string();
+    let (config, platform) = (config(&port).dbname("test"), SystemPlatform::new());
+    let mut storage = Storage::<512, 512>::new();
+    let mut client = Client::new(storage.buffers(), &config, &platform);
+    client.set_timeout_ms(300);
+    let (mut dialler, mut supervisor) = (Counted(Dialler::new(), 0), Supervisor::new(QUICK));
+    // Stopped where it has failed, in the session or in the pause after it.
+    for (statement, in_pause, links) in [
+        ("select 1", false, 1),
+        ("select pg_sleep(30)", false, 2),
+        ("select 1", false, 4),
+        ("select pg_sleep(30)", true, 5),
+        ("select 1", false, 7),
+    ] {
+        let session = |(): &mut (), conn: &mut Connection| match conn.execute(statement, ()) {
+            Err(error) if in_pause => Err(error),
+            result => Ok(ControlFlow::Break(result.is_ok())),
+        };
+        let pause = |(): &mut (), _: &Pause<'_>| ControlFlow::Break(false);
+        let is_done = client.supervise(&mut dialler, &mut supervisor, &mut (), session, pause);
+        assert_eq!((is_done, dialler.1), (statement == "select 1", links), "{statement}");
+    }
+}
+
 /// A session that asks something first, as an outbox with `resend` does, and whose work is refused each
 /// time: logins do not come at the shortest pause for ever.
 #[test]
