@@ -4,8 +4,9 @@
 //! negotiates it down. Poolers and others that speak PostgreSQL's protocol may know nothing of it: some
 //! refuse, with any SQLSTATE, some close or reset the link, some say nothing at all. So offering it is a
 //! guess, which is taken back on every failure before the first authentication request: the next attempt
-//! asks for 3.0, and the one after a failure of that for 3.51 again. With a dialler the next attempt
-//! follows in the same call, else it is the next call. What was found out stays known to the client.
+//! asks for 3.0, and so do those after it, for who fails then fails for another reason: a pooler that is full
+//! has no links to spare for questions. An openGauss answers 3.0 in a layout that gives it away. With a dialler the next
+//! attempt follows in the same call, else it is the next call. What was found out stays known to the client.
 
 use crate::config::{Config, SslMode};
 use crate::engine::{Fact, Session};
@@ -49,7 +50,7 @@ impl Session<'_> {
             self.server.set(Fact::WasGauss, true);
             return Fault::HUNG_UP;
         }
-        if self.server.is(Fact::Asked) {
+        if self.server.is(Fact::Asked) || self.server.is(Fact::MinorRefused) {
             return fault;
         }
         let state = self.sqlstate();
@@ -65,8 +66,7 @@ impl Session<'_> {
             // One failure of a server that took the version before says nothing of it.
             true if !by_name => self.server.set(Fact::Settled, false),
             _ => {
-                let refused = !self.server.is(Fact::MinorRefused);
-                self.server.set(Fact::MinorRefused, refused);
+                self.server.set(Fact::MinorRefused, true);
                 self.server.set(Fact::Settled, false);
             }
         }

@@ -4,8 +4,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use barepg::host::Host;
@@ -33,6 +33,8 @@ struct Peer {
     port: u16,
     /// Start-up packets with a version other than 3.0, and with 3.0.
     offers: Arc<[AtomicUsize; 2]>,
+    /// What it says to 3.0, while it lets no client in.
+    full: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 impl Peer {
@@ -43,6 +45,8 @@ impl Peer {
         let port = listener.local_addr().unwrap().port();
         let offers = Arc::new([const { AtomicUsize::new(0) }; 2]);
         let seen = Arc::clone(&offers);
+        let full = Arc::new(Mutex::new(None::<Vec<u8>>));
+        let refusal = Arc::clone(&full);
         std::thread::spawn(move || {
             let mut kept = Vec::new();
             for client in listener.incoming() {
@@ -71,13 +75,23 @@ impl Peer {
                     }
                     continue;
                 }
+                if let Some(bytes) = &*refusal.lock().unwrap() {
+                    let mut rest = [0; 1000];
+                    let _ = client.read(&mut rest);
+                    let _ = client.write_all(bytes);
+                    continue;
+                }
                 let mut server = TcpStream::connect(("127.0.0.1", server)).unwrap();
                 server.write_all(&head).unwrap();
                 forward(client.try_clone().unwrap(), server.try_clone().unwrap());
                 forward(server, client);
             }
         });
-        Peer { port, offers }
+        Peer { port, offers, full }
+    }
+
+    fn is_full(&self, says: Option<Vec<u8>>) {
+        *self.full.lock().unwrap() = says;
     }
 
     fn offers(&self) -> (usize, usize) {
@@ -169,6 +183,37 @@ fn a_guess_is_taken_back_at_the_next_call() {
             let connected = client.connect(tcp(peer.port)).and_then(|mut c| c.ping());
             assert_eq!(connected, Ok(()), "{does:?}, session {session}");
             assert_eq!(peer.offers(), (1, session), "{does:?}: 3.51 is offered once");
+        }
+    }
+}
+
+/// What refuses logins in 3.0 too, a pooler that is full say, is not offered 3.51 again for each of them: it would
+/// have twice the links, and what it says of the version would hide what it says of the login.
+#[test]
+fn a_refusal_of_a_login_in_3_0_is_not_taken_for_one_of_the_version() {
+    let server = pg::shared(15);
+    for code in ["08P01", "0A000", "53300", "57P03", "XX000"] {
+        for first in [true, false] {
+            let peer = Peer::start(server.port(), Does::Says(error("FATAL", "08P01")), usize::MAX);
+            let text = conninfo(peer.port, "connect_timeout=6");
+            let mut host = Host::<512, 512>::with_buffers();
+            let mut client = host.client(&text).unwrap();
+            if !first {
+                assert_eq!(client.connect().and_then(|mut c| c.ping()), Ok(()), "{code}");
+            }
+            peer.is_full(Some(error("FATAL", code)));
+            for _ in 0..4 {
+                let refused = client.connect().map(|_| ()).unwrap_err();
+                assert_eq!(
+                    refused.sqlstate().unwrap().as_str(),
+                    code,
+                    "after a session: {}",
+                    !first
+                );
+            }
+            peer.is_full(None);
+            assert_eq!(client.connect().and_then(|mut c| c.ping()), Ok(()), "{code}");
+            assert_eq!(peer.offers(), (1, if first { 5 } else { 6 }), "{code}");
         }
     }
 }

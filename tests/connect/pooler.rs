@@ -127,6 +127,30 @@ fn a_wrong_password_is_refused_once() {
     assert_eq!(tries, 1, "{}", pooler.log());
 }
 
+/// A pooler that is full says so, each time, and has one link for each login that it refuses.
+#[test]
+fn a_full_pooler_is_not_asked_twice() {
+    let extra = vec!["max_client_conn = 1".to_string()];
+    let options = Options { extra, ..Options::default() };
+    let pooler = PgBouncer::start_with(pg::shared(15), &options);
+    let text = conninfo(&pooler, "");
+    let (mut host, mut other) =
+        (Host::<512, 512>::with_buffers(), Host::<512, 512>::with_buffers());
+    let (mut client, mut holder) = (host.client(&text).unwrap(), other.client(&text).unwrap());
+    client.connect().unwrap().close().unwrap();
+    let held = holder.connect().unwrap();
+    for _ in 0..4 {
+        client.connect().map(|_| ()).unwrap_err();
+        let said = client.server_error().map(|error| error.message().to_string());
+        assert_eq!(said.as_deref(), Some("no more connections allowed (max_client_conn)"));
+    }
+    held.close().unwrap();
+    let log = pooler.log();
+    let refused = |why: &str| log.matches(&format!("closing because: {why}")).count();
+    assert_eq!(refused("no more connections allowed"), 4, "{log}");
+    assert_eq!(refused("bad packet header"), 2, "once for each client\n{log}");
+}
+
 #[test]
 fn limits_of_the_server_are_refused_by_name() {
     let pooler = PgBouncer::start(pg::shared(15), PoolMode::Transaction);
