@@ -239,7 +239,7 @@ impl<'b> Client<'b> {
     /// a lock keeps its server process until it has it. Call this before the next
     /// [`connect_with`](Self::connect_with); it opens a link as
     /// [`cancel_with`](Self::cancel_with) does, within `connect_timeout` and
-    /// [`limits::CANCEL_MS`]. What became of the statement stays unknown.
+    /// [`limits::CANCEL_MS`]. What became of the statement stays unknown. PgBouncer does not know the session any more.
     /// [`supervise`](Self::supervise) does it by itself.
     ///
     /// `false`: nothing was left running, or where the session was is not known, for it was opened

@@ -151,6 +151,38 @@ fn a_full_pooler_is_not_asked_twice() {
     assert_eq!(refused("bad packet header"), 2, "once for each client\n{log}");
 }
 
+/// PgBouncer forgets a client with its link, and no cancel request finds what it left running: only a limit of the
+/// role's ends that. Its pool counts no server connection that it has given up.
+#[test]
+fn what_is_left_running_behind_a_pooler_is_ended_by_the_roles_limits() {
+    let server = pg::shared(15);
+    server.psql("postgres", "create database left_pooled");
+    server.psql("left_pooled", "create table held as select 1 as a; grant all on held to public");
+    let waiting = "select count(*) from pg_stat_activity where usename = 'scram_user'
+        and datname = 'left_pooled' and wait_event_type = 'Lock'";
+    let mut host = Host::<512, 512>::with_buffers();
+    let text = format!("{} dbname=left_pooled", server.conninfo("scram_user"));
+    let mut holder = host.client(&text).unwrap();
+    let mut holder = holder.connect().unwrap();
+    holder.batch_execute("begin; lock table held").unwrap();
+    for (limit, left) in [("300ms", "0"), ("0", "4")] {
+        let set = "alter role scram_user in database left_pooled set lock_timeout";
+        server.psql("postgres", &format!("{set} = '{limit}'"));
+        let pooler = PgBouncer::start(server, PoolMode::Transaction);
+        let text = conninfo(&pooler, "").replace("dbname=test", "dbname=left_pooled");
+        let mut host = Host::<512, 512>::with_buffers();
+        let mut client = host.client(&text).unwrap();
+        client.set_timeout_ms(if limit == "0" { 300 } else { 5_000 });
+        for _ in 0..4 {
+            let error = client.connect().unwrap().execute("update held set a = 2", ()).unwrap_err();
+            let limited = error.sqlstate().is_some_and(|state| state.as_str() == "55P03");
+            assert_eq!(limited, limit != "0", "{error}");
+            assert_eq!(client.cancel_interrupted(), Ok(limit == "0"));
+        }
+        assert_eq!(server.psql("left_pooled", waiting), left, "lock_timeout={limit}");
+    }
+}
+
 #[test]
 fn limits_of_the_server_are_refused_by_name() {
     let pooler = PgBouncer::start(pg::shared(15), PoolMode::Transaction);
