@@ -42,8 +42,9 @@ impl Session<'_> {
                 self.link.tag = 0;
                 return Ok(());
             }
-            (_, Phase::Authentication) => ProtocolError::NotPostgres,
+            // A postmaster that cannot start a process answers as in protocol 2: E and text, no length.
             (Some(_), _) => ProtocolError::BadLength,
+            (None, Phase::Authentication) => ProtocolError::NotPostgres,
             (None, _) => ProtocolError::UnexpectedMessage,
         }
         .into())

@@ -110,13 +110,15 @@ pub enum AuthError {
 pub enum ProtocolError {
     /// A message type that is not legal now.
     UnexpectedMessage,
-    /// A length outside what the message type allows.
+    /// A length outside what the message type allows. Of the first answer to a login: a server that could start no
+    /// process for it, out of processes or memory, says so in the words of protocol 2, which have no length. That passes.
     BadLength,
     /// The content of a message is malformed.
     Malformed,
     /// An answer arrived that nothing asked for.
     Unsolicited,
-    /// The answer to the TLS request is neither yes nor no.
+    /// The answer to the TLS request is neither yes nor no: an error, mostly that the server could start no process. Its
+    /// text is not authenticated, so it is not shown.
     BadTlsAnswer,
     /// The server negotiated a protocol version that was not offered.
     BadVersion,

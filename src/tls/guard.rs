@@ -16,8 +16,7 @@ use super::offer;
 use super::proof::{Proof, Sealed};
 use super::shared::Shared;
 use crate::Platform;
-use crate::error::Fault;
-use crate::error::TlsError;
+use crate::error::{Fault, ProtocolError, TlsError};
 use crate::transport::{Io, Transport, is_pause};
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -218,8 +217,12 @@ impl<'s, T> Guard<'s, T> {
         self.head_len = 0;
         let illegal = Err(Fault::from(TlsError::Record));
         if major != 3 || minor > 4 {
-            // Whoever answers is not speaking TLS.
-            return Err(Fault::from(TlsError::NotTls));
+            // Whoever answers is not speaking TLS. To who did not ask, a postmaster without a process to spare says so.
+            let unasked = self.shared.expected.get() == expect::PROTOCOL;
+            return Err(match kind {
+                b'E' if unasked => Fault::from(ProtocolError::BadTlsAnswer),
+                _ => Fault::from(TlsError::NotTls),
+            });
         }
         match (kind, self.phase) {
             (HANDSHAKE, Phase::Hello) if length >= 4 => self.phase = Phase::Encrypted,

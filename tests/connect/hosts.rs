@@ -3,11 +3,17 @@
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use barepg::host::Host;
-use barepg::{Client, Config, Dial, DialError, ErrorKind, SqlState, Storage, Target};
-use barepg_testkit::{faults, pg};
+use barepg::{
+    Client, Config, Dial, DialError, ErrorKind, Outcome, ProtocolError, Remedy, SqlState, Storage,
+    Target,
+};
+use barepg_testkit::account::Account;
+use barepg_testkit::pg::{Cluster, Options};
+use barepg_testkit::{faults, pg, provision};
 
 use crate::ask;
 
@@ -47,6 +53,39 @@ fn a_silent_host_costs_its_timeout_and_no_more() {
     let took = start.elapsed();
     // The login at the other takes its time on a busy machine; the default would be 30 s.
     assert!((Duration::from_millis(900)..Duration::from_secs(10)).contains(&took), "{took:?}");
+}
+
+/// A postmaster that cannot start a process says so in the words of protocol 2. That passes, and no person is called.
+#[test]
+fn a_server_that_has_no_process_to_spare_is_asked_again() {
+    let server = Cluster::start(Options::major(18));
+    let limit = |processes: &str| {
+        let mut command = Command::new(provision::program("prlimit", "util-linux").unwrap());
+        command.args(["--pid", &server.pid().to_string(), &format!("--nproc={processes}:")]);
+        Account::for_servers().apply(&mut command, server.dir());
+        provision::run(&mut command).unwrap();
+    };
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max processes")).unwrap();
+    let most = line.split_whitespace().nth(1).unwrap();
+    limit("1");
+    #[cfg(feature = "tls")]
+    let answer = ErrorKind::Protocol(ProtocolError::BadTlsAnswer);
+    for (more, kind) in [
+        ("sslmode=disable", ErrorKind::Protocol(ProtocolError::BadLength)),
+        ("sslmode=disable dialect=postgresql", ErrorKind::Protocol(ProtocolError::BadLength)),
+        #[cfg(feature = "tls")]
+        ("sslmode=require", answer),
+        #[cfg(feature = "tls")]
+        ("sslmode=require sslnegotiation=direct", answer),
+    ] {
+        let text = format!("{} {more}", server.conninfo("trust_user"));
+        let error = ask(&text, "select 1::text").unwrap_err();
+        assert_eq!((error.kind(), error.remedy()), (kind, Remedy::Retry), "{more}");
+        assert_eq!(error.outcome(), Outcome::NotSent, "{more}");
+    }
+    limit(most);
+    assert_eq!(ask(&server.conninfo("trust_user"), "select 1::text").unwrap(), "1");
 }
 
 #[test]

@@ -204,7 +204,8 @@ fn what_keeps_a_client_out_is_told() {
     assert_eq!(error.outcome(), Outcome::NotSent);
     let old = front_with(|options| options.trouble = Some(Trouble::OldError));
     let (error, _) = refused(old.port(), user("sha256_user"));
-    assert_eq!(error.kind(), ErrorKind::Protocol(barepg::ProtocolError::NotPostgres));
+    assert_eq!(error.kind(), ErrorKind::Protocol(barepg::ProtocolError::BadLength));
+    assert_eq!(error.remedy(), barepg::Remedy::Retry);
 }
 
 /// The keys of a user, from what the server stores.
