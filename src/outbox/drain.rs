@@ -26,6 +26,9 @@ const END_OTHERS: &str = "select pg_terminate_backend(a.pid) from pg_stat_activi
     join pg_stat_activity b using(datname,usename,application_name)\
     where b.pid=pg_backend_pid() and a.pid<>b.pid and application_name>''";
 
+/// Writes to the server's log, so that its commit waits for the standbys that `synchronous_commit` names.
+const WAIT: &str = "select pg_logical_emit_message(true,'','')";
+
 /// What is remembered of sending.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sending {
@@ -128,7 +131,14 @@ impl<F: NorFlash> Outbox<'_, F> {
             return Err(error.into());
         }
         match result {
-            Ok(rows) => self.stored(&last, sent, is_fresh, rows)?,
+            Ok(rows) => {
+                // Rows that were there already changed nothing, so nothing waited for a standby. The commit that put
+                // them there may have been waiting when it was cancelled: the primary alone has them then.
+                if rows == 0 && self.sending.uncertain {
+                    run(conn, WAIT)?;
+                }
+                self.stored(&last, sent, is_fresh, rows)?;
+            }
             Err(error) => self.failed(conn, error, sent, &cursor)?,
         }
         Ok(true)
@@ -212,7 +222,13 @@ impl<F: NorFlash> Outbox<'_, F> {
 
 /// Ends the sessions that an earlier link left at the server, if it does that.
 pub(super) fn end_others(conn: &mut Connection) -> Result<()> {
-    match conn.execute(END_OTHERS, ()) {
+    run(conn, END_OTHERS)
+}
+
+/// Runs what a server may refuse: it does not know the function, or keeps it to others.
+#[inline(never)]
+fn run(conn: &mut Connection, sql: &str) -> Result<()> {
+    match conn.execute(sql, ()) {
         Err(error) if error.outcome() != Outcome::Refused => Err(error),
         _ => Ok(()),
     }

@@ -6,5 +6,6 @@ mod cuts;
 mod device;
 mod failing;
 mod killed;
+mod standby;
 mod supervised;
 mod work;
