@@ -85,8 +85,8 @@ pub struct StaticStatement {
 }
 
 impl StaticStatement {
-    /// A statement. Types not given, or 0, are those of the values; then it is parsed each time. Fewer values than
-    /// types are [`UsageError::ParameterCount`].
+    /// A statement. Types not given, or 0, are those of the values; then it is parsed each time. Fewer values
+    /// than types are [`UsageError::ParameterCount`], and not sent.
     pub const fn new(sql: &'static str, types: &'static [Oid]) -> Self {
         let hash = NameHash::new(sql, types);
         Self { sql, types, hash, name: hash.name() }
@@ -120,10 +120,11 @@ impl StaticStatement {
 }
 
 impl Statement<'_> {
-    /// Whether its parameters are of just these types.
+    /// Whether its parameters are of just these types. Of more than it remembers it is not known.
     #[inline(always)]
     fn has_just(&self, sent: &[Oid]) -> bool {
-        in_line::are_same(self.told(), sent)
+        let told = self.types.get(..usize::from(self.count));
+        told.is_some_and(|told| in_line::are_same(told, sent))
     }
 
     /// Parameters of other types, or of types that no list has: of types that were given, the caller is

@@ -289,3 +289,41 @@ fn a_reset_session_is_as_after_the_login() {
         });
     });
 }
+
+/// A statement whose types are known takes no fewer values than types: the server would say 08P01, which looks like
+/// the row's fault.
+#[test]
+fn too_few_values_are_not_sent() {
+    static SUM: StaticStatement = StaticStatement::new("select $1 + $2 + $3", &[oid::INT4; 3]);
+    on_each(|cluster| {
+        with_session(cluster.port(), role("scram_user"), |c| {
+            let terms: Vec<String> = (1..=17).map(|n| format!("${n}")).collect();
+            let sql = format!("select {}", terms.join(" + "));
+            // More than a statement remembers the types of.
+            let long = c.prepare(&sql, &[oid::INT4; 17]).unwrap();
+            let sixteen = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+            let mut transaction = c.transaction().unwrap();
+            let portal = transaction.portal(&SUM, (1, 2)).map(|_| 0);
+            transaction.rollback().unwrap();
+            let mut pipeline = c.pipeline().unwrap();
+            let piped = [pipeline.execute(&SUM, (1, 2)), pipeline.execute(&long, sixteen)];
+            assert_eq!(pipeline.finish(), Ok(0));
+            let [first, second] = piped.map(|result| result.map(|()| 0));
+            for (way, result) in [
+                ("flash", c.execute(&SUM, (1, 2))),
+                ("none", c.execute(&SUM, ())),
+                ("prepared", c.execute(&long, sixteen)),
+                ("many in flash", c.execute_many(&SUM, [(1, 2)])),
+                ("many prepared", c.execute_many(&long, [sixteen])),
+                ("portal", portal),
+                ("piped", first),
+                ("piped, prepared", second),
+            ] {
+                let error = result.expect_err(way);
+                assert_eq!(error.kind(), ErrorKind::Usage(UsageError::ParameterCount), "{way}");
+                assert_eq!(error.outcome(), Outcome::NotSent, "{way}");
+            }
+            assert_eq!(c.query_one(&SUM, (1, 2, 3)).unwrap().get(0), Ok(6));
+        });
+    });
+}
