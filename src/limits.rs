@@ -75,6 +75,11 @@ pub const STILL_LOOKS: u32 = 1 << 20;
 /// 128 of them fit the smallest socket buffers on the way and neither side blocks on the other.
 pub const PIPELINE_WINDOW: u16 = 128;
 
+/// Bytes of `execute_many` sent before its answers are read, and one item more at the most. A row that the statement
+/// returns, or a notice of a trigger, is larger than 25 bytes: a server that cannot send it reads no further, and what
+/// its socket buffer takes meanwhile is 64 KB on Linux.
+pub const BATCH_WINDOW: u32 = 32_768;
+
 /// Messages of openGauss's batch bind sent before their answers are read. Each is as long as the
 /// send buffer and holds many rows; each answer is about 25 bytes.
 pub const BATCH_BIND_WINDOW: usize = 16;

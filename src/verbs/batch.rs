@@ -16,7 +16,7 @@ use crate::wire::{Part, WireError, Writer, frontend};
 
 impl Connection<'_, '_> {
     /// Runs a statement once for every item, all in one batch: one round trip for up to
-    /// [`limits::PIPELINE_WINDOW`] items. Outside of a
+    /// [`limits::PIPELINE_WINDOW`] items and [`limits::BATCH_WINDOW`] bytes. Outside of a
     /// transaction the batch is one of its own: all items take effect or none. Returns how many
     /// rows were touched. The statement is parsed once for the batch, a prepared one too: so it
     /// does not depend on what a pooler's server has prepared.
@@ -53,6 +53,8 @@ struct Batch {
     rows: u64,
     /// Items sent whose answers were not read.
     waiting: u16,
+    /// Bytes that the session had sent when the last answers were read.
+    sent: u32,
     /// ParseComplete was not read yet.
     parse: bool,
     like: Like,
@@ -101,7 +103,7 @@ fn shape(params: &dyn Params) -> u32 {
 
 impl Session<'_> {
     /// Parse once, then Bind and Execute for every item, then Sync: one round trip, plus one for
-    /// every [`limits::PIPELINE_WINDOW`] items. Returns the rows touched; `batch_done` counts the
+    /// every [`limits::PIPELINE_WINDOW`] items, or [`limits::BATCH_WINDOW`] bytes. Returns the rows touched; `batch_done` counts the
     /// items that were answered.
     fn execute_many<P: Params>(
         &mut self,
@@ -116,7 +118,8 @@ impl Session<'_> {
         if self.link.rules.is_gauss() && self.server.is(Fact::BatchBinds) && first.count() > 0 {
             return self.batch_bind(io, sql, first, items);
         }
-        let mut batch = Batch { rows: 0, waiting: 0, parse: true, like: Like::new(&first) };
+        let (sent, like) = (self.link.stats.bytes_out, Like::new(&first));
+        let mut batch = Batch { rows: 0, waiting: 0, sent, parse: true, like };
         let mut next = Some(first);
         while let Some(item) = next {
             let fits = batch.like.check(&item).map_err(Fault::from);
@@ -206,9 +209,11 @@ impl Session<'_> {
         batch: &mut Batch,
         fits: Result<(), Fault>,
     ) -> Result<(), Fault> {
-        if batch.waiting >= limits::PIPELINE_WINDOW {
+        let sent = self.link.stats.bytes_out.wrapping_sub(batch.sent);
+        if batch.waiting >= limits::PIPELINE_WINDOW || sent >= limits::BATCH_WINDOW {
             self.flush_batch(io)?;
             self.take_batch(io, batch)?;
+            batch.sent = self.link.stats.bytes_out;
         }
         let part = |w: &mut Writer<'_>| {
             bind(w, &sql, item, Run::Text)?;

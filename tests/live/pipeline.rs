@@ -327,3 +327,29 @@ fn too_few_values_are_not_sent() {
         });
     });
 }
+
+/// Items that take more than all socket buffers, and answers that do: neither side waits for the other.
+#[test]
+fn large_items_with_large_answers_do_not_hang() {
+    on_each(|cluster| {
+        with_session(cluster.port(), role("scram_user"), |c| {
+            c.batch_execute(
+                "create temp table t (v bytea);
+                 create function pg_temp.tell() returns trigger language plpgsql as $$
+                 begin
+                   for n in 1..100 loop raise notice '% %', n, repeat('x', 1000); end loop;
+                   return new;
+                 end $$;
+                 create trigger tell before insert on t for each row execute procedure pg_temp.tell()",
+            )
+            .unwrap();
+            let value = vec![7_u8; 100_000];
+            let items = || (0..150).map(|_| (&value[..],));
+            let touched = c.execute_many("insert into t values ($1)", items());
+            assert_eq!(touched, Ok(150), "notices");
+            c.batch_execute("set client_min_messages = error").unwrap();
+            let touched = c.execute_many("insert into t values ($1) returning v", items());
+            assert_eq!(touched, Ok(150), "rows");
+        });
+    });
+}
