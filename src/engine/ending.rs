@@ -108,6 +108,14 @@ impl Session<'_> {
     }
 }
 
+/// Whether a statement is CALL or DO, which may commit what came before it, and then fail.
+pub(crate) fn may_commit_and_fail(sql: &str) -> bool {
+    match after_comments(sql.as_bytes()) {
+        [first, second, ..] => matches!([first | 0x20, second | 0x20], [b'c', b'a'] | [b'd', b'o']),
+        _ => false,
+    }
+}
+
 /// What is left of a text after white space, comments and the ends of empty statements.
 fn after_comments(sql: &[u8]) -> &[u8] {
     const fn pair(bytes: [u8; 2]) -> u16 {
@@ -206,6 +214,16 @@ mod tests {
         }
         for sql in ["/", "-", "*/", "- -", "/ *", "*/ commit"] {
             assert_eq!(after_comments(sql.as_bytes()), sql.as_bytes());
+        }
+    }
+
+    #[test]
+    fn procedures_are_found_by_two_letters() {
+        for sql in ["call p()", "\n/* */CALL p()", "do $$ $$", "--\nDo 'x'"] {
+            assert!(may_commit_and_fail(sql), "{sql}");
+        }
+        for sql in ["", "c", "commit", "drop table t", "create table t ()", "-- call", "(call)"] {
+            assert!(!may_commit_and_fail(sql), "{sql}");
         }
     }
 

@@ -110,6 +110,13 @@ impl Ledger {
         }
     }
 
+    /// What is sent may commit what comes before it, and then fail without a sign of that.
+    pub(crate) fn may_commit(&mut self) {
+        if self.status == TransactionStatus::Idle {
+            self.seen |= COMMITTED;
+        }
+    }
+
     /// ReadyForQuery.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ mod stage;
 
 use description::HASH;
 pub(crate) use description::{COLUMN_HEAD, ResultState};
-pub(crate) use ending::Ending;
+pub(crate) use ending::{Ending, may_commit_and_fail};
 pub use framed::Stats;
 pub(crate) use framed::{Framed, Span};
 pub use names::StaticStatements;

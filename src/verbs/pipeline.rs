@@ -1,7 +1,7 @@
 //! Pipelines: several different statements in one round trip.
 
 use crate::connection::Connection;
-use crate::engine::{NameHash, Session};
+use crate::engine::{NameHash, Session, may_commit_and_fail};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
@@ -41,7 +41,7 @@ use crate::wire::{WireError, Writer, frontend};
 /// DO and others); within one the transaction fails.
 ///
 /// Answers wait in the link's buffers until all statements are sent, so statements in a pipeline
-/// should return few rows.
+/// should return few rows and raise few notices.
 #[must_use = "nothing is certain before finish()"]
 pub struct Pipeline<'r, 'b> {
     session: &'r mut Session<'b>,
@@ -201,6 +201,9 @@ impl<'b> Pipeline<'_, 'b> {
         if session.link.has_sent_beyond(before) {
             // No message may be sent in part when the pipeline is dropped.
             session.send_on(&mut self.io)?;
+        }
+        if may_commit_and_fail(text) {
+            session.ledger.may_commit();
         }
         self.waiting = self.waiting.saturating_add(1);
         Ok(())

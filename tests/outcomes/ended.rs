@@ -354,6 +354,54 @@ fn what_commits_in_a_pipeline_is_known() {
     }
 }
 
+/// A procedure that commits and then fails keeps what came before it in a pipeline.
+#[test]
+fn what_a_procedure_that_fails_keeps_of_a_pipeline_is_not_refused() {
+    let table = Table::new(15, "ended_failing");
+    table.psql(
+        "create procedure ended_failing(late bool) language plpgsql as $$ begin
+           if late then commit; end if;
+           raise 'failed';
+         end $$",
+    );
+    let block = "/* */ DO $$ begin commit; raise 'failed'; end $$";
+    for (sql, kept, outcome) in [
+        ("call ended_failing(true)", 1, Outcome::Unknown),
+        (block, 1, Outcome::Unknown),
+        // Nothing in the answer tells it from those.
+        ("call ended_failing(false)", 0, Outcome::Unknown),
+        ("drop table ended_nowhere", 0, Outcome::Refused),
+    ] {
+        for look in [false, true] {
+            table.empty();
+            let run = |c: &mut Connection, first: &str, second: &str| {
+                let mut pipeline = c.pipeline().unwrap();
+                pipeline.execute(first, ()).unwrap();
+                pipeline.execute(second, ()).unwrap();
+                pipeline.execute(&*table.insert(2), ()).unwrap();
+                while look && let Some(mut rows) = pipeline.next()? {
+                    while rows.next()?.is_some() {}
+                }
+                pipeline.finish()
+            };
+            let insert = table.insert(1);
+            let error = table.session(|c| run(c, &insert, sql)).unwrap_err();
+            let counts = (table.count(1), table.count(2));
+            assert_eq!((error.outcome(), counts), (outcome, (kept, 0)), "{sql}");
+            assert!(error.is_usable(), "{sql}");
+            // But not what is rolled back with a transaction.
+            table.empty();
+            let error = table.session(|c| {
+                let mut tx = c.transaction().unwrap();
+                let error = run(&mut tx, &insert, sql).unwrap_err();
+                tx.rollback().unwrap();
+                error
+            });
+            assert_eq!((error.outcome(), table.count(1)), (Outcome::Refused, 0), "{sql}, open");
+        }
+    }
+}
+
 /// A COPY from here that no verb has asked for is made to fail, and what came before it in the text
 /// or pipeline with it. That is said at once, or by the next verb.
 #[test]
