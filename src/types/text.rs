@@ -20,8 +20,8 @@ impl<'a> FromSql<'a> for &'a str {
     }
 }
 
-/// Sent as `text`, which every string type of the server accepts by assignment. Compared with a `char(n)`,
-/// blanks at its end count then: what is read from a `char(4)` is found by `= $1::char(4)`. At openGauss, in
+/// Sent as `text`, which every string type of the server accepts by assignment. Compared with a `char(n)`, blanks
+/// at its end count then, and with a `citext` upper and lower case: write `= $1::char(4)`, `= $1::citext`. At openGauss, in
 /// a database to which `''` is NULL (compatibility A), `""` is NULL; [`ExactText`](super::ExactText) is not.
 impl ToSql for str {
     const OID: Oid = oid::TEXT;

@@ -92,6 +92,7 @@ fn prepare(cluster: &pg::Cluster) {
     cluster.psql(
         "test",
         "set client_min_messages = error;
+         create extension if not exists citext;
          create extension if not exists hstore;
          create extension if not exists ltree;
          do $$ begin

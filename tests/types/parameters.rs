@@ -112,3 +112,27 @@ fn values_mean_the_same_whichever_way_they_go() {
         }
     });
 }
+
+/// To the operators of `citext` a `text` is no `citext`, and none is made of it.
+#[test]
+fn a_text_is_compared_with_a_citext_as_a_text() {
+    on_majors(&[10, 18], |server| {
+        if server.gauss {
+            return;
+        }
+        let conn = &mut *server.first;
+        let sql = "create temp table people (name citext); insert into people values ('Ada')";
+        conn.batch_execute(sql).unwrap();
+        let values: [(&str, &dyn Parameter, i64); 3] = [
+            ("select count(*) from people where name = $1", &"ada", 0),
+            ("select count(*) from people where name = $1::citext", &"ada", 1),
+            ("select count(*) from people where name = $1", &AnyText("ada"), 1),
+        ];
+        for (sql, value, found) in values {
+            let params = [value];
+            assert_eq!(conn.query_one(sql, &params[..]).unwrap().get(0), Ok(found), "{sql}");
+            let statement = conn.prepare(sql, &[]).unwrap();
+            assert_eq!(conn.query_one(&statement, &params[..]).unwrap().get(0), Ok(found), "{sql}");
+        }
+    });
+}
