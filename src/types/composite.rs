@@ -31,7 +31,9 @@ pub struct Composite<T>(pub T);
 /// of the row, or lent from a slice of pairs to be sent.
 ///
 /// Layout (`hstore_send`, `contrib/hstore/hstore_io.c`): number of pairs; of each the length and
-/// bytes of the key, then of the value.
+/// bytes of the key, then of the value. The server counts those bytes before it converts them: of a database whose
+/// encoding is not UTF-8, what holds more than ASCII is [`TypeError::Malformed`] or [`TypeError::Utf8`]. Select
+/// `h::json` there.
 #[derive(Clone, Copy, Debug)]
 pub struct Hstore<'a>(Source<'a>);
 

@@ -4,11 +4,14 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use barepg::types::geo::{Box as GeoBox, Circle, Line, Lseg, Path, Point, Polygon};
 use barepg::types::{
-    Array, Composite, Date, Dimension, Dimensioned, Hstore, Multirange, Numeric, Range, Record,
-    Scaled, Timestamp, TimestampTz, TypeError,
+    Array, Composite, Date, Dimension, Dimensioned, Hstore, Json, Multirange, Numeric, Range,
+    Record, Scaled, Timestamp, TimestampTz, TypeError,
 };
 use barepg::{ErrorKind, FromSql, ToSql};
 
+use barepg_testkit::pg;
+
+use crate::common::{role, with_session};
 use crate::{Server, echo, echo_array, on_each};
 
 #[test]
@@ -172,6 +175,36 @@ fn hstores() {
             (read.get("a"), read.get("b"), read.get("c")),
             (Some(Some("1")), Some(None), None)
         );
+    });
+}
+
+/// The server counts the bytes of a text of an hstore before it converts them: more than ASCII is no value then, and
+/// never another one. Sent it is right, and read as JSON.
+#[test]
+fn hstores_of_a_database_that_is_not_utf8() {
+    let cluster = pg::shared(15);
+    cluster.psql("postgres", "create database hstore_latin1 encoding 'LATIN1' template template0");
+    cluster.psql("hstore_latin1", "create extension hstore");
+    let config = role("trust_user").dbname("hstore_latin1");
+    with_session(cluster.port(), config, |c| {
+        let texts = ["", "a", "é", "éa", "aé", "ééé", "\u{1}é", "é\u{1}"];
+        for (key, value) in texts.iter().flat_map(|key| texts.map(|value| (*key, value))) {
+            let pairs = [(key, Some(value)), ("zzzzzz", None)];
+            let sql = "select $1::hstore, ($1::hstore)::json";
+            let row = c.query_one(sql, (Hstore::from(&pairs[..]),)).unwrap();
+            let json = format!("{key:?}: {value:?}").replace("\\u{1}", "\\u0001");
+            assert_eq!(row.get(1), Ok(Json(&format!("{{{json}, \"zzzzzz\": null}}"))));
+            match row.get::<Hstore<'_>>(0) {
+                Ok(read) => {
+                    assert!((key.is_ascii() && value.is_ascii()), "{key:?} {value:?}");
+                    assert!(read.iter().eq(pairs.map(Ok)));
+                }
+                Err(error) => {
+                    assert!(!(key.is_ascii() && value.is_ascii()), "{key:?} {value:?}: {error}");
+                    assert!(matches!(error.kind(), ErrorKind::Column { .. }), "{error}");
+                }
+            }
+        }
     });
 }
 
