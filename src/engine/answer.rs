@@ -173,7 +173,8 @@ impl Session<'_> {
                 (tag::EMPTY_QUERY_RESPONSE, 0) => completed = true,
                 (tag::COPY_IN_RESPONSE, 0) => self.refuse_copy(io)?,
                 (tag @ (tag::ROW_DESCRIPTION | tag::COPY_OUT_RESPONSE), 0) => open = tag,
-                (tag::DATA_ROW, tag::ROW_DESCRIPTION)
+                // A rule of a table adds results to those of the statement.
+                (tag::DATA_ROW | tag::ROW_DESCRIPTION, tag::ROW_DESCRIPTION)
                 | (tag::COPY_DATA | tag::COPY_DONE, tag::COPY_OUT_RESPONSE) => {}
                 _ => return Err(self.unexpected(io)),
             }

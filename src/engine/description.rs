@@ -21,14 +21,16 @@ pub(super) const HASH: usize = 8;
 /// The result that a verb reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResultState {
-    /// The first result of a Query comes next.
-    Start,
     /// DataRow or the end comes next.
     Rows,
     /// Described as one without rows: its end comes next.
     NoRows,
+    /// The first result of a Query comes next.
+    Start,
     /// A result of a Query ended; another may follow.
     Between,
+    /// It ended with the header of the next one's RowDescription: a rule has added that one.
+    Added,
     /// The portal has more rows.
     Suspended,
     Done,
@@ -38,6 +40,11 @@ impl ResultState {
     /// Whether the end of the result is still to come.
     pub(crate) fn is_open(self) -> bool {
         matches!(self, Self::Rows | Self::NoRows)
+    }
+
+    /// Whether the next result of a Query may come.
+    pub(crate) fn is_between(self) -> bool {
+        matches!(self, Self::Start | Self::Between | Self::Added)
     }
 }
 

@@ -174,8 +174,8 @@ impl<'r, 'b> Rows<'r, 'b> {
         }
     }
 
-    /// Goes on to the next result of a simple query with several statements. `false` when there
-    /// is none. Rows of the current result that were not read are dropped.
+    /// Goes on to the next result of a simple query with several statements, or of a table's rules. `false` when
+    /// there is none. Rows of the current result that were not read are dropped.
     ///
     /// # Errors
     /// As [`next`](Self::next).
@@ -203,15 +203,16 @@ impl<'r, 'b> Rows<'r, 'b> {
     fn advance(&mut self) -> Result<bool, Fault> {
         self.skip_rows()?;
         let (session, io) = (&mut *self.session, &mut self.io);
-        let mut seen = match session.result {
-            ResultState::Start => false,
-            ResultState::Between => true,
-            _ => return Ok(false),
-        };
+        // Its header was taken.
+        let is_added = session.result == ResultState::Added;
+        let mut seen = session.result != ResultState::Start;
+        if !session.result.is_between() {
+            return Ok(false);
+        }
         // If anything fails the next verb discards the rest.
         session.result = ResultState::Done;
         session.forget_description();
-        if !cfg!(target_os = "none") {
+        if !cfg!(target_os = "none") && !is_added {
             if seen && session.link.try_take(tag::READY_FOR_QUERY) {
                 session.take_ready(io)?;
                 return Ok(false);
@@ -221,7 +222,9 @@ impl<'r, 'b> Rows<'r, 'b> {
             }
         }
         loop {
-            session.next(io)?;
+            if !is_added {
+                session.next(io)?;
+            }
             match session.link.tag {
                 tag::ROW_DESCRIPTION => {
                     session.describe(io, crate::engine::NameHash::NONE)?;
@@ -285,6 +288,10 @@ impl<'r, 'b> Rows<'r, 'b> {
             }
             tag::EMPTY_QUERY_RESPONSE if !simple => ResultState::Done,
             tag::PORTAL_SUSPENDED if self.part == PartOf::Portal => ResultState::Suspended,
+            tag::ROW_DESCRIPTION if simple => {
+                session.set_rows(0);
+                ResultState::Added
+            }
             _ if simple => return Err(session.unexpected(io)),
             _ => return Err(session.no_result(io)),
         };

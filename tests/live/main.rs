@@ -14,6 +14,7 @@ mod login;
 mod notify;
 mod pipeline;
 mod pooled;
+mod rules;
 mod stream;
 mod weak;
 mod work;

@@ -93,8 +93,8 @@ const VERBS: &[Verb] = &[
         },
         answer: &[
             (TEXT_ROW, b"TCIGH"),
-            ("D 1s ['7']", b"DC"),
-            (DONE, b"DC"),
+            ("D 1s ['7']", b"TDC"),
+            (DONE, b"TDC"),
             (DONE, b"TCIGHZ"),
             ("Z 'I'", b"TCIGHZ"),
         ],
@@ -104,8 +104,8 @@ const VERBS: &[Verb] = &[
         run: |connection, log| note(log, connection.batch_execute("select")),
         answer: &[
             (TEXT_ROW, b"TCIGH"),
-            ("D 1s ['7']", b"DC"),
-            (DONE, b"DC"),
+            ("D 1s ['7']", b"TDC"),
+            (DONE, b"TDC"),
             (DONE, b"TCIGHZ"),
             ("Z 'I'", b"TCIGHZ"),
         ],
