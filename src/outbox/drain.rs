@@ -22,7 +22,7 @@ use crate::wire::{WireError, Writer};
 const CAREFUL: u16 = 8;
 
 /// Ends the sessions that an earlier link left at the server.
-const END_OTHERS: &str = "select pg_terminate_backend(a.pid) from pg_stat_activity a \
+pub(super) const END_OTHERS: &str = "select pg_terminate_backend(a.pid) from pg_stat_activity a \
     join pg_stat_activity b using(datname,usename,application_name)\
     where b.pid=pg_backend_pid() and a.pid<>b.pid and application_name>''";
 
@@ -89,7 +89,7 @@ impl<F: NorFlash> Outbox<'_, F> {
             if let Some(end_others) = self.options.end_others
                 && self.sending.uncertain
             {
-                end_others(conn)?;
+                run(conn, end_others)?;
             }
             if let Some(meet) = self.resend.meet {
                 meet(self, conn)?;
@@ -218,11 +218,6 @@ impl<F: NorFlash> Outbox<'_, F> {
         self.sending.try_next(CAREFUL, CAREFUL);
         kept
     }
-}
-
-/// Ends the sessions that an earlier link left at the server, if it does that.
-pub(super) fn end_others(conn: &mut Connection) -> Result<()> {
-    run(conn, END_OTHERS)
 }
 
 /// Runs what a server may refuse: it does not know the function, or keeps it to others.

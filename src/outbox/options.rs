@@ -3,11 +3,10 @@
 use embedded_storage::nor_flash::NorFlash;
 
 use super::cursor::Place;
-use super::drain::end_others;
+use super::drain::END_OTHERS;
 use super::format::Shape;
 use super::of_usage;
 use super::ring::Room;
-use crate::connection::Connection;
 use crate::error::{OutboxError, Result};
 use crate::verbs::{Params, StaticStatement};
 
@@ -32,9 +31,6 @@ impl Full {
     }
 }
 
-/// Ends the sessions that an earlier link left at the server.
-pub(super) type EndOthers = fn(&mut Connection) -> Result<()>;
-
 /// How an [`Outbox`](super::Outbox) is set up.
 #[derive(Clone, Copy)]
 pub struct Options<'b> {
@@ -46,8 +42,8 @@ pub struct Options<'b> {
     aside_pages: u16,
     pub(super) full: Full,
     pub(super) aside_full: Full,
-    // A pointer, so that what is not asked for is not in the image.
-    pub(super) end_others: Option<EndOthers>,
+    /// By this statement. A program that does not ask for it does not hold it.
+    pub(super) end_others: Option<&'static str>,
     pub(super) batch: u16,
 }
 
@@ -134,7 +130,7 @@ impl<'b> Options<'b> {
     /// device would end the sessions of another. Default: `false`.
     #[must_use]
     pub const fn sole_session(mut self, sole: bool) -> Self {
-        self.end_others = if sole { Some(end_others) } else { None };
+        self.end_others = if sole { Some(END_OTHERS) } else { None };
         self
     }
 

@@ -53,7 +53,7 @@ fn a_server_with_tickets_for_clients_with_certificates_is_logged_in_to_with_the_
             }
             hears
         });
-        let login = Setup::new(config.clone(), &files).run_sized::<529, 645, ()>(port, |_| ());
+        let login = Setup::new(config, &files).run_sized::<529, 645, ()>(port, |_| ());
         assert_eq!(login, Ok(()), "{tickets} tickets");
     }
 }
