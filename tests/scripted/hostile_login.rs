@@ -545,6 +545,7 @@ fn the_reason_is_told() {
     };
     use ProtocolError as P;
     assert_eq!(one("<<< raw 'HTTP/1.1 200'"), ErrorKind::Protocol(P::NotPostgres));
+    assert_eq!(one("<<< raw 'SSH-2.0-OpenSSH'"), ErrorKind::Protocol(P::NotPostgres));
     assert_eq!(one("<<< raw 'Ecould not fork\\n' #00"), ErrorKind::Protocol(P::BadLength));
     assert_eq!(one("<<< v 131072 0"), ErrorKind::Protocol(P::BadVersion));
     assert_eq!(one("<<< raw #5200000003"), ErrorKind::Protocol(P::BadLength));
