@@ -233,11 +233,13 @@ impl Session<'_> {
     }
 
     /// What a part of a batch may do to the batch's transaction: also where none is open, what follows
-    /// a COMMIT is no matter of one transaction.
+    /// a COMMIT is no matter of one transaction. Returns what.
     #[cfg_attr(not(target_os = "none"), inline)]
-    pub(crate) fn note_part_of_batch(&mut self, sql: &str) {
+    pub(crate) fn note_part_of_batch(&mut self, sql: &str) -> Ending {
         let alone = self.ledger.status() == TransactionStatus::Idle;
-        self.note_ending(Ending::of(sql, alone).and_more());
+        let ending = Ending::of(sql, alone).and_more();
+        self.note_ending(ending);
+        ending
     }
 
     /// Sends what is staged and asks for the answers so far.

@@ -1,7 +1,7 @@
 //! Pipelines: several different statements in one round trip.
 
 use crate::connection::Connection;
-use crate::engine::{NameHash, Session, may_commit_and_fail};
+use crate::engine::{Ending, NameHash, Session, may_commit_and_fail};
 use crate::error::{Fault, Result, UsageError};
 use crate::limits;
 use crate::transport::{Lent, lent};
@@ -180,7 +180,7 @@ impl<'b> Pipeline<'_, 'b> {
                 sql.text()
             }
         };
-        session.note_part_of_batch(text);
+        let ending = session.note_part_of_batch(text);
         if cfg!(target_os = "none") {
             session.link.limit(session.timeout_ms);
         }
@@ -202,7 +202,7 @@ impl<'b> Pipeline<'_, 'b> {
             // No message may be sent in part when the pipeline is dropped.
             session.send_on(&mut self.io)?;
         }
-        if may_commit_and_fail(text) {
+        if ending != Ending::NO && may_commit_and_fail(text) {
             session.ledger.may_commit();
         }
         self.waiting = self.waiting.saturating_add(1);
