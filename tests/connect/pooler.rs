@@ -172,7 +172,7 @@ fn what_is_left_running_behind_a_pooler_is_ended_by_the_roles_limits() {
         let text = conninfo(&pooler, "").replace("dbname=test", "dbname=left_pooled");
         let mut host = Host::<512, 512>::with_buffers();
         let mut client = host.client(&text).unwrap();
-        client.set_timeout_ms(if limit == "0" { 300 } else { 5_000 });
+        client.set_timeout_ms(if limit == "0" { 1_500 } else { 10_000 });
         for _ in 0..4 {
             let error = client.connect().unwrap().execute("update held set a = 2", ()).unwrap_err();
             let limited = error.sqlstate().is_some_and(|state| state.as_str() == "55P03");
