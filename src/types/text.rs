@@ -230,8 +230,8 @@ impl ArrayElement for AnyText<'_> {
 /// themselves.
 ///
 /// A float is what the text says. Where `extra_float_digits` is below 1 the server rounds it, to 15 and 6
-/// digits where it is 0, the default before PostgreSQL 12 and of openGauss: set it to 3, or read in binary
-/// format.
+/// digits where it is 0, the default before PostgreSQL 12 and of openGauss; an `f64` at its largest is infinite then. Set
+/// it to 3, or read in binary format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AnyFormat<T>(pub T);
