@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold, in stages, the quick ones first.
 
+mod as_bare;
 mod boards;
 pub mod counted;
 mod driver;
@@ -69,6 +70,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "tests, all features", quick: true, run: host::tests_all },
     Stage { name: "transports", quick: true, run: host::transports },
     Stage { name: "tests, through PgBouncer", quick: false, run: host::tests_pooled },
+    Stage { name: "tests, code of bare targets", quick: false, run: as_bare::tests },
     Stage { name: "fleet, short", quick: false, run: |_| crate::fleet::short() },
     Stage { name: "instructions on a host", quick: false, run: host::instructions },
     Stage { name: "instructions, replayed", quick: true, run: replay::replayed },
