@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use barepg_testkit::provision::{cache, root};
 
 use super::host::count;
+use super::rules::{read, sources};
 use super::{Checked, Context};
 use crate::copy::{Folder, copy};
 
@@ -25,7 +25,14 @@ pub fn tests(context: &Context) -> Checked {
     let linked = fs::create_dir(&target).and_then(|()| symlink(servers, target.join("provision")));
     linked.map_err(|error| format!("{}: {error}", target.display()))?;
     let here = format!("target_os = \"{}\"", std::env::consts::OS);
-    if replace(&folder.path().join("src"), &here)? == 0 {
+    let mut is_there = false;
+    for path in sources(&folder.path().join("src"))? {
+        let text = read(&path)?;
+        is_there |= text.contains(BARE);
+        let written = fs::write(&path, text.replace(BARE, &here));
+        written.map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    if !is_there {
         return Err(format!("nothing under src has {BARE}"));
     }
     let mut command =
@@ -33,21 +40,4 @@ pub fn tests(context: &Context) -> Checked {
     command.args(["--test=scripted", "--test=live", "--test=outcomes"]);
     command.current_dir(folder.path()).env("CARGO_TARGET_DIR", root().join("target/as-bare"));
     count(&context.run(&mut command)?)
-}
-
-/// In all files of a folder; how many times.
-fn replace(folder: &Path, with: &str) -> Result<usize, String> {
-    let failed = |error| format!("{}: {error}", folder.display());
-    let mut times = 0;
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() {
-            times += replace(&path, with)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).map_err(failed)?;
-            times += text.matches(BARE).count();
-            fs::write(&path, text.replace(BARE, with)).map_err(failed)?;
-        }
-    }
-    Ok(times)
 }

@@ -173,7 +173,7 @@ fn outward(text: &str) -> Option<(usize, &str)> {
         .find(|(_, line)| line.contains(NETWORK))
 }
 
-fn sources(directory: &Path) -> Result<Vec<PathBuf>, String> {
+pub fn sources(directory: &Path) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     let failed = |error| format!("{}: {error}", directory.display());
     for entry in fs::read_dir(directory).map_err(failed)? {
