@@ -13,21 +13,8 @@ use common::{Host, over};
 /// How the login ends at a server with these schemes in the order of its preference, which ends when it has the first
 /// message, and what it got.
 fn login(w: &Workshop, name: &str, schemes: &str) -> (ErrorKind, Vec<u8>) {
-    let [certificate, key] = ["crt", "key"].map(|kind| w.path(name, kind).display().to_string());
-    let (mut server, socket) = s_server(&[
-        "-serverpref",
-        "-sigalgs",
-        schemes,
-        "-alpn",
-        "postgresql",
-        "-cert",
-        &certificate,
-        "-key",
-        &key,
-        "-naccept",
-        "1",
-    ])
-    .unwrap();
+    let offers = ["-serverpref", "-sigalgs", schemes, "-alpn", "postgresql", "-naccept", "1"];
+    let (mut server, socket) = s_server(&w.pair(name), &offers).unwrap();
     let mut printed = server.stdout().unwrap();
     let server = std::thread::spawn(move || {
         let (mut got, mut buf) = (Vec::new(), [0; 512]);

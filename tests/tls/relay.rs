@@ -4,7 +4,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -264,11 +263,11 @@ impl Relay {
         let port = listener.local_addr().unwrap().port();
         let children = Children::default();
         let mine = children.clone();
-        let paths = ["crt", "key"].map(|kind| w.path(certificate, kind));
+        let pair = w.pair(certificate);
         let thread = std::thread::spawn(move || {
             let (client, _) = listener.accept().unwrap();
             // A client that hangs up is what most of this is about.
-            let _ = relay(client, server, &paths, (way, protocols), &mine);
+            let _ = relay(client, server, &pair, (way, protocols), &mine);
             mine.lock().unwrap().iter_mut().for_each(end);
         });
         Self { port, thread, children }
@@ -291,7 +290,7 @@ fn end(end: &mut End) {
 fn relay(
     mut client: TcpStream,
     server: u16,
-    [certificate, key]: &[PathBuf; 2],
+    pair: &[String; 2],
     (way, protocols): (Way, Option<&str>),
     children: &Children,
 ) -> std::io::Result<()> {
@@ -309,8 +308,8 @@ fn relay(
     let front = (wants_tls || is_direct) && !says_no;
     // Towards the server.
     let (from_server, mut to_server): (Box<dyn Read + Send>, Box<dyn Write + Send>) = match way {
-        Way::PlainClient => through_tls(server, children)?,
-        Way::Tls | Way::Stripped | Way::BoundAlone if front => through_tls(server, children)?,
+        Way::PlainClient => through_tls(server, children),
+        Way::Tls | Way::Stripped | Way::BoundAlone if front => through_tls(server, children),
         _ => {
             let stream = TcpStream::connect(("127.0.0.1", server))?;
             stream.set_nodelay(true)?;
@@ -332,12 +331,11 @@ fn relay(
         return pump(read, to_server, from_server, write);
     }
     // Towards the client: the program speaks TLS on a socket, and passes on what is in it.
-    let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
     // SHA-1 too: what it shows is its own choice.
-    let mut args = vec!["-cipher", "ALL:@SECLEVEL=0", "-cert", &certificate, "-key", &key];
+    let mut args = vec!["-cipher", "ALL:@SECLEVEL=0"];
     args.extend(protocols.iter().flat_map(|protocols| ["-alpn", protocols]));
-    let (program, mut tls) = s_server(&args).map_err(std::io::Error::other)?;
-    let (from_client, to_client) = pipes(program, children)?;
+    let (program, mut tls) = s_server(pair, &args).expect("openssl listens");
+    let (from_client, to_client) = pipes(program, children);
     match is_direct {
         true => tls.write_all(&first)?,
         false => client.write_all(b"S")?,
@@ -348,22 +346,21 @@ fn relay(
     pump(read, tls_write, tls_read, write)
 }
 
-fn through_tls(server: u16, children: &Children) -> std::io::Result<Pipes> {
+fn through_tls(server: u16, children: &Children) -> Pipes {
     let to = format!("127.0.0.1:{server}");
     let mut command = Command::new("openssl");
     command.args(["s_client", "-quiet", "-starttls", "postgres", "-connect", &to]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    pipes(Process::start(&mut command).map_err(std::io::Error::other)?, children)
+    pipes(Process::start(&mut command).expect("openssl runs"), children)
 }
 
 type Pipes = (Box<dyn Read + Send>, Box<dyn Write + Send>);
 
 /// What the program says, and what it is told.
-fn pipes(mut program: Process, children: &Children) -> std::io::Result<Pipes> {
-    let says = program.stdout().map_err(std::io::Error::other)?;
-    let hears = program.stdin().map_err(std::io::Error::other)?;
+fn pipes(mut program: Process, children: &Children) -> Pipes {
+    let (says, hears) = (program.stdout().unwrap(), program.stdin().unwrap());
     children.lock().unwrap().push(End::Program(program));
-    Ok((Box::new(says), Box::new(hears)))
+    (Box::new(says), Box::new(hears))
 }
 
 /// Copies both ways until one of them ends.

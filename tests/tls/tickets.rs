@@ -18,8 +18,7 @@ fn a_server_with_tickets_for_clients_with_certificates_is_logged_in_to_with_the_
     w.make(&Spec::root("root", "/CN=Root"));
     w.make(&Spec::leaf("server", "root"));
     w.make(&Spec { extensions: "extendedKeyUsage=clientAuth", ..Spec::leaf("meter", "root") });
-    let [root, certificate, key] = [("root", "crt"), ("server", "crt"), ("server", "key")]
-        .map(|(name, kind)| w.path(name, kind).display().to_string());
+    let [root, _] = w.pair("root");
     let files = Table::default()
         .with_pem("root.crt", &w.path("root", "crt"))
         .with_pem("meter.crt", &w.path("meter", "crt"))
@@ -28,21 +27,9 @@ fn a_server_with_tickets_for_clients_with_certificates_is_logged_in_to_with_the_
     let config = config.sslrootcert("root.crt").sslcert("meter.crt").sslkey("meter.key");
     let config = config.sslnegotiation(SslNegotiation::Direct);
     for tickets in ["0", "1", "2", "10"] {
-        let (mut server, socket) = s_server(&[
-            "-alpn",
-            "postgresql",
-            "-cert",
-            &certificate,
-            "-key",
-            &key,
-            "-verifyCAfile",
-            &root,
-            "-Verify",
-            "1",
-            "-num_tickets",
-            tickets,
-        ])
-        .unwrap();
+        let asks = ["-verifyCAfile", &root, "-Verify", "1", "-num_tickets", tickets];
+        let arguments = [&asks[..], &["-alpn", "postgresql"]].concat();
+        let (mut server, socket) = s_server(&w.pair("server"), &arguments).unwrap();
         let port = socket.peer_addr().unwrap().port();
         drop(socket);
         let (mut says, mut hears) = (server.stdout().unwrap(), server.stdin().unwrap());

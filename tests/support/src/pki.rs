@@ -95,6 +95,11 @@ impl Workshop {
         self.dir().join(format!("{name}.{kind}"))
     }
 
+    /// The paths of a certificate and its key, as programs take them.
+    pub fn pair(&self, name: &str) -> [String; 2] {
+        ["crt", "key"].map(|kind| self.path(name, kind).display().to_string())
+    }
+
     /// The DER bytes of a certificate.
     pub fn der(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name, "der")).unwrap_or_else(|error| panic!("{name}.der: {error}"))
@@ -271,12 +276,15 @@ fn elements(mut der: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// Starts `openssl s_server` with these arguments, its standard input and output pipes, and connects to it: this is
-/// the first connection that it serves.
+/// Starts `openssl s_server` with a [pair](Workshop::pair) and more arguments, its standard input and output pipes, and
+/// connects to it: this is the first connection that it serves.
 ///
 /// # Errors
 /// It does not run, or nothing listens within 20 seconds.
-pub fn s_server(arguments: &[&str]) -> Result<(Process, TcpStream), String> {
+pub fn s_server(
+    [certificate, key]: &[String; 2],
+    arguments: &[&str],
+) -> Result<(Process, TcpStream), String> {
     /// The program names no port that it chose itself, so it is given one that was free a moment ago: two at a time
     /// might be given the same.
     static STARTING: Mutex<()> = Mutex::new(());
@@ -284,7 +292,8 @@ pub fn s_server(arguments: &[&str]) -> Result<(Process, TcpStream), String> {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let address = free.map_err(|error| error.to_string())?;
     let mut command = Command::new("openssl");
-    command.args(["s_server", "-quiet", "-accept", &address.to_string()]).args(arguments);
+    command.args(["s_server", "-quiet", "-accept", &address.to_string()]);
+    command.args(["-cert", certificate, "-key", key]).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let program = Process::start(&mut command)?;
     let begun = Instant::now();
