@@ -38,7 +38,7 @@ pub struct Policy {
     /// [`Client::cancel_interrupted`](crate::Client::cancel_interrupted). A statement whose link died goes on at the server, keeps its
     /// rows locked, and each repetition waits for it and leaves one more server process waiting. Costs
     /// one short link for each session that was lost while an answer was owed, and whose server did not
-    /// say that it ends it. Behind PgBouncer it ends nothing, for that forgets a client with its link: there
+    /// say that it ends it. Through PgBouncer it ends nothing, for that forgets a client with its link: there
     /// `lock_timeout` and `statement_timeout` of the role do. Of a commit that waits for a synchronous standby it ends the
     /// wait: the row is there, and to find it (`Ok(0)`) says nothing of the standby. The outbox waits for that.
     pub cancel: bool,

@@ -218,9 +218,9 @@ impl<'s, T> Guard<'s, T> {
         let illegal = Err(Fault::from(TlsError::Record));
         if major != 3 || minor > 4 {
             // Whoever answers is not speaking TLS. To who did not ask, a postmaster without a process to spare says so.
-            let unasked = self.shared.expected.get() == expect::PROTOCOL;
+            let direct = self.shared.expected.get() == expect::PROTOCOL;
             return Err(match kind {
-                b'E' if unasked => Fault::from(ProtocolError::BadTlsAnswer),
+                b'E' if direct => Fault::from(ProtocolError::BadTlsAnswer),
                 _ => Fault::from(TlsError::NotTls),
             });
         }

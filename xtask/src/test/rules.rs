@@ -173,6 +173,7 @@ fn outward(text: &str) -> Option<(usize, &str)> {
         .find(|(_, line)| line.contains(NETWORK))
 }
 
+/// The Rust files below a directory, in order.
 pub fn sources(directory: &Path) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     let failed = |error| format!("{}: {error}", directory.display());
