@@ -4,6 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use barepg_testkit::child::Process;
 use barepg_transport_tests::{Link, Peer, check, tcp, unix};
 use common::Std;
 use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write};
@@ -224,10 +225,10 @@ fn a_call_that_never_returns_is_noticed() {
         let mut again = std::process::Command::new(std::env::current_exe().unwrap());
         again.args(["--exact", "a_call_that_never_returns_is_noticed"]).env(BLOCKS, call);
         again.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
-        (call, again.spawn().unwrap())
+        (call, Process::start(&mut again).unwrap())
     });
     for (call, child) in both {
-        let output = child.wait_with_output().unwrap();
+        let output = child.output(&[], Duration::from_secs(120)).unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(101), "{said}");
         assert!(said.contains(&format!("rule 1: {call} did not return within 10 s")), "{said}");
