@@ -212,7 +212,11 @@ impl<'r, 'b> Rows<'r, 'b> {
         // If anything fails the next verb discards the rest.
         session.result = ResultState::Done;
         session.forget_description();
-        if !cfg!(target_os = "none") && !is_added {
+        if is_added {
+            session.describe(io, crate::engine::NameHash::NONE)?;
+            return Ok(true);
+        }
+        if !cfg!(target_os = "none") {
             if seen && session.link.try_take(tag::READY_FOR_QUERY) {
                 session.take_ready(io)?;
                 return Ok(false);
@@ -222,9 +226,7 @@ impl<'r, 'b> Rows<'r, 'b> {
             }
         }
         loop {
-            if !is_added {
-                session.next(io)?;
-            }
+            session.next(io)?;
             match session.link.tag {
                 tag::ROW_DESCRIPTION => {
                     session.describe(io, crate::engine::NameHash::NONE)?;
